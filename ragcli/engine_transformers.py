@@ -1,0 +1,187 @@
+"""Run any causal language model through transformers, in float32 on the CPU."""
+
+import contextlib
+import inspect
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from tokenizers import Tokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+from transformers.utils import logging
+
+from ragcli.errors import RagcliError
+from ragcli.models import ModelFolder
+
+Logits = NDArray[np.float32]
+
+_SAFE = {"trust_remote_code": False, "local_files_only": True}
+_DEFAULT_CONTEXT = 2048  # for the few families whose positions have no end
+_CHOOSE = "Choose a causal language model, such as gpt2."
+_COPY_AGAIN = "Copy or download the model again."
+# What transformers raises on a folder that it cannot make sense of: it checks little, and fails where it stumbles.
+_LOAD_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    ImportError,
+    SafetensorError,
+    StrictDataclassError,
+)
+
+
+class TransformersEngine:
+    """Hold a model, its tokenizer, and the key/value state of the rows that are being written."""
+
+    def __init__(self, folder: ModelFolder) -> None:
+        """Load the model; raises RagcliError where the folder holds no causal language model, or a damaged one."""
+        with _quiet():
+            config = _load_config(folder)
+            self._model = _load_model(folder, config)
+            self._tokenizer = _load_tokenizer(folder)
+        _check_vocabulary(folder, self._tokenizer, self._model)
+        self.name = folder.name
+        self.context = _context(config)
+        self.end_ids = _end_ids(self._model)
+        self._last_only = {"logits_to_keep": 1} if _can_keep_last(self._model) else {}
+        self._state: Any = None
+
+    def encode(self, text: str) -> list[int]:
+        """Return the token ids of a prompt, with the tokens that the model wants before it."""
+        return list(self._tokenizer.encode(text).ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of token ids, special tokens left out; half a character becomes U+FFFD."""
+        return str(self._tokenizer.decode(list(ids)))
+
+    def prefill(self, prompt_ids: Sequence[int], rows: int) -> Logits:
+        """Forget what was before, read the prompt once, and return the logits (rows, vocab) that follow it."""
+        self._state = None
+        logits = self._forward([list(prompt_ids)])
+        if rows > 1:
+            self._state.batch_repeat_interleave(rows)
+        return np.repeat(logits, rows, axis=0)
+
+    def step(self, token_ids: Sequence[int]) -> Logits:
+        """Add one token to each row and return the logits (rows, vocab) that follow."""
+        return self._forward([[token] for token in token_ids])
+
+    def _forward(self, ids: list[list[int]]) -> Logits:
+        with _quiet(), torch.inference_mode():
+            output = self._model(torch.tensor(ids), past_key_values=self._state, use_cache=True, **self._last_only)
+        self._state = output.past_key_values
+        return np.asarray(output.logits[:, -1].float().numpy(), dtype=np.float32)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the library's progress bars and warnings to itself, and whatever it prints off stdout."""
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _load_config(folder: ModelFolder) -> Any:
+    try:
+        config = AutoConfig.from_pretrained(folder.path, **_SAFE)
+    except _LOAD_ERRORS as error:
+        raise _cannot_load(folder, error) from error
+    kinds = getattr(config, "architectures", None) or []
+    causal = set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())
+    # A bare "GPT2Model" shares all weights with its causal form; "BertForMaskedLM" would load, and write nonsense.
+    if kinds and not any(kind in causal or kind.endswith("Model") for kind in kinds):
+        raise RagcliError(f"{folder.name} is no causal language model but {kinds[0]}", _CHOOSE)
+    return config
+
+
+def _load_model(folder: ModelFolder, config: Any) -> Any:
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            folder.path,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # reported below, in words
+            **_SAFE,
+        )
+    except _LOAD_ERRORS as error:
+        raise _cannot_load(folder, error) from error
+    model, report = loaded
+    if report["mismatched_keys"]:
+        name = min(report["mismatched_keys"])[0]
+        raise RagcliError(f"{folder.path}: the tensor {name} does not have the size of config.json", _COPY_AGAIN)
+    model, report = loaded
+    if report["missing_keys"]:
+        lost = f"{len(report['missing_keys'])} of its tensors, {min(report['missing_keys'])} among them"
+        hint = f"It is damaged, or no causal language model. {_CHOOSE}"
+        raise RagcliError(f"the model {folder.name} lacks {lost}", hint)
+    return model.eval()
+
+
+def _load_tokenizer(folder: ModelFolder) -> Any:
+    """Read tokenizer.json as it is: transformers replaces parts of it by what it thinks the model's family has."""
+    file = folder.path / "tokenizer.json"
+    tokenizer = _read_tokenizer(file) if file.is_file() else _convert_tokenizer(folder)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _read_tokenizer(file: Path) -> Any:
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises nothing narrower
+        raise RagcliError(f"{file} is damaged: {error}", _COPY_AGAIN) from error
+
+
+def _convert_tokenizer(folder: ModelFolder) -> Any:
+    try:
+        return AutoTokenizer.from_pretrained(folder.path, **_SAFE).backend_tokenizer
+    except _LOAD_ERRORS as error:
+        hint = "Put the model's tokenizer.json into the folder."
+        raise RagcliError(f"cannot load the tokenizer of {folder.name}: {_first_line(error)}", hint) from error
+
+
+def _check_vocabulary(folder: ModelFolder, tokenizer: Any, model: Any) -> None:
+    tokens, places = tokenizer.get_vocab_size(), model.get_input_embeddings().num_embeddings
+    if tokens > places:
+        message = f"the tokenizer of {folder.name} has {tokens} tokens, its embedding only {places}"
+        raise RagcliError(message, "Is tokenizer.json another model's? Put the right one into the folder.")
+
+
+def _context(config: Any) -> int:
+    """Return how many tokens the model has positions for."""
+    return int(getattr(config.get_text_config(), "max_position_embeddings", None) or _DEFAULT_CONTEXT)
+
+
+def _end_ids(model: Any) -> frozenset[int]:
+    end = model.generation_config.eos_token_id
+    return frozenset([] if end is None else [end] if isinstance(end, int) else end)
+
+
+def _can_keep_last(model: Any) -> bool:
+    """Tell whether the model can leave out the logits of all but the last position: 200 MB for a long prompt."""
+    return "logits_to_keep" in inspect.signature(model.forward).parameters
+
+
+def _cannot_load(folder: ModelFolder, error: Exception) -> RagcliError:
+    return RagcliError(f"cannot load the model {folder.name}: {_first_line(error)}", _CHOOSE)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,243 @@
+"""Turn a prompt into text with any engine: the one loop, stop conditions, and streaming by whole characters."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragcli.errors import RagcliError
+from ragcli.models import ModelFolder
+from ragcli.sampling import Sampling, next_tokens, row_generator
+
+Logits = NDArray[np.float32]
+
+Ended = Literal["end", "stop", "length", "context"]
+
+_PROMPT_TAIL = 6  # tokens of the prompt that the first new ones are decoded with
+
+
+class Engine(Protocol):
+    """Run a language model: text to token ids and back, and the logits that follow the tokens so far.
+
+    It holds the key/value state of the rows that are being written; `prefill` begins anew. `context` is how many
+    tokens fit, prompt and new ones together; `end_ids` are the tokens that end a text.
+    """
+
+    name: str
+    context: int
+    end_ids: frozenset[int]
+
+    def encode(self, text: str) -> list[int]:
+        """Return the token ids of a text."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of token ids; an unfinished character becomes U+FFFD."""
+
+    def prefill(self, prompt_ids: Sequence[int], rows: int) -> Logits:
+        """Read a prompt of one token or more; return the logits (rows, vocab) that follow it, all rows equal."""
+
+    def step(self, token_ids: Sequence[int]) -> Logits:
+        """Add one token to each row; return the logits (rows, vocab) that follow."""
+
+
+class Options(NamedTuple):
+    """Say how much to generate and how; row i depends on `seed` and i, not on the number of `rows`."""
+
+    max_new_tokens: int = 100
+    sampling: Sampling = Sampling()
+    seed: int = 0
+    rows: int = 1
+    stop: tuple[str, ...] = ()
+
+
+class Completion(NamedTuple):
+    """Hold a generated text, its number of tokens without the end token, and what ended it."""
+
+    text: str
+    tokens: int
+    ended: Ended
+
+
+def open_engine(folder: ModelFolder) -> Engine:
+    """Open the engine that runs a model. Raises RagcliError where it cannot be loaded."""
+    # Here the family of a folder decides, once there is more than one engine: gpt2 on ONNX Runtime, all else below.
+    try:
+        from ragcli.engine_transformers import TransformersEngine
+    except ModuleNotFoundError as error:
+        hint = "Install it: pip install torch transformers."
+        raise RagcliError(f"{folder.name} needs the package {error.name}, which is not installed", hint) from error
+    return TransformersEngine(folder)
+
+
+def new_seed() -> int:
+    """Return a random seed of at most nine digits."""
+    return secrets.randbelow(10**9)
+
+
+def count_tokens(engine: Engine, text: str) -> int:
+    """Return how many tokens a prompt takes."""
+    return len(_encode(engine, text))
+
+
+def complete(
+    engine: Engine, prompt: str, options: Options, emit: Callable[[str], None] | None = None
+) -> list[Completion]:
+    """Continue a prompt, once for each row.
+
+    `emit` gets the first row's text in pieces as it grows: whole characters, nothing of a stop string, together the
+    completion's text. Raises RagcliError for a prompt that leaves no room, or that is empty where the model has no
+    token to begin with.
+    """
+    prompt_ids = _prompt_ids(engine, prompt)
+    room = engine.context - len(prompt_ids)
+    rows = [_Row(engine, prompt_ids, options, i, emit if i == 0 else None) for i in range(options.rows)]
+    for n in range(min(options.max_new_tokens, room)):
+        logits = engine.step([row.last for row in rows]) if n else _first_logits(engine, prompt_ids, options.rows)
+        _choose(rows, logits, options.sampling)
+        if all(row.ended for row in rows):
+            break
+    return [row.finish("length" if options.max_new_tokens <= room else "context") for row in rows]
+
+
+def _first_logits(engine: Engine, prompt_ids: list[int], rows: int) -> Logits:
+    logits = engine.prefill(prompt_ids, rows)
+    if not np.isfinite(logits.max()):
+        raise RagcliError(
+            f"{engine.name} answers with what is no number: its weights are damaged", "Download it again."
+        )
+    return logits
+
+
+def _choose(rows: "Sequence[_Row]", logits: Logits, sampling: Sampling) -> None:
+    """Add a token to each row that has not ended."""
+    alive = [i for i, row in enumerate(rows) if not row.ended]
+    generated, rngs = [rows[i].tokens for i in alive], [rows[i].rng for i in alive]
+    for i, token in zip(alive, next_tokens(logits[alive], generated, sampling, rngs), strict=True):
+        rows[i].add(token)
+
+
+def _encode(engine: Engine, text: str) -> list[int]:
+    # A command line may bring bytes that are no UTF-8 as lone surrogates, which no tokenizer takes.
+    return engine.encode(text.encode("utf-8", "surrogatepass").decode("utf-8", "replace"))
+
+
+def _prompt_ids(engine: Engine, prompt: str) -> list[int]:
+    ids = _encode(engine, prompt) or sorted(engine.end_ids)[:1]
+    if not ids:
+        raise RagcliError(f"the prompt is empty, and {engine.name} has no token to begin with", "Give it some text.")
+    if len(ids) >= engine.context:
+        message = (
+            f"the prompt has {len(ids)} tokens, and {engine.name} takes {engine.context} with at least one new one"
+        )
+        raise RagcliError(message, "Shorten the prompt, or choose a model with a longer context.")
+    return ids
+
+
+class _Row:
+    """Grow one sequence; `last` is the token to step with, `ended` says why it takes no more."""
+
+    def __init__(
+        self, engine: Engine, prompt_ids: list[int], options: Options, i: int, emit: Callable[[str], None] | None
+    ) -> None:
+        self.tokens: list[int] = []
+        self.last = 0
+        self.ended: Ended | None = None
+        self.rng = row_generator(options.seed, i)
+        self._end_ids = engine.end_ids
+        self._detokenizer = _Detokenizer(engine.decode, prompt_ids)
+        self._filter = _StopFilter(options.stop)
+        self._emit = emit
+        self._pieces: list[str] = []
+
+    def add(self, token: int) -> None:
+        """Take the next token, and tell what is certain of the text."""
+        self.last = token
+        if token in self._end_ids:
+            self._end("end")
+            return
+        self.tokens.append(token)
+        self._tell(self._filter.add(self._detokenizer.add(token)))
+        if self._filter.stopped:
+            self.ended = "stop"
+
+    def finish(self, limit: Ended) -> Completion:
+        """Return the whole; `limit` is what ended a row that did not end itself."""
+        ended = self.ended or self._end(limit)
+        return Completion("".join(self._pieces), len(self.tokens), ended)
+
+    def _end(self, reason: Ended) -> Ended:
+        """Tell what was held back."""
+        self._tell(self._filter.add(self._detokenizer.flush()))
+        self._tell(self._filter.flush())
+        self.ended = "stop" if self._filter.stopped else reason
+        return self.ended
+
+    def _tell(self, piece: str) -> None:
+        if piece:
+            self._pieces.append(piece)
+            if self._emit:
+                self._emit(piece)
+
+
+class _Detokenizer:
+    """Turn tokens into text piece by piece, each piece of whole characters, in linear time.
+
+    Some characters are several tokens, and some tokenizers drop a blank where what they decode begins. So tokens are
+    decoded together with those of the piece before, whose text is then cut off (as vLLM and TGI do).
+    """
+
+    def __init__(self, decode: Callable[[Sequence[int]], str], prompt_ids: Sequence[int]) -> None:
+        self._decode = decode
+        self._ids = list(prompt_ids[-_PROMPT_TAIL:])
+        while decode(self._ids).startswith("\ufffd"):  # the tail begins within a character
+            del self._ids[0]
+        self._begin_piece()
+
+    def add(self, token: int) -> str:
+        """Return the text that this token completes."""
+        self._ids.append(token)
+        text = self._pending()
+        if not text or text.endswith("\ufffd"):
+            return ""
+        del self._ids[: self._told]
+        self._begin_piece()
+        return text
+
+    def flush(self) -> str:
+        """Return the text that was held back: an unfinished character, as U+FFFD."""
+        return self._pending()
+
+    def _begin_piece(self) -> None:
+        self._told = len(self._ids)
+        self._known = len(self._decode(self._ids))
+
+    def _pending(self) -> str:
+        return self._decode(self._ids)[self._known :]
+
+
+class _StopFilter:
+    """Pass text on up to the first stop string, and hold back an end that may become one."""
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self.stopped = False
+        self._stops = [stop for stop in stops if stop]
+        self._held = ""
+
+    def add(self, piece: str) -> str:
+        """Return what is certain to come before a stop string."""
+        text = self._held + piece
+        found = [at for stop in self._stops if (at := text.find(stop)) >= 0]
+        self.stopped = bool(found)
+        certain = min(found) if found else len(text) - self._doubtful(text)
+        self._held = "" if found else text[certain:]
+        return text[:certain]
+
+    def flush(self) -> str:
+        """Return what was held back, now that nothing follows."""
+        return self._held
+
+    def _doubtful(self, text: str) -> int:
+        """Return the length of the longest end of `text` that begins a stop string."""
+        return max((n for stop in self._stops for n in range(1, len(stop)) if text.endswith(stop[:n])), default=0)

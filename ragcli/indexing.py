@@ -1,0 +1,342 @@
+"""From input files to an index: what is new, what changed, what is gone; nothing is written twice.
+
+A new index is filled in one pass, and what then turns out to have come twice under one id is put right. For an index
+that holds documents the input is surveyed first, since the last line of an id decides whether anything changed. Both
+keep 8 bytes a document.
+"""
+
+import shutil
+import sys
+import tempfile
+import time
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice, pairwise
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import orjson
+
+from ragcli.documents import (
+    Document,
+    FieldNames,
+    Input,
+    Reject,
+    content_hash,
+    find_inputs,
+    read_documents,
+    split_passages,
+)
+from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, UsageError
+from ragcli.store import LOCAL, Change, IndexFacts, Place, Store, Stored, drop_index, open_store
+from ragcli.text import detect_language
+
+PASSAGE_SIZE = 1_200
+_BATCH = 500  # documents: for a lookup of what the store holds, and between two reports of progress
+_LANGUAGE_SAMPLE = 200
+
+
+class IndexOptions(NamedTuple):
+    """Say how input becomes an index; None leaves a choice to the index, or to detection for a new one."""
+
+    fields: FieldNames = FieldNames()
+    language: str | None = None
+    passage_size: int | None = None
+    prune: bool = False
+    dry_run: bool = False
+    rebuild: bool = False
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
+class Watcher(NamedTuple):
+    """Hold whom to tell of progress (documents done), of rejects, of deletions (by id), and of notes."""
+
+    progress: Callable[[int], None] = _ignore
+    reject: Callable[[Reject], None] = _ignore
+    deletion: Callable[[str], None] = _ignore
+    note: Callable[[str], None] = _ignore
+
+
+class RejectLog:
+    """Keep the first rejects to show, and write all of them to a JSON Lines file if one is given."""
+
+    def __init__(self, path: Path | None, inputs: Iterable[Path], keep: int = 10) -> None:
+        self.first: list[Reject] = []
+        self._keep = keep
+        if path and path.exists() and any(source.exists() and source.samefile(path) for source in inputs):
+            raise UsageError(
+                f"{path} is an input, and rejects would be written over it", "Name another --rejects file."
+            )
+        self._file = path.open("wb") if path else None
+
+    def add(self, reject: Reject) -> None:
+        """Take one more reject."""
+        if len(self.first) < self._keep:
+            self.first.append(reject)
+        if self._file:
+            self._file.write(orjson.dumps(reject._asdict()) + b"\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()
+
+
+@dataclass
+class Summary:
+    """Count what an index run did; read = added + updated + unchanged + rejected."""
+
+    read: int = 0
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    rejected: int = 0
+    documents: int = 0
+    passages: int = 0
+    seconds: float = 0.0
+
+
+class Survey(NamedTuple):
+    """Hold what a first pass over the input found, ids by their hash: how many lines each repeated one has."""
+
+    ids: "array[int]"
+    repeated: Counter[int]
+
+    def holds(self, doc_id: str) -> bool:
+        """Tell whether the input has a line with this id."""
+        key = hash(doc_id)
+        at = bisect_left(self.ids, key)
+        return at < len(self.ids) and self.ids[at] == key
+
+
+def index_files(paths: Iterable[Path], place: Place, options: IndexOptions, watcher: Watcher) -> Summary:
+    """Bring an index up to date with JSON Lines files; `-` is standard input.
+
+    Raises RagcliError for files that cannot be read, IndexMismatchError for an index built with other settings.
+    """
+    started = time.perf_counter()
+    with _rereadable(find_inputs(paths)) as inputs:
+        sample = [item.text for item in islice(_documents(inputs, options.fields), _LANGUAGE_SAMPLE)]
+        if options.prune and not sample:
+            raise RagcliError("the input holds no document, and --prune would empty the index", "Check the input.")
+        wanted = IndexFacts(options.language or detect_language(sample), options.passage_size or PASSAGE_SIZE)
+        with _opened(place, wanted, options) as store:
+            run = _Run(store, _checked_facts(store, options), inputs, options, watcher)
+            run.update() if store.counts().passages else run.fill()
+            run.summary.documents, run.summary.passages = store.counts()
+    run.summary.seconds = round(time.perf_counter() - started, 3)
+    return run.summary
+
+
+def _documents(inputs: list[Input], fields: FieldNames) -> Iterator[Document]:
+    return (item for item in read_documents(inputs, fields) if isinstance(item, Document))
+
+
+@contextmanager
+def _opened(place: Place, wanted: IndexFacts, options: IndexOptions) -> Iterator[Store]:
+    """Open the index, made if need be; a dry run that would make one works on an empty one elsewhere."""
+    if options.dry_run:
+        with tempfile.TemporaryDirectory(prefix="ragcli-") as folder:
+            try:
+                if options.rebuild:
+                    raise MissingIndexError("", "")
+                store = open_store(place)
+            except MissingIndexError:
+                store = open_store(Place(LOCAL, place.name, Path(folder)), wanted)
+            with store:
+                yield store
+        return
+    if options.rebuild or _is_empty(place):
+        drop_index(place)
+    with open_store(place, wanted) as store:
+        yield store
+
+
+def _is_empty(place: Place) -> bool:
+    """Tell whether an index exists and holds nothing: its first documents then decide on its facts anew."""
+    try:
+        with open_store(place) as store:
+            return store.facts is not None and store.counts().passages == 0
+    except MissingIndexError:
+        return False
+
+
+@contextmanager
+def _rereadable(inputs: list[Input]) -> Iterator[list[Input]]:
+    """Copy standard input and pipes to a temporary folder, since every input is read twice."""
+    with tempfile.TemporaryDirectory(prefix="ragcli-") as folder:
+        yield [_spooled(source, Path(folder) / str(i)) for i, source in enumerate(inputs)]
+
+
+def _spooled(source: Input, copy: Path) -> Input:
+    if source.name != "-" and source.path.is_file():
+        return source
+    try:
+        with copy.open("wb") as target:
+            if source.name == "-":
+                shutil.copyfileobj(sys.stdin.buffer, target)
+            else:
+                with source.path.open("rb") as file:
+                    shutil.copyfileobj(file, target)
+    except OSError as e:
+        raise RagcliError(
+            f"cannot read {source.name}: {e.strerror}", f"A copy is kept in {copy.parent}: is it full?"
+        ) from e
+    return Input(copy, source.name)
+
+
+def _survey(inputs: list[Input], fields: FieldNames) -> Survey:
+    keys: list[int] = []
+    rejected: list[int] = []
+    for item in read_documents(inputs, fields):
+        if isinstance(item, Document):
+            keys.append(hash(item.id))
+        elif item.id:
+            rejected.append(hash(item.id))
+    return Survey(array("q", sorted(keys + rejected)), _repeated(keys))
+
+
+def _repeated(keys: Iterable[int]) -> Counter[int]:
+    """Count those keys that come more than once."""
+    more = Counter(a for a, b in pairwise(sorted(keys)) if a == b)
+    return Counter({key: n + 1 for key, n in more.items()})
+
+
+def _checked_facts(store: Store, options: IndexOptions) -> IndexFacts:
+    facts = store.facts
+    if facts is None:
+        raise IndexMismatchError(
+            "this index was not made by ragcli, which only reads it", "Choose another name: --index NAME"
+        )
+    asked = (options.language or facts.language, options.passage_size or facts.passage_size)
+    if asked != (facts.language, facts.passage_size):
+        raise IndexMismatchError(
+            f"the index was built with --language {facts.language} --passage-size {facts.passage_size}",
+            "Leave these options out, or add --rebuild to build it again.",
+        )
+    return facts
+
+
+class _Run:
+    """Turn the documents of one run into changes, and count them."""
+
+    def __init__(
+        self, store: Store, facts: IndexFacts, inputs: list[Input], options: IndexOptions, watcher: Watcher
+    ) -> None:
+        self.summary = Summary()
+        self._store = store
+        self._size = facts.passage_size
+        self._inputs = inputs
+        self._options = options
+        self._watcher = watcher
+
+    def fill(self) -> None:
+        """Load an empty index in one pass, then put right the documents whose id came more than once."""
+        keys = array("q")
+        self._write(self._all(keys))
+        if repeated := _repeated(keys):
+            again = repeated.total() - len(repeated)
+            self.summary.added -= again
+            self.summary.unchanged += again
+            self._warn(repeated)
+            self._write(self._last_versions(repeated))
+
+    def update(self) -> None:
+        """Write what differs from the index, and delete what the input no longer holds if asked to."""
+        survey = _survey(self._inputs, self._options.fields)
+        self._warn(survey.repeated)
+        self._write(chain(self._differing(survey), self._gone(survey) if self._options.prune else ()))
+
+    def _write(self, changes: Iterator[Change]) -> None:
+        if self._options.dry_run:
+            for _ in changes:
+                pass
+        else:
+            self._store.write(changes)
+
+    def _warn(self, repeated: Counter[int]) -> None:
+        if repeated:
+            self._watcher.note(f"{len(repeated):,} ids come more than once; the last document of each counts")
+
+    def _read(self) -> Iterator[Document]:
+        """Yield the documents; count lines and report rejects and progress on the way."""
+        summary = self.summary
+        for item in read_documents(self._inputs, self._options.fields):
+            summary.read += 1
+            if summary.read % _BATCH == 0:
+                self._watcher.progress(summary.read)
+            if isinstance(item, Document):
+                yield item
+            else:
+                summary.rejected += 1
+                self._watcher.reject(item)
+
+    def _all(self, keys: "array[int]") -> Iterator[Change]:
+        for document in self._read():
+            keys.append(hash(document.id))
+            self.summary.added += 1
+            yield self._change(document, None)
+
+    def _last_versions(self, repeated: Counter[int]) -> Iterator[Change]:
+        waiting = repeated.copy()
+        for document in _documents(self._inputs, self._options.fields):
+            if hash(document.id) in repeated and _is_last(document, waiting):
+                for old in self._known([document]).values():
+                    yield self._change(document, old)
+
+    def _differing(self, survey: Survey) -> Iterator[Change]:
+        waiting = survey.repeated.copy()
+        documents = self._read()
+        while batch := list(islice(documents, _BATCH)):
+            last = [document for document in batch if _is_last(document, waiting)]
+            self.summary.unchanged += len(batch) - len(last)
+            known = self._known(last)
+            for document in last:
+                change = self._change(document, known.get(document.id))
+                if change.old and change.old.hash == change.hash:
+                    self.summary.unchanged += 1
+                    continue
+                if change.old:
+                    self.summary.updated += 1
+                else:
+                    self.summary.added += 1
+                yield change
+
+    def _known(self, documents: Sequence[Document]) -> dict[str, Stored]:
+        """Look up what the store holds; of an id that it holds twice (a killed run), as of a half-written one."""
+        known: dict[str, Stored] = {}
+        for old in self._store.stored([document.id for document in documents]):
+            known[old.doc_id] = old._replace(hash="") if old.doc_id in known else old
+        return known
+
+    def _change(self, document: Document, old: Stored | None) -> Change:
+        digest = content_hash(document.title, document.text, document.metadata)
+        return Change(document.id, old, document, digest, split_passages(document.text, self._size))
+
+    def _gone(self, survey: Survey) -> Iterator[Change]:
+        for old in self._store.stored():
+            if not survey.holds(old.doc_id):
+                self.summary.deleted += 1
+                self._watcher.deletion(old.doc_id)
+                yield Change(old.doc_id, old)
+
+
+def _is_last(document: Document, waiting: Counter[int]) -> bool:
+    """Tell whether no later line has this document's id; `waiting` counts down."""
+    if not waiting:
+        return True
+    key = hash(document.id)
+    if waiting[key] > 1:
+        waiting[key] -= 1
+        return False
+    return True

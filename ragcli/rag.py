@@ -1,0 +1,192 @@
+"""Compositions: ask and review as search → prompt → generate → answer with sources."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ragcli.errors import NothingFoundError
+from ragcli.filters import Filter
+from ragcli.generate import Engine, Options, complete, count_tokens
+from ragcli.prompt import Prompt, Span, build_prompt, question_ending, review_ending
+from ragcli.search import search
+from ragcli.store import Hit, Store
+from ragcli.titles import find_title
+
+STYLE = "free"
+# A model that goes on after its answer asks itself another question, or begins another passage.
+_STOP = ("\n\n", "\nQuestion:", "\nAnswer:")
+
+
+class Source(NamedTuple):
+    """Hold a passage, numbered as in the prompt, that an answer is built on."""
+
+    n: int
+    id: str
+    title: str
+    score: float
+    start: int
+    end: int
+    text: str
+
+
+class Seconds(NamedTuple):
+    """Hold the seconds from the start to the end of the search, to the first token, to the end."""
+
+    search: float
+    first_token: float | None
+    total: float
+
+
+class Answer(NamedTuple):
+    """Hold an answer with its sources, and what it took."""
+
+    question: str
+    answer: str
+    abstained: bool
+    sources: tuple[Source, ...]
+    sentences: tuple[Span, ...]
+    dropped: tuple[Span, ...]
+    model: str
+    style: str
+    seed: int
+    prompt_tokens: int
+    new_tokens: int
+    seconds: Seconds
+
+
+class Job(NamedTuple):
+    """Say how to answer: how many passages, from which score on, with which filters and generation options."""
+
+    options: Options
+    k: int = 5
+    filters: Sequence[Filter] = ()
+    min_score: float = 0.0
+
+
+def retrieve(store: Store, question: str, job: Job) -> list[Hit]:
+    """Return the k passages for a question, best first.
+
+    Raises NothingFoundError where nothing matches, UsageError for an empty question.
+    """
+    hits = search(store, question, job.k, job.filters)
+    if not hits:
+        raise NothingFoundError("nothing in the index matches the question", "Ask in other words, or index more texts.")
+    return hits
+
+
+def retrieve_reviews(store: Store, title: str, job: Job) -> list[Hit]:
+    """Return up to k reviews of the film whose title is `title`, or nearest to it.
+
+    Raises NothingFoundError, with a suggestion, where no title is near.
+    """
+    found = find_title(store, title)
+    hits = store.search("", job.k, [Filter("title", "=", found), *job.filters])
+    if not hits:
+        raise NothingFoundError(f"no review of {found!r} passes the filters", "Leave out a --where.")
+    return hits
+
+
+def ask(
+    store: Store, open_engine: Callable[[], Engine], question: str, job: Job, emit: Callable[[str], None] | None = None
+) -> Answer:
+    """Answer a question from the passages that match it best; `emit` gets the text as it comes.
+
+    Where no passage has at least `min_score`, no model is opened and the answer is empty and `abstained`. Raises
+    NothingFoundError where nothing matches, UsageError for a question that is longer than the model's context.
+    """
+    clock = _Clock()
+    hits = retrieve(store, question, job)
+    clock.searched()
+    good = [hit for hit in hits if hit.score >= job.min_score]
+    if not good:
+        return Answer(question, "", True, _sources(hits), (), (), "", STYLE, job.options.seed, 0, 0, clock.seconds())
+    return _generate(question, good, question_ending(question), open_engine(), job, emit, clock)
+
+
+def review(
+    store: Store, open_engine: Callable[[], Engine], title: str, job: Job, emit: Callable[[str], None] | None = None
+) -> Answer:
+    """Write a new review of a film from its reviews in the index, found by title.
+
+    Raises NothingFoundError, with a suggestion, where no title is near.
+    """
+    clock = _Clock()
+    hits = retrieve_reviews(store, title, job)
+    clock.searched()
+    name = hits[0].title
+    return _generate(name, hits, review_ending(name), open_engine(), job, emit, clock)
+
+
+def ask_prompt(store: Store, open_engine: Callable[[], Engine], question: str, job: Job) -> Prompt:
+    """Build the prompt that ask would give to the model."""
+    hits = retrieve(store, question, job)
+    return _fit_prompt(open_engine(), hits, question_ending(question), job.options)
+
+
+def review_prompt(store: Store, open_engine: Callable[[], Engine], title: str, job: Job) -> Prompt:
+    """Build the prompt that review would give to the model."""
+    hits = retrieve_reviews(store, title, job)
+    return _fit_prompt(open_engine(), hits, review_ending(hits[0].title), job.options)
+
+
+def _fit_prompt(engine: Engine, hits: Sequence[Hit], ending: str, options: Options) -> Prompt:
+    budget = max(0, engine.context - options.max_new_tokens)
+    return build_prompt(hits, ending, budget, lambda text: count_tokens(engine, text))
+
+
+class _Clock:
+    """Take the times of an answer."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._search = 0.0
+        self._first: float | None = None
+
+    def searched(self) -> None:
+        self._search = self._now()
+
+    def wrote(self) -> None:
+        self._first = self._first or self._now()
+
+    def seconds(self) -> Seconds:
+        return Seconds(self._search, self._first, self._now())
+
+    def _now(self) -> float:
+        return round(time.perf_counter() - self._start, 4)
+
+
+def _generate(
+    question: str,
+    hits: Sequence[Hit],
+    ending: str,
+    engine: Engine,
+    job: Job,
+    emit: Callable[[str], None] | None,
+    clock: _Clock,
+) -> Answer:
+    prompt = _fit_prompt(engine, hits, ending, job.options)
+
+    def heard(piece: str) -> None:
+        clock.wrote()
+        if emit:
+            emit(piece)
+
+    completion = complete(engine, prompt.text, job.options._replace(rows=1, stop=_STOP), heard)[0]
+    return Answer(
+        question=question,
+        answer=completion.text.strip(),
+        abstained=False,
+        sources=_sources(prompt.used),
+        sentences=(),
+        dropped=prompt.dropped,
+        model=engine.name,
+        style=STYLE,
+        seed=job.options.seed,
+        prompt_tokens=prompt.tokens,
+        new_tokens=completion.tokens,
+        seconds=clock.seconds(),
+    )
+
+
+def _sources(hits: Sequence[Hit]) -> tuple[Source, ...]:
+    return tuple(Source(n, hit.id, hit.title, hit.score, hit.start, hit.end, hit.text) for n, hit in enumerate(hits, 1))

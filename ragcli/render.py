@@ -1,0 +1,227 @@
+"""The only printer: tables on a terminal, JSON Lines in a pipe, streamed text; results to stdout, all else to stderr.
+
+Text from documents, models and users is data: it is never read as markup, and its control characters do not reach a
+terminal.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from ragcli.errors import RagcliError
+from ragcli.text import match_spans
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from ragcli.documents import Reject
+    from ragcli.generate import Completion
+    from ragcli.indexing import Summary
+    from ragcli.prompt import Prompt, Span
+    from ragcli.rag import Answer, Source
+    from ragcli.store import Hit
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_NOT_ESCAPED_BY_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_SNIPPET = 300
+_SHOWN_REJECTS = 10
+
+
+def on_terminal() -> bool:
+    """Tell whether stdout is a terminal."""
+    return sys.stdout.isatty()
+
+
+def clean(text: str) -> str:
+    """Replace control characters and text direction marks, but tabs and line ends, by a visible mark."""
+    return _CONTROL.sub("\ufffd", text.replace("\r\n", "\n"))
+
+
+def print_error(error: RagcliError) -> None:
+    """Print an error's two lines to stderr: what failed, and what to do next."""
+    sys.stderr.write(f"Error: {_line(error.message)}\n{_line(error.hint)}\n")
+
+
+def print_note(text: str) -> None:
+    """Print a line to stderr."""
+    sys.stderr.write(_line(text) + "\n")
+
+
+def print_json(value: Any) -> None:
+    """Print a value as one line of JSON."""
+    line = orjson.dumps(value).decode()
+    sys.stdout.write(_NOT_ESCAPED_BY_JSON.sub(lambda m: f"\\u{ord(m[0]):04x}", line) + "\n")
+
+
+def print_text(text: str) -> None:
+    """Print plain text."""
+    sys.stdout.write(clean(text) + "\n")
+
+
+def _line(text: str) -> str:
+    return clean(" ".join(text.splitlines()))
+
+
+def print_hits(hits: Sequence["Hit"], query: str, language: str, as_json: bool) -> None:
+    """Print hits as JSON Lines, or as a table with the query's terms highlighted."""
+    if as_json:
+        for hit in hits:
+            print_json(hit._asdict())
+        return
+    from rich.table import Table
+
+    table = Table("#", "Score", "Document", "Passage", box=None, padding=(0, 2, 1, 0), header_style="dim")
+    for hit in hits:
+        table.add_row(str(hit.rank), f"{hit.score:.2f}", _document(hit), _snippet(hit.text, query, language))
+    _console().print(table)
+
+
+def _document(hit: "Hit") -> "Text":
+    from rich.text import Text
+
+    text = Text(_line(hit.title), style="bold")
+    return text.append(f"{chr(10) if hit.title else ''}{_line(hit.id)}", style="not bold dim")
+
+
+def _snippet(text: str, query: str, language: str) -> "Text":
+    """Cut the stretch with most matches out of a passage, and mark them."""
+    from rich.text import Text
+
+    spans = list(match_spans(query, text, language))
+    start = _densest(spans, len(text))
+    stretch = text[start : start + _SNIPPET].replace("\r\n", " \n")  # as long as it was
+    shown = Text(_CONTROL.sub("\ufffd", stretch).replace("\n", " ").replace("\t", " "))
+    for left, right in spans:
+        if start <= left and right <= start + _SNIPPET:
+            shown.stylize("bold yellow", left - start, right - start)
+    return Text("… " if start else "") + shown + Text(" …" if start + _SNIPPET < len(text) else "")
+
+
+def _densest(spans: Sequence[tuple[int, int]], length: int) -> int:
+    if length <= _SNIPPET or not spans:
+        return 0
+    starts = [max(0, left - 40) for left, _ in spans]
+    best = max(starts, key=lambda start: sum(start <= left and right <= start + _SNIPPET for left, right in spans))
+    return min(best, length - _SNIPPET)
+
+
+def print_summary(summary: "Summary", as_json: bool, deletable: Sequence[str] | None = None) -> None:
+    """Print what an index run did; with `deletable` (a dry run) also the ids that it would delete."""
+    if as_json:
+        print_json(asdict(summary) | ({} if deletable is None else {"deletable": sorted(deletable)}))
+        return
+    for doc_id in sorted(deletable or ()):
+        print_text(f"would delete {_line(doc_id)}")
+    counts = ("read", "added", "updated", "unchanged", "deleted", "rejected")
+    done = ", ".join(f"{getattr(summary, name):,} {name}" for name in counts)
+    held = f"{summary.documents:,} documents, {summary.passages:,} passages in the index"
+    print_text(f"{done} · {held} · {summary.seconds:.1f} s")
+
+
+def print_rejects(rejects: Sequence["Reject"], total: int) -> None:
+    """Describe the first rejected lines on stderr."""
+    for reject in rejects[:_SHOWN_REJECTS]:
+        print_note(f"rejected {reject.file}:{reject.line}: {reject.reason}")
+    if total > _SHOWN_REJECTS:
+        print_note(f"… and {total - _SHOWN_REJECTS:,} more; --rejects FILE keeps them all")
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[int], None]]:
+    """Show how much is done, and its rate, on stderr while work goes on, where stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            return Text(f"{task.completed:,.0f} · {task.speed or 0:,.0f}/s")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), Rate(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def stream(piece: str) -> None:
+    """Print a piece of text as it comes."""
+    sys.stdout.write(clean(piece))
+    sys.stdout.flush()
+
+
+def print_completions(
+    prompt: str, completions: Sequence["Completion"], model: str, seed: int, as_json: bool, streamed: bool
+) -> None:
+    """Print completions as a JSON object, or as text with a blank line between two; of a streamed one, its end only."""
+    texts = [completion.text for completion in completions]
+    if as_json:
+        tokens = [completion.tokens for completion in completions]
+        print_json({"prompt": prompt, "completions": texts, "model": model, "seed": seed, "new_tokens": tokens})
+    elif streamed:
+        print_text("")
+    else:
+        print_text("\n\n".join(text.strip("\n") for text in texts))
+
+
+def print_prompt(prompt: "Prompt", as_json: bool) -> None:
+    """Print a prompt, and on stderr what did not fit into it."""
+    if as_json:
+        fields = prompt._asdict()
+        print_json(fields | {name: [item._asdict() for item in fields[name]] for name in ("used", "dropped")})
+        return
+    print_text(prompt.text)
+    _note_dropped(prompt.dropped)
+
+
+def print_answer(answer: "Answer", key: str, as_json: bool, streamed: bool) -> None:
+    """Print an answer with its sources; the text itself only ends where it was streamed. `key` names the question."""
+    if as_json:
+        print_json(_answer_json(answer, key))
+        return
+    if answer.abstained:
+        print_note("No passage is good enough to answer from; the nearest are listed.")
+    else:
+        print_text("" if streamed else answer.answer)
+        print_text("")
+    console = _console()
+    for source in answer.sources:
+        console.print(_source(source), soft_wrap=True)
+    _note_dropped(answer.dropped)
+
+
+def _note_dropped(spans: Sequence["Span"]) -> None:
+    if spans:
+        names = ", ".join(f"{span.id} {span.start}-{span.end}" for span in spans)
+        print_note(f"not in the prompt, for lack of room: {names}")
+
+
+def _source(source: "Source") -> "Text":
+    from rich.text import Text
+
+    text = Text(f"[{source.n}] ", style="cyan")
+    text.append(_line(source.title or source.id), style="bold not cyan")
+    return text.append(f"  {_line(source.id)} {source.start}-{source.end}  {source.score:.2f}", style="dim not cyan")
+
+
+def _answer_json(answer: "Answer", key: str) -> dict[str, Any]:
+    fields = answer._asdict()
+    question = fields.pop("question")
+    for name in ("sources", "sentences", "dropped"):
+        fields[name] = [item._asdict() for item in fields[name]]
+    fields["seconds"] = answer.seconds._asdict()
+    return {key: question, **fields}
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False)

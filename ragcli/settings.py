@@ -1,0 +1,70 @@
+"""Settings: flag > RAGCLI_* variable > ragcli.toml > default; and where ragcli keeps its data."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from ragcli.errors import RagcliError
+
+API_KEY = "RAGCLI_ELASTICSEARCH_API_KEY"
+CONFIG = "RAGCLI_CONFIG"
+HOME = "RAGCLI_HOME"
+
+
+def data_home() -> Path:
+    """Return the folder of indexes and models: RAGCLI_HOME, else the platform's folder for user data."""
+    named = os.environ.get(HOME)
+    return Path(named).expanduser() if named else platformdirs.user_data_path("ragcli", appauthor=False)
+
+
+def api_key() -> str | None:
+    """Return the Elasticsearch API key, which only the environment may hold."""
+    return os.environ.get(API_KEY) or None
+
+
+def config_file() -> Path | None:
+    """Return the configuration in force: RAGCLI_CONFIG, ./ragcli.toml, or the user's own; None where there is none."""
+    named = os.environ.get(CONFIG)
+    if named:
+        return Path(named)
+    usual = (Path("ragcli.toml"), platformdirs.user_config_path("ragcli", appauthor=False) / "ragcli.toml")
+    return next((path for path in usual if path.is_file()), None)
+
+
+def read_defaults(path: Path, commands: Mapping[str, frozenset[str]]) -> dict[str, dict[str, Any]]:
+    """Read option defaults for each command from a TOML file.
+
+    A key at the top counts for every command with that option, one in a `[command]` table for that command. Raises
+    RagcliError for a file that cannot be read and for a key that no command has.
+    """
+    try:
+        config = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as e:
+        raise RagcliError(
+            f"cannot read the settings in {path}: {e}", f"Mend the file, or name another by {CONFIG}."
+        ) from e
+    tables = {key: value for key, value in config.items() if isinstance(value, dict)}
+    everywhere = {_name(key): value for key, value in config.items() if key not in tables}
+    _check(path, everywhere, frozenset().union(*commands.values()))
+    defaults = {}
+    for command, options in commands.items():
+        own = {_name(key): value for key, value in tables.pop(command, {}).items()}
+        _check(path, own, options)
+        defaults[command] = {key: value for key, value in everywhere.items() if key in options} | own
+    _check(path, tables, frozenset())
+    return defaults
+
+
+def _name(key: str) -> str:
+    return key.replace("-", "_")
+
+
+def _check(path: Path, keys: Mapping[str, object], known: frozenset[str]) -> None:
+    for key in keys:
+        if key not in known:
+            names = ", ".join(sorted(known)) or "none here"
+            raise RagcliError(f"unknown setting {key!r} in {path}", f"Settings are named as the options are: {names}.")

@@ -1,0 +1,182 @@
+"""The one border to both stores: what they hold, what they answer, and how to open one."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, Self
+
+from ragcli.documents import Document, Passage
+from ragcli.errors import RagcliError, UsageError
+from ragcli.filters import Filter
+
+FORMAT_VERSION = 1
+LOCAL = "local"
+MAX_QUERY_WORDS = 1_000
+
+
+class IndexFacts(NamedTuple):
+    """Say how an index was built. It travels with the index and is checked when documents are added."""
+
+    language: str
+    passage_size: int
+    version: int = FORMAT_VERSION
+
+
+class Hit(NamedTuple):
+    """Hold a passage that matches a query; start and end are character offsets in its document's text."""
+
+    rank: int
+    id: str
+    title: str
+    text: str
+    score: float
+    start: int
+    end: int
+    metadata: dict[str, Any]
+
+
+class Stored(NamedTuple):
+    """Say what a store holds of a document. The hash is empty where a killed run left it half written."""
+
+    doc_id: str
+    hash: str
+    passages: int
+
+
+class Change(NamedTuple):
+    """Replace what a store holds of a document (`old`) by a new version, or by nothing."""
+
+    doc_id: str
+    old: Stored | None
+    document: Document | None = None
+    hash: str = ""
+    passages: Sequence[Passage] = ()
+
+
+class Counts(NamedTuple):
+    """Count the documents and passages of an index."""
+
+    documents: int
+    passages: int
+
+
+class Store(Protocol):
+    """Keep passages with their documents' metadata, and rank them by BM25 over title and text as one field.
+
+    Every method raises UnreachableError where the engine does not answer, IndexMismatchError where the index is
+    damaged.
+    """
+
+    @property
+    def facts(self) -> IndexFacts | None:
+        """Say how the index was built; None for an index that ragcli did not build."""
+
+    def stored(self, doc_ids: Sequence[str] | None = None) -> Iterator[Stored]:
+        """Yield what the store holds of these documents, or of all."""
+
+    def write(self, changes: Iterable[Change]) -> None:
+        """Apply the changes as they come. All are durable and can be searched on return.
+
+        A process killed on the way leaves a searchable index, in which each document is old, new, or marked by
+        stored() as half written; the next run with the same input completes it.
+        """
+
+    def search(self, query: str, k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
+        """Return the k best passages, best first, ties by id and start; all that pass the filters if no query.
+
+        The query is plain text, never a query language. Raises RagcliError for a field that no document has.
+        """
+
+    def values(self, field: str, prefix: str, limit: int) -> list[str]:
+        """List at most `limit` distinct text values of a field that begin with the prefix, case folded, sorted."""
+
+    def fields(self) -> list[str]:
+        """List the names of the metadata fields that documents have, sorted; of objects the outermost only."""
+
+    def counts(self) -> Counts:
+        """Count documents and passages."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def unknown_field(field: str, index: str, known: Sequence[str]) -> RagcliError:
+    """Make the error for a filter on a field that no document of the index has."""
+    return RagcliError(
+        f"no document of index {index} has a field {field!r}", f"Its fields: {', '.join(known) or 'none'}."
+    )
+
+
+class Access(NamedTuple):
+    """Hold what Elasticsearch may ask for: an API key, a CA certificate file."""
+
+    api_key: str | None = None
+    ca_certs: Path | None = None
+
+
+def check_index_name(name: str) -> None:
+    """Raise UsageError for an index name that one of the stores could not take (Elasticsearch's rules)."""
+    forbidden = set('\\/*?"<>| ,#:') & set(name)
+    if (
+        not name
+        or forbidden
+        or name[0] in "-_+."
+        or name != name.lower()
+        or not name.isprintable()
+        or len(name.encode()) > 200
+    ):
+        raise UsageError(
+            f"not an index name: {name!r}", "Use small letters, digits, `-` and `_`, beginning with a letter."
+        )
+
+
+class Place(NamedTuple):
+    """Say where an index is: `local` (kept under `home`) or an Elasticsearch URL, the index's name, how to get in."""
+
+    url: str
+    name: str
+    home: Path
+    access: Access = Access()
+
+
+def open_store(place: Place, create: IndexFacts | None = None) -> Store:
+    """Open an index; with `create`, one that does not exist is made by these facts.
+
+    Raises IndexMismatchError for an index that does not exist or cannot be read, UnreachableError, UsageError.
+    """
+    check_index_name(place.name)
+    if place.url == LOCAL:
+        from ragcli.store_local import LocalStore
+
+        return LocalStore.open(_folder(place), create)
+    from ragcli.store_elastic import ElasticStore
+
+    return ElasticStore.open(_server(place), place.name, place.access, create)
+
+
+def drop_index(place: Place) -> None:
+    """Remove an index, if it exists. Raises IndexMismatchError for one that ragcli did not make."""
+    check_index_name(place.name)
+    if place.url == LOCAL:
+        from ragcli.store_local import LocalStore
+
+        return LocalStore.drop(_folder(place))
+    from ragcli.store_elastic import ElasticStore
+
+    return ElasticStore.drop(_server(place), place.name, place.access)
+
+
+def _folder(place: Place) -> Path:
+    return place.home / "indexes" / place.name
+
+
+def _server(place: Place) -> str:
+    if not place.url.startswith(("http://", "https://")):
+        shown = place.url.rpartition("@")[2]  # a mistyped URL may hold a password
+        raise UsageError(
+            f"not a store: {shown!r}", f"Use `{LOCAL}` or an Elasticsearch URL, such as http://localhost:9200."
+        )
+    return place.url

@@ -1,0 +1,269 @@
+"""The Elasticsearch store: an index that ragcli made, or any index with a `text` field, through the official client."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import chain, groupby, islice
+from multiprocessing.pool import AsyncResult, ThreadPool
+from operator import itemgetter
+from typing import Any, Self
+
+from elasticsearch import BadRequestError, Elasticsearch, NotFoundError, helpers
+
+from ragcli.errors import IndexMismatchError, RagcliError
+from ragcli.filters import Filter, fold, is_known
+from ragcli.store import FORMAT_VERSION, Access, Change, Counts, Hit, IndexFacts, Stored, unknown_field
+from ragcli.store_elastic.layout import Foreign, Json, Own, actions, first_words, index_mapping, pattern
+from ragcli.store_elastic.server import address, connect, missing, translating
+
+_THREADS = 2
+_BULK = 500  # passages a request, the client's own default
+_BULK_BYTES = 10 * 2**20
+_RETRIES = 6  # after 0.5, 1, 2, 4, 8, 10 seconds, where the server says 429, too many requests
+_PAGE = 5_000  # of at most 10,000 hits a request
+_IDS = 1_000  # of at most 65,536 terms a query
+_MAX_FIELDS = 10_000
+
+
+class ElasticStore:
+    """Keep an index on a server: one entry a passage, with the _id `document#part`."""
+
+    def __init__(self, client: Elasticsearch, url: str, index: str, mapping: Json) -> None:
+        self._client = client
+        self._url = url
+        self._index = index
+        self._facts = _read_facts(mapping, url, index)
+        if not self._facts and "text" not in mapping.get("properties", {}):
+            raise IndexMismatchError(f"index {index} at {url} has no field `text`", "Choose another one: --index NAME")
+        self._layout = Own() if self._facts else Foreign(mapping)
+
+    @classmethod
+    def open(cls, url: str, index: str, access: Access, create: IndexFacts | None) -> Self:
+        """Open the index on a server, made first where `create` is given and there is none."""
+        url, login = address(url)
+        with ExitStack() as undo, translating(url, index):
+            client = undo.enter_context(connect(url, login, access))
+            mapping = _mapping(client, index)
+            if mapping is None and create:
+                _create(client, index, create)
+                mapping = _mapping(client, index)
+            elif create:
+                client.indices.refresh(index=index)  # what a killed run wrote last
+            if mapping is None:
+                raise missing(url, index)
+            store = cls(client, url, index, mapping)
+            undo.pop_all()
+            return store
+
+    @staticmethod
+    def drop(url: str, index: str, access: Access) -> None:
+        """Delete the index, if there is one. Raises IndexMismatchError where it is not ragcli's own."""
+        url, login = address(url)
+        with translating(url, index), connect(url, login, access) as client:
+            mapping = _mapping(client, index)
+            if mapping is None:
+                return
+            if "ragcli" not in mapping.get("_meta", {}):
+                raise _foreign(index)
+            client.indices.delete(index=index)
+
+    @property
+    def facts(self) -> IndexFacts | None:
+        """Say how the index was built; None for an index that ragcli did not build."""
+        return self._facts
+
+    def stored(self, doc_ids: Sequence[str] | None = None) -> Iterator[Stored]:
+        """Yield what the store holds of these documents, or of all, page by page."""
+        if not self._facts:
+            raise _foreign(self._index)
+        queries: list[Json] = [{"match_all": {}}]
+        if doc_ids is not None:
+            queries = [{"terms": {"doc_id": list(doc_ids[i : i + _IDS])}} for i in range(0, len(doc_ids), _IDS)]
+        columns = ["doc_id", "part", "parts", "hash"]
+        with translating(self._url, self._index):
+            for query in queries:
+                # The sort key is unique and never changes: pages fit together without a point in time.
+                rows = self._scan(_PAGE, query=query, sort=["doc_id", "part"], docvalue_fields=columns, source=False)
+                entries = ([row["fields"][column][0] for column in columns] for row in rows)
+                for doc_id, parts in groupby(entries, key=itemgetter(0)):
+                    yield _summed(doc_id, list(parts))
+
+    def write(self, changes: Iterable[Change]) -> None:
+        """Apply the changes as they come. All are durable and can be searched on return."""
+        if not self._facts:
+            raise _foreign(self._index)
+        with translating(self._url, self._index):
+            # Not helpers.parallel_bulk: it gives up on 429, and after an error or Ctrl-C it sends all the rest first.
+            # Here the caller's thread reads the changes, and what stops it stops all.
+            with ThreadPool(_THREADS) as pool:
+                running: deque[AsyncResult[None]] = deque()
+                for batch in _batches(changes):
+                    running.append(pool.apply_async(self._send, (batch,)))
+                    if len(running) > _THREADS:
+                        running.popleft().get()
+                for sent in running:
+                    sent.get()
+            self._client.indices.refresh(index=self._index)
+
+    def _send(self, batch: list[Change]) -> None:
+        failures = helpers.streaming_bulk(
+            self._client,
+            chain.from_iterable(map(actions, batch)),
+            chunk_size=2 * _BULK,
+            max_chunk_bytes=_BULK_BYTES,
+            expand_action_callback=_as_is,
+            raise_on_error=False,
+            yield_ok=False,
+            max_retries=_RETRIES,
+            initial_backoff=0.5,
+            max_backoff=10,
+            index=self._index,
+            filter_path="items.*._id,items.*.status,items.*.error.reason",
+        )
+        for _, failure in failures:
+            [(operation, item)] = failure.items()
+            if (operation, item["status"]) != ("delete", 404):
+                raise _refused(item, self._url)
+
+    def search(self, query: str, k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
+        """Return the k best passages, best first, ties by id and start; all that pass the filters if no query."""
+        layout = self._layout
+        clauses: dict[str, list[Json]] = {"filter": [*layout.always], "must_not": []}
+        with translating(self._url, self._index):
+            for condition in filters:
+                self._check_field(condition.field)
+                clauses["must_not" if condition.operator == "!=" else "filter"].append(layout.condition(condition))
+            must = layout.words(first_words(query)) if query else {"match_all": {}}
+            wanted = {"bool": {"must": must, **clauses}}
+            rows = islice(self._scan(min(k, _PAGE), query=wanted, sort=layout.sort, source=layout.columns), k)
+            hits = sorted(map(layout.hit, rows), key=lambda hit: (-hit.score, hit.id, hit.start))
+        return [hit._replace(rank=rank) for rank, hit in enumerate(hits, 1)]
+
+    def _scan(self, size: int, **body: Any) -> Iterator[Json]:
+        after: list[Any] | None = None
+        while True:
+            # Always the same copy of a shard: copies count deleted passages differently, and so score differently.
+            answer = self._client.search(
+                index=self._index, size=size, search_after=after, track_total_hits=False, preference="ragcli", **body
+            )
+            page = answer["hits"]["hits"]
+            yield from page
+            if len(page) < size:
+                return
+            after = page[-1]["sort"]
+
+    def _check_field(self, field: str) -> None:
+        if isinstance(self._layout, Foreign):
+            known = field == "id" or field in self._layout.fields
+        else:
+            named = {"terms": {"fields": [field, field.partition(".")[0]]}}
+            known = is_known(field, ()) or self._count(named, terminate_after=1) > 0
+        if not known:
+            raise unknown_field(field, self._index, self.fields())
+
+    def values(self, field: str, prefix: str, limit: int) -> list[str]:
+        """List at most `limit` distinct text values of a field that begin with the prefix, case folded, sorted."""
+        target, start = self._layout.values(field)
+        if not target:
+            return []
+        terms = self._terms(target, limit, include=pattern(start, fold(prefix)))
+        found = {term.removeprefix(start) if start else fold(term) for term in terms}
+        return sorted(value for value in found if value.startswith(fold(prefix)))
+
+    def fields(self) -> list[str]:
+        """List the names of the metadata fields that documents have, sorted; of objects the outermost only."""
+        if isinstance(self._layout, Foreign):
+            return sorted({field.partition(".")[0] for field in self._layout.fields} - {"title", "text"})
+        return self._terms("fields", _MAX_FIELDS)
+
+    def _terms(self, field: str, limit: int, **options: Any) -> list[str]:
+        terms = {"field": field, "size": limit, "order": {"_key": "asc"}, **options}
+        with translating(self._url, self._index):
+            answer = self._client.search(index=self._index, size=0, aggregations={"found": {"terms": terms}})
+        return [bucket["key"] for bucket in answer["aggregations"]["found"]["buckets"]]
+
+    def counts(self) -> Counts:
+        """Count documents and passages."""
+        with translating(self._url, self._index):
+            if self._facts:
+                return Counts(self._count({"term": {"part": 0}}), self._count({"match_all": {}}))
+            texts = self._count({"exists": {"field": "text"}})
+            return Counts(texts, texts)
+
+    def _count(self, query: Json, **options: Any) -> int:
+        return int(self._client.count(index=self._index, query=query, **options)["count"])
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _as_is(action: Any) -> Any:
+    return action
+
+
+def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
+    batch, size = [], 0
+    for change in changes:
+        batch.append(change)
+        size += max(len(change.passages), change.old.passages if change.old else 0)
+        if size >= _BULK:
+            yield batch
+            batch, size = [], 0
+    yield batch
+
+
+def _summed(doc_id: str, entries: list[list[Any]]) -> Stored:
+    _, numbers, sizes, hashes = zip(*entries, strict=True)
+    passages = max(numbers) + 1
+    whole = {passages, len(entries)} == set(sizes) and len(set(hashes)) == 1
+    return Stored(doc_id, hashes[0] if whole else "", passages)
+
+
+def _mapping(client: Elasticsearch, index: str) -> Json | None:
+    try:
+        answer = client.indices.get_mapping(index=index)
+    except NotFoundError as e:
+        if e.message != "index_not_found_exception":
+            raise
+        return None
+    found: Json = next(iter(answer.body.values()))["mappings"]
+    return found
+
+
+def _create(client: Elasticsearch, index: str, facts: IndexFacts) -> None:
+    try:
+        client.indices.create(index=index, mappings=index_mapping(facts))
+    except BadRequestError as e:  # another process may have been first
+        if e.message != "resource_already_exists_exception":
+            raise
+
+
+def _read_facts(mapping: Json, url: str, index: str) -> IndexFacts | None:
+    found = mapping.get("_meta", {}).get("ragcli")
+    if found is None:
+        return None
+    if found.get("version") != FORMAT_VERSION:
+        raise IndexMismatchError(
+            f"index {index} at {url} has format {found.get('version')}, this ragcli reads {FORMAT_VERSION}",
+            f"Build it again: ragcli index FILE --store {url} --index {index} --rebuild",
+        )
+    return IndexFacts(**found)
+
+
+def _foreign(index: str) -> RagcliError:
+    message = f"index {index} was not made by ragcli, which only reads it"
+    return IndexMismatchError(message, "Choose another name: --index NAME")
+
+
+def _refused(item: Json, url: str) -> RagcliError:
+    document = item["_id"].rpartition("#")[0]
+    reason = item.get("error", {}).get("reason", f"status {item['status']}").splitlines()[0]
+    hint = "Mend this, then run the same again: it goes on where it stopped."
+    return RagcliError(f"Elasticsearch at {url} did not take document {document!r}: {reason}", hint)

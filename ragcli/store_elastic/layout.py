@@ -1,0 +1,168 @@
+"""How passages lie in an Elasticsearch index, ragcli's own or another's, and how each is asked for them."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from ragcli.filters import Filter, TermRange, field_prefix, metadata_terms, ranges
+from ragcli.store import MAX_QUERY_WORDS, Change, Hit, IndexFacts
+
+Json = dict[str, Any]
+
+_ANALYZERS = {"en": "english", "zh": "cjk", "ja": "cjk", "ko": "cjk"}
+_EXACT = ("keyword", "constant_keyword", "wildcard")
+_BOUNDS = {">=": "gte", ">": "gt", "<=": "lte", "<": "lt"}
+# What an analyzer makes at most one word of: from U+2000 on a single character, as in Chinese.
+_WORD = re.compile(r"[\u2000-\U0010ffff]|[^\W\u2000-\U0010ffff]{1,255}")
+
+
+def index_mapping(facts: IndexFacts) -> Json:
+    """Return the mapping of an index that ragcli makes, its facts inside."""
+    text = {"type": "text", "analyzer": _ANALYZERS[facts.language]}
+    looked_up, kept = {"type": "keyword"}, {"type": "integer", "index": False}
+    properties = {
+        "doc_id": looked_up,
+        "part": {"type": "integer"},
+        "parts": kept,
+        "start": kept,
+        "hash": {"type": "keyword", "index": False},
+        "title": text,
+        "text": text,
+        "terms": looked_up,
+        "fields": {"type": "keyword", "ignore_above": 256},
+        "metadata": {"type": "object", "enabled": False},
+    }
+    return {"dynamic": False, "_meta": {"ragcli": facts._asdict()}, "properties": properties}
+
+
+def actions(change: Change) -> Iterator[Any]:
+    """Yield the passages, then the removal of old ones that are left, as pairs of a bulk action and its body.
+
+    The first passage comes first and goes last, since it is the one that counts as a document.
+    """
+    doc_id, old, document, content_hash, passages = change
+    if document:
+        _, title, _, metadata = document
+        common: Json = {"doc_id": doc_id, "parts": len(passages), "hash": content_hash, "title": title}
+        if terms := metadata_terms(title, metadata):
+            common["terms"] = terms
+        if metadata:
+            common |= {"fields": list(metadata), "metadata": metadata}
+        for part, (start, text) in enumerate(passages):
+            yield {"index": {"_id": f"{doc_id}#{part}"}}, {"part": part, "start": start, "text": text, **common}
+    for part in range(old.passages if old else 0, len(passages), -1):
+        yield {"delete": {"_id": f"{doc_id}#{part - 1}"}}, None
+
+
+class Own:
+    """Ask for passages in an index that ragcli made."""
+
+    always: Sequence[Json] = ()
+    sort: Sequence[Json] = ({"_score": "desc"}, {"doc_id": "asc"}, {"start": "asc"})
+    columns: Sequence[str] | None = ("doc_id", "title", "text", "start", "metadata")
+
+    def words(self, query: str) -> Json:
+        """Return the query for passages that have words of a text."""
+        return {"combined_fields": {"query": query, "fields": ["title", "text"]}}
+
+    def condition(self, condition: Filter) -> Json:
+        """Return the query for what satisfies a condition; for `!=`, for what does not."""
+        if condition.field == "id" and condition.operator in ("=", "!="):
+            return {"term": {"doc_id": condition.value}}
+        return {"bool": {"should": [_between(wanted) for wanted in ranges(condition)]}}
+
+    def values(self, field: str) -> tuple[str, str]:
+        """Return which mapped field holds a field's text values, if any, and what they begin with there."""
+        return "terms", field_prefix(field)
+
+    def hit(self, row: Json) -> Hit:
+        """Read a search result; its rank is not known yet."""
+        source = row["_source"]
+        end = source["start"] + len(source["text"])
+        found = (source["doc_id"], source["title"], source["text"], row["_score"], source["start"], end)
+        return Hit(0, *found, source.get("metadata", {}))
+
+
+class Foreign:
+    """Ask for the texts of an index that others made, by the fields that its mapping names."""
+
+    always: Sequence[Json] = ({"exists": {"field": "text"}},)
+    sort: Sequence[Json] = ({"_score": "desc"}, {"_seq_no": "asc"})
+    columns: Sequence[str] | None = None
+
+    def __init__(self, mapping: Json) -> None:
+        self.fields = dict(_flat(mapping["properties"]))
+        self._has_title = mapping["properties"].get("title", {}).get("type") == "text"
+
+    def words(self, query: str) -> Json:
+        """Return the query for texts that have words of a text, in the title too where there is one."""
+        if self._has_title:
+            return {"multi_match": {"query": query, "fields": ["title", "text"], "type": "cross_fields"}}
+        return {"match": {"text": query}}
+
+    def condition(self, condition: Filter) -> Json:
+        """Return the query for what satisfies a condition; for `!=`, for what does not."""
+        field, operator, value = condition
+        if field == "id":
+            return {"ids": {"values": [value]}}
+        target, kind = self.fields[field]
+        if operator in _BOUNDS:
+            return {"range": {target: {_BOUNDS[operator]: value}}}
+        if kind in _EXACT:
+            return {"term": {target: {"value": value, "case_insensitive": True}}}
+        if kind == "text":
+            return {"match_phrase": {target: value}}
+        return {"term": {target: value.lower()}}
+
+    def values(self, field: str) -> tuple[str, str]:
+        """Return which mapped field holds a field's text values, if any, and what they begin with there: nothing."""
+        target, kind = self.fields.get(field, ("", ""))
+        return (target if kind in _EXACT else "", "")
+
+    def hit(self, row: Json) -> Hit:
+        """Read a search result; its rank is not known yet."""
+        metadata = dict(row.get("_source", {}))
+        title, text = (_plain(metadata.pop(name, None)) for name in ("title", "text"))
+        return Hit(0, row["_id"], title, text, row["_score"], 0, len(text), metadata)
+
+
+def _flat(properties: Json, prefix: str = "") -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield each mapped field with the one to ask in its place, a part of it that keeps texts whole, and its type."""
+    for name, spec in properties.items():
+        path = prefix + name
+        if "properties" in spec:
+            yield from _flat(spec["properties"], path + ".")
+            continue
+        kinds = {path: spec["type"]}
+        kinds |= {f"{path}.{part}": inner["type"] for part, inner in spec.get("fields", {}).items()}
+        target = next((target for target, kind in kinds.items() if kind in _EXACT), path)
+        yield path, (target, kinds[target])
+
+
+def _plain(value: Any) -> str:
+    values = value if isinstance(value, list) else [value]
+    return "\n".join(str(item) for item in values if item is not None)
+
+
+def _between(wanted: TermRange) -> Json:
+    if wanted.low == wanted.high:
+        return {"term": {"terms": wanted.low}}
+    low, high = "gte" if wanted.include_low else "gt", "lte" if wanted.include_high else "lt"
+    return {"range": {"terms": {low: wanted.low, high: wanted.high}}}
+
+
+def first_words(query: str) -> str:
+    """Cut a query after as many words as a store looks for."""
+    last = next(islice(_WORD.finditer(query), MAX_QUERY_WORDS - 1, None), None)
+    return query[: last.end()] if last else query
+
+
+def pattern(start: str, prefix: str) -> str:
+    """Write a Lucene regular expression: what begins with `start` and, in capitals or small letters, the prefix."""
+    either = (f"[{c}{c.upper()}]" if len(c.upper()) == 1 and c.isalpha() else _escaped(c) for c in prefix[:64])
+    return f"{_escaped(start)}{''.join(either)}.*"
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"(\W)", r"\\\1", text)

@@ -1,0 +1,127 @@
+"""The Elasticsearch server: its address and who we are, and the client's exceptions in ragcli's terms."""
+
+import re
+import ssl
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from elasticsearch import (
+    ApiError,
+    ConnectionTimeout,
+    Elasticsearch,
+    SerializationError,
+    SSLError,
+    TransportError,
+    UnsupportedProductError,
+)
+from elasticsearch.exceptions import ElasticsearchWarning
+from elasticsearch.serializer import OrjsonSerializer
+
+from ragcli.errors import IndexMismatchError, RagcliError, UnreachableError, UsageError
+from ragcli.store import Access
+
+Login = tuple[str, str]
+
+_TIMEOUT = 60.0  # seconds: a busy server may take its time over a bulk request
+_CA_HINT = "Set RAGCLI_ELASTICSEARCH_CA_CERTS to the file of the server's CA certificate."
+
+
+def address(url: str) -> tuple[str, Login | None]:
+    """Split a URL into one that can be shown, its port written out, and user name and password."""
+    try:
+        scheme, _, path, query, fragment = parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or query or fragment or "@" in path:
+        # Not shown, and no cause given: what cannot be read may hold a password anywhere.
+        hint = "Write https://USER:PASSWORD@HOST:PORT, special characters in the password as %40 for @, %23 for #."
+        raise UsageError("the URL of the store cannot be read", hint) from None
+    host = f"[{host}]" if ":" in host else host
+    shown = f"{scheme}://{host}:{port or (443 if scheme == 'https' else 80)}{path.rstrip('/')}"
+    return shown, (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+
+
+def connect(url: str, login: Login | None, access: Access) -> Elasticsearch:
+    """Make the client; nothing is sent yet. Raises UsageError for what cannot be an address, key or CA file."""
+    warnings.filterwarnings("ignore", category=ElasticsearchWarning)  # the server's advice to its administrator
+    options: dict[str, Any] = {}
+    if login:
+        options["basic_auth"] = login
+    elif access.api_key:
+        if not (access.api_key.isascii() and access.api_key.isprintable()):
+            raise UsageError("the API key is none: it holds special characters", "Check RAGCLI_ELASTICSEARCH_API_KEY.")
+        options["api_key"] = access.api_key
+    if access.ca_certs and url.startswith("https:"):
+        options["ca_certs"] = _checked_ca_file(access.ca_certs)
+    try:
+        return Elasticsearch(url, request_timeout=_TIMEOUT, serializer=OrjsonSerializer(), **options)
+    except ValueError as e:
+        raise UsageError(f"not the URL of a server: {url}", "Write one such as http://localhost:9200.") from e
+
+
+def _checked_ca_file(path: Path) -> str:
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as e:  # the client would find out with the first request, and call it a failed connection
+        raise UsageError(f"cannot read a CA certificate from {path}: {e.strerror or e}", _CA_HINT) from e
+    return str(path)
+
+
+def missing(url: str, index: str) -> RagcliError:
+    """Make the error for an index that is not there."""
+    hint = f"Make it: ragcli index FILE --store {url} --index {index}"
+    return IndexMismatchError(f"no index named {index} at {url}", hint)
+
+
+@contextmanager
+def translating(url: str, index: str) -> Iterator[None]:
+    """Raise what the client raises inside as a RagcliError."""
+    try:
+        yield
+    except (ApiError, TransportError) as e:
+        raise translated(e, url, index) from e
+
+
+def translated(error: ApiError | TransportError, url: str, index: str) -> RagcliError:
+    """Say in ragcli's terms what the client reports; never quote the client where a secret could be."""
+    if isinstance(error, ApiError):
+        return _translated_answer(error, url, index)
+    if isinstance(error, SSLError):
+        if why := re.search(r"certificate verify failed: ([^(\n]*)", str(error)):
+            return UnreachableError(f"the certificate of {url} is not trusted: {why[1].strip()}", _CA_HINT)
+        return UnreachableError(f"no secure connection to {url}", "Does the server speak https? Try http://.")
+    if isinstance(error, ConnectionTimeout):
+        return UnreachableError(f"Elasticsearch at {url} did not answer in time", "Try again when it is less busy.")
+    if isinstance(error, SerializationError):
+        hint = "Check the host and port given by --store, and that all texts are Unicode."
+        return RagcliError(f"what goes to {url} or comes from it is not JSON", hint)
+    hint = "Start it, or check the URL: http or https, host, and port (9200 as a rule)."
+    return UnreachableError(f"Elasticsearch at {url} does not answer", hint)
+
+
+def _translated_answer(error: ApiError, url: str, index: str) -> RagcliError:
+    status, reason = error.meta.status, _reason(error)
+    if error.message == "index_not_found_exception":
+        return missing(url, index)
+    if status == 401:
+        hint = "Write --store https://USER:PASSWORD@HOST:PORT, or set RAGCLI_ELASTICSEARCH_API_KEY."
+        return UnreachableError(f"Elasticsearch at {url} wants a valid user name and password, or API key", hint)
+    if status == 403 and error.message != "cluster_block_exception":
+        return UnreachableError(f"Elasticsearch at {url} does not allow this: {reason}", "Use an account that may.")
+    if status in (429, 502, 503, 504):
+        return UnreachableError(f"Elasticsearch at {url} is overloaded or not ready: {reason}", "Try again later.")
+    if isinstance(error, UnsupportedProductError) or not isinstance(error.body, dict):
+        return UnreachableError(f"what answers at {url} is not Elasticsearch", "Check its host and port.")
+    return RagcliError(f"Elasticsearch at {url} refused: {reason}", "Change what it names; its log may say more.")
+
+
+def _reason(error: ApiError) -> str:
+    details = error.body.get("error") if isinstance(error.body, dict) else None
+    if isinstance(details, dict):
+        details = next(iter(details.get("root_cause", ())), details).get("reason") or details.get("reason")
+    return str(details or error.message).strip().partition("\n")[0][:300]

@@ -1,0 +1,171 @@
+"""Pure functions on text: language by script, sentence boundaries, CJK bigrams."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import islice
+from typing import Protocol
+
+LANGUAGES = ("en", "zh", "ja", "ko")
+
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af々〇"
+_KANA = "\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f"
+_HANGUL = "\uac00-\ud7af\u1100-\u11ff\u3130-\u318f"
+_CJK_RUN = re.compile(f"[{_HAN}{_KANA}{_HANGUL}]+")
+_SCRIPTS = {"zh": re.compile(f"[{_HAN}]"), "ja": re.compile(f"[{_KANA}]"), "ko": re.compile(f"[{_HANGUL}]")}
+_CJK_BYTES = b"\xe1" + bytes(range(0xE3, 0xF5))  # lead bytes of CJK text in UTF-8: their lack shows sooner than a run's
+_LETTER = re.compile(r"[^\W\d_]")
+
+# A sentence ends after its mark and closing quotes where a new one may begin, at a blank line, and at a line end
+# unless the next line goes on in small letters (hard-wrapped text).
+_BOUNDARY = re.compile(
+    r"""[.!?]+["'”’)\]]*(?=\s+["'“‘(\[]*[^\sa-z]|\s*$)   # Latin: the next word does not begin small
+      | [。！？｡]+["'”’」』）)]*                             # CJK: no blank needed
+      | \n(?=\s*\n|[^a-z])                               # a paragraph or line that stands for itself
+    """,
+    re.VERBOSE,
+)
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(\[\"'“‘])(?:[A-Z]|(?:[A-Za-z]\.)+[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Gen|Col|Lt|Sen|Rep|Gov|vs|cf|al|ca|approx"
+    r"|Fig|fig|Eq|eq|No|Nos|no|Vol|vol|Ch|Sec|pp|p|Inc|Ltd|Co|Corp|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)$"
+)
+
+
+STOP_WORDS = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "but",
+        "by",
+        "for",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "no",
+        "not",
+        "of",
+        "on",
+        "or",
+        "such",
+        "that",
+        "the",
+        "their",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "to",
+        "was",
+        "will",
+        "with",
+    ]
+)  # Lucene's English list, which both stores leave out
+_WORD = re.compile(r"[^\W_]+")
+
+
+class Stemmer(Protocol):
+    """Reduce words to stems."""
+
+    def stemWord(self, word: str) -> str:  # noqa: N802 (the library's name)
+        """Return the stem of a word in small letters."""
+
+
+def detect_language(texts: Iterable[str]) -> str:
+    """Return the language that the script of the texts shows: "ja", "ko", "zh", or "en" for all else.
+
+    Kana mark Japanese even where Han characters prevail; a text counts as CJK from a fifth of its letters on.
+    """
+    sample = "".join(text[:2000] for text in islice(texts, 200))
+    letters = len(_LETTER.findall(sample))
+    counts = {language: len(pattern.findall(sample)) for language, pattern in _SCRIPTS.items()}
+    cjk = sum(counts.values())
+    if cjk * 5 < letters or not cjk:
+        return "en"
+    if counts["ja"] * 10 > cjk:
+        return "ja"
+    return "ko" if counts["ko"] > counts["zh"] else "zh"
+
+
+def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of each sentence in order, without the white space around it."""
+    start = 0
+    for match in _BOUNDARY.finditer(text):
+        if match[0][0] == "." and _ABBREVIATION.search(text, max(start, match.start() - 12), match.start()):
+            continue
+        yield from _stripped(text, start, match.end())
+        start = match.end()
+    yield from _stripped(text, start, len(text))
+
+
+def _stripped(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while start < end and text[start].isspace():
+        start += 1
+    while start < end and text[end - 1].isspace():
+        end -= 1
+    if start < end:
+        yield start, end
+
+
+def cjk_bigrams(text: str) -> str:
+    """Write each run of Chinese, Japanese or Korean characters as bigrams between blanks; a single one stays.
+
+    Full-width forms become plain ones first (NFKC), as Lucene's CJK analyzer does. All other text is left as it is.
+    """
+    if text.isascii():
+        return text
+    encoded = text.encode(errors="replace")
+    if len(encoded.translate(None, _CJK_BYTES)) == len(encoded):
+        return text
+    return _CJK_RUN.sub(_bigrams, unicodedata.normalize("NFKC", text))
+
+
+def _bigrams(match: re.Match[str]) -> str:
+    run = match[0]
+    pairs = [run[i : i + 2] for i in range(len(run) - 1)] or [run]
+    return f" {' '.join(pairs)} "
+
+
+def match_spans(query: str, text: str, language: str) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of the words in a text that the query's words match: by stem in English, CJK by bigrams."""
+    wanted = {_key(query[start:end], language) for start, end in _words(query)} - STOP_WORDS
+    for start, end in _words(text):
+        if _key(text[start:end], language) in wanted:
+            yield start, end
+
+
+def _words(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the spans of words; of a CJK run, those of its bigrams."""
+    for word in _WORD.finditer(text):
+        at = word.start()
+        for run in _CJK_RUN.finditer(text, *word.span()):
+            if run.start() > at:
+                yield at, run.start()
+            last = max(run.start() + 1, run.end() - 1)
+            yield from ((i, min(i + 2, run.end())) for i in range(run.start(), last))
+            at = run.end()
+        if at < word.end():
+            yield at, word.end()
+
+
+def _key(word: str, language: str) -> str:
+    folded = unicodedata.normalize("NFKC", word).lower()
+    if language != "en" or folded in STOP_WORDS:
+        return folded
+    return _stemmer().stemWord(folded)
+
+
+@cache
+def _stemmer() -> "Stemmer":
+    import snowballstemmer  # only a terminal shows matches, so nothing else waits for this
+
+    stemmer: Stemmer = snowballstemmer.stemmer("english")
+    return stemmer

@@ -1,0 +1,115 @@
+"""Measure indexing into Elasticsearch as a ratio against the client's bare helpers.parallel_bulk. Prints Markdown rows.
+
+    python -m tests.benchmarks.elastic_indexing [--runs 7] [--documents 5000]
+
+Each run indexes the same documents by the same mapping into a new index, with two threads, and ends with a refresh:
+by parallel_bulk from entries made beforehand, by ElasticStore.write, and by all of `ragcli index` from a file.
+The server is the one that RAGCLI_TEST_ELASTICSEARCH names, else the tests' own.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from elasticsearch import Elasticsearch, helpers
+
+from ragcli.documents import Document, FieldNames, content_hash, find_inputs, read_documents, split_passages
+from ragcli.indexing import PASSAGE_SIZE, IndexOptions, Watcher, index_files
+from ragcli.store import Change, IndexFacts, Place, drop_index, open_store
+from ragcli.store_elastic.layout import actions, index_mapping
+from tests.benchmarks.corpus import write_corpus
+from tests.elastic.server import running_server
+
+FACTS = IndexFacts("en", PASSAGE_SIZE)
+
+
+@contextmanager
+def server_url() -> Iterator[str]:
+    """Yield the URL of a server for the time of the benchmark."""
+    if url := os.environ.get("RAGCLI_TEST_ELASTICSEARCH"):
+        yield url
+        return
+    with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as server:
+        yield server.url
+
+
+def changes(documents: list[Document]) -> Iterator[Change]:
+    """Yield what brings the documents into an empty index."""
+    for document in documents:
+        digest = content_hash(document.title, document.text, document.metadata)
+        yield Change(document.id, None, document, digest, split_passages(document.text, PASSAGE_SIZE))
+
+
+def entries(documents: list[Document]) -> list[dict[str, Any]]:
+    """Return the very entries that ragcli writes, as parallel_bulk takes them."""
+    return [{**action["index"], **body} for change in changes(documents) for action, body in actions(change)]
+
+
+def bare(place: Place, prepared: list[dict[str, Any]]) -> None:
+    """Index without ragcli."""
+    with Elasticsearch(place.url, request_timeout=60) as client:
+        client.indices.create(index=place.name, mappings=index_mapping(FACTS))
+        for _ in helpers.parallel_bulk(client, prepared, thread_count=2, index=place.name):
+            pass
+        client.indices.refresh(index=place.name)
+
+
+def by_write(place: Place, documents: list[Document]) -> None:
+    """Index through the store alone."""
+    with open_store(place, FACTS) as store:
+        store.write(changes(documents))
+
+
+def by_index(place: Place, path: Path) -> None:
+    """Index as the command does."""
+    index_files([path], place, IndexOptions(), Watcher())
+
+
+def seconds(work: Callable[[], None], place: Place, passages: int) -> float:
+    """Time the work on a new index, and check that it is complete."""
+    started = time.perf_counter()
+    work()
+    elapsed = time.perf_counter() - started
+    with open_store(place) as store:
+        if store.counts().passages != passages:
+            raise SystemExit("the index is not complete")
+    drop_index(place)
+    return elapsed
+
+
+def main() -> None:
+    """Print the medians and the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--documents", type=int, default=5_000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, server_url() as url:
+        path = Path(folder) / "corpus.jsonl"
+        write_corpus(path, options.documents)
+        documents = [item for item in read_documents(find_inputs([path]), FieldNames()) if isinstance(item, Document)]
+        prepared = entries(documents)
+        place = Place(url, "benchmark", Path(folder))
+        drop_index(place)
+        work = {
+            "helpers.parallel_bulk": lambda: bare(place, prepared),
+            "ElasticStore.write": lambda: by_write(place, documents),
+            "ragcli index": lambda: by_index(place, path),
+        }
+        for each in work.values():  # warms the server
+            seconds(each, place, len(prepared))
+        runs = [{name: seconds(each, place, len(prepared)) for name, each in work.items()} for _ in range(options.runs)]
+    print(f"{options.documents} documents, {len(prepared)} passages, {options.runs} runs in turn")
+    for name in work:
+        rates = sorted(run["helpers.parallel_bulk"] / run[name] for run in runs)
+        median = statistics.median(run[name] for run in runs)
+        print(f"| {name} | {median:.2f} s | {statistics.median(rates):.2f} ({rates[0]:.2f}–{rates[-1]:.2f}) |")
+
+
+if __name__ == "__main__":
+    main()

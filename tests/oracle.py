@@ -1,0 +1,129 @@
+"""Rank and filter by brute force, slowly and plainly, for the stores to agree with."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cache
+from math import log
+from typing import Any, NamedTuple
+
+import snowballstemmer  # type: ignore[import-untyped]
+
+from ragcli.documents import Document, split_passages
+from ragcli.filters import Filter
+from ragcli.text import cjk_bigrams
+
+K1, B = 1.2, 0.75
+# Lucene's EnglishAnalyzer.ENGLISH_STOP_WORDS_SET
+STOP_WORDS = set(
+    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they"  # noqa: SIM905
+    " this to was will with".split()
+)
+_WORD = re.compile(r"[^\W_]+")
+_STEMMER = snowballstemmer.stemmer("english")
+
+
+class Entry(NamedTuple):
+    """Hold a passage with its document and the words it is found by."""
+
+    document: Document
+    start: int
+    words: Counter[str]
+
+
+class Found(NamedTuple):
+    """Hold the place and score of a passage."""
+
+    score: float
+    id: str
+    start: int
+
+
+@cache
+def stem(word: str) -> str:
+    """Return the stem of an English word."""
+    stemmed: str = _STEMMER.stemWord(word)
+    return stemmed
+
+
+def words(text: str, language: str) -> list[str]:
+    """Return the words of a text as they are compared: English stems without stop words, or CJK bigrams."""
+    found = _WORD.findall(cjk_bigrams(text).lower())
+    return [stem(word) for word in found if word not in STOP_WORDS] if language == "en" else found
+
+
+class Oracle:
+    """Know the right answers over a few documents."""
+
+    def __init__(self, documents: Sequence[Document], passage_size: int, language: str = "en") -> None:
+        self.language = language
+        self.entries = [
+            Entry(document, passage.start, Counter(words(f"{document.title}\n{passage.text}", language)))
+            for document in documents
+            for passage in split_passages(document.text, passage_size)
+        ]
+        self.frequency = Counter(word for entry in self.entries for word in entry.words)
+        self.mean_length = sum(entry.words.total() for entry in self.entries) / len(self.entries)
+
+    def search(self, query: str, filters: Sequence[Filter] = ()) -> list[Found]:
+        """Return all passages that match, best first, ties by id and start; without a query, all that pass."""
+        asked = words(query, self.language)
+        passing = (entry for entry in self.entries if all(satisfies(entry.document, f) for f in filters))
+        scored = (Found(self.score(asked, entry), entry.document.id, entry.start) for entry in passing)
+        return sorted((f for f in scored if f.score or not query), key=lambda f: (-f.score, f.id, f.start))
+
+    def score(self, asked: Sequence[str], entry: Entry) -> float:
+        """Return BM25: Lucene's idf, times (k1 + 1) as both engines have it."""
+        length = K1 * (1 - B + B * entry.words.total() / self.mean_length)
+        return sum(
+            log(1 + (len(self.entries) - self.frequency[word] + 0.5) / (self.frequency[word] + 0.5))
+            * (K1 + 1)
+            * entry.words[word]
+            / (entry.words[word] + length)
+            for word in asked
+        )
+
+
+def satisfies(document: Document, condition: Filter) -> bool:
+    """Tell whether a document satisfies a condition, by comparing Python values."""
+    field, operator, wanted = condition
+    if operator == "!=":
+        return not satisfies(document, Filter(field, "=", wanted))
+    if field == "id":
+        return document.id == wanted
+    values = list(_values(field, {"title": document.title or None, **document.metadata}))
+    if operator == "=":
+        return any(_folded(value) == _folded(wanted) or _same_number(value, wanted) for value in values)
+    read = _folded if _number(wanted) is None else _number
+    return any(_in_order(read(value), operator, read(wanted)) for value in values if read(value) is not None)
+
+
+def _values(field: str, value: Any, path: str = "") -> Iterator[Any]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _values(field, item, path)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _values(field, item, f"{path}.{name}" if path else name)
+    elif path == field and value is not None:
+        yield value
+
+
+def _folded(value: Any) -> str | None:
+    return unicodedata.normalize("NFKC", str(value)).casefold() if isinstance(value, (str, bool)) else None
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return None if isinstance(value, bool) else float(value)
+    except ValueError:
+        return None
+
+
+def _same_number(value: Any, wanted: str) -> bool:
+    return _number(value) is not None and _number(value) == _number(wanted)
+
+
+def _in_order(value: Any, operator: str, bound: Any) -> bool:
+    return bool({">": value > bound, ">=": value >= bound, "<": value < bound, "<=": value <= bound}[operator])

@@ -1,0 +1,194 @@
+"""Read the package's own source: imports point downwards, heavy libraries stay in leaf files, one file prints."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.support import COMMANDS, ROOT, environment
+
+# From the bottom up: a file imports only what stands before it. A folder is one file that grew.
+ORDER = (
+    *("errors", "settings", "text", "filters", "documents", "store"),
+    *("prompt", "sampling", "models"),
+    *("store_local", "store_elastic", "generate", "engine_transformers"),
+    *("indexing", "search", "titles"),
+    *("rag", "render", "cli", "__main__"),
+)
+# The factories: they import, when called, what stands above them.
+FACTORIES = {("store", "store_local"), ("store", "store_elastic"), ("generate", "engine_transformers")}
+# Each heavy library, and the only files that know it.
+OWNERS = {
+    "torch": {"engine_transformers", "small_gpt2"},
+    "transformers": {"engine_transformers", "small_gpt2"},
+    "safetensors": {"engine_transformers", "small_gpt2"},
+    "tokenizers": {"engine_transformers", "small_gpt2"},
+    "elasticsearch": {"store_elastic"},
+    "elastic_transport": {"store_elastic"},
+    "tantivy": {"store_local"},
+    "huggingface_hub": {"models", "engine_transformers"},
+    "numpy": {"sampling", "generate", "engine_transformers", "small_gpt2"},
+    "typer": {"cli"},
+    "rich": {"render"},
+    "click": set(),
+}
+HEAVY = ("torch", "transformers", "onnxruntime", "numpy", "elasticsearch", "huggingface_hub")
+
+
+class Import(NamedTuple):
+    """Hold one import: the file (or folder) that has it, what it names, and whether it waits for a call."""
+
+    file: str
+    package: str
+    module: str
+    lazy: bool
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    """Yield the name of each file, or of the folder that it is in, and its syntax tree."""
+    for path in sorted((ROOT / "ragcli").rglob("*.py")):
+        name = path.relative_to(ROOT / "ragcli").parts[0].removesuffix(".py")
+        yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports() -> list[Import]:
+    return [found for name, tree in sources() for found in _imports(name, tree, lazy=False)]
+
+
+def _imports(name: str, node: ast.AST, lazy: bool) -> Iterator[Import]:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            package, _, rest = alias.name.partition(".")
+            yield Import(name, package, rest.partition(".")[0], lazy)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, f"{name}: a relative import"
+        package, _, rest = str(node.module).partition(".")
+        modules = [rest.partition(".")[0]] if rest else [alias.name for alias in node.names]
+        yield from (Import(name, package, module, lazy) for module in modules)
+    inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    for child in ast.iter_child_nodes(node):
+        yield from _imports(name, child, lazy or inside)
+
+
+def own_imports() -> list[Import]:
+    """Return the imports of the package's own files; of the package itself it is the version."""
+    return [
+        found
+        for found in imports()
+        if found.package == "ragcli" and found.module in ORDER and found.module != found.file
+    ]
+
+
+def test_every_file_has_its_place_in_the_order() -> None:
+    assert {name for name, _ in sources()} - {"__init__", "small_gpt2"} == set(ORDER)
+
+
+def test_imports_point_downwards() -> None:
+    """Types that only a checker imports count as well; with one order there are no cycles."""
+    upward = {
+        (i.file, i.module) for i in own_imports() if i.file not in ORDER or ORDER.index(i.module) > ORDER.index(i.file)
+    }
+    assert upward == FACTORIES
+    assert all(i.lazy for i in own_imports() if (i.file, i.module) in FACTORIES)
+
+
+def test_only_command_bodies_and_factories_import_lazily() -> None:
+    lazy = {(i.file, i.module) for i in own_imports() if i.lazy}
+    assert {file for file, _ in lazy - FACTORIES} <= {"cli", "__main__"}
+
+
+def test_heavy_libraries_stay_where_they_belong() -> None:
+    strays = {(i.file, i.package) for i in imports() if i.package in OWNERS and i.file not in OWNERS[i.package]}
+    assert strays == set()
+
+
+def test_only_render_writes_to_stdout() -> None:
+    writers = {name for name, tree in sources() for node in ast.walk(tree) if _is_stdout(node) or _calls(node, "print")}
+    assert writers - {"small_gpt2"} == {"render", "cli"}  # cli flushes it, and mends it where it is closed
+    cli = next(tree for name, tree in sources() if name == "cli")
+    assert not any(isinstance(node, ast.Attribute) and node.attr == "write" for node in ast.walk(cli))
+
+
+def test_nothing_asks_a_question() -> None:
+    asking = {
+        name
+        for name, tree in sources()
+        for node in ast.walk(tree)
+        for word in ("input", "prompt", "confirm", "getpass")
+        if _calls(node, word)
+    }
+    assert asking == set()
+
+
+def test_errors_are_caught_by_name() -> None:
+    """Two libraries raise what has no name to import: tokenizers a bare Exception, tantivy a Rust panic."""
+    handlers = {(name, ast.unparse(node.type) if node.type else "") for name, node in _handlers()}
+    broad = {(name, kind) for name, kind in handlers if kind in ("", "Exception", "BaseException")}
+    assert broad <= {("engine_transformers", "Exception"), ("store_local", "BaseException")}
+
+
+def _handlers() -> Iterator[tuple[str, ast.ExceptHandler]]:
+    return ((name, node) for name, tree in sources() for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler))
+
+
+def test_every_command_has_an_example_in_its_help() -> None:
+    cli = next(tree for name, tree in sources() if name == "cli")
+    commands = {
+        node.name: ast.get_docstring(node) or ""
+        for node in cli.body
+        if isinstance(node, ast.FunctionDef)
+        if any(isinstance(d, ast.Call) and ast.unparse(d.func) == "app.command" for d in node.decorator_list)
+    }
+    assert set(commands) == set(COMMANDS)
+    for name, text in commands.items():
+        assert f"Example: ragcli {name} " in text
+
+
+def _is_stdout(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.stdout"
+
+
+def _calls(node: ast.AST, function: str) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    called = node.func
+    name = called.id if isinstance(called, ast.Name) else called.attr if isinstance(called, ast.Attribute) else ""
+    return name == function
+
+
+# What a process has loaded
+
+
+def loaded_after(*lines: list[str], code: int = 0) -> set[str]:
+    """Run command lines in one process, of which the last ends with `code`; return the packages it has loaded then."""
+    program = (
+        "import sys\nfrom ragcli.cli import main\n"
+        f"codes = [main(line) for line in {list(lines)!r}]\n"
+        f"assert codes[-1] == {code} and not any(codes[:-1]), codes\n"
+        "sys.stderr.write(' '.join({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment({}), check=True, capture_output=True, text=True
+    )
+    return set(done.stderr.split())
+
+
+def test_help_loads_no_engine() -> None:
+    loaded = loaded_after(["--help"], ["--version"], *([name, "--help"] for name in COMMANDS))
+    assert loaded.isdisjoint((*HEAVY, "tantivy", "rich", "snowballstemmer"))
+
+
+@pytest.mark.parametrize("format", ["table", "json"])
+def test_index_and_keyword_search_load_no_numpy_and_no_model(corpus: Path, format: str) -> None:
+    loaded = loaded_after(["index", str(corpus)], ["search", "owl", "--format", format])
+    assert loaded.isdisjoint(HEAVY)
+    assert "tantivy" in loaded
+
+
+def test_abstaining_loads_no_model(corpus: Path) -> None:
+    loaded = loaded_after(["index", str(corpus)], ["ask", "owl", "--min-score", "99"], code=4)
+    assert loaded.isdisjoint({"torch", "transformers"})

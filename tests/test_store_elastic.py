@@ -1,0 +1,567 @@
+"""What only the Elasticsearch store has to bear: servers that refuse or fail, foreign indexes, secrets in URLs."""
+
+import json
+import logging
+import signal
+import socket
+import traceback
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from pathlib import Path
+from threading import Event, Thread, Timer, get_ident
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
+from elastic_transport import ConnectionError as NoConnectionError
+from elasticsearch import (
+    ApiError,
+    AuthenticationException,
+    AuthorizationException,
+    BadRequestError,
+    ConnectionTimeout,
+    Elasticsearch,
+    NotFoundError,
+    SerializationError,
+    SSLError,
+    TransportError,
+    UnsupportedProductError,
+)
+
+from ragcli.documents import Document, content_hash, split_passages
+from ragcli.errors import IndexMismatchError, RagcliError, UnreachableError, UsageError
+from ragcli.filters import parse_filter
+from ragcli.store import Access, Change, Counts, IndexFacts, Place, Stored, drop_index, open_store
+from ragcli.store_elastic import ElasticStore
+from ragcli.store_elastic.layout import index_mapping
+from ragcli.store_elastic.server import address, translated
+from tests.elastic.server import Server
+
+FACTS = IndexFacts("en", 100)
+NO_ACCESS = Access()
+TEXT = " ".join(f"Sentence {i} of four is about apples and fills a passage of its own." for i in range(4))
+
+
+def change(doc_id: str, text: str = TEXT, old: Stored | None = None) -> Change:
+    """Make the change that brings a document in."""
+    return Change(doc_id, old, Document(doc_id, "", text, {}), content_hash("", text, {}), split_passages(text, 100))
+
+
+@pytest.fixture
+def client(elasticsearch: Server) -> Iterator[Elasticsearch]:
+    """Yield a client of our own, to see and change what the store does not show."""
+    with Elasticsearch(elasticsearch.url, request_timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def name(client: Elasticsearch) -> Iterator[str]:
+    """Yield the name of an index that is not there yet."""
+    name = f"test-{uuid.uuid4().hex}"
+    yield name
+    client.indices.delete(index=name, ignore_unavailable=True)
+
+
+def open_at(
+    server: Server | str, name: str, create: IndexFacts | None = None, access: Access = NO_ACCESS
+) -> ElasticStore:
+    """Open an index through the border."""
+    url = server if isinstance(server, str) else server.url
+    store = open_store(Place(url, name, Path(), access), create)
+    assert isinstance(store, ElasticStore)
+    return store
+
+
+# Indexes that others made
+
+
+def test_an_index_with_no_more_than_a_text_field_is_searched(
+    elasticsearch: Server, client: Elasticsearch, name: str
+) -> None:
+    client.index(index=name, id="b", document={"text": "All about apples."})
+    client.index(index=name, id="a", document={"text": "All about apples."}, refresh=True)
+    with open_at(elasticsearch, name) as store:
+        assert store.facts is None
+        assert store.counts() == Counts(2, 2)
+        first, second = store.search("apples", 10)
+        assert (first.rank, first.id, first.title, first.text) == (1, "a", "", "All about apples.")
+        assert (first.start, first.end, first.metadata) == (0, len("All about apples."), {})
+        assert (second.rank, second.id, second.score) == (2, "b", first.score)
+        assert [hit.id for hit in store.search("", 10)] == ["a", "b"]
+        assert [hit.id for hit in store.search("apples", 10, [parse_filter("id!=a")])] == ["b"]
+        assert store.search('text: AND ( "', 10) == []
+        with pytest.raises(RagcliError, match="'year'"):
+            store.search("apples", 10, [parse_filter("year=1")])
+
+
+FILM_MAPPING = {
+    "properties": {
+        "title": {"type": "text"},
+        "text": {"type": "text", "analyzer": "english"},
+        "genre": {"type": "keyword"},
+        "director": {"type": "text", "fields": {"raw": {"type": "keyword"}}},
+        "plot": {"type": "text"},
+        "year": {"type": "integer"},
+        "seen": {"type": "date"},
+        "good": {"type": "boolean"},
+        "cast": {"properties": {"lead": {"type": "keyword"}}},
+    }
+}
+FILMS: dict[str, dict[str, Any]] = {
+    "1": {"title": "Heat", "text": "A heist.", "genre": ["Crime"], "director": "Michael Mann", "year": 1995},
+    "2": {"title": "Up", "text": "A house flies.", "genre": "animation", "director": "Pete Docter", "good": True},
+    "3": {"title": "No text", "genre": "lost", "year": 1995},
+    "4": {"text": ["Two", "heists"], "good": False, "cast": {"lead": "Ana"}, "plot": "It goes wrong."},
+    "5": {"text": "Nothing else.", "seen": "2020-05-01", "other": {"x": None}},
+}
+
+
+@pytest.fixture
+def films(elasticsearch: Server, client: Elasticsearch, name: str) -> Iterator[ElasticStore]:
+    """Yield an index of films as somebody else may have made it."""
+    client.indices.create(index=name, mappings=FILM_MAPPING)
+    for doc_id, film in FILMS.items():
+        client.index(index=name, id=doc_id, document=film, refresh=True)
+    with open_at(elasticsearch, name) as store:
+        yield store
+
+
+def test_title_and_metadata_of_a_foreign_index(films: ElasticStore) -> None:
+    [heat] = films.search("HEAT", 10)
+    assert (heat.id, heat.title, heat.text) == ("1", "Heat", "A heist.")
+    assert heat.metadata == {key: value for key, value in FILMS["1"].items() if key not in ("title", "text")}
+    assert [hit.text for hit in films.search("wrong heist", 10, [parse_filter("id=4")])] == ["Two\nheists"]
+    assert films.counts() == Counts(4, 4)
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("genre=crime", ["1"]),
+        ("genre!=Crime", ["2", "4", "5"]),
+        ("director=michael mann", ["1"]),
+        ("director=michael", []),
+        ("title=up", ["2"]),
+        ("plot=goes wrong", ["4"]),
+        ("year=1995", ["1"]),
+        ("year>=1996", []),
+        ("year<1996", ["1"]),
+        ("seen>2020-04", ["5"]),
+        ("good=True", ["2"]),
+        ("good!=true", ["1", "4", "5"]),
+        ("cast.lead=ANA", ["4"]),
+        ("id=3", []),
+        ("id>3", []),
+    ],
+)
+def test_filters_on_mapped_fields(films: ElasticStore, expression: str, found: list[str]) -> None:
+    assert [hit.id for hit in films.search("", 10, [parse_filter(expression)])] == found
+
+
+def test_a_foreign_index_names_its_fields(films: ElasticStore) -> None:
+    assert films.fields() == ["cast", "director", "genre", "good", "other", "plot", "seen", "year"]
+    with pytest.raises(RagcliError, match="'yaer'") as error:
+        films.search("", 10, [parse_filter("yaer=1995")])
+    assert "cast, director, genre" in error.value.hint
+
+
+def test_a_value_that_a_mapped_field_cannot_have_is_an_error(films: ElasticStore) -> None:
+    with pytest.raises(RagcliError, match="soon"):
+        films.search("", 10, [parse_filter("year=soon")])
+
+
+def test_values_of_a_foreign_index(films: ElasticStore) -> None:
+    assert films.values("genre", "", 10) == ["animation", "crime", "lost"]
+    assert films.values("genre", "cRi", 10) == ["crime"]
+    assert films.values("director", "p", 10) == ["pete docter"]
+    assert films.values("year", "", 10) == films.values("title", "", 10) == films.values("none such", "", 10) == []
+
+
+def test_a_foreign_index_is_not_written(elasticsearch: Server, films: ElasticStore, name: str) -> None:
+    for attempt in (lambda: films.write([change("a")]), lambda: list(films.stored())):
+        with pytest.raises(IndexMismatchError, match="not made by ragcli"):
+            attempt()
+    with pytest.raises(IndexMismatchError, match="not made by ragcli"):
+        drop_index(Place(elasticsearch.url, name, Path()))
+    with open_at(elasticsearch, name, FACTS) as again:
+        assert again.facts is None
+        assert again.counts() == Counts(4, 4)
+
+
+def test_an_index_without_text_cannot_be_opened(elasticsearch: Server, client: Elasticsearch, name: str) -> None:
+    client.indices.create(index=name)
+    with pytest.raises(IndexMismatchError, match="no field `text`"):
+        open_at(elasticsearch, name)
+
+
+# Indexes of our own
+
+
+def test_another_format_is_refused_with_the_way_out(elasticsearch: Server, client: Elasticsearch, name: str) -> None:
+    client.indices.create(index=name, mappings=index_mapping(FACTS._replace(version=FACTS.version + 1)))
+    with pytest.raises(IndexMismatchError, match=f"format {FACTS.version + 1}") as error:
+        open_at(elasticsearch, name)
+    assert f"ragcli index FILE --store {elasticsearch.url} --index {name} --rebuild" in error.value.hint
+    drop_index(Place(elasticsearch.url, name, Path()))
+    assert not client.indices.exists(index=name)
+
+
+@pytest.mark.parametrize("lost", [0, 1, 3])
+def test_a_half_written_document_is_marked_and_mended(
+    elasticsearch: Server, client: Elasticsearch, name: str, lost: int
+) -> None:
+    with open_at(elasticsearch, name, FACTS) as store:
+        store.write([change("a"), change("b")])
+        client.delete(index=name, id=f"a#{lost}", refresh=True)
+        half, whole = sorted(store.stored())
+        assert (half.hash, half.passages) == ("", 3 if lost == 3 else 4)
+        assert whole == Stored("b", content_hash("", TEXT, {}), 4)
+        store.write([change("a", "Short.", half)])
+        assert store.counts() == Counts(2, 1 + 4)
+
+
+def test_a_half_written_update_is_marked_and_mended(elasticsearch: Server, client: Elasticsearch, name: str) -> None:
+    with open_at(elasticsearch, name, FACTS) as store:
+        store.write([change("a")])
+        entry = client.get(index=name, id="a#1")["_source"]
+        client.index(index=name, id="a#0", document={**entry, "part": 0, "parts": 2, "hash": "new"}, refresh=True)
+        [half] = store.stored()
+        assert half == Stored("a", "", 4)
+        store.write([Change("a", half)])
+        assert store.counts() == Counts(0, 0)
+
+
+def test_what_a_killed_run_wrote_last_is_seen(elasticsearch: Server, client: Elasticsearch, name: str) -> None:
+    client.indices.create(index=name, mappings=index_mapping(FACTS), settings={"refresh_interval": -1})
+    entry = {"doc_id": "a", "part": 0, "parts": 2, "hash": "x", "title": "", "text": "x", "start": 0}
+    client.index(index=name, id="a#0", document=entry)
+    with open_at(elasticsearch, name, FACTS) as store:
+        assert list(store.stored(["a"])) == [Stored("a", "", 1)]
+
+
+def test_many_processes_may_make_the_same_index(elasticsearch: Server, name: str) -> None:
+    def index(number: int) -> None:
+        with open_at(elasticsearch, name, FACTS) as store:
+            store.write([change(str(number), "Short.")])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(index, range(8)))
+    with open_at(elasticsearch, name) as store:
+        assert store.counts() == Counts(8, 8)
+
+
+def test_a_refused_document_is_named(elasticsearch: Server, client: Elasticsearch, name: str) -> None:
+    with open_at(elasticsearch, name, FACTS) as store:
+        client.indices.put_settings(index=name, settings={"index.blocks.write": True})
+        with pytest.raises(RagcliError, match=r"'my#doc': .*blocked") as error:
+            store.write([change("my#doc")])
+        assert "again" in error.value.hint
+
+
+# Who may come in
+
+
+def login(server: Server, user: str = "elastic", password: str | None = None) -> str:
+    """Return the server's URL with a user name and a password."""
+    return server.url.replace("//", f"//{user}:{quote(password or server.password or '')}@")
+
+
+def test_the_password_in_the_url_lets_in(secured_elasticsearch: Server) -> None:
+    access = Access(ca_certs=secured_elasticsearch.ca_certs)
+    place = Place(login(secured_elasticsearch), "test-secured", Path(), access)
+    with open_store(place, FACTS) as store:
+        store.write([change("a")])
+        assert store.counts() == Counts(1, 4)
+    drop_index(place)
+
+
+def test_who_may_not_come_in_is_told_how(secured_elasticsearch: Server) -> None:
+    access = Access(ca_certs=secured_elasticsearch.ca_certs)
+    wrong = [
+        (login(secured_elasticsearch, password="s3cret"), access),  # noqa: S106
+        (secured_elasticsearch.url, access),
+        (secured_elasticsearch.url, access._replace(api_key="c2VjcmV0OnMzY3JldA==")),
+    ]
+    for url, access in wrong:
+        with pytest.raises(UnreachableError, match="user name and password, or API key") as error:
+            open_at(url, "any", FACTS, access)
+        assert "RAGCLI_ELASTICSEARCH_API_KEY" in error.value.hint
+
+
+def test_an_unknown_certificate_is_not_trusted(secured_elasticsearch: Server) -> None:
+    with pytest.raises(UnreachableError, match="not trusted: self-signed certificate") as error:
+        open_at(login(secured_elasticsearch), "any")
+    assert "RAGCLI_ELASTICSEARCH_CA_CERTS" in error.value.hint
+
+
+def test_a_ca_file_must_be_one(secured_elasticsearch: Server, tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").touch()
+    for path in (tmp_path / "none.pem", tmp_path / "empty.pem", tmp_path):
+        with pytest.raises(UsageError, match="CA certificate") as error:
+            open_at(secured_elasticsearch, "any", access=Access(ca_certs=path))
+        assert str(path) in error.value.message
+
+
+def test_http_to_a_server_of_https_is_told(secured_elasticsearch: Server) -> None:
+    with pytest.raises(UnreachableError, match="does not answer") as error:
+        open_at(secured_elasticsearch.url.replace("https", "http"), "any")
+    assert "http or https" in error.value.hint
+
+
+def test_https_to_a_server_of_http_is_told(elasticsearch: Server) -> None:
+    with pytest.raises(UnreachableError, match="no secure connection") as error:
+        open_at(elasticsearch.url.replace("http", "https"), "any")
+    assert "http://" in error.value.hint
+
+
+SECRET = "s3cret-Ω"  # noqa: S105
+LEAKY = [
+    "http://elastic:{}@127.0.0.1:1",
+    "https://elastic:{}@127.0.0.1:1",
+    "http://elastic:{}@none.invalid:9200/path",
+    "http://elastic:{}#x@127.0.0.1:1",
+    "http://elastic:{}?x@127.0.0.1:1",
+    "http://elastic:{}/x@127.0.0.1:1",
+    "http://elastic:1/{}@127.0.0.1:1",
+    "http://elastic:1#{}@127.0.0.1:1",
+    "http://elastic:{}@127.0.0.1:port",
+    "http://elastic:{}@[::1",
+    "http://elastic:{}@",
+    "http://elastic:{}@host name:9200",
+    "htttp://elastic:{}@127.0.0.1:1",
+    "elastic:{}@127.0.0.1:1",
+]
+
+
+@pytest.mark.parametrize("url", LEAKY)
+@pytest.mark.parametrize("encoded", [True, False])
+def test_a_password_is_never_told(url: str, encoded: bool, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(RagcliError) as error:
+        open_at(url.format(quote(SECRET) if encoded else SECRET), "any", FACTS)
+    assert error.value.hint
+    told = " ".join([error.value.message, error.value.hint, *traceback.format_exception(error.value), caplog.text])
+    assert "s3cret" not in told
+
+
+@pytest.mark.parametrize("key", [SECRET, "s3cret\n", "s3cret\x00", "s3cret"])
+def test_an_api_key_is_never_told(key: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(RagcliError) as error:
+        open_at("http://127.0.0.1:1", "any", FACTS, Access(api_key=key))
+    told = " ".join([error.value.message, error.value.hint, *traceback.format_exception(error.value), caplog.text])
+    assert "s3cret" not in told
+
+
+def test_a_store_does_not_show_the_password(secured_elasticsearch: Server, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    access = Access(ca_certs=secured_elasticsearch.ca_certs)
+    with pytest.raises(IndexMismatchError) as error:
+        open_at(login(secured_elasticsearch), "none-such", access=access)
+    told = [error.value.message, error.value.hint, *traceback.format_exception(error.value), caplog.text]
+    with open_at(login(secured_elasticsearch), "test-shown", FACTS, access) as store:
+        told += [repr(store), repr(vars(store)), caplog.text]
+    drop_index(Place(login(secured_elasticsearch), "test-shown", Path(), access))
+    password = secured_elasticsearch.password or ""
+    assert len(password) > 5
+    assert not any(form in " ".join(told) for form in (password, quote(password)))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "who"),
+    [
+        ("http://localhost:9200", "http://localhost:9200", None),
+        ("http://localhost", "http://localhost:80", None),
+        ("https://es.example.org/", "https://es.example.org:443", None),
+        ("https://es.example.org:9243/prefix/", "https://es.example.org:9243/prefix", None),
+        ("http://me@host:1", "http://host:1", ("me", "")),
+        ("http://me:p%40ss%2F%23@host:1", "http://host:1", ("me", "p@ss/#")),
+        ("http://me:p@ss:word@host:1", "http://host:1", ("me", "p@ss:word")),
+        ("http://%E5%90%8D:%3A@[::1]:9200", "http://[::1]:9200", ("名", ":")),
+    ],
+)
+def test_an_address_is_read(url: str, shown: str, who: tuple[str, str] | None) -> None:
+    assert address(url) == (shown, who)
+
+
+# Servers that fail
+
+
+def test_a_dead_server_is_told() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound but not listening: nobody answers there
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(UnreachableError, match=f"{url} does not answer") as error:
+            open_at(url, "any", FACTS)
+    assert "URL" in error.value.hint
+
+
+Answer = Callable[[str, str, bytes], tuple[int, Any]]
+
+
+@contextmanager
+def fake_server(answer: Answer, product: str = "Elasticsearch") -> Iterator[str]:
+    """Run a server that answers (method, path, body) with a status and JSON, and yield its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def respond(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            status, reply = answer(self.command, self.path, body)
+            data = json.dumps(reply).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("x-elastic-product", product)
+            self.send_header("warning", '299 Elasticsearch-8.19.0 "advice to the administrator"')
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = do_PUT = respond  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            """Keep stderr for the tests."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def own_index(bulk: Callable[[list[str]], tuple[int, Any]]) -> Answer:
+    """Answer as an index of ours does, with a bulk request's ids going to `bulk`."""
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        if path.endswith("/_mapping"):
+            return 200, {"any": {"mappings": index_mapping(FACTS)}}
+        if "/_bulk" in path:
+            actions = [json.loads(line) for line in body.splitlines()]
+            return bulk([action["index"]["_id"] for action in actions if "index" in action])
+        return 200, {}
+
+    return answer
+
+
+def endless(read: list[int]) -> Iterator[Change]:
+    """Yield changes for ever, and note how many were taken."""
+    for number in count():
+        read.append(number)
+        yield change(str(number))
+
+
+def taken(ids: list[str]) -> tuple[int, Any]:
+    """Answer that all passages of a bulk request were taken."""
+    return 200, {"items": [{"index": {"_id": i, "status": 200}} for i in ids]}
+
+
+def test_too_many_requests_are_tried_again() -> None:
+    seen: list[list[str]] = []
+
+    def bulk(ids: list[str]) -> tuple[int, Any]:
+        seen.append(ids)
+        status, body = taken(ids)
+        if len(seen) == 1:
+            body["items"][1]["index"] = {"_id": ids[1], "status": 429, "error": {"reason": "queue full"}}
+        return (429, {"error": "busy"}) if 2 <= len(seen) <= 6 else (status, body)
+
+    with fake_server(own_index(bulk)) as url, open_at(url, "any", FACTS) as store:
+        store.write([change("a")])
+    assert seen[0] == ["a#0", "a#1", "a#2", "a#3"]
+    assert seen[-1] == ["a#1"]
+
+
+@pytest.mark.parametrize(
+    ("bulk", "message"),
+    [
+        (lambda ids: (400, {"error": {"reason": "too bad\nfor you"}}), "too bad$"),
+        (lambda ids: (200, {"items": [{"index": {"_id": i, "status": 400, "error": {"reason": "bad"}}} for i in ids]}),
+         "document '[0-9]+': bad"),
+    ],
+)  # fmt: skip
+def test_an_error_ends_the_reading(bulk: Callable[[list[str]], tuple[int, Any]], message: str) -> None:
+    read: list[int] = []
+    with (
+        fake_server(own_index(bulk)) as url,
+        open_at(url, "any", FACTS) as store,
+        pytest.raises(RagcliError, match=message),
+    ):
+        store.write(endless(read))
+    assert len(read) < 2_000
+
+
+def test_an_interrupt_ends_at_once_though_the_server_hangs() -> None:
+    go_on, read, answered = Event(), list[int](), list[str]()
+
+    def bulk(ids: list[str]) -> tuple[int, Any]:
+        go_on.wait(30)
+        answered.extend(ids)
+        return taken(ids)
+
+    with fake_server(own_index(bulk)) as url, open_at(url, "any", FACTS) as store:
+        Timer(0.5, signal.pthread_kill, [get_ident(), signal.SIGINT]).start()
+        with pytest.raises(KeyboardInterrupt):
+            store.write(endless(read))
+        assert not answered
+        go_on.set()
+    assert len(read) < 2_000
+
+
+def test_another_product_is_not_elasticsearch() -> None:
+    other = fake_server(lambda *_: (200, {}), product="Other")
+    with other as url, pytest.raises(UnreachableError, match="not Elasticsearch"):
+        open_at(url, "any", FACTS)
+
+
+# The client's exceptions
+
+
+def api_error(kind: type[ApiError], status: int, error: str | dict[str, Any], body: Any = None) -> ApiError:
+    """Make an exception as the client does from an answer."""
+    details: dict[str, Any] = {"type": error, "reason": "the reason\nand more"} if isinstance(error, str) else error
+    meta = ApiResponseMeta(status, "1.1", HttpHeaders(), 0.1, NodeConfig("http", "host", 1))
+    return kind(details["type"], meta, {"error": details} if body is None else body)
+
+
+NESTED = {"type": "search_phase_execution_exception", "reason": "all", "root_cause": [{"reason": "the root"}]}
+UNTRUSTED = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1006)"
+TABLE: list[tuple[ApiError | TransportError, type[RagcliError], str, str]] = [
+    (NoConnectionError("refused"), UnreachableError, "does not answer", "URL"),
+    (ConnectionTimeout("slow"), UnreachableError, "in time", "again"),
+    (SSLError("", (OSError(UNTRUSTED),)), UnreachableError, "self-signed certificate", "RAGCLI_ELASTICSEARCH_CA_CERTS"),
+    (SSLError("WRONG_VERSION_NUMBER"), UnreachableError, "no secure connection", "http://"),
+    (SerializationError("<html>"), RagcliError, "not JSON", "port"),
+    (TransportError("what"), UnreachableError, "does not answer", "URL"),
+    (api_error(AuthenticationException, 401, "security_exception"), UnreachableError, "password", "API_KEY"),
+    (api_error(AuthorizationException, 403, "security_exception"), UnreachableError, "the reason", "account"),
+    (api_error(AuthorizationException, 403, "cluster_block_exception"), RagcliError, "the reason", "log"),
+    (api_error(NotFoundError, 404, "index_not_found_exception"), IndexMismatchError, "no index named", "index FILE"),
+    (api_error(NotFoundError, 404, "other"), RagcliError, "the reason", "log"),
+    (api_error(NotFoundError, 404, "other", "<html>"), UnreachableError, "not Elasticsearch", "port"),
+    (api_error(UnsupportedProductError, 200, "other", {}), UnreachableError, "not Elasticsearch", "port"),
+    (api_error(BadRequestError, 400, NESTED), RagcliError, "the root", "log"),
+    (api_error(ApiError, 429, "busy"), UnreachableError, "overloaded", "later"),
+    (api_error(ApiError, 503, "unavailable", "<html>"), UnreachableError, "not ready", "later"),
+    (api_error(ApiError, 500, "broken"), RagcliError, "the reason", "log"),
+]
+
+
+@pytest.mark.parametrize(("error", "kind", "message", "hint"), TABLE)
+def test_the_clients_exceptions_are_translated(
+    error: ApiError | TransportError, kind: type[RagcliError], message: str, hint: str
+) -> None:
+    told = translated(error, "http://host:1", "any")
+    assert type(told) is kind
+    assert message in told.message
+    assert hint in told.hint
+    assert "\n" not in told.message
+    assert "http://host:1" in told.message

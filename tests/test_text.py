@@ -1,0 +1,88 @@
+"""Language by script, sentence boundaries, bigrams, and what a query matches."""
+
+import unicodedata
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ragcli.text import cjk_bigrams, detect_language, match_spans, sentence_spans
+
+
+@pytest.mark.parametrize(
+    ("texts", "language"),
+    [
+        (["A function returns a value."], "en"),
+        (["Eine Funktion gibt einen Wert zurück."], "en"),
+        (["函数返回一个值。"], "zh"),
+        (["函數會傳回一個值，Python 的函數也是。"], "zh"),
+        (["関数は値を返します。"], "ja"),
+        (["함수는 값을 반환한다."], "ko"),
+        (["The word 函数 means function, and this text is English."], "en"),
+        (["12345 !?"], "en"),
+        ([], "en"),
+    ],
+)
+def test_language_is_what_the_script_shows(texts: list[str], language: str) -> None:
+    assert detect_language(texts) == language
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("One. Two! Three?", ["One.", "Two!", "Three?"]),
+        ("Pi is 3.14 or so. It goes on.", ["Pi is 3.14 or so.", "It goes on."]),
+        ("Dr. Smith met J. K. Rowling. They talked.", ["Dr. Smith met J. K. Rowling.", "They talked."]),
+        ("Use a loop, e.g. a for loop. Then stop.", ["Use a loop, e.g. a for loop.", "Then stop."]),
+        ("The U.S. Senate met. It voted.", ["The U.S. Senate met.", "It voted."]),
+        ('He said "Stop." Then he left.', ['He said "Stop."', "Then he left."]),
+        ("函数返回值。它很短！真的？", ["函数返回值。", "它很短！", "真的？"]),
+        ("他说：“走吧。”然后走了。", ["他说：“走吧。”", "然后走了。"]),
+        ("A heading\n\nA paragraph that\ngoes on here.", ["A heading", "A paragraph that\ngoes on here."]),
+        ("x = 1\nPrint it", ["x = 1", "Print it"]),
+        ("Wait... what? Yes.", ["Wait... what?", "Yes."]),
+        ("no end at all", ["no end at all"]),
+        ("  \n ", []),
+        ("", []),
+    ],
+)
+def test_sentences_end_where_a_reader_ends_them(text: str, sentences: list[str]) -> None:
+    assert [text[start:end] for start, end in sentence_spans(text)] == sentences
+
+
+@given(st.text(alphabet=st.sampled_from("aB1 .!?\n\t\"'()。！”函 e.g"), max_size=200))
+def test_sentences_hold_every_character_but_white_space_once(text: str) -> None:
+    spans = list(sentence_spans(text))
+    kept = "".join(text[start:end] for start, end in spans)
+    assert "".join(kept.split()) == "".join(text.split())
+    assert all(start < end for start, end in spans)
+    assert all(a[1] <= b[0] for a, b in pairwise(spans))
+    assert all(text[start:end] == text[start:end].strip() for start, end in spans)
+
+
+def test_bigrams_stand_between_blanks_and_the_rest_stays() -> None:
+    assert cjk_bigrams("列表推导式").split() == ["列表", "表推", "推导", "导式"]
+    assert cjk_bigrams("Python列表and字").split() == ["Python", "列表", "and", "字"]
+    assert cjk_bigrams("Ｐｙｔｈｏｎ　３") == unicodedata.normalize("NFKC", "Ｐｙｔｈｏｎ　３")
+    assert cjk_bigrams("plain ASCII stays.") == "plain ASCII stays."
+
+
+@given(st.text(alphabet=st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), min_size=1, max_size=20))
+def test_a_run_of_n_characters_has_n_minus_one_bigrams(run: str) -> None:
+    assert len(cjk_bigrams(run).split()) == max(1, len(run) - 1)
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "language", "matched"),
+    [
+        ("functions", "A function is fun.", "en", ["function"]),
+        ("the functions", "the Functions", "en", ["Functions"]),
+        ("functions", "A function", "zh", []),
+        ("列表推导", "用列表推导式", "zh", ["列表", "表推", "推导"]),
+        ("C++ [bold]", "bold C", "en", ["bold", "C"]),
+        ("", "text", "en", []),
+    ],
+)
+def test_matches_are_found_by_stem_and_by_bigram(query: str, text: str, language: str, matched: list[str]) -> None:
+    assert [text[start:end] for start, end in match_spans(query, text, language)] == matched

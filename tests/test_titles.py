@@ -1,0 +1,66 @@
+"""From what people call a film to the title in the index."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from ragcli.errors import NothingFoundError
+from ragcli.filters import Filter, fold
+from ragcli.store import Hit
+from ragcli.titles import find_title
+
+TITLES = [
+    "Inception (2010)",
+    "The Matrix (1999)",
+    "Titanic (1953)",
+    "Titanic (1997)",
+    "Amélie (2001)",
+    "流浪地球",
+    "Alien",
+]
+
+
+class Films:
+    """Answer as a store does that holds these titles."""
+
+    def values(self, field: str, prefix: str, limit: int) -> list[str]:
+        assert field == "title"
+        return sorted(fold(title) for title in TITLES if fold(title).startswith(fold(prefix)))[:limit]
+
+    def search(self, query: str, k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
+        words = set(fold(query).split())
+        return [Hit(1, t, t, "", 1.0, 0, 0, {}) for t in TITLES if words & set(fold(t).split())][:k]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("Inception (2010)", "inception (2010)"),
+        ("Inception", "inception (2010)"),
+        ("  inception ", "inception (2010)"),
+        ("INCEPTION", "inception (2010)"),
+        ("Incepton", "inception (2010)"),
+        ("Matrix", "the matrix (1999)"),
+        ("the matrix", "the matrix (1999)"),
+        ("Titanic", "titanic (1997)"),
+        ("Titanic (1953)", "titanic (1953)"),
+        ("Amelie", "amélie (2001)"),
+        ("流浪地球", "流浪地球"),
+        ("alien", "alien"),
+    ],
+)
+def test_the_exact_title_comes_first_then_the_nearest(asked: str, found: str) -> None:
+    assert find_title(Films(), asked) == found  # type: ignore[arg-type]
+
+
+def test_a_title_too_far_away_is_suggested_not_taken() -> None:
+    with pytest.raises(NothingFoundError) as caught:
+        find_title(Films(), "Inside Conception")  # type: ignore[arg-type]
+    assert "Inside Conception" in caught.value.message
+    assert "inception (2010)" in caught.value.hint
+
+
+def test_with_nothing_near_the_hint_says_what_to_index() -> None:
+    with pytest.raises(NothingFoundError) as caught:
+        find_title(Films(), "Zzyzx Road Movie")  # type: ignore[arg-type]
+    assert "Did you mean" not in caught.value.hint
