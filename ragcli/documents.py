@@ -204,7 +204,7 @@ def split_passages(text: str, size: int) -> list[Passage]:
     Passages follow each other without overlap, begin and end with no white space, and together hold every other
     character. A sentence longer than `size` is cut at white space, or anywhere if it has none.
     """
-    if len(text) <= size and not text[0].isspace() and not text[-1].isspace():
+    if len(text) <= size and text.strip() == text:
         return [Passage(0, text)]
     passages: list[Passage] = []
     start = end = -1

@@ -62,37 +62,33 @@ def parse_filter(expression: str) -> Filter:
 
 def metadata_terms(title: str, metadata: dict[str, Any]) -> list[str]:
     """Return the terms of a document's title and metadata; lists count by element, objects by dotted path."""
-    terms = [text_term("title", title)] if title else []
+    terms = [f"title{_SEPARATOR}={fold(title)}"] if title else []
     for field, value in metadata.items():
-        _add_terms(terms, field, value)
+        _add_terms(terms, field[:_MAX_VALUE], value)
     return terms
 
 
 def _add_terms(terms: list[str], field: str, value: Any) -> None:
     if isinstance(value, str):
-        terms.append(text_term(field, value))
-        if value[:1] in _NUMBER_STARTS:
-            terms += _number_terms(field, value)
+        terms.append(f"{field}{_SEPARATOR}={fold(value)}")
+        if value[:1] in _NUMBER_STARTS and (term := _number_term(field, value)):
+            terms.append(term)
     elif isinstance(value, bool):
-        terms.append(text_term(field, str(value)))
+        terms.append(f"{field}{_SEPARATOR}={str(value).lower()}")
     elif isinstance(value, (int, float)):
-        terms += _number_terms(field, value)
+        if term := _number_term(field, value):
+            terms.append(term)
     elif isinstance(value, list):
         for item in value:
             _add_terms(terms, field, item)
     elif isinstance(value, dict):
         for name, item in value.items():
-            _add_terms(terms, f"{field}.{name}", item)
+            _add_terms(terms, f"{field}.{name}"[:_MAX_VALUE], item)
 
 
 def is_known(field: str, known: Container[str]) -> bool:
     """Tell whether a filter's field, or the object that it is a dotted path into, is among the known field names."""
     return field in known or field in ("id", "title") or field.partition(".")[0] in known
-
-
-def text_term(field: str, value: str) -> str:
-    """Return the term of a text value, its case folded; a long one ends in a hash."""
-    return f"{field[:_MAX_VALUE]}{_SEPARATOR}={fold(value)}"
 
 
 def field_prefix(field: str) -> str:
@@ -101,33 +97,33 @@ def field_prefix(field: str) -> str:
 
 
 def fold(value: str) -> str:
-    """Fold case and width, so that values compare as people read them."""
+    """Fold case and width, so that values compare as people read them; a long value ends in a hash."""
     folded = value.lower() if value.isascii() else unicodedata.normalize("NFKC", value).casefold()
     if len(folded) <= _MAX_VALUE:
         return folded
     return folded[:_MAX_VALUE] + hashlib.blake2b(folded.encode(), digest_size=8).hexdigest()
 
 
-def _number_terms(field: str, value: str | float) -> list[str]:
+def _number_term(field: str, value: str | float) -> str | None:
     try:
         number = float(value)
     except (ValueError, OverflowError):
-        return []
+        return None
     if isnan(number):
-        return []
+        return None
     # IEEE 754 doubles sort by their bytes, negative ones once inverted; the sign goes first.
     digits = struct.pack(">d", number + 0.0)
     ordered = "1" + digits.hex() if number >= 0 else "0" + digits.translate(_INVERTED).hex()
-    return [f"{field[:_MAX_VALUE]}{_SEPARATOR}#{ordered}"]
+    return f"{field}{_SEPARATOR}#{ordered}"
 
 
 def ranges(condition: Filter) -> list[TermRange]:
     """Return the term ranges any of which satisfies the condition (`!=`: none of which may)."""
-    numbers = _number_terms(condition.field, condition.value)
+    number = _number_term(condition.field[:_MAX_VALUE], condition.value)
+    text = field_prefix(condition.field) + fold(condition.value)
     if condition.operator in ("=", "!="):
-        exact = [text_term(condition.field, condition.value), *numbers]
-        return [TermRange(term, term) for term in exact]
-    term = numbers[0] if numbers else text_term(condition.field, condition.value)
+        return [TermRange(term, term) for term in (text, number) if term]
+    term = number or text
     start = term[: term.index(_SEPARATOR) + 2]
     if condition.operator.startswith(">"):
         return [TermRange(term, start + _LAST, include_low=condition.operator == ">=")]

@@ -37,7 +37,7 @@ from ragcli.text import detect_language
 
 PASSAGE_SIZE = 1_200
 _BATCH = 500  # documents: for a lookup of what the store holds, and between two reports of progress
-_LANGUAGE_SAMPLE = 200
+_LANGUAGE_SAMPLE = 100
 
 
 class IndexOptions(NamedTuple):
@@ -130,7 +130,7 @@ def index_files(paths: Iterable[Path], place: Place, options: IndexOptions, watc
         if options.prune and not sample:
             raise RagcliError("the input holds no document, and --prune would empty the index", "Check the input.")
         wanted = IndexFacts(options.language or detect_language(sample), options.passage_size or PASSAGE_SIZE)
-        with _opened(place, wanted, options) as store:
+        with _opened(place, wanted, options, making=bool(sample)) as store:
             run = _Run(store, _checked_facts(store, options), inputs, options, watcher)
             run.update() if store.counts().passages else run.fill()
             run.summary.documents, run.summary.passages = store.counts()
@@ -143,9 +143,9 @@ def _documents(inputs: list[Input], fields: FieldNames) -> Iterator[Document]:
 
 
 @contextmanager
-def _opened(place: Place, wanted: IndexFacts, options: IndexOptions) -> Iterator[Store]:
-    """Open the index, made if need be; a dry run that would make one works on an empty one elsewhere."""
-    if options.dry_run:
+def _opened(place: Place, wanted: IndexFacts, options: IndexOptions, making: bool) -> Iterator[Store]:
+    """Open the index, made if need be; a dry run or an input without documents makes none, but works elsewhere."""
+    if options.dry_run or not making:
         with tempfile.TemporaryDirectory(prefix="ragcli-") as folder:
             try:
                 if options.rebuild:
@@ -156,19 +156,10 @@ def _opened(place: Place, wanted: IndexFacts, options: IndexOptions) -> Iterator
             with store:
                 yield store
         return
-    if options.rebuild or _is_empty(place):
+    if options.rebuild:
         drop_index(place)
     with open_store(place, wanted) as store:
         yield store
-
-
-def _is_empty(place: Place) -> bool:
-    """Tell whether an index exists and holds nothing: its first documents then decide on its facts anew."""
-    try:
-        with open_store(place) as store:
-            return store.facts is not None and store.counts().passages == 0
-    except MissingIndexError:
-        return False
 
 
 @contextmanager

@@ -145,8 +145,13 @@ class _Clock:
     def searched(self) -> None:
         self._search = self._now()
 
-    def wrote(self) -> None:
-        self._first = self._first or self._now()
+    @property
+    def wrote(self) -> bool:
+        return self._first is not None
+
+    def first_piece(self) -> None:
+        if self._first is None:
+            self._first = self._now()
 
     def seconds(self) -> Seconds:
         return Seconds(self._search, self._first, self._now())
@@ -167,9 +172,12 @@ def _generate(
     prompt = _fit_prompt(engine, hits, ending, job.options)
 
     def heard(piece: str) -> None:
-        clock.wrote()
-        if emit:
-            emit(piece)
+        if not clock.wrote:
+            piece = piece.lstrip()  # a model begins with the blank after "Answer:"
+        if piece:
+            clock.first_piece()
+            if emit:
+                emit(piece)
 
     completion = complete(engine, prompt.text, job.options._replace(rows=1, stop=_STOP), heard)[0]
     return Answer(

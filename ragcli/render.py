@@ -76,7 +76,11 @@ def print_hits(hits: Sequence["Hit"], query: str, language: str, as_json: bool) 
         return
     from rich.table import Table
 
-    table = Table("#", "Score", "Document", "Passage", box=None, padding=(0, 2, 1, 0), header_style="dim")
+    table = Table(box=None, padding=(0, 2, 1, 0), header_style="dim")
+    table.add_column("#")
+    table.add_column("Score")
+    table.add_column("Document", overflow="fold", max_width=30)
+    table.add_column("Passage", overflow="fold")
     for hit in hits:
         table.add_row(str(hit.rank), f"{hit.score:.2f}", _document(hit), _snippet(hit.text, query, language))
     _console().print(table)
@@ -85,8 +89,8 @@ def print_hits(hits: Sequence["Hit"], query: str, language: str, as_json: bool) 
 def _document(hit: "Hit") -> "Text":
     from rich.text import Text
 
-    text = Text(_line(hit.title), style="bold")
-    return text.append(f"{chr(10) if hit.title else ''}{_line(hit.id)}", style="not bold dim")
+    title = [(_line(hit.title) + "\n", "bold")] if hit.title else []
+    return Text.assemble(*title, (_line(hit.id), "dim"))
 
 
 def _snippet(text: str, query: str, language: str) -> "Text":
@@ -94,21 +98,23 @@ def _snippet(text: str, query: str, language: str) -> "Text":
     from rich.text import Text
 
     spans = list(match_spans(query, text, language))
-    start = _densest(spans, len(text))
-    stretch = text[start : start + _SNIPPET].replace("\r\n", " \n")  # as long as it was
-    shown = Text(_CONTROL.sub("\ufffd", stretch).replace("\n", " ").replace("\t", " "))
+    start, end = _stretch(text, spans)
+    shown = Text(_CONTROL.sub("\ufffd", text[start:end].replace("\r\n", " \n")).replace("\n", " ").replace("\t", " "))
     for left, right in spans:
-        if start <= left and right <= start + _SNIPPET:
+        if start <= left and right <= end:
             shown.stylize("bold yellow", left - start, right - start)
-    return Text("… " if start else "") + shown + Text(" …" if start + _SNIPPET < len(text) else "")
+    return Text("… " if start else "") + shown + Text(" …" if end < len(text) else "")
 
 
-def _densest(spans: Sequence[tuple[int, int]], length: int) -> int:
-    if length <= _SNIPPET or not spans:
-        return 0
-    starts = [max(0, left - 40) for left, _ in spans]
-    best = max(starts, key=lambda start: sum(start <= left and right <= start + _SNIPPET for left, right in spans))
-    return min(best, length - _SNIPPET)
+def _stretch(text: str, spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Choose at most 300 characters with as many matches as possible, between blanks where there are any."""
+    if len(text) <= _SNIPPET:
+        return 0, len(text)
+    starts = [max(0, text.find(" ", max(0, left - 40), left) + 1 if left > 40 else 0) for left, _ in spans] or [0]
+    start = max(starts, key=lambda start: sum(start <= left and right <= start + _SNIPPET for left, right in spans))
+    start = min(start, len(text) - _SNIPPET)
+    end = start + _SNIPPET
+    return start, text.rfind(" ", end - 20, end) if end < len(text) and " " in text[end - 20 : end] else end
 
 
 def print_summary(summary: "Summary", as_json: bool, deletable: Sequence[str] | None = None) -> None:
@@ -207,9 +213,8 @@ def _note_dropped(spans: Sequence["Span"]) -> None:
 def _source(source: "Source") -> "Text":
     from rich.text import Text
 
-    text = Text(f"[{source.n}] ", style="cyan")
-    text.append(_line(source.title or source.id), style="bold not cyan")
-    return text.append(f"  {_line(source.id)} {source.start}-{source.end}  {source.score:.2f}", style="dim not cyan")
+    place = f"  {_line(source.id)} {source.start}-{source.end}  {source.score:.2f}"
+    return Text.assemble((f"[{source.n}] ", "cyan"), (_line(source.title or source.id), "bold"), (place, "dim"))
 
 
 def _answer_json(answer: "Answer", key: str) -> dict[str, Any]:

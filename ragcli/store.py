@@ -76,7 +76,8 @@ class Store(Protocol):
     def write(self, changes: Iterable[Change]) -> None:
         """Apply the changes as they come. All are durable and can be searched on return.
 
-        A process killed on the way leaves a searchable index, in which each document is old, new, or marked by
+        Of changes to one document the last need not win: each document comes once in a call. A process killed on the
+        way leaves a searchable index, in which each document is old, new, or marked by
         stored() as half written; the next run with the same input completes it.
         """
 
@@ -116,6 +117,9 @@ class Access(NamedTuple):
     api_key: str | None = None
     ca_certs: Path | None = None
 
+    def __repr__(self) -> str:
+        return f"Access(ca_certs={self.ca_certs})"  # and no secret
+
 
 def check_index_name(name: str) -> None:
     """Raise UsageError for an index name that one of the stores could not take (Elasticsearch's rules)."""
@@ -140,6 +144,9 @@ class Place(NamedTuple):
     name: str
     home: Path
     access: Access = Access()
+
+    def __repr__(self) -> str:
+        return f"Place({self.url.rpartition('@')[2]}, {self.name})"  # and no secret
 
 
 def open_store(place: Place, create: IndexFacts | None = None) -> Store:

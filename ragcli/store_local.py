@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Self
@@ -70,6 +70,13 @@ def _unwritable(folder: Path, error: Exception) -> RagcliError:
         f"cannot write index {folder.name}: {str(error).splitlines()[0]}",
         f"Make room in {folder.parent}, then run this again: it goes on where it stopped.",
     )
+
+
+def _release(writer: tantivy.IndexWriter) -> None:
+    """Drop what is not committed, and the lock."""
+    with suppress(ValueError, OSError):  # of a writer that failed, the failure has been told
+        writer.rollback()
+        writer.wait_merging_threads()
 
 
 def _replace_file(path: Path, content: bytes) -> None:
@@ -174,25 +181,26 @@ class LocalStore:
             return
         with self._translated():
             writer = self._index.writer(_HEAP_BYTES)
-        for number, change in enumerate(chain([first], changes), 1):
-            try:
-                if change.old:
-                    writer.delete_documents_by_term("doc_id", change.doc_id)
-                if change.document:
-                    _add(writer, change, change.document)
-                    self._fields.update(change.document.metadata)
-                if number % _COMMIT_EVERY == 0:
-                    self._commit(writer)
-            except (ValueError, OSError) as e:
-                raise _unwritable(self._folder, e) from e
         try:
-            self._commit(writer)
-            writer.wait_merging_threads()
+            self._apply(writer, chain([first], changes))
         except (ValueError, OSError) as e:
             raise _unwritable(self._folder, e) from e
+        finally:
+            _release(writer)
         with self._translated():
             self._index.reload()
             self._searcher = self._index.searcher()
+
+    def _apply(self, writer: tantivy.IndexWriter, changes: Iterable[Change]) -> None:
+        for number, change in enumerate(changes, 1):
+            if change.old:
+                writer.delete_documents_by_term("doc_id", change.doc_id)
+            if change.document:
+                _add(writer, change, change.document)
+                self._fields.update(change.document.metadata)
+            if number % _COMMIT_EVERY == 0:
+                self._commit(writer)
+        self._commit(writer)
 
     def _commit(self, writer: tantivy.IndexWriter) -> None:
         # Names before documents: a run killed between the two leaves a name too many, never one too few.
@@ -246,8 +254,8 @@ class LocalStore:
         """List at most `limit` distinct text values of a field that begin with the prefix, case folded, sorted."""
         start = field_prefix(field)
         with self._translated():
-            found = self._searcher.terms_with_prefix("terms", start + fold(prefix))
-        return sorted(term.removeprefix(start) for term, _ in found)[:limit]
+            found = self._searcher.terms_with_prefix("terms", start + fold(prefix), Query.all_query())
+        return sorted(term.removeprefix(start) for term, documents in found if documents)[:limit]
 
     def fields(self) -> list[str]:
         """List the names of the metadata fields that documents have had, sorted; of objects the outermost only."""

@@ -8,7 +8,7 @@ from functools import cache
 from math import log
 from typing import Any, NamedTuple
 
-import snowballstemmer  # type: ignore[import-untyped]
+import snowballstemmer
 
 from ragcli.documents import Document, split_passages
 from ragcli.filters import Filter

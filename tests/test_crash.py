@@ -9,6 +9,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,18 @@ def test_killed_again_and_again_it_gets_there(ragcli: Run, folder: Path, tmp_pat
     check_complete(ragcli, path, "first")
 
 
+def test_killed_with_ids_that_come_twice_the_last_line_wins_in_the_end(
+    ragcli: Run, folder: Path, tmp_path: Path
+) -> None:
+    stale, last = write_corpus(tmp_path / "1.jsonl", "stale"), write_corpus(tmp_path / "2.jsonl", "last")
+    path = write_lines(tmp_path / "twice.jsonl", *stale.read_bytes().splitlines(), *last.read_bytes().splitlines())
+    for count in (4, 16, 16):
+        kill_index(path, folder, when(".store", count), ["-c", MANY_COMMITS])
+        assert ragcli("search", "owl").code in (0, 3)
+    assert ragcli("index", path, "--format", "json").summary()["documents"] == DOCUMENTS
+    check_complete(ragcli, last, "last")
+
+
 # Kills itself before it does for the nth time what Python tells its auditors of: opens, renames or removes a file.
 SELF_KILLING = """
 import os, signal, sys
@@ -160,22 +173,28 @@ def test_killed_before_any_step_of_making_an_index(
 # Two at once
 
 
-def test_a_second_writer_is_sent_away_and_readers_are_not(ragcli: Run, corpus: Path, tmp_path: Path) -> None:
-    ragcli("index", corpus)
+@pytest.mark.parametrize("begun", ["empty", "full"])
+def test_a_second_writer_is_sent_away_and_readers_are_not(
+    ragcli: Run, corpus: Path, tmp_path: Path, begun: str
+) -> None:
+    """The first writer has nothing committed as yet: in an index that was empty, or that held documents."""
+    ragcli("index", write_lines(tmp_path / "empty.jsonl") if begun == "empty" else corpus)
     new = write_lines(tmp_path / "new.jsonl", {"id": "new", "text": "A new one."})
     seen: list[Result] = []
 
     def meanwhile() -> Iterator[Change]:
-        yield Change("owl", Stored("owl", "", 1))
-        seen.extend([ragcli("index", new), ragcli("search", "owl"), ragcli("index", new, "--dry-run")])
+        yield Change("mouse", Stored("mouse", "", 1))
+        options = ["", "--rebuild", "--dry-run"]
+        seen.extend(ragcli("index", new, *filter(None, [option])) for option in options)
+        seen.append(ragcli("search", "owl"))
 
     with open_store(Place("local", "knowledge_base", tmp_path / "home")) as store:
         store.write(meanwhile())
-    second_writer, reader, dry_run = seen
+    second_writer, rebuilder, dry_run, reader = seen
     assert_two_lines(second_writer, 1, "being written by another process")
-    assert [hit["id"] for hit in reader.objects()] == ["owl"]
-    assert dry_run.code == 0
-    assert ragcli("index", new, "--format", "json").summary()["documents"] == 3
+    assert_two_lines(rebuilder, 1, "being written by another process")
+    assert (dry_run.code, reader.code) == (0, 3 if begun == "empty" else 0)
+    assert ragcli("index", corpus, new, "--format", "json").summary()["documents"] == 4
 
 
 def test_two_processes_that_make_one_index_at_once(ragcli: Run, corpus: Path) -> None:
@@ -270,29 +289,31 @@ DAMAGES = (cut, emptied, noise, noise_inside, zeros_inside, one_bit)
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_a_damaged_index_is_an_error_of_two_lines_or_a_right_answer(
-    folder: Path, tmp_path: Path, damage: Callable[[bytes, random.Random], bytes], capfd: pytest.CaptureFixture[str]
+    damage: Callable[[bytes, random.Random], bytes],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Damage a file of each kind in turn; no traceback, and nothing from Rust on stderr (hence capfd)."""
     changed = write_corpus(tmp_path / "b.jsonl", "second", documents=60)
     path = write_corpus(tmp_path / "a.jsonl", "first", documents=55)
-    whole = tmp_path / "whole"
     run_quietly(capfd, "index", changed)
     run_quietly(capfd, "index", write_corpus(tmp_path / "c.jsonl", "first", documents=5))  # deletes of the old version
-    run_quietly(capfd, "index", path)
-    shutil.copytree(folder, whole)
+    whole = tmp_path / "home"
     files = sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file() and path.stat().st_size)
     kinds = {path.suffix + path.name[:1] * (path.suffix == ".json"): path for path in files}
     assert {".store", ".idx", ".del"} < set(kinds)
-    for file in kinds.values():
-        for arguments in (["search", "owl", "--where", "id!=d1"], ["index", str(path)], ["index", str(changed)]):
-            shutil.rmtree(folder)
-            shutil.copytree(whole, folder)
-            (folder / file).write_bytes(damage((whole / file).read_bytes(), random.Random(f"{file.suffix}{arguments}")))
-            result = run_quietly(capfd, *arguments)
-            if result.code != 0:
-                assert_two_lines(result, result.code)
-                assert result.code in (1, 3)
-                assert "--rebuild" in result.err, (file, result)
+    for number, (file, arguments) in enumerate(
+        product(kinds.values(), (["search", "owl", "--where", "id!=d1"], ["index", str(path)], ["index", str(changed)]))
+    ):
+        home = tmp_path / str(number)
+        shutil.copytree(whole, home)
+        (home / file).write_bytes(damage((whole / file).read_bytes(), random.Random(number)))
+        monkeypatch.setenv("RAGCLI_HOME", str(home))
+        result = run_quietly(capfd, *arguments)
+        if result.code != 0:
+            assert_two_lines(result, result.code)
+            assert result.code == 3 or "--rebuild" in result.err, (file, result)
 
 
 @pytest.mark.parametrize("file", ["facts.json", "text/meta.json", "fields.json", "text"])

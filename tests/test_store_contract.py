@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragcli.documents import Document, content_hash, split_passages
-from ragcli.errors import IndexMismatchError, RagcliError
+from ragcli.errors import MissingIndexError, RagcliError
 from ragcli.filters import Filter, metadata_terms, parse_filter, ranges
 from ragcli.store import LOCAL, Change, Counts, Hit, IndexFacts, Place, Store, Stored, drop_index, open_store
 from tests.oracle import Found, Oracle, satisfies
@@ -130,6 +130,14 @@ def test_a_removed_document_can_come_again(store: Store) -> None:
     assert store.counts() == Counts(1, 2)
 
 
+def test_an_id_that_came_more_than_once_can_be_put_right(store: Store) -> None:
+    versions = [document("a", sentences("apples", number)) for number in (4, 1, 7, 2)]
+    store.write(change(version) for version in versions)
+    put(store, versions[-1])
+    assert store.counts() == Counts(1, 2)
+    assert list(store.stored()) == [Stored("a", content_hash(*versions[-1][1:]), 2)]
+
+
 def test_stored_tells_hash_and_passages(store: Store) -> None:
     apples = document("a", sentences("apples", 3), "Apples", year=2010)
     put(store, apples, document("b"))
@@ -177,7 +185,7 @@ def test_the_store_can_be_asked_while_changes_are_made(store: Store) -> None:
 
 
 def test_a_missing_index_says_how_to_make_it(place: Place) -> None:
-    with pytest.raises(IndexMismatchError, match=place.name) as error:
+    with pytest.raises(MissingIndexError, match=place.name) as error:
         open_store(place)
     assert "ragcli index FILE" in error.value.hint
     assert place.name in error.value.hint
@@ -196,7 +204,7 @@ def test_facts_and_documents_stay(place: Place) -> None:
 def test_a_dropped_index_is_gone(place: Place) -> None:
     open_store(place, FACTS).close()
     drop_index(place)
-    with pytest.raises(IndexMismatchError):
+    with pytest.raises(MissingIndexError):
         open_store(place)
     drop_index(place)
 

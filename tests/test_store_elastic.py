@@ -34,7 +34,7 @@ from elasticsearch import (
 )
 
 from ragcli.documents import Document, content_hash, split_passages
-from ragcli.errors import IndexMismatchError, RagcliError, UnreachableError, UsageError
+from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, UnreachableError, UsageError
 from ragcli.filters import parse_filter
 from ragcli.store import Access, Change, Counts, IndexFacts, Place, Stored, drop_index, open_store
 from ragcli.store_elastic import ElasticStore
@@ -247,12 +247,25 @@ def test_what_a_killed_run_wrote_last_is_seen(elasticsearch: Server, client: Ela
 def test_many_processes_may_make_the_same_index(elasticsearch: Server, name: str) -> None:
     def index(number: int) -> None:
         with open_at(elasticsearch, name, FACTS) as store:
+            assert store.counts().documents <= 8  # can be read at once
             store.write([change(str(number), "Short.")])
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(index, range(8)))
     with open_at(elasticsearch, name) as store:
         assert store.counts() == Counts(8, 8)
+
+
+def test_an_index_deleted_while_it_is_written_is_told(elasticsearch: Server, client: Elasticsearch, name: str) -> None:
+    def changes() -> Iterator[Change]:
+        yield change("a")
+        client.indices.delete(index=name)
+
+    with (
+        open_at(elasticsearch, name, FACTS) as store,
+        pytest.raises(IndexMismatchError, match="deleted or made anew"),
+    ):
+        store.write(changes())
 
 
 def test_a_refused_document_is_named(elasticsearch: Server, client: Elasticsearch, name: str) -> None:
@@ -442,8 +455,8 @@ def own_index(bulk: Callable[[list[str]], tuple[int, Any]]) -> Answer:
     """Answer as an index of ours does, with a bulk request's ids going to `bulk`."""
 
     def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
-        if path.endswith("/_mapping"):
-            return 200, {"any": {"mappings": index_mapping(FACTS)}}
+        if path.startswith("/any?"):
+            return 200, {"any": {"settings": {"index": {"uuid": "x"}}, "mappings": index_mapping(FACTS)}}
         if "/_bulk" in path:
             actions = [json.loads(line) for line in body.splitlines()]
             return bulk([action["index"]["_id"] for action in actions if "index" in action])
@@ -478,6 +491,19 @@ def test_too_many_requests_are_tried_again() -> None:
         store.write([change("a")])
     assert seen[0] == ["a#0", "a#1", "a#2", "a#3"]
     assert seen[-1] == ["a#1"]
+
+
+def test_an_index_that_is_not_ready_is_waited_for() -> None:
+    asked: list[str] = []
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        if path.startswith("/any/_count"):
+            asked.append(path)
+            return (503, {"error": {"type": "none", "reason": "no shard"}}) if len(asked) < 10 else (200, {"count": 7})
+        return own_index(taken)(method, path, body)
+
+    with fake_server(answer) as url, open_at(url, "any") as store:
+        assert store.counts() == Counts(7, 7)
 
 
 @pytest.mark.parametrize(
@@ -544,7 +570,7 @@ TABLE: list[tuple[ApiError | TransportError, type[RagcliError], str, str]] = [
     (api_error(AuthenticationException, 401, "security_exception"), UnreachableError, "password", "API_KEY"),
     (api_error(AuthorizationException, 403, "security_exception"), UnreachableError, "the reason", "account"),
     (api_error(AuthorizationException, 403, "cluster_block_exception"), RagcliError, "the reason", "log"),
-    (api_error(NotFoundError, 404, "index_not_found_exception"), IndexMismatchError, "no index named", "index FILE"),
+    (api_error(NotFoundError, 404, "index_not_found_exception"), MissingIndexError, "no index named", "index FILE"),
     (api_error(NotFoundError, 404, "other"), RagcliError, "the reason", "log"),
     (api_error(NotFoundError, 404, "other", "<html>"), UnreachableError, "not Elasticsearch", "port"),
     (api_error(UnsupportedProductError, 200, "other", {}), UnreachableError, "not Elasticsearch", "port"),

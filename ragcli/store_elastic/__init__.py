@@ -1,14 +1,16 @@
 """The Elasticsearch store: an index that ragcli made, or any index with a `text` field, through the official client."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain, groupby, islice
 from multiprocessing.pool import AsyncResult, ThreadPool
 from operator import itemgetter
-from typing import Any, Self
+from time import sleep
+from typing import Any, NamedTuple, Self
 
-from elasticsearch import BadRequestError, Elasticsearch, NotFoundError, helpers
+from elastic_transport import ObjectApiResponse
+from elasticsearch import ApiError, BadRequestError, Elasticsearch, NotFoundError, helpers
 
 from ragcli.errors import IndexMismatchError, RagcliError
 from ragcli.filters import Filter, fold, is_known
@@ -23,15 +25,24 @@ _RETRIES = 6  # after 0.5, 1, 2, 4, 8, 10 seconds, where the server says 429, to
 _PAGE = 5_000  # of at most 10,000 hits a request
 _IDS = 1_000  # of at most 65,536 terms a query
 _MAX_FIELDS = 10_000
+_PATIENCE = (0.1, 0.2, 0.5, 1, 2, 4)  # seconds between attempts while no copy of the index can be read
+
+
+class _Found(NamedTuple):
+    """Hold what the server says of an index; one that is deleted and made anew has another uuid."""
+
+    uuid: str
+    mapping: Json
 
 
 class ElasticStore:
     """Keep an index on a server: one entry a passage, with the _id `document#part`."""
 
-    def __init__(self, client: Elasticsearch, url: str, index: str, mapping: Json) -> None:
+    def __init__(self, client: Elasticsearch, url: str, index: str, found: _Found) -> None:
         self._client = client
         self._url = url
         self._index = index
+        self._uuid, mapping = found
         self._facts = _read_facts(mapping, url, index)
         if not self._facts and "text" not in mapping.get("properties", {}):
             raise IndexMismatchError(f"index {index} at {url} has no field `text`", "Choose another one: --index NAME")
@@ -43,15 +54,15 @@ class ElasticStore:
         url, login = address(url)
         with ExitStack() as undo, translating(url, index):
             client = undo.enter_context(connect(url, login, access))
-            mapping = _mapping(client, index)
-            if mapping is None and create:
+            found = _find(client, index)
+            if found is None and create:
                 _create(client, index, create)
-                mapping = _mapping(client, index)
+                found = _find(client, index)
             elif create:
                 client.indices.refresh(index=index)  # what a killed run wrote last
-            if mapping is None:
+            if found is None:
                 raise missing(url, index)
-            store = cls(client, url, index, mapping)
+            store = cls(client, url, index, found)
             undo.pop_all()
             return store
 
@@ -60,10 +71,10 @@ class ElasticStore:
         """Delete the index, if there is one. Raises IndexMismatchError where it is not ragcli's own."""
         url, login = address(url)
         with translating(url, index), connect(url, login, access) as client:
-            mapping = _mapping(client, index)
-            if mapping is None:
+            found = _find(client, index)
+            if found is None:
                 return
-            if "ragcli" not in mapping.get("_meta", {}):
+            if "ragcli" not in found.mapping.get("_meta", {}):
                 raise _foreign(index)
             client.indices.delete(index=index)
 
@@ -104,6 +115,10 @@ class ElasticStore:
                 for sent in running:
                     sent.get()
             self._client.indices.refresh(index=self._index)
+            # Where the index was deleted meanwhile, the server made another one of the remaining passages, unasked.
+            found = _find(self._client, self._index)
+            if not found or found.uuid != self._uuid:
+                raise _replaced(self._index, self._url)
 
     def _send(self, batch: list[Change]) -> None:
         failures = helpers.streaming_bulk(
@@ -143,9 +158,8 @@ class ElasticStore:
         after: list[Any] | None = None
         while True:
             # Always the same copy of a shard: copies count deleted passages differently, and so score differently.
-            answer = self._client.search(
-                index=self._index, size=size, search_after=after, track_total_hits=False, preference="ragcli", **body
-            )
+            options = {"size": size, "search_after": after, "track_total_hits": False, "preference": "ragcli"}
+            answer = self._ask(self._client.search, **options, **body)
             page = answer["hits"]["hits"]
             yield from page
             if len(page) < size:
@@ -179,7 +193,7 @@ class ElasticStore:
     def _terms(self, field: str, limit: int, **options: Any) -> list[str]:
         terms = {"field": field, "size": limit, "order": {"_key": "asc"}, **options}
         with translating(self._url, self._index):
-            answer = self._client.search(index=self._index, size=0, aggregations={"found": {"terms": terms}})
+            answer = self._ask(self._client.search, size=0, aggregations={"found": {"terms": terms}})
         return [bucket["key"] for bucket in answer["aggregations"]["found"]["buckets"]]
 
     def counts(self) -> Counts:
@@ -191,7 +205,17 @@ class ElasticStore:
             return Counts(texts, texts)
 
     def _count(self, query: Json, **options: Any) -> int:
-        return int(self._client.count(index=self._index, query=query, **options)["count"])
+        return int(self._ask(self._client.count, query=query, **options)["count"])
+
+    def _ask(self, endpoint: Callable[..., ObjectApiResponse[Any]], **body: Any) -> ObjectApiResponse[Any]:
+        for seconds in _PATIENCE:
+            try:
+                return endpoint(index=self._index, **body)
+            except ApiError as e:
+                if e.meta.status != 503:  # another process made the index just now, or a node is starting
+                    raise
+            sleep(seconds)
+        return endpoint(index=self._index, **body)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -226,15 +250,15 @@ def _summed(doc_id: str, entries: list[list[Any]]) -> Stored:
     return Stored(doc_id, hashes[0] if whole else "", passages)
 
 
-def _mapping(client: Elasticsearch, index: str) -> Json | None:
+def _find(client: Elasticsearch, index: str) -> _Found | None:
     try:
-        answer = client.indices.get_mapping(index=index)
+        answer = client.indices.get(index=index, filter_path="*.mappings,*.settings.index.uuid")
     except NotFoundError as e:
         if e.message != "index_not_found_exception":
             raise
         return None
-    found: Json = next(iter(answer.body.values()))["mappings"]
-    return found
+    found = next(iter(answer.body.values()))
+    return _Found(found["settings"]["index"]["uuid"], found.get("mappings", {}))
 
 
 def _create(client: Elasticsearch, index: str, facts: IndexFacts) -> None:
@@ -260,6 +284,11 @@ def _read_facts(mapping: Json, url: str, index: str) -> IndexFacts | None:
 def _foreign(index: str) -> RagcliError:
     message = f"index {index} was not made by ragcli, which only reads it"
     return IndexMismatchError(message, "Choose another name: --index NAME")
+
+
+def _replaced(index: str, url: str) -> RagcliError:
+    message = f"index {index} at {url} was deleted or made anew while it was written"
+    return IndexMismatchError(message, "Delete what is there now, then run this again, one at a time.")
 
 
 def _refused(item: Json, url: str) -> RagcliError:

@@ -21,7 +21,7 @@ from elasticsearch import (
 from elasticsearch.exceptions import ElasticsearchWarning
 from elasticsearch.serializer import OrjsonSerializer
 
-from ragcli.errors import IndexMismatchError, RagcliError, UnreachableError, UsageError
+from ragcli.errors import MissingIndexError, RagcliError, UnreachableError, UsageError
 from ragcli.store import Access
 
 Login = tuple[str, str]
@@ -75,7 +75,7 @@ def _checked_ca_file(path: Path) -> str:
 def missing(url: str, index: str) -> RagcliError:
     """Make the error for an index that is not there."""
     hint = f"Make it: ragcli index FILE --store {url} --index {index}"
-    return IndexMismatchError(f"no index named {index} at {url}", hint)
+    return MissingIndexError(f"no index named {index} at {url}", hint)
 
 
 @contextmanager
