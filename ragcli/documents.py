@@ -151,8 +151,10 @@ def _parse(line: bytes, fields: FieldNames) -> Document:
     title = record.pop(fields.title, None)
     if not isinstance(title, str):
         title = _checked_title(title, fields.title, doc_id)
-    if any(isinstance(value, (dict, list)) for value in record.values()):
-        _check_depth(record, doc_id)
+    for value in record.values():
+        if isinstance(value, (dict, list)):
+            _check_depth(record, doc_id)
+            break
     if doc_id is not None:
         return Document(doc_id, title, text, record)
     return Document(content_hash(title, text, record), title, text, record)

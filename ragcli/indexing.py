@@ -70,25 +70,36 @@ class RejectLog:
     def __init__(self, path: Path | None, inputs: Iterable[Path], keep: int = 10) -> None:
         self.first: list[Reject] = []
         self._keep = keep
+        self._path = path
         if path and path.exists() and any(source.exists() and source.samefile(path) for source in inputs):
             raise UsageError(
                 f"{path} is an input, and rejects would be written over it", "Name another --rejects file."
             )
-        self._file = path.open("wb") if path else None
+        with self._translated():
+            self._file = path.open("wb") if path else None
 
     def add(self, reject: Reject) -> None:
-        """Take one more reject."""
+        """Take one more reject. Raises RagcliError where the file cannot be written."""
         if len(self.first) < self._keep:
             self.first.append(reject)
         if self._file:
-            self._file.write(orjson.dumps(reject._asdict()) + b"\n")
+            with self._translated():
+                self._file.write(orjson.dumps(reject._asdict()) + b"\n")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as e:
+            raise RagcliError(f"cannot write {self._path}: {e.strerror}", "Name another --rejects file.") from e
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._file:
-            self._file.close()
+            with self._translated():
+                self._file.close()
 
 
 @dataclass

@@ -3,10 +3,13 @@
 import os
 import shutil
 import tempfile
+import threading
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from itertools import chain
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Self
 
@@ -22,6 +25,7 @@ from ragcli.store import FORMAT_VERSION, MAX_QUERY_WORDS, Change, Counts, Hit, I
 from ragcli.text import cjk_bigrams
 
 _HEAP_BYTES = 128_000_000
+_LEAST_HEAP_BYTES = 15_000_000
 _COMMIT_EVERY = 100_000  # documents: what a killed run may have to do again
 _PAGE = 10_000
 _MAX_TIES = 1_000
@@ -60,7 +64,7 @@ def _create(folder: Path, facts: IndexFacts) -> None:
 
 def _damaged(folder: Path, reason: str) -> RagcliError:
     return IndexMismatchError(
-        f"index {folder.name} cannot be read: {reason.splitlines()[0]}",
+        f"index {folder.name} cannot be read: {reason.partition(chr(10))[0]}",
         f"Build it again: ragcli index FILE --index {folder.name} --rebuild",
     )
 
@@ -72,9 +76,9 @@ def _unwritable(folder: Path, error: Exception) -> RagcliError:
     )
 
 
-def _release(writer: tantivy.IndexWriter) -> None:
+def _give_up(writer: tantivy.IndexWriter) -> None:
     """Drop what is not committed, and the lock."""
-    with suppress(ValueError, OSError):  # of a writer that failed, the failure has been told
+    with suppress(ValueError, OSError):  # the failure that led here is told
         writer.rollback()
         writer.wait_merging_threads()
 
@@ -105,6 +109,77 @@ def _add(writer: tantivy.IndexWriter, change: Change, document: Document) -> Non
         writer.add_document(entry)
 
 
+def _names(content: bytes) -> set[str]:
+    names = orjson.loads(content)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("fields.json is no list of names")
+    return set(names)
+
+
+def _check_sums(folder: Path) -> None:
+    """Raise ValueError for a damaged file, since tantivy's writer would panic on it, or count wrong.
+
+    A file ends with its footer: JSON that holds the CRC-32 of all before it, the JSON's length, and a magic number.
+    """
+    meta = orjson.loads((folder / "meta.json").read_bytes())
+    names = set()
+    for segment in meta["segments"]:
+        name, deletes = segment["segment_id"].replace("-", ""), segment["deletes"]
+        names |= {name, f"{name}.{deletes['opstamp']}"} if deletes else {name}
+    # All else in the folder is what a killed run has left.
+    for path in sorted(path for path in folder.iterdir() if path.stem in names):
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            length = int.from_bytes(content[-8:-4], "little")
+            footer = orjson.loads(content[-8 - length : -8])
+            with memoryview(content) as view, view[: -8 - length] as body:
+                whole = zlib.crc32(body) == footer["crc"]
+        if not whole:
+            raise ValueError(f"{path.name} is damaged")
+
+
+class _Quiet:
+    """Send stderr to nowhere for a moment, in any number of threads, because Rust prints its panics there itself."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._saved = -1
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, 2)
+                os.close(nowhere)
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                os.dup2(self._saved, 2)
+                os.close(self._saved)
+
+
+_quiet = _Quiet()
+
+
+@contextmanager
+def _translated(folder: Path) -> Iterator[None]:
+    """Turn what tantivy raises into errors of ours."""
+    try:
+        with _quiet:
+            yield
+    except BaseException as e:
+        if type(e).__name__ != "PanicException" and not isinstance(e, (ValueError, OSError)):
+            raise  # a panic of Rust's is no Exception, and its class cannot be imported
+        if "LockBusy" in str(e):
+            raise RagcliError(
+                f"index {folder.name} is being written by another process", "Run this again when that one has ended."
+            ) from e
+        raise _damaged(folder, str(e)) from e
+
+
 class LocalStore:
     """Keep an index in a folder: `facts.json` and the tantivy index `text/`."""
 
@@ -112,9 +187,9 @@ class LocalStore:
         self._folder = folder
         self._facts = facts
         self._analyzer = _analyzer(facts.language)
-        self._saved_fields = (folder / "fields.json").read_bytes()
-        self._fields: set[str] = set(orjson.loads(self._saved_fields))
         with self._translated():
+            self._saved_fields = (folder / "fields.json").read_bytes()
+            self._fields = _names(self._saved_fields)
             self._index = tantivy.Index.open(str(folder / "text"))
             self._index.register_tokenizer("ragcli", self._analyzer)
             self._schema = self._index.schema
@@ -144,8 +219,10 @@ class LocalStore:
 
     @staticmethod
     def drop(folder: Path) -> None:
-        """Remove the index in a folder, if there is one."""
+        """Remove the index in a folder, if there is one. Raises RagcliError while another process writes it."""
         if folder.exists():
+            with suppress(IndexMismatchError), _translated(folder):  # a damaged one is nobody's
+                _lock = tantivy.Index.open(str(folder / "text")).writer(_LEAST_HEAP_BYTES, 1)
             # Renamed first: a process killed on the way leaves no half index under the name.
             gone = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)) / "gone"
             folder.rename(gone)
@@ -166,13 +243,16 @@ class LocalStore:
         while True:
             with self._translated():
                 found = self._searcher.search(query, _PAGE, count=False, offset=offset).hits
-                documents = [self._searcher.doc(address) for _, address in found]
-            for document in documents:
-                record = orjson.loads(document["record"][0])
-                yield Stored(document["doc_id"][0], record[4], record[3])
+                documents = [self._stored(address) for _, address in found]
+            yield from documents
             offset += _PAGE
             if len(found) < _PAGE:
                 return
+
+    def _stored(self, address: tantivy.DocAddress) -> Stored:
+        document = self._searcher.doc(address)
+        _, _, _, passages, digest, _ = orjson.loads(document["record"][0])
+        return Stored(document["doc_id"][0], digest, passages)
 
     def write(self, changes: Iterable[Change]) -> None:
         """Apply the changes as they come, each document's whole or not at all; all are durable on return."""
@@ -180,26 +260,32 @@ class LocalStore:
         if (first := next(changes, None)) is None:
             return
         with self._translated():
-            writer = self._index.writer(_HEAP_BYTES)
+            writer = self._index.writer(_HEAP_BYTES)  # holds the lock, so that no file goes away now
+            _check_sums(self._folder / "text")
         try:
-            self._apply(writer, chain([first], changes))
+            with ExitStack() as undo:
+                undo.callback(_give_up, writer)
+                self._apply(writer, chain([first], changes))
+                undo.pop_all()
+                writer.wait_merging_threads()
         except (ValueError, OSError) as e:
             raise _unwritable(self._folder, e) from e
-        finally:
-            _release(writer)
         with self._translated():
             self._index.reload()
             self._searcher = self._index.searcher()
 
     def _apply(self, writer: tantivy.IndexWriter, changes: Iterable[Change]) -> None:
-        for number, change in enumerate(changes, 1):
+        pending = 0
+        for change in changes:
+            if pending == _COMMIT_EVERY:
+                self._commit(writer)
+                pending = 0
             if change.old:
                 writer.delete_documents_by_term("doc_id", change.doc_id)
             if change.document:
                 _add(writer, change, change.document)
                 self._fields.update(change.document.metadata)
-            if number % _COMMIT_EVERY == 0:
-                self._commit(writer)
+            pending += 1
         self._commit(writer)
 
     def _commit(self, writer: tantivy.IndexWriter) -> None:
@@ -282,14 +368,5 @@ class LocalStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (ValueError, OSError) as e:
-            if "LockBusy" in str(e):
-                raise RagcliError(
-                    f"index {self._folder.name} is being written by another process",
-                    "Run this again when that one has ended.",
-                ) from e
-            raise _damaged(self._folder, str(e)) from e
+    def _translated(self) -> AbstractContextManager[None]:
+        return _translated(self._folder)

@@ -32,7 +32,9 @@ def timed(command: Sequence[str], home: Path) -> float:
 def peak_mib(command: Sequence[str], home: Path) -> int:
     """Return the peak memory of a command in MiB."""
     env = {**os.environ, "RAGCLI_HOME": str(home)}
-    pid = os.posix_spawn(command[0], list(command), env, file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)])
+    pid = os.posix_spawn(
+        command[0], list(command), env, file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    )
     _, _, usage = os.wait4(pid, 0)
     return int(usage.ru_maxrss) // 1024
 
