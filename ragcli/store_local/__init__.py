@@ -1,15 +1,13 @@
 """The embedded store: a tantivy index in a folder, with the facts of its making beside it."""
 
+import glob
 import os
 import shutil
 import tempfile
-import threading
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from itertools import chain
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Self
 
@@ -22,6 +20,7 @@ from ragcli.documents import Document
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError
 from ragcli.filters import Filter, TermRange, field_prefix, fold, is_known, metadata_terms, ranges
 from ragcli.store import FORMAT_VERSION, MAX_QUERY_WORDS, Change, Counts, Hit, IndexFacts, Stored, unknown_field
+from ragcli.store_local.damage import check_sums, damaged, translated
 from ragcli.text import cjk_bigrams
 
 _HEAP_BYTES = 128_000_000
@@ -51,7 +50,7 @@ def _analyzer(language: str) -> tantivy.TextAnalyzer:
 def _create(folder: Path, facts: IndexFacts) -> None:
     """Make an empty index under another name, then give it its own: it is there whole or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    work = _side_folder(folder)
     (work / "text").mkdir()
     tantivy.Index(_schema(), path=str(work / "text"))
     (work / "fields.json").write_bytes(b"[]")
@@ -59,14 +58,18 @@ def _create(folder: Path, facts: IndexFacts) -> None:
     try:
         work.rename(folder)
     except OSError:  # another process was first
-        shutil.rmtree(work)
+        shutil.rmtree(work, ignore_errors=True)
 
 
-def _damaged(folder: Path, reason: str) -> RagcliError:
-    return IndexMismatchError(
-        f"index {folder.name} cannot be read: {reason.partition(chr(10))[0]}",
-        f"Build it again: ragcli index FILE --index {folder.name} --rebuild",
-    )
+def _side_folder(folder: Path) -> Path:
+    """Make a folder beside an index for what is on its way in or out; no index name has a comma."""
+    return Path(tempfile.mkdtemp(prefix=f".{folder.name},", dir=folder.parent))
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left beside an index. To be called by its only writer: no one else makes it now."""
+    for left in folder.parent.glob(f".{glob.escape(folder.name)},*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _unwritable(folder: Path, error: Exception) -> RagcliError:
@@ -116,70 +119,6 @@ def _names(content: bytes) -> set[str]:
     return set(names)
 
 
-def _check_sums(folder: Path) -> None:
-    """Raise ValueError for a damaged file, since tantivy's writer would panic on it, or count wrong.
-
-    A file ends with its footer: JSON that holds the CRC-32 of all before it, the JSON's length, and a magic number.
-    """
-    meta = orjson.loads((folder / "meta.json").read_bytes())
-    names = set()
-    for segment in meta["segments"]:
-        name, deletes = segment["segment_id"].replace("-", ""), segment["deletes"]
-        names |= {name, f"{name}.{deletes['opstamp']}"} if deletes else {name}
-    # All else in the folder is what a killed run has left.
-    for path in sorted(path for path in folder.iterdir() if path.stem in names):
-        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-            length = int.from_bytes(content[-8:-4], "little")
-            footer = orjson.loads(content[-8 - length : -8])
-            with memoryview(content) as view, view[: -8 - length] as body:
-                whole = zlib.crc32(body) == footer["crc"]
-        if not whole:
-            raise ValueError(f"{path.name} is damaged")
-
-
-class _Quiet:
-    """Send stderr to nowhere for a moment, in any number of threads, because Rust prints its panics there itself."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._saved = -1
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._users:
-                self._saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, 2)
-                os.close(nowhere)
-            self._users += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._users -= 1
-            if not self._users:
-                os.dup2(self._saved, 2)
-                os.close(self._saved)
-
-
-_quiet = _Quiet()
-
-
-@contextmanager
-def _translated(folder: Path) -> Iterator[None]:
-    """Turn what tantivy raises into errors of ours."""
-    try:
-        with _quiet:
-            yield
-    except BaseException as e:
-        if type(e).__name__ != "PanicException" and not isinstance(e, (ValueError, OSError)):
-            raise  # a panic of Rust's is no Exception, and its class cannot be imported
-        if "LockBusy" in str(e):
-            raise RagcliError(
-                f"index {folder.name} is being written by another process", "Run this again when that one has ended."
-            ) from e
-        raise _damaged(folder, str(e)) from e
-
-
 class LocalStore:
     """Keep an index in a folder: `facts.json` and the tantivy index `text/`."""
 
@@ -209,7 +148,7 @@ class LocalStore:
         try:
             facts = IndexFacts(**orjson.loads(path.read_bytes()))
         except (OSError, ValueError, TypeError) as e:
-            raise _damaged(folder, str(e)) from e
+            raise damaged(folder, str(e)) from e
         if facts.version != FORMAT_VERSION:
             raise IndexMismatchError(
                 f"index {folder.name} has format {facts.version}, this ragcli reads {FORMAT_VERSION}",
@@ -221,10 +160,10 @@ class LocalStore:
     def drop(folder: Path) -> None:
         """Remove the index in a folder, if there is one. Raises RagcliError while another process writes it."""
         if folder.exists():
-            with suppress(IndexMismatchError), _translated(folder):  # a damaged one is nobody's
+            with suppress(IndexMismatchError), translated(folder):  # a damaged one is nobody's
                 _lock = tantivy.Index.open(str(folder / "text")).writer(_LEAST_HEAP_BYTES, 1)
             # Renamed first: a process killed on the way leaves no half index under the name.
-            gone = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)) / "gone"
+            gone = _side_folder(folder) / "gone"
             folder.rename(gone)
             shutil.rmtree(gone.parent)
 
@@ -261,7 +200,8 @@ class LocalStore:
             return
         with self._translated():
             writer = self._index.writer(_HEAP_BYTES)  # holds the lock, so that no file goes away now
-            _check_sums(self._folder / "text")
+            check_sums(self._folder / "text")
+        _sweep(self._folder)
         try:
             with ExitStack() as undo:
                 undo.callback(_give_up, writer)
@@ -369,4 +309,4 @@ class LocalStore:
         self.close()
 
     def _translated(self) -> AbstractContextManager[None]:
-        return _translated(self._folder)
+        return translated(self._folder)

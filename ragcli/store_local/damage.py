@@ -1,0 +1,85 @@
+"""Damaged files of an index: they are found, and told in two lines, without a panic of Rust's."""
+
+import os
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+
+import orjson
+
+from ragcli.errors import IndexMismatchError, RagcliError
+
+
+def damaged(folder: Path, reason: str) -> RagcliError:
+    """Make the error for an index that cannot be read."""
+    return IndexMismatchError(
+        f"index {folder.name} cannot be read: {reason.partition(chr(10))[0]}",
+        f"Build it again: ragcli index FILE --index {folder.name} --rebuild",
+    )
+
+
+def check_sums(folder: Path) -> None:
+    """Raise ValueError for a damaged file, since tantivy's writer would panic on it, or count wrong.
+
+    A file ends with its footer: JSON that holds the CRC-32 of all before it, the JSON's length, and a magic number.
+    """
+    meta = orjson.loads((folder / "meta.json").read_bytes())
+    names = set()
+    for segment in meta["segments"]:
+        name, deletes = segment["segment_id"].replace("-", ""), segment["deletes"]
+        names |= {name, f"{name}.{deletes['opstamp']}"} if deletes else {name}
+    # All else in the folder is what a killed run has left.
+    for path in sorted(path for path in folder.iterdir() if path.stem in names):
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            length = int.from_bytes(content[-8:-4], "little")
+            footer = orjson.loads(content[-8 - length : -8])
+            with memoryview(content) as view, view[: -8 - length] as body:
+                whole = zlib.crc32(body) == footer["crc"]
+        if not whole:
+            raise ValueError(f"{path.name} is damaged")
+
+
+class _Quiet:
+    """Send stderr to nowhere for a moment, in any number of threads, because Rust prints its panics there itself."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._saved = -1
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, 2)
+                os.close(nowhere)
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                os.dup2(self._saved, 2)
+                os.close(self._saved)
+
+
+_quiet = _Quiet()
+
+
+@contextmanager
+def translated(folder: Path) -> Iterator[None]:
+    """Turn what tantivy raises into errors of ours."""
+    try:
+        with _quiet:
+            yield
+    except BaseException as e:
+        if type(e).__name__ != "PanicException" and not isinstance(e, (ValueError, OSError)):
+            raise  # a panic of Rust's is no Exception, and its class cannot be imported
+        if "LockBusy" in str(e):
+            raise RagcliError(
+                f"index {folder.name} is being written by another process", "Run this again when that one has ended."
+            ) from e
+        raise damaged(folder, str(e)) from e
