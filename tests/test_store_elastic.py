@@ -296,7 +296,7 @@ def test_the_password_in_the_url_lets_in(secured_elasticsearch: Server) -> None:
 def test_who_may_not_come_in_is_told_how(secured_elasticsearch: Server) -> None:
     access = Access(ca_certs=secured_elasticsearch.ca_certs)
     wrong = [
-        (login(secured_elasticsearch, password="s3cret"), access),  # noqa: S106
+        (login(secured_elasticsearch, password="s3cret"), access),
         (secured_elasticsearch.url, access),
         (secured_elasticsearch.url, access._replace(api_key="c2VjcmV0OnMzY3JldA==")),
     ]
@@ -332,7 +332,7 @@ def test_https_to_a_server_of_http_is_told(elasticsearch: Server) -> None:
     assert "http://" in error.value.hint
 
 
-SECRET = "s3cret-Ω"  # noqa: S105
+SECRET = "s3cret-Ω"
 LEAKY = [
     "http://elastic:{}@127.0.0.1:1",
     "https://elastic:{}@127.0.0.1:1",

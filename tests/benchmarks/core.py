@@ -74,7 +74,7 @@ def main() -> None:
         ratio("search, python -c pass", [*RAGCLI, "search", "list comprehension"], NOTHING, runs, tmp)
         ask = [*RAGCLI, "ask", "What is a function in Python?", "--max-new-tokens", "50"]
         ratio(
-            "ask, 50 tokens, import transformers", ask, [sys.executable, "-c", "import torch, transformers"], runs, tmp
+            "ask, 50 tokens, plain transformers", ask, [sys.executable, str(HERE / "plain_transformers.py")], runs, tmp
         )
         print("\n| peak memory of `index` | MiB |\n|---|---|")
         for n in (10_000, 100_000):
