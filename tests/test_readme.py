@@ -24,7 +24,7 @@ def examples() -> list[tuple[str, str]]:
     """Return (command, output shown) of each `$ ragcli …` line, in order."""
     return [
         (command.removeprefix("ragcli ").strip(), output)
-        for block in blocks("console")
+        for block in blocks("text")
         for command, output in re.findall(r"^\$ (ragcli[^\n]*)\n(.*?)(?=^\$ |\Z)", block, re.DOTALL | re.MULTILINE)
     ]
 

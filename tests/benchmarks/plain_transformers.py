@@ -1,12 +1,13 @@
 """The ten lines that answer from one passage with transformers alone. The peer of a cold `ragcli ask`."""
 
 from pathlib import Path
+from typing import Any
 
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 folder = Path(__file__).parents[2] / "ragcli" / "small_gpt2"
 tokenizer = AutoTokenizer.from_pretrained(folder)
-model = AutoModelForCausalLM.from_pretrained(folder)
+model: Any = AutoModelForCausalLM.from_pretrained(folder)
 passage = "A series of statements which returns some value to a caller. " * 16
 inputs = tokenizer(f"[1] {passage}\n\nQuestion: What is a function in Python?\nAnswer:", return_tensors="pt")
 output = model.generate(**inputs, max_new_tokens=50, do_sample=False, pad_token_id=tokenizer.eos_token_id)
