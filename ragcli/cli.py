@@ -337,12 +337,12 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        return _closed_pipe()
+        return _abandon_stdout(ExitCode.OK)
     except OSError as e:
         render.print_error(
             RagcliError(f"{e.filename or 'standard output'}: {e.strerror or e}", "Check the disk and permissions.")
         )
-        return ExitCode.ERROR
+        return ExitCode.ERROR if e.filename else _abandon_stdout(ExitCode.ERROR)
 
 
 def _run(argv: list[str] | None) -> int:
@@ -351,7 +351,7 @@ def _run(argv: list[str] | None) -> int:
         return command.main(argv, prog_name="ragcli", standalone_mode=False) or ExitCode.OK
     except SystemExit as e:  # typer's own answer to a closed pipe
         if e.code == 1:
-            return _closed_pipe()
+            return _abandon_stdout(ExitCode.OK)
         raise
 
 
@@ -362,8 +362,8 @@ def _open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
-def _closed_pipe() -> int:
-    # Python flushes stdout once more at its end, and would complain.
+def _abandon_stdout(code: ExitCode) -> ExitCode:
+    """Send what is left for stdout to nowhere: Python flushes it once more at its end, and would complain."""
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
-    return ExitCode.OK
+    return code
