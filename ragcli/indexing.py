@@ -267,7 +267,9 @@ class _Run:
             self._store.write(changes)
 
     def _warn(self, repeated: Counter[int]) -> None:
-        if repeated:
+        if len(repeated) == 1:
+            self._watcher.note("1 id comes more than once; its last document counts")
+        elif repeated:
             self._watcher.note(f"{len(repeated):,} ids come more than once; the last document of each counts")
 
     def _read(self) -> Iterator[Document]:
