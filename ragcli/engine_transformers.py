@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging
 
-from ragcli.errors import RagcliError
+from ragcli.errors import RagcliError, first_line
 from ragcli.models import ModelFolder
 
 Logits = NDArray[np.float32]
@@ -154,7 +154,7 @@ def _convert_tokenizer(folder: ModelFolder) -> Any:
         return AutoTokenizer.from_pretrained(folder.path, **_SAFE).backend_tokenizer
     except _LOAD_ERRORS as error:
         hint = "Put the model's tokenizer.json into the folder."
-        raise RagcliError(f"cannot load the tokenizer of {folder.name}: {_first_line(error)}", hint) from error
+        raise RagcliError(f"cannot load the tokenizer of {folder.name}: {first_line(error)}", hint) from error
 
 
 def _check_vocabulary(folder: ModelFolder, tokenizer: Any, model: Any) -> None:
@@ -180,8 +180,4 @@ def _can_keep_last(model: Any) -> bool:
 
 
 def _cannot_load(folder: ModelFolder, error: Exception) -> RagcliError:
-    return RagcliError(f"cannot load the model {folder.name}: {_first_line(error)}", _CHOOSE)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    return RagcliError(f"cannot load the model {folder.name}: {first_line(error)}", _CHOOSE)

@@ -25,6 +25,11 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what a library's error says, or its name where it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 class RagcliError(Exception):
     """Report what failed, with which input, and what to do next."""
 

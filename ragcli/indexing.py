@@ -175,7 +175,7 @@ def _opened(place: Place, wanted: IndexFacts, options: IndexOptions, making: boo
 
 @contextmanager
 def _rereadable(inputs: list[Input]) -> Iterator[list[Input]]:
-    """Copy standard input and pipes to a temporary folder, since every input is read twice."""
+    """Copy standard input and pipes to a temporary folder, since an input may be read twice."""
     with tempfile.TemporaryDirectory(prefix="ragcli-") as folder:
         yield [_spooled(source, Path(folder) / str(i)) for i, source in enumerate(inputs)]
 
@@ -205,6 +205,7 @@ def _survey(inputs: list[Input], fields: FieldNames) -> Survey:
             keys.append(hash(item.id))
         elif item.id:
             rejected.append(hash(item.id))
+    keys.sort()  # once: the two sorts that follow find it done
     return Survey(array("q", sorted(keys + rejected)), _repeated(keys))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ragcli.errors import RagcliError, UnreachableError
+from ragcli.errors import RagcliError, UnreachableError, first_line
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -190,10 +190,10 @@ def _download(name: str) -> Path:
         raise _refused(name, error) from error
     except (hub.HTTPError, hub.EntryNotFoundError, RuntimeError) as error:  # type: ignore[attr-defined]
         hint = "Run the command again: the download goes on where it stopped."
-        raise UnreachableError(f"the download of {name} broke off: {_first_line(error)}", hint) from error
+        raise UnreachableError(f"the download of {name} broke off: {first_line(error)}", hint) from error
     except OSError as error:
         hint = f"Make room in {constants.HF_HUB_CACHE}, or set HF_HOME to another folder."
-        raise RagcliError(f"cannot store {name}: {_first_line(error)}", hint) from error
+        raise RagcliError(f"cannot store {name}: {first_line(error)}", hint) from error
 
 
 def _ask_hub(name: str) -> "ModelInfo":
@@ -225,7 +225,7 @@ def _model_info(name: str, seconds: float) -> "ModelInfo | UnreachableError":
     except hub.HfHubHTTPError as error:
         return _refused(name, error)
     except (hub.HTTPError, OSError, ValueError) as error:  # type: ignore[attr-defined]
-        return _unreachable(name, _first_line(error))
+        return _unreachable(name, first_line(error))
 
 
 def _refused(name: str, error: "HfHubHTTPError") -> UnreachableError:
@@ -239,12 +239,8 @@ def _refused(name: str, error: "HfHubHTTPError") -> UnreachableError:
         hint = "Check the spelling; for a private model set HF_TOKEN; for your own give --model its folder."
         return UnreachableError(f"the hub has no model {name}, or it is private", hint)
     hint = "Check HF_TOKEN." if error.response.status_code in (401, 403) else "Try again later."
-    return UnreachableError(f"the hub refuses {name}: {_first_line(error)}", hint)
+    return UnreachableError(f"the hub refuses {name}: {first_line(error)}", hint)
 
 
 def _unreachable(name: str, reason: str) -> UnreachableError:
     return UnreachableError(f"{name} is not in the cache, and the hub cannot be reached ({reason})", _WAYS_OUT)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

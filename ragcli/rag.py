@@ -150,8 +150,7 @@ class _Clock:
         return self._first is not None
 
     def first_piece(self) -> None:
-        if self._first is None:
-            self._first = self._now()
+        self._first = self._now()
 
     def seconds(self) -> Seconds:
         return Seconds(self._search, self._first, self._now())
@@ -174,10 +173,11 @@ def _generate(
     def heard(piece: str) -> None:
         if not clock.wrote:
             piece = piece.lstrip()  # a model begins with the blank after "Answer:"
-        if piece:
+            if not piece:
+                return
             clock.first_piece()
-            if emit:
-                emit(piece)
+        if emit:
+            emit(piece)
 
     completion = complete(engine, prompt.text, job.options._replace(rows=1, stop=_STOP), heard)[0]
     return Answer(

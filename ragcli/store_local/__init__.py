@@ -17,7 +17,7 @@ from tantivy import Filter as TokenFilter
 from tantivy import Occur, Query
 
 from ragcli.documents import Document
-from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError
+from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, first_line
 from ragcli.filters import Filter, TermRange, field_prefix, fold, is_known, metadata_terms, ranges
 from ragcli.store import FORMAT_VERSION, MAX_QUERY_WORDS, Change, Counts, Hit, IndexFacts, Stored, unknown_field
 from ragcli.store_local.damage import check_sums, damaged, translated
@@ -74,7 +74,7 @@ def _sweep(folder: Path) -> None:
 
 def _unwritable(folder: Path, error: Exception) -> RagcliError:
     return RagcliError(
-        f"cannot write index {folder.name}: {str(error).splitlines()[0]}",
+        f"cannot write index {folder.name}: {first_line(error)}",
         f"Make room in {folder.parent}, then run this again: it goes on where it stopped.",
     )
 
@@ -148,7 +148,7 @@ class LocalStore:
         try:
             facts = IndexFacts(**orjson.loads(path.read_bytes()))
         except (OSError, ValueError, TypeError) as e:
-            raise damaged(folder, str(e)) from e
+            raise damaged(folder, e) from e
         if facts.version != FORMAT_VERSION:
             raise IndexMismatchError(
                 f"index {folder.name} has format {facts.version}, this ragcli reads {FORMAT_VERSION}",

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import orjson
 
-from ragcli.errors import IndexMismatchError, RagcliError
+from ragcli.errors import IndexMismatchError, RagcliError, first_line
 
 
-def damaged(folder: Path, reason: str) -> RagcliError:
+def damaged(folder: Path, error: BaseException) -> RagcliError:
     """Make the error for an index that cannot be read."""
     return IndexMismatchError(
-        f"index {folder.name} cannot be read: {reason.partition(chr(10))[0]}",
+        f"index {folder.name} cannot be read: {first_line(error)}",
         f"Build it again: ragcli index FILE --index {folder.name} --rebuild",
     )
 
@@ -82,4 +82,4 @@ def translated(folder: Path) -> Iterator[None]:
             raise RagcliError(
                 f"index {folder.name} is being written by another process", "Run this again when that one has ended."
             ) from e
-        raise damaged(folder, str(e)) from e
+        raise damaged(folder, e) from e
