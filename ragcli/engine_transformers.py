@@ -78,6 +78,14 @@ class TransformersEngine:
         """Add one token to each row and return the logits (rows, vocab) that follow."""
         return self._forward([[token] for token in token_ids])
 
+    def log_probabilities(self, ids: Sequence[int], start: int) -> Logits:
+        """Return the natural logarithm of the probability of each of ids[start:], given all before it; start ≥ 1."""
+        self._state = None
+        with _quiet(), torch.inference_mode():
+            logits = self._model(torch.tensor([list(ids[:-1])]), use_cache=False).logits[0, start - 1 :].float()
+            chosen = logits.gather(1, torch.tensor(ids[start:])[:, None])[:, 0]
+            return np.asarray((chosen - logits.logsumexp(1)).numpy(), dtype=np.float32)
+
     def _forward(self, ids: list[list[int]]) -> Logits:
         with _quiet(), torch.inference_mode():
             output = self._model(torch.tensor(ids), past_key_values=self._state, use_cache=True, **self._last_only)
@@ -125,7 +133,6 @@ def _load_model(folder: ModelFolder, config: Any) -> Any:
     if report["mismatched_keys"]:
         name = min(report["mismatched_keys"])[0]
         raise RagcliError(f"{folder.path}: the tensor {name} does not have the size of config.json", _COPY_AGAIN)
-    model, report = loaded
     if report["missing_keys"]:
         lost = f"{len(report['missing_keys'])} of its tensors, {min(report['missing_keys'])} among them"
         hint = f"It is damaged, or no causal language model. {_CHOOSE}"

@@ -41,6 +41,12 @@ class Engine(Protocol):
     def step(self, token_ids: Sequence[int]) -> Logits:
         """Add one token to each row; return the logits (rows, vocab) that follow."""
 
+    def log_probabilities(self, ids: Sequence[int], start: int) -> NDArray[np.float32]:
+        """Return the natural logarithm of the probability of each of ids[start:], given all before it; start ≥ 1.
+
+        At most `context` ids. Forgets what `prefill` has read.
+        """
+
 
 class Options(NamedTuple):
     """Say how much to generate and how; row i depends on `seed` and i, not on the number of `rows`."""

@@ -103,6 +103,11 @@ def ask(
     return _generate(question, good, question_ending(question), open_engine(), job, emit, clock)
 
 
+def ask_without_passages(engine: Engine, question: str, job: Job) -> Answer:
+    """Answer a question from the model alone, in the same form of prompt: what retrieval is measured against."""
+    return _generate(question, [], question_ending(question), engine, job, None, _Clock())
+
+
 def review(
     store: Store, open_engine: Callable[[], Engine], title: str, job: Job, emit: Callable[[str], None] | None = None
 ) -> Answer:

@@ -18,9 +18,12 @@ from ragcli.text import match_spans
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
     from ragcli.documents import Reject
+    from ragcli.evaluate.comparison import Changed, Comparison, Difference
+    from ragcli.evaluate.report import Crossing, Report
     from ragcli.generate import Completion
     from ragcli.indexing import Summary
     from ragcli.prompt import Prompt, Span
@@ -230,3 +233,92 @@ def _console() -> "Console":
     from rich.console import Console
 
     return Console(highlight=False, markup=False, emoji=False)
+
+
+def print_report(report: "Report", as_json: bool) -> None:
+    """Print what was measured: one JSON object, or a table of the measures."""
+    if as_json:
+        print_json(report._asdict())
+        return
+    from rich.table import Table
+
+    without = report.details.get("without_passages", {})
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("Measure")
+    table.add_column("Value", justify="right")
+    for heading in ("Without passages", "Gain") if without else ():
+        table.add_column(heading, justify="right")
+    for name, value in report.metrics.items():
+        more = (_figure(without[key].get(name)) for key in ("metrics", "gain")) if without else ()
+        table.add_row(name, _figure(value), *more)
+    _console().print(table)
+    print_text(f"{report.queries:,} queries · {report.seconds:.1f} s")
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def print_crossings(crossings: Sequence["Crossing"]) -> None:
+    """Say on stderr which measures crossed which line."""
+    for measure, value, line, source in crossings:
+        print_note(f"Gate: {measure} is {value:.4f}, {'over' if value > line else 'under'} {line:.4f} ({source})")
+
+
+def print_comparison(comparison: "Comparison", show: int, as_json: bool) -> None:
+    """Print how two reports differ, and the queries that changed most."""
+    changed = comparison.most_changed(show)
+    if as_json:
+        print_json(
+            {
+                "shared": comparison.shared,
+                "only_a": comparison.only_a,
+                "only_b": comparison.only_b,
+                "changed_data": comparison.changed_data,
+                "measures": [
+                    {**difference._asdict(), "change": difference.change} for difference in comparison.differences
+                ],
+                "by": comparison.measure,
+                "changed": [value._asdict() for value in changed],
+            }
+        )
+        return
+    _note_unlike(comparison)
+    _console().print(_differences(comparison.differences))
+    if changed:
+        print_text("")
+        _console().print(_changes(changed, comparison.measure))
+
+
+def _note_unlike(comparison: "Comparison") -> None:
+    if comparison.only_a or comparison.only_b:
+        left_out = f"{comparison.only_a:,} of A and {comparison.only_b:,} of B left out"
+        print_note(f"compared over the {comparison.shared:,} queries that both reports have; {left_out}")
+    if comparison.changed_data:
+        print_note(f"the reports were measured on different data: {', '.join(comparison.changed_data)}")
+
+
+def _differences(differences: Sequence["Difference"]) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("Measure")
+    for heading in ("A", "B", "Change", "p", "Wins", "Ties", "Losses"):
+        table.add_column(heading, justify="right")
+    for d in differences:
+        counts = (f"{count:,}" for count in (d.wins, d.ties, d.losses))
+        table.add_row(d.measure, _figure(d.a), _figure(d.b), f"{d.change:+.4f}", _figure(d.p_value), *counts)
+    return table
+
+
+def _changes(changed: Sequence["Changed"], measure: str) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column(f"Query, by {measure}", overflow="fold")
+    for heading in ("A", "B", "Change"):
+        table.add_column(heading, justify="right")
+    for query, a, b in changed:
+        table.add_row(Text(_line(query)), _figure(a), _figure(b), f"{b - a:+.4f}")
+    return table

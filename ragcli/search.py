@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ragcli.errors import UsageError
 from ragcli.filters import Filter
 from ragcli.store import Hit, Store
+from ragcli.text import key_words
 
 
 def search(store: Store, query: str, k: int = 10, filters: Sequence[Filter] = ()) -> list[Hit]:
@@ -14,4 +15,5 @@ def search(store: Store, query: str, k: int = 10, filters: Sequence[Filter] = ()
     """
     if not query.strip():
         raise UsageError("the query is empty", "Say what to look for.")
-    return store.search(query, k, filters)
+    english = store.facts is not None and store.facts.language == "en"
+    return store.search(key_words(query) if english else query, k, filters)

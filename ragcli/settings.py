@@ -14,6 +14,8 @@ API_KEY = "RAGCLI_ELASTICSEARCH_API_KEY"
 CONFIG = "RAGCLI_CONFIG"
 HOME = "RAGCLI_HOME"
 
+Known = Mapping[str, "frozenset[str] | Known"]  # the options of each command; of a group of commands, such a mapping
+
 
 def data_home() -> Path:
     """Return the folder of indexes and models: RAGCLI_HOME, else the platform's folder for user data."""
@@ -35,8 +37,8 @@ def config_file() -> Path | None:
     return next((path for path in usual if path.is_file()), None)
 
 
-def read_defaults(path: Path, commands: Mapping[str, frozenset[str]]) -> dict[str, dict[str, Any]]:
-    """Read option defaults for each command from a TOML file.
+def read_defaults(path: Path, commands: Known) -> dict[str, Any]:
+    """Read the defaults of options from a TOML file, nested as the commands are.
 
     A key at the top counts for every command with that option, one in a `[command]` table for that command. Raises
     RagcliError for a file that cannot be read and for a key that no command has.
@@ -49,14 +51,27 @@ def read_defaults(path: Path, commands: Mapping[str, frozenset[str]]) -> dict[st
         ) from e
     tables = {key: value for key, value in config.items() if isinstance(value, dict)}
     everywhere = {_name(key): value for key, value in config.items() if key not in tables}
-    _check(path, everywhere, frozenset().union(*commands.values()))
+    _check(path, everywhere, _all_options(commands))
+    return _defaults(path, commands, everywhere, tables)
+
+
+def _defaults(path: Path, commands: Known, everywhere: dict[str, Any], tables: dict[str, Any]) -> dict[str, Any]:
     defaults = {}
     for command, options in commands.items():
-        own = {_name(key): value for key, value in tables.pop(command, {}).items()}
-        _check(path, own, options)
-        defaults[command] = {key: value for key, value in everywhere.items() if key in options} | own
-    _check(path, tables, frozenset())
+        own = tables.get(command, {})
+        if isinstance(options, Mapping):
+            defaults[command] = _defaults(path, options, everywhere, own)
+            continue
+        named = {_name(key): value for key, value in own.items()}
+        _check(path, named, options)
+        defaults[command] = {key: value for key, value in everywhere.items() if key in options} | named
+    _check(path, {key: value for key, value in tables.items() if key not in commands}, frozenset())
     return defaults
+
+
+def _all_options(commands: Known) -> frozenset[str]:
+    parts = (_all_options(part) if isinstance(part, Mapping) else part for part in commands.values())
+    return frozenset().union(*parts)
 
 
 def _name(key: str) -> str:

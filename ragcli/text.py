@@ -31,44 +31,19 @@ _ABBREVIATION = re.compile(
 )
 
 
+# English function words, of Snowball's and NLTK's lists; the stores leave out fewer (Lucene's list), all of them here.
 STOP_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "but",
-        "by",
-        "for",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "no",
-        "not",
-        "of",
-        "on",
-        "or",
-        "such",
-        "that",
-        "the",
-        "their",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "to",
-        "was",
-        "will",
-        "with",
-    ]
-)  # Lucene's English list, which both stores leave out
+    """
+    a about above after again against all am an and any are as at be because been before being below between both
+    but by can could did do does doing down during each few for from further had has have having he her here hers
+    herself him himself his how i if in into is it its itself just me more most my myself no nor not now of off on
+    once only or other ought our ours ourselves out over own same she should so some such than that the their
+    theirs them themselves then there these they this those through to too under until up very was we were what
+    when where which while who whom whose why will with would you your yours yourself yourselves
+    """.split()  # noqa: SIM905 (130 lines otherwise)
+)
 _WORD = re.compile(r"[^\W_]+")
+_WITH_APOSTROPHES = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
 class Stemmer(Protocol):
@@ -131,6 +106,22 @@ def _bigrams(match: re.Match[str]) -> str:
     run = match[0]
     pairs = [run[i : i + 2] for i in range(len(run) - 1)] or [run]
     return f" {' '.join(pairs)} "
+
+
+def key_words(query: str) -> str:
+    """Drop the function words of an English query, unless it has no others: "how", "what" and "do" are in no answer.
+
+    Words in capitals stay (WHO, IT), where not all are.
+    """
+    kept = _WITH_APOSTROPHES.sub(lambda word: word[0] if _means_something(word[0], query) else "", query)
+    return kept if _WORD.search(kept) else query
+
+
+def _means_something(word: str, query: str) -> bool:
+    if len(word) > 1 and word.isupper() and not query.isupper():
+        return True
+    stem, apostrophe, _ = word.lower().replace("’", "'").partition("'")
+    return stem not in STOP_WORDS and not (apostrophe and stem.removesuffix("n") in STOP_WORDS)  # what's, don't
 
 
 def match_spans(query: str, text: str, language: str) -> Iterator[tuple[int, int]]:

@@ -16,7 +16,10 @@ import pytest
 from ragcli.cli import main
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("index", "search", "generate", "ask", "review")
+COMMANDS = (
+    *("index", "search", "generate", "ask", "review"),
+    *("eval retrieval", "eval answers", "eval perplexity", "eval compare"),
+)
 SUMMARY_KEYS = ["read", "added", "updated", "unchanged", "deleted", "rejected", "documents", "passages", "seconds"]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ragcli import __version__
+from ragcli.errors import ExitCode
 from tests.support import (
     COMMANDS,
     Run,
@@ -111,13 +112,14 @@ def test_help_lists_the_exit_codes(ragcli: Run) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_a_command_has_an_example(ragcli: Run, name: str) -> None:
     for option in ("--help", "-h"):
-        result = ragcli(name, option)
+        result = ragcli(*name.split(), option)
         assert (result.code, result.err) == (0, "")
         assert f"Example: ragcli {name} " in plain(result.out)
 
 
 def test_without_a_command_the_help_is_shown(ragcli: Run) -> None:
     assert ragcli() == ragcli("--help")
+    assert ragcli("eval") == ragcli("eval", "--help")
     assert "..." not in ragcli().out.partition("Commands:")[2]
 
 
@@ -297,6 +299,15 @@ def test_a_setting_counts_for_the_commands_that_have_the_option(
     assert len(ragcli("search", "fox owl cat").objects()) == 1
 
 
+def test_a_command_of_a_group_has_a_table_of_its_own(
+    ragcli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "text.txt").write_text("A few words, and a few more of them.")
+    settings_file(tmp_path, "[eval.perplexity]\nwindow = 8\nfail-over = ['perplexity=0']", monkeypatch)
+    result = ragcli("eval", "perplexity", "text.txt")
+    assert (result.code, result.objects()[0]["settings"]["window"]) == (ExitCode.GATE_FAILED, 8)
+
+
 def test_the_settings_file_can_be_named(ragcli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "other.toml").write_text('index = "elsewhere"')
     monkeypatch.setenv("RAGCLI_CONFIG", str(tmp_path / "other.toml"))
@@ -318,6 +329,10 @@ def test_the_settings_file_can_be_named(ragcli: Run, tmp_path: Path, monkeypatch
         ("index = 5", "named 5"),
         ("[search]\nk = 'many'", "-k"),
         ("where = 'year=1999'", "--where"),
+        ("[eval]\nk = 5", "'k'"),
+        ("[eval.serach]\nk = 5", "'serach'"),
+        ("[eval.answers]\nwindow = 5", "'window'"),
+        ("eval = 5", "'eval'"),
     ],
 )
 def test_a_setting_that_cannot_be_meant(

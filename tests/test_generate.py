@@ -67,6 +67,9 @@ class FakeEngine:
         self.at += 1
         return self.logits(len(token_ids))
 
+    def log_probabilities(self, ids: Sequence[int], start: int) -> NDArray[np.float32]:
+        raise NotImplementedError
+
     def logits(self, rows: int) -> NDArray[np.float32]:
         logits = np.zeros((rows, 256), dtype=np.float32)
         logits[:, ord("z")] = 50

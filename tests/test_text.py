@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragcli.text import cjk_bigrams, detect_language, match_spans, sentence_spans
+from ragcli.text import cjk_bigrams, detect_language, key_words, match_spans, sentence_spans
 
 
 @pytest.mark.parametrize(
@@ -86,3 +86,22 @@ def test_a_run_of_n_characters_has_n_minus_one_bigrams(run: str) -> None:
 )
 def test_matches_are_found_by_stem_and_by_bigram(query: str, text: str, language: str, matched: list[str]) -> None:
     assert [text[start:end] for start, end in match_spans(query, text, language)] == matched
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("How do I define a function?", "define function?"),
+        ("What's a lambda", "lambda"),
+        ("don't repeat yourself", "repeat"),
+        ("Don Quixote", "Don Quixote"),
+        ("What is WHO?", "WHO?"),  # spelled in capitals it is a name
+        ("WHAT IS IT", "WHAT IS IT"),  # nothing else is left
+        ("the who", "the who"),
+        ("C++ vs. C", "C++ vs. C"),
+        ("什么是 lambda", "什么是 lambda"),
+        ("", ""),
+    ],
+)
+def test_key_words(query: str, kept: str) -> None:
+    assert " ".join(key_words(query).split()) == kept

@@ -1,0 +1,110 @@
+"""The command line: options, one core call a command, and the one place where errors become exit codes."""
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ragcli import __version__, render, settings
+from ragcli.cli import commands, evaluation
+from ragcli.errors import ExitCode, RagcliError, UsageError
+
+_EXIT_CODES = (
+    "Exit codes: 0 ok · 1 error · 2 usage · 3 nothing found · 4 abstained · 5 store or model unreachable · "
+    "6 done with rejects · 7 gate failed · 130 interrupted."
+)
+
+app = typer.Typer(
+    help="Retrieval-augmented generation from the shell: index texts, search them, ask them.",
+    epilog=_EXIT_CODES,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich takes longer to import than all else that --help does
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        render.print_text(f"ragcli {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        render.print_text(context.get_help())
+        raise typer.Exit
+    if path := settings.config_file():
+        context.default_map = settings.read_defaults(path, _known_options(context.command))
+
+
+for command in (commands.index, commands.search, commands.generate, commands.ask, commands.review):
+    app.command()(command)
+app.add_typer(evaluation.app, name="eval")
+
+
+def _known_options(group: Any) -> settings.Known:
+    """Return the names of each command's options, by command; of a group of commands, such a mapping again."""
+    return {
+        name: _known_options(command)
+        if hasattr(command, "commands")
+        else frozenset(option.name for option in command.params if option.param_type_name == "option")
+        for name, command in group.commands.items()
+    }
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command line; return its exit code. The one place where errors are caught."""
+    _open_closed_streams()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    try:
+        code = _run(argv)
+        sys.stdout.flush()
+        return code
+    except RagcliError as e:
+        render.print_error(e)
+        return e.exit_code
+    except typer.TyperException as e:
+        context = getattr(e, "ctx", None)
+        render.print_error(
+            UsageError(e.format_message(), f"Try: {context.command_path if context else 'ragcli'} --help")
+        )
+        return ExitCode.USAGE
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        return _abandon_stdout(ExitCode.OK)
+    except OSError as e:
+        render.print_error(
+            RagcliError(f"{e.filename or 'standard output'}: {e.strerror or e}", "Check the disk and permissions.")
+        )
+        return ExitCode.ERROR if e.filename else _abandon_stdout(ExitCode.ERROR)
+
+
+def _run(argv: list[str] | None) -> int:
+    command: Any = typer.main.get_command(app)
+    try:
+        return command.main(argv, prog_name="ragcli", standalone_mode=False, obj=argv) or ExitCode.OK
+    except SystemExit as e:  # typer's own answer to a closed pipe
+        if e.code == 1:
+            return _abandon_stdout(ExitCode.OK)
+        raise
+
+
+def _open_closed_streams() -> None:
+    """Put /dev/null where the caller closed a standard stream (`2>&-`), so that no other file takes its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
+def _abandon_stdout(code: ExitCode) -> ExitCode:
+    """Send what is left for stdout to nowhere: Python flushes it once more at its end, and would complain."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    return code

@@ -1,0 +1,218 @@
+"""The commands on texts: index, search, generate, ask, review."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ragcli import render, settings
+from ragcli.cli.options import (
+    CaCerts,
+    Index,
+    K,
+    MaxNewTokens,
+    MinScore,
+    Model,
+    NoRepeat,
+    Seed,
+    StoreUrl,
+    Temperature,
+    TextFormat,
+    TopK,
+    TopP,
+    Where,
+    access,
+    engine_for,
+    filters,
+    generation,
+    given_text,
+    open_index,
+)
+from ragcli.errors import ExitCode
+from ragcli.store import Place
+
+
+def index(
+    files: Annotated[list[Path], typer.Argument(help="JSON Lines files (.gz too), folders of them, or `-` for stdin.")],
+    store: StoreUrl = "local",
+    index: Index = "knowledge_base",
+    ca_certs: CaCerts = None,
+    text_field: Annotated[str, typer.Option(help="Field that holds the text.")] = "text",
+    title_field: Annotated[str, typer.Option(help="Field that holds the title.")] = "title",
+    id_field: Annotated[str, typer.Option(help="Field that holds the id.")] = "id",
+    language: Annotated[
+        Literal["en", "zh", "ja", "ko"] | None,
+        typer.Option(help="Language of a new index; detected by default.", show_default=False),
+    ] = None,
+    passage_size: Annotated[
+        int | None,
+        typer.Option(min=100, max=100_000, help="Characters a passage at most. [default: 1200]", show_default=False),
+    ] = None,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete what the input no longer holds.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what would happen.")] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Remove the index first.")] = False,
+    rejects: Annotated[
+        Path | None, typer.Option(help="Write the lines that are no documents to this file.", show_default=False)
+    ] = None,
+    format: TextFormat = "text",
+) -> None:
+    """Load documents; run again, it writes only what changed.
+
+    A document is a line of JSON: {"text": "…", "id": "…", "title": "…", and any other field as metadata}.
+
+    Example: ragcli index sample_data/python.jsonl
+    """
+    from ragcli.documents import FieldNames
+    from ragcli.indexing import IndexOptions, RejectLog, Watcher, index_files
+
+    options = IndexOptions(
+        FieldNames(text_field, title_field, id_field), language, passage_size, prune, dry_run, rebuild
+    )
+    place = Place(store, index, settings.data_home(), access(ca_certs))
+    deletable: list[str] | None = [] if dry_run else None
+    with RejectLog(rejects, files) as log, render.progress("Indexing") as progress:
+        watcher = Watcher(progress, log.add, note=render.print_note)
+        if deletable is not None:
+            watcher = watcher._replace(deletion=deletable.append)
+        summary = index_files(files, place, options, watcher)
+    render.print_rejects(log.first, summary.rejected)
+    render.print_summary(summary, format == "json", deletable)
+    if summary.rejected:
+        raise typer.Exit(ExitCode.REJECTS)
+
+
+def search(
+    query: Annotated[str, typer.Argument(help="What to look for, or `-` for stdin.")],
+    k: K = 10,
+    where: Where = None,
+    store: StoreUrl = "local",
+    index: Index = "knowledge_base",
+    ca_certs: CaCerts = None,
+    format: Annotated[
+        Literal["table", "json"] | None,
+        typer.Option(
+            "--format",
+            help="A table, or JSON Lines. [default: table on a terminal, json in a pipe]",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Print the passages that match a query, best first.
+
+    Example: ragcli search "list comprehension"
+    """
+    from ragcli.search import search
+
+    question = given_text(query)
+    with open_index(store, index, ca_certs) as opened:
+        hits = search(opened, question, k, filters(where))
+        language = opened.facts.language if opened.facts else "en"
+    if not hits:
+        render.print_note("Nothing found.")
+        raise typer.Exit(ExitCode.NOTHING_FOUND)
+    as_json = format == "json" if format else not render.on_terminal()
+    render.print_hits(hits, question, language, as_json)
+
+
+def generate(
+    prompt: Annotated[str, typer.Argument(help="Text to go on with, or `-` for stdin.")],
+    model: Model = None,
+    max_new_tokens: MaxNewTokens = 100,
+    temperature: Temperature = 0.8,
+    top_p: TopP = 0.95,
+    top_k: TopK = 50,
+    no_repeat_ngram_size: NoRepeat = 2,
+    num_return_sequences: Annotated[int, typer.Option(min=1, max=100, help="Completions to generate.")] = 1,
+    seed: Seed = None,
+    format: TextFormat = "text",
+) -> None:
+    """Complete a prompt with a language model.
+
+    Example: ragcli generate "Once upon a time"
+    """
+    from ragcli.generate import complete
+
+    text = given_text(prompt)
+    engine = engine_for(model)
+    options = generation(max_new_tokens, temperature, top_p, top_k, no_repeat_ngram_size, seed, num_return_sequences)
+    streamed = format == "text" and render.on_terminal() and num_return_sequences == 1
+    completions = complete(engine, text, options, render.stream if streamed else None)
+    render.print_completions(text, completions, engine.name, options.seed, format == "json", streamed)
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="A question, or `-` for stdin.")],
+    k: K = 5,
+    where: Where = None,
+    min_score: MinScore = 0.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
+    store: StoreUrl = "local",
+    index: Index = "knowledge_base",
+    ca_certs: CaCerts = None,
+    model: Model = None,
+    max_new_tokens: MaxNewTokens = 100,
+    temperature: Temperature = 0.0,
+    top_p: TopP = 0.95,
+    top_k: TopK = 50,
+    no_repeat_ngram_size: NoRepeat = 2,
+    seed: Seed = None,
+    format: TextFormat = "text",
+) -> None:
+    """Answer a question from the texts, with its sources.
+
+    Example: ragcli ask "What is a function in Python?"
+    """
+    from ragcli import rag
+
+    options = generation(max_new_tokens, temperature, top_p, top_k, no_repeat_ngram_size, seed)
+    job = rag.Job(options, k, filters(where), min_score)
+    with open_index(store, index, ca_certs) as opened:
+        if dry_run:
+            prompt = rag.ask_prompt(opened, lambda: engine_for(model), given_text(question), job)
+            render.print_prompt(prompt, format == "json")
+            return
+        streamed = format == "text" and render.on_terminal()
+        answer = rag.ask(
+            opened, lambda: engine_for(model), given_text(question), job, render.stream if streamed else None
+        )
+    render.print_answer(answer, "question", format == "json", streamed)
+    if answer.abstained:
+        raise typer.Exit(ExitCode.ABSTAINED)
+
+
+def review(
+    title: Annotated[str, typer.Argument(help="A film's title; near is near enough.")],
+    k: K = 6,
+    where: Where = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
+    store: StoreUrl = "local",
+    index: Index = "knowledge_base",
+    ca_certs: CaCerts = None,
+    model: Model = None,
+    max_new_tokens: MaxNewTokens = 100,
+    temperature: Temperature = 0.8,
+    top_p: TopP = 0.95,
+    top_k: TopK = 50,
+    no_repeat_ngram_size: NoRepeat = 2,
+    seed: Seed = None,
+    format: TextFormat = "text",
+) -> None:
+    """Write a new review of a film, built on its reviews.
+
+    Example: ragcli review "Inception"
+    """
+    from ragcli import rag
+
+    options = generation(max_new_tokens, temperature, top_p, top_k, no_repeat_ngram_size, seed)
+    job = rag.Job(options, k, filters(where))
+    with open_index(store, index, ca_certs) as opened:
+        if dry_run:
+            render.print_prompt(
+                rag.review_prompt(opened, lambda: engine_for(model), given_text(title), job), format == "json"
+            )
+            return
+        streamed = format == "text" and render.on_terminal()
+        answer = rag.review(
+            opened, lambda: engine_for(model), given_text(title), job, render.stream if streamed else None
+        )
+    render.print_answer(answer, "title", format == "json", streamed)

@@ -1,0 +1,310 @@
+"""The commands of `ragcli eval`: retrieval, answers, perplexity, compare."""
+
+import re
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ragcli import render, settings
+from ragcli.cli.options import (
+    CaCerts,
+    Index,
+    K,
+    MaxNewTokens,
+    MinScore,
+    Model,
+    NoRepeat,
+    StoreUrl,
+    Temperature,
+    TopK,
+    TopP,
+    access,
+    engine_for,
+    generation,
+)
+from ragcli.errors import ExitCode, UsageError
+from ragcli.store import Place
+
+if TYPE_CHECKING:
+    from ragcli.evaluate.report import Gate, Report
+
+app = typer.Typer(help="Measure how good retrieval, answers and models are.")
+
+KeepGoing = Annotated[bool, typer.Option("--keep-going", help="Count what fails as wrong, and go on.")]
+FailUnder = Annotated[
+    list[str] | None,
+    typer.Option(help="Exit with 7 where MEASURE=VALUE is not reached; repeatable.", show_default=False),
+]
+Baseline = Annotated[
+    Path | None, typer.Option(help="Exit with 7 where a measure is worse than in this report.", show_default=False)
+]
+MaxDrop = Annotated[float, typer.Option(min=0.0, help="How much worse than the baseline is still good.")]
+ReportFile = Annotated[
+    Path | None, typer.Option("--report", help="Write all that was measured to this JSON file.", show_default=False)
+]
+HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write a page with plots.", show_default=False)]
+Format = Annotated[
+    Literal["table", "json"] | None,
+    typer.Option("--format", help="[default: table on a terminal, json in a pipe]", show_default=False),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only so many, from the first on.", show_default=False)]
+
+
+@app.callback(invoke_without_command=True)
+def _group(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        render.print_text(context.get_help())
+
+
+@app.command()
+def retrieval(
+    context: typer.Context,
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="Folder with corpus.jsonl, queries.jsonl, qrels/test.tsv.", show_default=False),
+    ] = None,
+    queries: Annotated[Path | None, typer.Option(help="Queries: JSON Lines or TSV.", show_default=False)] = None,
+    qrels: Annotated[Path | None, typer.Option(help="Judgments: TSV or TREC's format.", show_default=False)] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Measure this run in TREC's format; search nothing.", show_default=False)
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Which judgments of the folder count. [default: test, or the only ones]", show_default=False),
+    ] = None,
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(help="A measure by ir-measures' name, such as nDCG@10; repeatable.", show_default=False),
+    ] = None,
+    mode: Annotated[Literal["keyword"], typer.Option(help="How to search.")] = "keyword",
+    run_out: Annotated[Path | None, typer.Option(help="Write the run in TREC's format.", show_default=False)] = None,
+    store: StoreUrl = "local",
+    index: Index = "knowledge_base",
+    ca_certs: CaCerts = None,
+    passage_size: Annotated[
+        int | None,
+        typer.Option(min=100, max=100_000, help="Characters a passage at most. [default: 1200]", show_default=False),
+    ] = None,
+    keep_going: KeepGoing = False,
+    fail_under: FailUnder = None,
+    baseline: Baseline = None,
+    max_drop: MaxDrop = 0.0,
+    report: ReportFile = None,
+    html: HtmlFile = None,
+    format: Format = None,
+) -> None:
+    """Measure search by queries whose relevant documents are known.
+
+    The folder's documents are indexed for the occasion; --index takes an index that is there.
+
+    Example: ragcli eval retrieval sample_data/python_questions
+    """
+    from ragcli.evaluate.judgments import find_collection, write_run
+    from ragcli.evaluate.measures import DEFAULT_MEASURES, parse_measure, parse_measures
+    from ragcli.evaluate.notes import Listener
+    from ragcli.evaluate.retrieval import Retrieval, evaluate_retrieval
+    from ragcli.indexing import IndexOptions
+
+    gate = _gate(fail_under, baseline, max_drop, lambda name: str(parse_measure(name)))
+    _check_outputs(report, html, run_out)
+    job = Retrieval(
+        find_collection(data, queries, qrels, split),
+        parse_measures([*(measure or DEFAULT_MEASURES), *gate.least]),
+        Place(store, index, settings.data_home(), access(ca_certs)),
+        run,
+        _is_given(context, "index"),
+        options=IndexOptions(passage_size=passage_size),
+        mode=mode,
+        keep_going=keep_going,
+    )
+    with render.progress("Measuring") as progress:
+        measured = evaluate_retrieval(job, Listener(progress, render.print_note))
+    if run_out:
+        write_run(run_out, measured.run)
+    _finish(context, measured.report, gate, report, html, format)
+
+
+@app.command()
+def answers(
+    context: typer.Context,
+    questions: Annotated[
+        Path, typer.Argument(help="JSON Lines of question and answers, SQuAD's JSON, or a folder with qa.jsonl.")
+    ],
+    k: K = 5,
+    min_score: MinScore = 0.0,
+    baseline_answers: Annotated[
+        bool, typer.Option("--baseline-answers", help="Also answer without passages, and show what they gain.")
+    ] = False,
+    limit: Limit = None,
+    store: StoreUrl = "local",
+    index: Index = "knowledge_base",
+    ca_certs: CaCerts = None,
+    model: Model = None,
+    max_new_tokens: MaxNewTokens = 100,
+    temperature: Temperature = 0.0,
+    top_p: TopP = 0.95,
+    top_k: TopK = 50,
+    no_repeat_ngram_size: NoRepeat = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same answers.")] = 0,
+    keep_going: KeepGoing = False,
+    fail_under: FailUnder = None,
+    baseline: Baseline = None,
+    max_drop: MaxDrop = 0.0,
+    report: ReportFile = None,
+    html: HtmlFile = None,
+    format: Format = None,
+) -> None:
+    """Measure answers by questions whose answers are known.
+
+    A folder's documents, or SQuAD's paragraphs, are indexed for the occasion; --index takes an index that is there.
+
+    Example: ragcli eval answers sample_data/python_questions --limit 5
+    """
+    from ragcli.evaluate.answers import AnswersJob, evaluate_answers, measure_names
+    from ragcli.evaluate.notes import Listener
+    from ragcli.evaluate.report import COSTS
+    from ragcli.rag import Job
+
+    gate = _gate(fail_under, baseline, max_drop, _among(tuple(name for name in measure_names(k) if name not in COSTS)))
+    _check_outputs(report, html)
+    options = generation(max_new_tokens, temperature, top_p, top_k, no_repeat_ngram_size, seed)
+    place = Place(store, index, settings.data_home(), access(ca_certs))
+    how = Job(options, k, min_score=min_score)
+    job = AnswersJob(questions, place, how, _is_given(context, "index"), baseline_answers, limit, keep_going)
+    with render.progress("Answering") as progress:
+        measured = evaluate_answers(job, lambda: engine_for(model), Listener(progress, render.print_note))
+    _finish(context, measured, gate, report, html, format)
+
+
+@app.command()
+def perplexity(
+    context: typer.Context,
+    text: Annotated[Path, typer.Argument(help="A text, or JSON Lines of documents (.gz too).")],
+    model: Model = None,
+    window: Annotated[
+        int | None, typer.Option(min=2, help="Tokens seen at once. [default: all the model can]", show_default=False)
+    ] = None,
+    stride: Annotated[
+        int | None, typer.Option(min=1, help="Tokens to move on by. [default: half the window]", show_default=False)
+    ] = None,
+    limit: Limit = None,
+    fail_over: Annotated[
+        list[str] | None,
+        typer.Option(help="Exit with 7 where MEASURE=VALUE is exceeded; repeatable.", show_default=False),
+    ] = None,
+    baseline: Baseline = None,
+    max_drop: MaxDrop = 0.0,
+    report: ReportFile = None,
+    html: HtmlFile = None,
+    format: Format = None,
+) -> None:
+    """Measure how well a model predicts a text.
+
+    By bits per byte, which compares any two models, and by perplexity per token, with a sliding window.
+
+    Example: ragcli eval perplexity README.md
+    """
+    from ragcli.evaluate.notes import Listener
+    from ragcli.evaluate.perplexity import MEASURES, evaluate_perplexity
+
+    gate = _gate(fail_over, baseline, max_drop, _among(MEASURES))
+    _check_outputs(report, html)
+    with render.progress("Reading") as progress:
+        measured = evaluate_perplexity(
+            text, engine_for(model), window, stride, limit, Listener(progress, render.print_note)
+        )
+    _finish(context, measured, gate, report, html, format)
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="A report: what was before.")],
+    b: Annotated[Path, typer.Argument(help="A report: what is now.")],
+    measure: Annotated[
+        str | None, typer.Option(help="Show the queries by this measure. [default: the first]", show_default=False)
+    ] = None,
+    show: Annotated[int, typer.Option(min=0, help="Show so many queries that changed most.")] = 10,
+    html: HtmlFile = None,
+    format: Format = None,
+) -> None:
+    """Compare two reports, with a paired significance test.
+
+    Example: ragcli eval compare before.json after.json
+    """
+    from ragcli.evaluate.comparison import compare
+    from ragcli.evaluate.report import read_report
+
+    _check_outputs(html)
+    found = compare(read_report(a), read_report(b), measure)
+    if html:
+        from ragcli.evaluate.page import comparison_page
+
+        html.write_text(comparison_page(found), encoding="utf-8")
+    render.print_comparison(found, show, _as_json(format))
+
+
+def _is_given(context: typer.Context, option: str) -> bool:
+    """Tell whether an option stands on the command line: what settings say of an index is not meant for these data."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _gate(lines: list[str] | None, baseline: Path | None, max_drop: float, canonical: Callable[[str], str]) -> "Gate":
+    from ragcli.evaluate.report import Gate, parse_lines, read_report
+
+    held = {canonical(name): line for name, line in parse_lines(lines or ()).items()}
+    return Gate(held, read_report(baseline) if baseline else None, max_drop)
+
+
+def _among(names: tuple[str, ...]) -> Callable[[str], str]:
+    def canonical(name: str) -> str:
+        if name.lower() not in names:
+            raise UsageError(f"no measure is named {name!r}", f"There are: {', '.join(names)}.")
+        return name.lower()
+
+    return canonical
+
+
+def _check_outputs(*paths: Path | None) -> None:
+    """Raise UsageError for a file that could not be written: now, and not after the work."""
+    for path in paths:
+        if path and (path.is_dir() or not path.absolute().parent.is_dir()):
+            raise UsageError(f"cannot write {path}", "Name a file in a folder that exists.")
+
+
+def _finish(
+    context: typer.Context, report: "Report", gate: "Gate", target: Path | None, html: Path | None, format: str | None
+) -> None:
+    """Write and print a report, and exit by what the gate and the rejects say."""
+    from ragcli.evaluate.report import crossings, write_report
+
+    report = report._replace(command_line=_command_line(context))
+    if target:
+        write_report(target, report)
+    if html:
+        from ragcli.evaluate.page import report_page
+
+        html.write_text(report_page(report), encoding="utf-8")
+    render.print_report(report, _as_json(format))
+    crossed = crossings(report, gate)
+    render.print_crossings(crossed)
+    if crossed:
+        raise typer.Exit(ExitCode.GATE_FAILED)
+    if report.failed or report.skipped.get("rejected_documents"):
+        raise typer.Exit(ExitCode.REJECTS)
+
+
+def _command_line(context: typer.Context) -> str:
+    """Return the words that were typed, without passwords in addresses."""
+    from ragcli.evaluate.report import printable
+
+    words = context.find_root().obj or sys.argv[1:]
+    return printable(shlex.join(["ragcli", *(re.sub(r"//[^/@\s]*@", "//", word) for word in words)]))
+
+
+def _as_json(format: str | None) -> bool:
+    return format == "json" if format else not render.on_terminal()

@@ -1,0 +1,208 @@
+"""Measure answers: questions through the `ask` that users get, against the answers that are accepted."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from ragcli.errors import NothingFoundError, RagcliError
+from ragcli.evaluate.answer_measures import by_characters, contains, exact_match, f1, groundedness, rouge_l
+from ragcli.evaluate.judgments import find_corpus
+from ragcli.evaluate.notes import Listener, listed
+from ragcli.evaluate.questions import Question, Questions, read_questions
+from ragcli.evaluate.report import Report, Values, describe_file, mean, new_report
+from ragcli.evaluate.retrieval import temporary_index
+from ragcli.generate import Engine
+from ragcli.indexing import IndexOptions
+from ragcli.rag import Answer, Job, ask, ask_without_passages
+from ragcli.store import Place, Store, open_store
+
+_WITHOUT = "without_passages"
+
+
+class AnswersJob(NamedTuple):
+    """Say what to measure: a file of questions or a folder with qa.jsonl, which index to ask, and how to answer.
+
+    A folder's documents, or the paragraphs of SQuAD's JSON, are indexed for the occasion unless an index was named.
+    """
+
+    questions: Path
+    place: Place
+    ask: Job
+    named_index: bool = False
+    baseline: bool = False
+    limit: int | None = None
+    keep_going: bool = False
+
+
+class Given(NamedTuple):
+    """Hold what became of a question: the answer, and the ids of the documents that were retrieved for it."""
+
+    question: Question
+    answer: Answer | None  # None where nothing matched, or where it failed
+    retrieved: tuple[str, ...] = ()
+    failure: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Return the answer's text, empty for none."""
+        return self.answer.answer if self.answer else ""
+
+    @property
+    def abstained(self) -> bool:
+        """Tell whether there was no answer on purpose: an empty one says as much."""
+        return self.failure is None and not self.text.strip()
+
+
+Answerer = Callable[[Question], Answer]
+
+
+def measure_names(k: int) -> tuple[str, ...]:
+    """Return the names of all measures of answers, in the order of a report."""
+    return (
+        *("exact_match", "f1", "accuracy", "rouge_l", f"recall@{k}", "groundedness"),
+        *("abstention_precision", "abstention_recall", "mean_tokens", "mean_seconds"),
+    )
+
+
+def evaluate_answers(job: AnswersJob, open_engine: Callable[[], Engine], listener: Listener = Listener()) -> Report:
+    """Answer each question and measure the answers; as a baseline also those of the model without passages.
+
+    A question that cannot be answered is right where the tool abstains. Raises RagcliError for a question that fails
+    unless `keep_going`: then it counts as a wrong answer, and is named in the report.
+    """
+    started = time.perf_counter()
+    path = job.questions / "qa.jsonl" if job.questions.is_dir() else job.questions
+    found = read_questions(path)
+    questions = found.items[: job.limit]
+    engine = open_engine()
+    with _store(job, found, listener) as (store, rejected):
+        given = _all(questions, lambda question: ask(store, lambda: engine, question.text, job.ask), job, listener)
+        index = store.counts()._asdict()
+    details: dict[str, Any] = {"answers": {one.question.id: _shown(one) for one in given}}
+    if job.baseline:
+        alone = _all(questions, lambda question: ask_without_passages(engine, question.text, job.ask), job, listener)
+        details[_WITHOUT] = _without(given, alone, job.ask.k)
+    failed = {one.question.id: one.failure for one in given if one.failure}
+    if failed:
+        listener.note(listed("question failed", "questions failed", failed) + "; they count as wrong answers")
+    return new_report(
+        "eval answers",
+        data={"questions": describe_file(path), "limit": job.limit, "index": index},
+        settings=_settings(job.ask, engine),
+        queries=len(given),
+        metrics=aggregated(given, job.ask.k),
+        per_query={one.question.id: values(one, job.ask.k) for one in given},
+        skipped={"rejected_documents": rejected} if rejected else {},
+        failed=failed,
+        details=details,
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+@contextmanager
+def _store(job: AnswersJob, found: Questions, listener: Listener) -> Iterator[tuple[Store, int]]:
+    """Open the index to ask; yield also how many documents it could not take."""
+    corpus = find_corpus(job.questions) if job.questions.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="ragcli-") as folder:
+        if found.documents:
+            corpus = Path(folder) / "paragraphs.jsonl"
+            corpus.write_bytes(b"".join(orjson.dumps(document) + b"\n" for document in found.documents))
+        if corpus and not job.named_index:
+            with temporary_index(corpus, job.place, IndexOptions(), listener) as made:
+                yield made
+        else:
+            listener.note(f"asking the index {job.place.name}")
+            with open_store(job.place) as store:
+                yield store, 0
+
+
+def _settings(job: Job, engine: Engine) -> dict[str, Any]:
+    options = job.options
+    return {
+        "model": engine.name,
+        "k": job.k,
+        "min_score": job.min_score,
+        "max_new_tokens": options.max_new_tokens,
+        "seed": options.seed,
+    } | options.sampling._asdict()
+
+
+def _all(questions: Sequence[Question], answer: Answerer, job: AnswersJob, listener: Listener) -> list[Given]:
+    given = []
+    for done, question in enumerate(questions, 1):
+        given.append(_one(question, answer, job.keep_going))
+        listener.progress(done)
+    if all(one.failure for one in given):
+        raise RagcliError(f"every question failed, the last one for: {given[-1].failure}", "Try one with ragcli ask.")
+    return given
+
+
+def _one(question: Question, answer: Answerer, keep_going: bool) -> Given:
+    try:
+        found = answer(question)
+    except NothingFoundError:
+        return Given(question, None)
+    except RagcliError as e:
+        if not keep_going:
+            hint = f"{e.hint} Or let it count as a wrong answer: --keep-going"
+            raise type(e)(f"question {question.id}: {e.message}", hint) from e
+        return Given(question, None, failure=e.message)
+    retrieved = [source.id for source in found.sources] + [span.id for span in found.dropped]
+    return Given(question, found, tuple(dict.fromkeys(retrieved)))
+
+
+def values(given: Given, k: int) -> Values:
+    """Return the measures of one answer; None where one has no meaning for it."""
+    question = given.question
+    found: Values = dict.fromkeys(measure_names(k))
+    if question.answers:
+        characters = by_characters([question.text, *question.answers])
+        for name, measure in (("exact_match", exact_match), ("f1", f1), ("accuracy", contains), ("rouge_l", rouge_l)):
+            found[name] = measure(given.text, question.answers, characters)
+    else:
+        found |= dict.fromkeys(("exact_match", "f1", "accuracy"), float(given.abstained))
+    if question.doc_id is not None and given.failure is None:
+        found[f"recall@{k}"] = float(question.doc_id in given.retrieved)
+    if given.answer:
+        found["groundedness"] = groundedness(given.text, [source.text for source in given.answer.sources])
+        found |= {"mean_tokens": float(given.answer.new_tokens), "mean_seconds": given.answer.seconds.total}
+    return {name: value for name, value in found.items() if not name.startswith("abstention")}
+
+
+def aggregated(given: Sequence[Given], k: int) -> Values:
+    """Return the mean of each measure over the answers for which it has a meaning, and how well was abstained."""
+    each = [values(one, k) for one in given]
+    abstained = [one for one in given if one.abstained]
+    impossible = [one for one in given if not one.question.answers]
+    right = sum(not one.question.answers for one in abstained)
+    found: Values = {name: mean([one.get(name) for one in each]) for name in measure_names(k)}
+    found["abstention_precision"] = right / len(abstained) if abstained else None
+    found["abstention_recall"] = right / len(impossible) if impossible else None
+    return found
+
+
+def _without(given: Sequence[Given], alone: Sequence[Given], k: int) -> dict[str, Any]:
+    """Describe the answers without passages, and what passages gain."""
+    with_passages, without = aggregated(given, k), aggregated(alone, k)
+    without |= {f"recall@{k}": None, "groundedness": None}  # there was nothing to find, and nothing to stand on
+    gain = {
+        name: with_passages[name] - without[name]  # type: ignore[operator]
+        for name in ("exact_match", "f1", "accuracy", "rouge_l")
+        if with_passages[name] is not None and without[name] is not None
+    }
+    return {"metrics": without, "gain": gain, "answers": {one.question.id: one.text for one in alone}}
+
+
+def _shown(given: Given) -> dict[str, Any]:
+    return {
+        "question": given.question.text,
+        "accepted": list(given.question.answers),
+        "answer": given.text,
+        "abstained": given.abstained,
+        "retrieved": list(given.retrieved),
+    }

@@ -1,0 +1,234 @@
+"""What a retrieval evaluation is given: queries, relevance judgments (qrels), and runs in TREC's format."""
+
+import gzip
+import math
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from ragcli.documents import Document, FieldNames, Reject, find_inputs, read_documents
+from ragcli.errors import RagcliError, UsageError
+
+_CORPUS = ("corpus.jsonl", "corpus.jsonl.gz", "documents.jsonl", "documents.jsonl.gz")
+_QUERIES = ("queries.jsonl", "queries.jsonl.gz", "queries.tsv")
+_QRELS = ("qrels/test.tsv", "qrels.tsv", "qrels.txt")
+_QUESTIONS = "qa.jsonl"
+_SPLIT = re.compile(r"(?:qrels[/-])(.+)\.tsv")
+_TAG = "ragcli"
+
+
+class Judged(NamedTuple):
+    """Name the files of a test collection; None where there is none."""
+
+    documents: Path | None
+    queries: Path | None
+    qrels: Path | None
+
+
+class Qrels(NamedTuple):
+    """Hold relevance by query and document, and how many lines said again what an earlier one had said."""
+
+    by_query: dict[str, dict[str, int]]
+    repeated: int
+
+
+def find_collection(
+    folder: Path | None, queries: Path | None = None, qrels: Path | None = None, split: str | None = None
+) -> Judged:
+    """Find a test collection's files in a folder laid out as BEIR does it, or with all files side by side.
+
+    `queries` and `qrels` count before the folder's; `split` says which judgments count where there are several (by
+    default the test split, or the only one). Raises RagcliError for what is no folder, UsageError for a split that is
+    not there or must be named.
+    """
+    if folder is None:
+        return Judged(None, queries, qrels)
+    if not folder.is_dir():
+        hint = "Name a folder with corpus.jsonl, queries.jsonl and qrels/test.tsv; or give --queries and --qrels."
+        raise RagcliError(f"no such folder: {folder}", hint)
+    qrels = qrels or _find_qrels(folder, split)
+    return Judged(find_corpus(folder), queries or _find_queries(folder, qrels), qrels)
+
+
+def _find_qrels(folder: Path, split: str | None) -> Path | None:
+    splits = {_split(folder, path): path for path in sorted([*folder.glob("qrels/*.tsv"), *folder.glob("qrels-*.tsv")])}
+    if split is not None and split not in splits:
+        raise UsageError(f"{folder} has no judgments of a split {split!r}", f"It has: {', '.join(splits) or 'none'}.")
+    found = splits[split] if split is not None else _first(folder, _QRELS)
+    if not found and len(splits) > 1:
+        raise UsageError(f"{folder} has judgments of several splits", f"Name one by --split: {', '.join(splits)}.")
+    return found or next(iter(splits.values()), None) or _first(folder, [_QUESTIONS])
+
+
+def _find_queries(folder: Path, qrels: Path | None) -> Path | None:
+    split = _split(folder, qrels) if qrels else ""
+    return _first(folder, [*_QUERIES, f"queries-{split}.jsonl", f"queries-{split}.jsonl.gz", _QUESTIONS])
+
+
+def _split(folder: Path, qrels: Path) -> str:
+    named = _SPLIT.fullmatch(qrels.relative_to(folder).as_posix()) if qrels.is_relative_to(folder) else None
+    return named[1] if named else ""
+
+
+def find_corpus(folder: Path) -> Path | None:
+    """Find the documents in a folder, or None."""
+    return _first(folder, _CORPUS)
+
+
+def _first(folder: Path, names: Iterable[str]) -> Path | None:
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def field_names(path: Path) -> FieldNames:
+    """Say how a JSON Lines file names its fields, by its first line: BEIR has `_id` for `id`, others `question`."""
+    first = next(lines(path), (0, "{}"))[1]
+    try:
+        record = orjson.loads(first)
+    except orjson.JSONDecodeError:
+        record = None
+    names = record if isinstance(record, dict) else {}
+    return FieldNames(
+        text="question" if "question" in names and "text" not in names else "text",
+        id="_id" if "_id" in names and "id" not in names else "id",
+    )
+
+
+def lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield each line that is not blank, with its number (gzip is unpacked). Raises RagcliError where it cannot."""
+    if path.is_dir():
+        raise RagcliError(f"{path} is a folder", "Name a file.")
+    [(found, name)] = find_inputs([path])
+    try:
+        with found.open("rb") as file:
+            packed = file.peek(2).startswith(b"\x1f\x8b")
+            for number, line in enumerate(gzip.GzipFile(fileobj=file) if packed else file, 1):
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+                if text and not text.isspace():
+                    yield number, text
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
+        reason = (e.strerror if isinstance(e, OSError) else None) or e
+        raise RagcliError(f"cannot read {name}: {reason}", "Check the file and its permissions.") from e
+
+
+def read_queries(path: Path) -> dict[str, str]:
+    """Return the queries by id, from JSON Lines or from tab-separated lines (id, text).
+
+    Raises RagcliError for a line that is no query, for an id that has two texts, and where there is no query.
+    """
+    queries: dict[str, str] = {}
+    for number, query_id, text in _tsv_queries(path) if ".tsv" in path.suffixes else _json_queries(path):
+        if queries.setdefault(query_id, text) != text:
+            raise _wrong(path, number, f"query {query_id} has another text above", "Give each query an id of its own.")
+    if not queries:
+        raise RagcliError(f"{path} holds no query", 'A query is a line of JSON: {"id": "…", "text": "…"}.')
+    return queries
+
+
+def _json_queries(path: Path) -> Iterator[tuple[int, str, str]]:
+    for number, item in enumerate(read_documents(find_inputs([path]), field_names(path)), 1):
+        if isinstance(item, Reject):
+            hint = 'A query is a line of JSON: {"id": "…", "text": "…"}.'
+            raise _wrong(path, item.line, item.reason, hint)
+        yield number, item.id, item.text
+
+
+def _tsv_queries(path: Path) -> Iterator[tuple[int, str, str]]:
+    for number, line in lines(path):
+        query_id, tab, text = line.partition("\t")
+        if not tab or not text.strip():
+            raise _wrong(path, number, "not a query", "A query is a line of two fields with a tab between: id, text.")
+        yield number, query_id, text
+
+
+def read_qrels(path: Path) -> Qrels:
+    """Return relevance judgments, from tab-separated lines (query, document, relevance) or TREC's four columns.
+
+    Of JSON Lines of questions, each one's `doc_id` is judged relevant. Raises RagcliError for a line that is no
+    judgment, for two judgments that differ, and where there is none.
+    """
+    by_query: dict[str, dict[str, int]] = {}
+    repeated = 0
+    found = _question_judgments(path) if ".jsonl" in path.suffixes else _line_judgments(path)
+    for number, query_id, doc_id, relevance in found:
+        judged = by_query.setdefault(query_id, {})
+        repeated += doc_id in judged
+        if judged.setdefault(doc_id, relevance) != relevance:
+            reason = f"document {doc_id} has another relevance for query {query_id} above"
+            raise _wrong(path, number, reason, "Keep one of the two lines.")
+    if not by_query:
+        raise RagcliError(f"{path} holds no judgment", "A judgment is: query, document, relevance, tabs between.")
+    return Qrels(by_query, repeated)
+
+
+def _line_judgments(path: Path) -> Iterator[tuple[int, str, str, int]]:
+    for number, line in lines(path):
+        fields = line.split("\t") if "\t" in line else line.split()
+        if len(fields) not in (3, 4):
+            raise _wrong(path, number, "not a judgment", "A judgment is: query, document, relevance, tabs between.")
+        relevance = _whole(fields[-1])
+        if relevance is not None:
+            yield number, fields[0], fields[-2], relevance
+        elif number > 1:  # the first line may be a header
+            raise _wrong(path, number, f"the relevance {fields[-1]!r} is no whole number", "Use 0, 1, 2 …")
+
+
+def _question_judgments(path: Path) -> Iterator[tuple[int, str, str, int]]:
+    for number, item in enumerate(read_documents(find_inputs([path]), field_names(path)), 1):
+        doc_id = item.metadata.get("doc_id") if isinstance(item, Document) else None
+        if isinstance(item, Document) and doc_id is not None:
+            yield number, item.id, str(doc_id), 1
+
+
+def _whole(text: str) -> int | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return int(value) if math.isfinite(value) and value == int(value) else None
+
+
+def read_run(path: Path) -> dict[str, dict[str, float]]:
+    """Return the scores of a run in TREC's format (query, Q0, document, rank, score, tag), by query and document.
+
+    Raises RagcliError for a line that is not of it, for a document that a query has twice, and where there is none.
+    """
+    run: dict[str, dict[str, float]] = {}
+    hint = "A line of a run is: query Q0 document rank score tag."
+    for number, line in lines(path):
+        fields = line.split("\t") if line.count("\t") == 5 else line.split()
+        score = _finite(fields[4]) if len(fields) == 6 else None
+        if score is None:
+            raise _wrong(path, number, "not a line of a run", hint)
+        if fields[2] in run.setdefault(fields[0], {}):
+            raise _wrong(path, number, f"query {fields[0]} has document {fields[2]} twice", "Keep the better one.")
+        run[fields[0]][fields[2]] = score
+    if not run:
+        raise RagcliError(f"{path} holds no run", hint)
+    return run
+
+
+def _finite(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def write_run(path: Path, run: Mapping[str, Mapping[str, float]]) -> None:
+    """Write a run in TREC's format, best document first. Raises RagcliError for ids that it cannot hold."""
+    with path.open("w", encoding="utf-8") as file:
+        for query_id, scores in run.items():
+            for rank, (doc_id, score) in enumerate(scores.items(), 1):
+                for name in (query_id, doc_id):
+                    if len(name.split()) != 1:
+                        raise RagcliError(f"a TREC run cannot hold the id {name!r}", "Use ids without white space.")
+                file.write(f"{query_id} Q0 {doc_id} {rank} {score!r} {_TAG}\n")
+
+
+def _wrong(path: Path, number: int, reason: str, hint: str) -> RagcliError:
+    return RagcliError(f"{path}:{number}: {reason}", hint)

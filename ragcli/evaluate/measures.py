@@ -1,0 +1,106 @@
+"""Retrieval measures by their names, and what a run is worth by them: all by ir-measures, none of our own."""
+
+import ast
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import ir_measures
+import numpy as np
+
+from ragcli.errors import UsageError
+
+DEFAULT_MEASURES = ("nDCG@10", "R@10", "R@100", "RR@10", "AP", "P@5", "P@10", "Success@1", "Success@5")
+_FORM = re.compile(r"([^\W\d][\w-]*)(\(.*\))?(?:@([\d.]+))?")
+
+# All but gdeval: it is a Perl script, and fails on its own input.
+_PROVIDERS: Any = ir_measures.providers.FallbackProvider(  # type: ignore[no-untyped-call]
+    [provider for provider in ir_measures.DefaultPipeline.providers if provider is not ir_measures.gdeval]
+)
+
+Run = Mapping[str, Mapping[str, float]]
+Qrels = Mapping[str, Mapping[str, int]]
+
+
+class Scores(NamedTuple):
+    """Hold each measure's aggregate, and each query's values by measure."""
+
+    metrics: dict[str, float]
+    per_query: dict[str, dict[str, float]]
+
+
+def parse_measure(name: str) -> Any:
+    """Return the measure of ir-measures with this name, such as nDCG@10, recall@100 or AP(rel=2)@100.
+
+    Small and capital letters are alike, and so are a measure's names there (MRR and RR). Raises UsageError.
+    """
+    form = _FORM.fullmatch(name.strip())
+    kind = _known().get(form[1].lower()) if form else None
+    if not form or kind is None:
+        raise _unknown(name)
+    try:
+        measure = kind(**_parameters(form[2] or "()", form[3], kind.AT_PARAM))
+        measure.validate_params()
+        if measure.params.get("cutoff", 1) < 1:
+            raise ValueError("a cutoff of nothing")
+    except (ValueError, TypeError, SyntaxError, AssertionError) as e:
+        raise _unknown(name) from e
+    if not _PROVIDERS.supports(measure):
+        raise UsageError(f"the measure {name!r} cannot be computed here", "Leave it out, or say its cutoff: nDCG@10.")
+    return measure
+
+
+def _known() -> dict[str, Any]:
+    return {name.lower(): kind for name, kind in ir_measures.measures.registry.items()}
+
+
+def _parameters(arguments: str, cutoff: str | None, cutoff_name: str | None) -> dict[str, Any]:
+    call = ast.parse(f"f{arguments}", mode="eval").body
+    if not isinstance(call, ast.Call) or call.args:
+        raise ValueError(arguments)
+    parameters = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
+    if cutoff is not None:
+        if cutoff_name is None:
+            raise ValueError(cutoff)
+        parameters[cutoff_name] = ast.literal_eval(cutoff)
+    return parameters
+
+
+def _unknown(name: str) -> UsageError:
+    names = "nDCG@10, R@100, RR@10, AP, P@5, Success@1"
+    return UsageError(f"no measure is named {name!r}", f"Name one as ir-measures does: {names}, AP(rel=2)@100.")
+
+
+def parse_measures(names: Iterable[str]) -> dict[str, Any]:
+    """Return the measures by their canonical names, each once, in order. Raises UsageError."""
+    return {str(measure): measure for measure in map(parse_measure, names)}
+
+
+def depth(measures: Iterable[Any], least: int = 100) -> int:
+    """Return how many documents a query must retrieve for these measures: the largest cutoff, and at least `least`."""
+    cutoffs = [measure.params.get("cutoff") for measure in measures]
+    return max([least, *(cutoff for cutoff in cutoffs if isinstance(cutoff, int))])
+
+
+def score(run: Run, qrels: Qrels, measures: Mapping[str, Any]) -> Scores:
+    """Compute the measures of a run: of each judged query, and over all of them.
+
+    A judged query that the run lacks counts as one without results: 0 by most measures.
+    """
+    result = _PROVIDERS.calc(list(measures.values()), qrels, run)
+    names = {measure: name for name, measure in measures.items()}
+    values: dict[tuple[str, str], float] = {(m.query_id, names[m.measure]): m.value for m in result.per_query}
+    per_query = {query: {name: values[query, name] for name in measures} for query in sorted(qrels)}
+    return Scores({name: float(result.aggregated[measure]) for name, measure in measures.items()}, per_query)
+
+
+def without_ties(scores: Sequence[float]) -> list[float]:
+    """Lower scores, given best first, by as little as a 32-bit number can, until each is below the one before.
+
+    Tools break ties each in their own way, and read scores as 32-bit numbers; so all see one order, the search's own.
+    """
+    apart: list[float] = []
+    for value in map(np.float32, scores):
+        below = np.nextafter(np.float32(apart[-1]), np.float32(-np.inf)) if apart else value
+        apart.append(float(min(value, below)))
+    return apart

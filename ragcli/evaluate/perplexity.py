@@ -1,0 +1,147 @@
+"""Measure a language model on texts: bits per byte, and perplexity per token, by a sliding window."""
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ragcli.documents import Document, FieldNames, Input, Reject, find_inputs, read_documents
+from ragcli.errors import RagcliError
+from ragcli.evaluate.notes import Listener, counted
+from ragcli.evaluate.report import Report, Values, describe_file, new_report
+from ragcli.generate import Engine
+
+MEASURES = ("bits_per_byte", "perplexity")
+_MOST_NATS = 700.0  # whose exponential is still a number
+
+
+class Text(NamedTuple):
+    """Hold a text to measure by, and its name."""
+
+    id: str
+    text: str
+
+
+class Loss(NamedTuple):
+    """Hold the negative log-likelihood of a text in nats, the tokens that have one, and the text's bytes."""
+
+    nats: float
+    tokens: int
+    bytes: int
+
+
+def read_texts(path: Path) -> Iterator[Text | Reject]:
+    """Yield the documents of a JSON Lines file (gzip too), or the whole of any other file as one text.
+
+    Raises RagcliError for a file that cannot be read, or is not UTF-8.
+    """
+    if path.name.endswith((".jsonl", ".jsonl.gz")):
+        for item in read_documents([_named(path)], FieldNames()):
+            yield Text(item.id, item.text) if isinstance(item, Document) else item
+        return
+    try:
+        yield Text(path.name, _named(path).path.read_bytes().decode("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as e:
+        reason = (e.strerror if isinstance(e, OSError) else None) or e
+        raise RagcliError(f"cannot read {path}: {reason}", "Name a text file in UTF-8, or JSON Lines.") from e
+
+
+def _named(path: Path) -> Input:
+    return find_inputs([path])[0]
+
+
+def windows(n: int, size: int, stride: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (begin, first, end): tokens first to end are predicted from begin on, each token but the first once.
+
+    `n` tokens, of which a model sees `size` at most; it moves on by `stride`.
+    """
+    first = 1
+    for begin in range(0, n, stride):
+        end = min(begin + size, n)
+        if first < end:
+            yield begin, first, end
+        first = end
+        if end == n:
+            return
+
+
+def loss(engine: Engine, text: str, size: int, stride: int) -> Loss:
+    """Measure a model on a text: the first token, which nothing precedes, is not predicted.
+
+    Raises RagcliError for a model whose weights are damaged.
+    """
+    ids = engine.encode(text)
+    nats = [
+        -float(engine.log_probabilities(ids[begin:end], first - begin).sum(dtype="float64"))
+        for begin, first, end in windows(len(ids), size, stride)
+    ]
+    if not all(map(math.isfinite, nats)):
+        raise RagcliError(
+            f"{engine.name} answers with what is no number: its weights are damaged", "Download it again."
+        )
+    return Loss(math.fsum(nats), max(0, len(ids) - 1), len(text.encode()))
+
+
+def evaluate_perplexity(
+    path: Path,
+    engine: Engine,
+    size: int | None = None,
+    stride: int | None = None,
+    limit: int | None = None,
+    listener: Listener = Listener(),
+) -> Report:
+    """Measure a model on a file's texts, each for itself; over all, tokens and bytes count alike wherever they stand.
+
+    `size` is the window in tokens, by default the model's context, `stride` half of it. Raises RagcliError for a
+    window that the model does not have, and where no text has two tokens.
+    """
+    started = time.perf_counter()
+    size = engine.context if size is None else size
+    stride = max(1, size // 2) if stride is None else stride
+    if not 2 <= size <= engine.context or not 1 <= stride < size:
+        raise RagcliError(
+            f"a window of {size} tokens that moves by {stride} does not fit {engine.name}",
+            f"The window has 2 to {engine.context} tokens, and moves by at least 1 and less than its size.",
+        )
+    losses: dict[str, Loss] = {}
+    rejected = 0
+    for item in read_texts(path):
+        if isinstance(item, Reject):
+            rejected += 1
+            continue
+        losses[item.id] = loss(engine, item.text, size, stride)
+        listener.progress(len(losses))
+        if len(losses) == limit:
+            break
+    if rejected:
+        listener.note(f"{path.name}: {counted(rejected, 'line is no document', 'lines are no documents')}; left out")
+    total = _sum(losses.values())
+    if not total.tokens:
+        raise RagcliError(f"{path} holds no text of two tokens or more", "There is nothing to predict.")
+    return new_report(
+        "eval perplexity",
+        data={"text": describe_file(path), "limit": limit},
+        settings={"model": engine.name, "window": size, "stride": stride},
+        queries=len(losses),
+        metrics=measures(total),
+        per_query={name: measures(one) for name, one in losses.items()},
+        skipped={"rejected_documents": rejected} if rejected else {},
+        details={"tokens": total.tokens, "bytes": total.bytes},
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+def _sum(losses: Iterable[Loss]) -> Loss:
+    parts: Sequence[Loss] = list(losses)
+    return Loss(math.fsum(p.nats for p in parts), sum(p.tokens for p in parts), sum(p.bytes for p in parts))
+
+
+def measures(found: Loss) -> Values:
+    """Return bits per byte, nats / (ln 2 · bytes), and token perplexity, exp(nats / tokens); None for no token."""
+    if not found.tokens:
+        return {"bits_per_byte": None, "perplexity": None}
+    return {
+        "bits_per_byte": found.nats / (math.log(2) * found.bytes),
+        "perplexity": math.exp(min(found.nats / found.tokens, _MOST_NATS)),
+    }
