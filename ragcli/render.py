@@ -287,7 +287,7 @@ def print_comparison(comparison: "Comparison", show: int, as_json: bool) -> None
     _console().print(_differences(comparison.differences))
     if changed:
         print_text("")
-        _console().print(_changes(changed, comparison.measure))
+        _console().print(_changes(changed, comparison))
 
 
 def _note_unlike(comparison: "Comparison") -> None:
@@ -311,14 +311,16 @@ def _differences(differences: Sequence["Difference"]) -> "Table":
     return table
 
 
-def _changes(changed: Sequence["Changed"], measure: str) -> "Table":
+def _changes(changed: Sequence["Changed"], comparison: "Comparison") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
+    asked = comparison.a.details.get("queries", {})
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column(f"Query, by {measure}", overflow="fold")
+    table.add_column(f"Query, by {comparison.measure}", overflow="fold")
     for heading in ("A", "B", "Change"):
         table.add_column(heading, justify="right")
     for query, a, b in changed:
-        table.add_row(Text(_line(query)), _figure(a), _figure(b), f"{b - a:+.4f}")
+        text = Text.assemble(_line(query), (f"  {_line(asked.get(query, {}).get('question', ''))}", "dim"))
+        table.add_row(text, _figure(a), _figure(b), f"{b - a:+.4f}")
     return table

@@ -366,7 +366,7 @@ def test_questions_with_documents_are_asked_about_these(ragcli: Run, tmp_path: P
     [report] = result.objects()
     assert report["data"]["index"] == {"documents": 1, "passages": 1}
     assert report["metrics"]["recall@5"] == 1.0
-    assert report["details"]["answers"]["q1"]["retrieved"] == ["Night_birds-0"]
+    assert report["details"]["queries"]["q1"]["retrieved"] == ["Night_birds-0"]
     assert report["seconds"] > 0
     again = ragcli("eval", "answers", path, "--max-new-tokens", "5").objects()[0]
     assert again["details"] == report["details"]

@@ -109,7 +109,7 @@ def hostile_answers(side: str) -> Report:
         settings={f"setting{HOSTILE}": f"value {side}{HOSTILE}"},
         skipped={f"Skipped{HOSTILE}": 1},
         failed={f"failed{HOSTILE}": f"reason{HOSTILE}"},
-        details={"answers": {query: answer}, f"detail{HOSTILE}": f"more{HOSTILE}"},
+        details={"queries": {query: answer}, f"detail{HOSTILE}": f"more{HOSTILE}"},
         command_line=f"line {side}{HOSTILE}",
     )
 
@@ -256,7 +256,7 @@ def test_worst_queries_are_twenty_at_most_ties_by_id() -> None:
 
 def test_a_bad_answer_stands_beside_its_question() -> None:
     answers = {"q": {"question": LONG, "accepted": ["one", "two"], "answer": ""}}
-    page = Outline(report_page(scored({"q": 0.0, "r": 1.0}, "exact_match", details={"answers": answers})))
+    page = Outline(report_page(scored({"q": 0.0, "r": 1.0}, "exact_match", details={"queries": answers})))
     cells = page.cells("Worst queries")
     assert cells == ["q", LONG[:600] + " …", "one\ntwo", "–", "0.0000", "r", "–", "–", "–", "1.0000"]
 
@@ -271,7 +271,7 @@ def test_what_was_left_out_and_why_is_told() -> None:
 
 def test_a_page_says_how_to_make_it_again() -> None:
     data = {"questions": {"file": "qa.jsonl", "sha256": "ab"}, "limit": None}
-    details = {"search_ms": 1.5, "answers": {}}
+    details = {"search_ms": 1.5, "queries": {}}
     made = scored({"q": 1.0}, data=data, settings={"k": 5}, details=details, command_line="ragcli eval 'x y'")
     page = Outline(report_page(made))
     assert page.one("pre").text == "ragcli eval 'x y'"
@@ -290,7 +290,7 @@ def test_differences_stand_in_a_table_and_the_first_in_the_heading() -> None:
     page = Outline(comparison_page(compare(a, b)))
     assert page.cells("Measures") == ["nDCG@10", "0.3750", "0.6250", "+0.2500", "1.0000", "1", "1", "0"]
     assert page.one("p", class_="lede").text == (
-        "+0.2500nDCG@10 over 2 queries: B is better, p\u00a0=\u00a01.0000; so much may be chance"
+        "+0.2500nDCG@10 over 2 queries: no sure difference, p\u00a0=\u00a01.0000"
     )
     notes = [note.text for note in page.all("p", class_="note")]
     assert "1 of A and 0 of B are left out" in notes[0]
@@ -391,7 +391,7 @@ def wide_pages() -> Iterator[str]:
     """Yield pages with whatever is wide: long ids, questions and settings, many measures, thousands of queries."""
     names = ("exact_match", "f1", "accuracy", "rouge_l", "recall@5", "groundedness", "mean_tokens", "mean_seconds")
     answers = {LONG: {"question": LONG, "accepted": [LONG], "answer": LONG}}
-    parts: dict[str, Any] = {"details": {"answers": answers}, "failed": {LONG: LONG}, "command_line": LONG}
+    parts: dict[str, Any] = {"details": {"queries": answers}, "failed": {LONG: LONG}, "command_line": LONG}
     a, b = (
         report({query: dict.fromkeys(names, v) for query in (LONG, "q")}, settings={"model": LONG * v}, **parts)
         for v in (1, 2)

@@ -83,7 +83,7 @@ def evaluate_answers(job: AnswersJob, open_engine: Callable[[], Engine], listene
     with _store(job, found, listener) as (store, rejected):
         given = _all(questions, lambda question: ask(store, lambda: engine, question.text, job.ask), job, listener)
         index = store.counts()._asdict()
-    details: dict[str, Any] = {"answers": {one.question.id: _shown(one) for one in given}}
+    details: dict[str, Any] = {"queries": {one.question.id: _shown(one) for one in given}}
     if job.baseline:
         alone = _all(questions, lambda question: ask_without_passages(engine, question.text, job.ask), job, listener)
         details[_WITHOUT] = _without(given, alone, job.ask.k)

@@ -184,23 +184,29 @@ def _worst(report: Report, measure: str) -> str:
     sign = -1 if is_worse(measure, 1.0, 0.0) else 1
     found = [(sign * value, query) for query, by in report.per_query.items() if (value := by.get(measure)) is not None]
     worst = [query for _, query in sorted(found)[:_SHOWN]]
-    asked = report.details.get("answers", {})
-    names = [measure] if asked else [name for name in report.metrics if _values(report, name)]
-    heads = ["Query", *(("Question", "Accepted", "Answer") if asked else ()), *names]
+    parts = _parts(report)
+    names = [measure] if parts else [name for name in report.metrics if _values(report, name)]
     rows = [
-        [_shortened(query), *(_answered(asked, query, "question", "accepted", "answer") if asked else ())]
+        [_shortened(query), *_said(report, query, parts)]
         + [_figure(report.per_query[query].get(name)) for name in names]
         for query in worst
     ]
+    heads = ["Query", *map(str.capitalize, parts), *names]
     shown = _e("p", f"{len(worst)} of {counted(len(found), 'query', 'queries')}, ties by id.", class_="soft")
-    table = _table("Worst queries", heads, rows, texts=4 if asked else 1, kind="long" if asked else "")
+    table = _table("Worst queries", heads, rows, texts=1 + len(parts), kind="long" if parts else "")
     return _section(f"{'Lowest' if sign > 0 else 'Highest'} {measure}", shown, table)
 
 
-def _answered(answers: Mapping[str, Any], query: str, *parts: str) -> list[str]:
-    """Return parts of what was asked and answered for a query, as text."""
-    found = (answers.get(query, {}).get(part) for part in parts)
-    texts = ("\n".join(part) if isinstance(part, list) else part for part in found)
+def _parts(report: Report) -> tuple[str, ...]:
+    """Return what a report knows of its queries: their texts, and of answers also these."""
+    known: Mapping[str, Any] = next(iter(report.details.get("queries", {}).values()), {})
+    return tuple(part for part in ("question", "accepted", "answer") if part in known)
+
+
+def _said(report: Report, query: str, parts: Sequence[str]) -> list[str]:
+    """Return parts of what was asked and answered, as text."""
+    known = report.details.get("queries", {}).get(query, {})
+    texts = ("\n".join(text) if isinstance(text := known.get(part), list) else text for part in parts)
     return [_shortened(text) if text else "–" for text in texts]
 
 
@@ -241,12 +247,13 @@ def _facts_of(report: Report) -> str:
 
 
 def _verdict(found: Difference, shared: int) -> str:
-    over = f"{found.measure} over {counted(shared, 'query', 'queries')}: B is"
+    over = f"{found.measure} over {counted(shared, 'query', 'queries')}: "
     if not (found.wins or found.losses):
-        return f"{over} like A"
-    side = "worse" if is_worse(found.measure, found.b, found.a) else "better"
-    chance = "; so much may be chance" if found.p_value is not None and found.p_value >= _SURE else ""
-    return f"{over} {side}, p\u00a0=\u00a0{_figure(found.p_value)}{chance}"
+        return f"{over}B is like A"
+    chance = f"p\u00a0=\u00a0{_figure(found.p_value)}"
+    if found.p_value is not None and found.p_value >= _SURE:
+        return f"{over}no sure difference, {chance}"
+    return f"{over}B is {'worse' if is_worse(found.measure, found.b, found.a) else 'better'}, {chance}"
 
 
 def _notes(comparison: Comparison) -> Iterator[_Html]:
@@ -269,16 +276,16 @@ def _differences(differences: Iterable[Difference]) -> _Html:
 
 
 def _most_changed(comparison: Comparison) -> str:
+    a, b = comparison.a, comparison.b
     changed = comparison.most_changed(_SHOWN)
-    a, b = (report.details.get("answers", {}) for report in (comparison.a, comparison.b))
-    texts = ["Query", *(("Question", "Answer of A", "Answer of B") if a and b else ())]
-    rows = (
-        [_shortened(c.query)]
-        + (_answered(a, c.query, "question", "answer") + _answered(b, c.query, "answer") if a and b else [])
-        + [_figure(c.a), _figure(c.b), _figure(c.b - c.a, "+")]
-        for c in changed
-    )
-    table = _table("Queries", [*texts, "A", "B", "Change"], rows, len(texts), "long" if a and b else "")
+    asked = [part for part in _parts(a) if part == "question"]
+    said = [part for part in _parts(a) if part == "answer" and part in _parts(b)]
+    heads = ["Query", *map(str.capitalize, asked), *(f"Answer of {side}" for _ in said for side in "AB")]
+    rows = []
+    for query, before, after in changed:
+        texts = [_shortened(query), *_said(a, query, asked + said), *_said(b, query, said)]
+        rows.append([*texts, _figure(before), _figure(after), _figure(after - before, "+")])
+    table = _table("Queries", [*heads, "A", "B", "Change"], rows, len(heads), "long" if asked else "")
     return _section(f"Queries that changed most, by {comparison.measure}", table if changed else "")
 
 

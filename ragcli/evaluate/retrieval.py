@@ -146,7 +146,9 @@ def _searched(job: Retrieval, qrels: Qrels, listener: Listener) -> _Searched:
         started = time.perf_counter()
         run, failed = rank_queries(store, texts, depth(job.measures.values()), job.keep_going, listener)
         milliseconds = 1000 * (time.perf_counter() - started) / len(texts)
-    return _Searched(run, judged, skipped, failed, data, {"search_ms": round(milliseconds, 3)})
+    asked = {query: {"question": text} for query, text in texts.items()}
+    details = {"search_ms": round(milliseconds, 3), "queries": asked}
+    return _Searched(run, judged, skipped, failed, data, details)
 
 
 @contextmanager
