@@ -51,6 +51,10 @@ Model = Annotated[
         show_default=False,
     ),
 ]
+Precision = Annotated[
+    Literal["auto", "float32", "int8", "int4"],
+    typer.Option("--precision", envvar="RAGCLI_PRECISION", help="Weights of GPT-2 on the CPU; auto is int8."),
+]
 MaxNewTokens = Annotated[int, typer.Option(min=1, help="Tokens to generate at most.")]
 Temperature = Annotated[float, typer.Option(min=0.0, help="Sampling temperature; 0 takes the likeliest token.")]
 TopP = Annotated[
@@ -172,6 +176,7 @@ def search(
 def generate(
     prompt: Annotated[str, typer.Argument(help="Text to go on with, or `-` for stdin.")],
     model: Model = None,
+    precision: Precision = "auto",
     max_new_tokens: MaxNewTokens = 100,
     temperature: Temperature = 0.8,
     top_p: TopP = 0.95,
@@ -188,7 +193,7 @@ def generate(
     from ragcli.generate import complete
 
     text = _text(prompt)
-    engine = _engine(model)
+    engine = _engine(model, precision)
     options = _options(max_new_tokens, temperature, top_p, top_k, no_repeat_ngram_size, seed, num_return_sequences)
     streamed = format == "text" and render.on_terminal() and num_return_sequences == 1
     completions = complete(engine, text, options, render.stream if streamed else None)
@@ -206,6 +211,7 @@ def ask(
     index: Index = "knowledge_base",
     ca_certs: CaCerts = None,
     model: Model = None,
+    precision: Precision = "auto",
     max_new_tokens: MaxNewTokens = 100,
     temperature: Temperature = 0.0,
     top_p: TopP = 0.95,
@@ -224,11 +230,13 @@ def ask(
     job = rag.Job(options, k, _filters(where), min_score)
     with _open(store, index, ca_certs) as opened:
         if dry_run:
-            prompt = rag.ask_prompt(opened, lambda: _engine(model), _text(question), job)
+            prompt = rag.ask_prompt(opened, lambda: _engine(model, precision), _text(question), job)
             render.print_prompt(prompt, format == "json")
             return
         streamed = format == "text" and render.on_terminal()
-        answer = rag.ask(opened, lambda: _engine(model), _text(question), job, render.stream if streamed else None)
+        answer = rag.ask(
+            opened, lambda: _engine(model, precision), _text(question), job, render.stream if streamed else None
+        )
     render.print_answer(answer, "question", format == "json", streamed)
     if answer.abstained:
         raise typer.Exit(ExitCode.ABSTAINED)
@@ -244,6 +252,7 @@ def review(
     index: Index = "knowledge_base",
     ca_certs: CaCerts = None,
     model: Model = None,
+    precision: Precision = "auto",
     max_new_tokens: MaxNewTokens = 100,
     temperature: Temperature = 0.8,
     top_p: TopP = 0.95,
@@ -262,10 +271,14 @@ def review(
     job = rag.Job(options, k, _filters(where))
     with _open(store, index, ca_certs) as opened:
         if dry_run:
-            render.print_prompt(rag.review_prompt(opened, lambda: _engine(model), _text(title), job), format == "json")
+            render.print_prompt(
+                rag.review_prompt(opened, lambda: _engine(model, precision), _text(title), job), format == "json"
+            )
             return
         streamed = format == "text" and render.on_terminal()
-        answer = rag.review(opened, lambda: _engine(model), _text(title), job, render.stream if streamed else None)
+        answer = rag.review(
+            opened, lambda: _engine(model, precision), _text(title), job, render.stream if streamed else None
+        )
     render.print_answer(answer, "title", format == "json", streamed)
 
 
@@ -305,14 +318,14 @@ def _options(
     return Options(max_new_tokens, sampling, new_seed() if seed is None else seed, rows)
 
 
-def _engine(model: str | None) -> "Engine":
+def _engine(model: str | None, precision: Literal["auto", "float32", "int8", "int4"]) -> "Engine":
     from ragcli.generate import open_engine
     from ragcli.models import DEFAULT_MODEL, find_model
 
     folder = find_model(model or DEFAULT_MODEL, allow_fallback=model is None)
     if folder.note:
         render.print_note(folder.note)
-    return open_engine(folder)
+    return open_engine(folder, precision, render.print_note)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -50,6 +50,9 @@ class Parrot:
         self._at += 1
         return logits
 
+    def log_probabilities(self, ids: Sequence[int], start: int) -> Logits:
+        raise NotImplementedError
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
