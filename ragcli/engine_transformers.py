@@ -5,7 +5,6 @@ import inspect
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from transformers.utils import logging
 
 from ragcli.errors import RagcliError, first_line
 from ragcli.models import ModelFolder
+from ragcli.tokenizer import check_vocabulary, plain, read_tokenizer
 
 Logits = NDArray[np.float32]
 
@@ -51,7 +51,7 @@ class TransformersEngine:
             config = _load_config(folder)
             self._model = _load_model(folder, config)
             self._tokenizer = _load_tokenizer(folder)
-        _check_vocabulary(folder, self._tokenizer, self._model)
+        check_vocabulary(folder, self._tokenizer, self._model.get_input_embeddings().num_embeddings)
         self.name = folder.name
         self.context = _context(config)
         self.end_ids = _end_ids(self._model)
@@ -78,13 +78,19 @@ class TransformersEngine:
         """Add one token to each row and return the logits (rows, vocab) that follow."""
         return self._forward([[token] for token in token_ids])
 
-    def log_probabilities(self, ids: Sequence[int], start: int) -> Logits:
-        """Return the natural logarithm of the probability of each of ids[start:], given all before it; start ≥ 1."""
+    def log_probabilities(self, ids: Sequence[int], start: int) -> NDArray[np.float32]:
+        """Return the natural log-probabilities of ids[start:], each given all tokens before it.
+
+        `start` is at least 1, and `ids` fit into the context. The state of the rows is forgotten.
+        """
         self._state = None
+        wanted = torch.tensor(list(ids[start:]), dtype=torch.long)
+        keep = {"logits_to_keep": len(ids) - start} if self._last_only else {}
         with _quiet(), torch.inference_mode():
-            logits = self._model(torch.tensor([list(ids[:-1])]), use_cache=False).logits[0, start - 1 :].float()
-            chosen = logits.gather(1, torch.tensor(ids[start:])[:, None])[:, 0]
-            return np.asarray((chosen - logits.logsumexp(1)).numpy(), dtype=np.float32)
+            logits = self._model(torch.tensor([list(ids[:-1])]), use_cache=False, **keep).logits[0]
+            logits = logits[len(logits) - len(wanted) :]
+            losses = torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="none")
+        return np.asarray(-losses.numpy(), dtype=np.float32)
 
     def _forward(self, ids: list[list[int]]) -> Logits:
         with _quiet(), torch.inference_mode():
@@ -140,20 +146,10 @@ def _load_model(folder: ModelFolder, config: Any) -> Any:
     return model.eval()
 
 
-def _load_tokenizer(folder: ModelFolder) -> Any:
+def _load_tokenizer(folder: ModelFolder) -> Tokenizer:
     """Read tokenizer.json as it is: transformers replaces parts of it by what it thinks the model's family has."""
     file = folder.path / "tokenizer.json"
-    tokenizer = _read_tokenizer(file) if file.is_file() else _convert_tokenizer(folder)
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
-
-
-def _read_tokenizer(file: Path) -> Any:
-    try:
-        return Tokenizer.from_file(str(file))
-    except Exception as error:  # the library raises nothing narrower
-        raise RagcliError(f"{file} is damaged: {error}", _COPY_AGAIN) from error
+    return read_tokenizer(file) if file.is_file() else plain(_convert_tokenizer(folder))
 
 
 def _convert_tokenizer(folder: ModelFolder) -> Any:
@@ -162,13 +158,6 @@ def _convert_tokenizer(folder: ModelFolder) -> Any:
     except _LOAD_ERRORS as error:
         hint = "Put the model's tokenizer.json into the folder."
         raise RagcliError(f"cannot load the tokenizer of {folder.name}: {first_line(error)}", hint) from error
-
-
-def _check_vocabulary(folder: ModelFolder, tokenizer: Any, model: Any) -> None:
-    tokens, places = tokenizer.get_vocab_size(), model.get_input_embeddings().num_embeddings
-    if tokens > places:
-        message = f"the tokenizer of {folder.name} has {tokens} tokens, its embedding only {places}"
-        raise RagcliError(message, "Is tokenizer.json another model's? Put the right one into the folder.")
 
 
 def _context(config: Any) -> int:

@@ -1,8 +1,9 @@
 """Turn a prompt into text with any engine: the one loop, stop conditions, and streaming by whole characters."""
 
+import json
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,13 @@ from ragcli.sampling import Sampling, next_tokens, row_generator
 Logits = NDArray[np.float32]
 
 Ended = Literal["end", "stop", "length", "context"]
+Precision = Literal["auto", "float32", "int8", "int4"]
 
 _PROMPT_TAIL = 6  # tokens of the prompt that the first new ones are decoded with
+
+
+def _ignore(_: str) -> None:
+    pass
 
 
 class Engine(Protocol):
@@ -42,9 +48,9 @@ class Engine(Protocol):
         """Add one token to each row; return the logits (rows, vocab) that follow."""
 
     def log_probabilities(self, ids: Sequence[int], start: int) -> NDArray[np.float32]:
-        """Return the natural logarithm of the probability of each of ids[start:], given all before it; start ≥ 1.
+        """Return the natural log-probabilities of ids[start:], each given all tokens before it.
 
-        At most `context` ids. Forgets what `prefill` has read.
+        `start` is at least 1, and `ids` fit into the context. The state of the rows is forgotten.
         """
 
 
@@ -66,15 +72,33 @@ class Completion(NamedTuple):
     ended: Ended
 
 
-def open_engine(folder: ModelFolder) -> Engine:
-    """Open the engine that runs a model. Raises RagcliError where it cannot be loaded."""
-    # Here the family of a folder decides, once there is more than one engine: gpt2 on ONNX Runtime, all else below.
+def open_engine(folder: ModelFolder, precision: Precision = "auto", note: Callable[[str], None] = _ignore) -> Engine:
+    """Open the engine that runs a model: GPT-2 on ONNX Runtime, all else, and what that cannot run, by transformers.
+
+    `note` gets what the user should know. Raises RagcliError for a model that cannot be loaded, or not so precisely.
+    """
+    from ragcli.gpt2 import Gpt2Engine, runs_here
+
+    config = _read_config(folder)
+    if runs_here(config):
+        return Gpt2Engine(folder, config, precision, note)
+    if precision not in ("auto", "float32"):
+        raise RagcliError(f"{folder.name} runs at float32 only: it is no GPT-2", "Leave out --precision.")
     try:
         from ragcli.engine_transformers import TransformersEngine
     except ModuleNotFoundError as error:
-        hint = "Install it: pip install torch transformers."
-        raise RagcliError(f"{folder.name} needs the package {error.name}, which is not installed", hint) from error
+        message = f"{folder.name} is no GPT-2 and needs the package {error.name}, which is not installed"
+        raise RagcliError(message, "Install it: pip install 'ragcli[torch]'.") from error
     return TransformersEngine(folder)
+
+
+def _read_config(folder: ModelFolder) -> dict[str, Any]:
+    """Return config.json, or nothing where it cannot be read: transformers says why."""
+    try:
+        config = json.loads((folder.path / "config.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return config if isinstance(config, dict) else {}
 
 
 def new_seed() -> int:

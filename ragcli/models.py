@@ -72,7 +72,7 @@ def _checked(name: str, path: Path) -> ModelFolder:
     """Return the folder if it is a whole model, and say what is wrong with it otherwise."""
     try:
         _check_files(path)
-        for weights in _weight_files(path):
+        for weights in weight_files(path):
             _check_safetensors(weights)
     except OSError as error:
         raise RagcliError(
@@ -87,14 +87,14 @@ def _check_files(path: Path) -> None:
     _read_json(path / _CONFIG)
     if not _has_weights(names := {file.name for file in path.iterdir()}):
         raise _no_weights(str(path), names)
-    lost = [file.name for file in _weight_files(path) if not file.is_file()]
+    lost = [file.name for file in weight_files(path) if not file.is_file()]
     if lost:
         raise RagcliError(f"the model {path} is incomplete: {lost[0]} is missing", _copy_again(path))
     if names.isdisjoint(_TOKENIZERS):
         raise RagcliError(f"the model {path} has no tokenizer", "Put the model's tokenizer.json into the folder.")
 
 
-def _weight_files(path: Path) -> list[Path]:
+def weight_files(path: Path) -> list[Path]:
     """Return the weights' file or, where there is only an index, the shards that it names."""
     if (path / _WEIGHTS).exists():
         return [path / _WEIGHTS]

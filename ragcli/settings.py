@@ -11,6 +11,7 @@ import platformdirs
 from ragcli.errors import RagcliError
 
 API_KEY = "RAGCLI_ELASTICSEARCH_API_KEY"
+CACHE = "RAGCLI_CACHE"
 CONFIG = "RAGCLI_CONFIG"
 HOME = "RAGCLI_HOME"
 
@@ -21,6 +22,12 @@ def data_home() -> Path:
     """Return the folder of indexes and models: RAGCLI_HOME, else the platform's folder for user data."""
     named = os.environ.get(HOME)
     return Path(named).expanduser() if named else platformdirs.user_data_path("ragcli", appauthor=False)
+
+
+def cache_home() -> Path:
+    """Return the folder of what can be made again: RAGCLI_CACHE, else the platform's folder for caches."""
+    named = os.environ.get(CACHE)
+    return Path(named).expanduser() if named else platformdirs.user_cache_path("ragcli", appauthor=False)
 
 
 def api_key() -> str | None:

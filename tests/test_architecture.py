@@ -16,24 +16,29 @@ from tests.support import COMMANDS, ROOT, environment
 # From the bottom up: a file imports only what stands before it. A folder is one file that grew.
 ORDER = (
     *("errors", "settings", "text", "filters", "documents", "store"),
-    *("prompt", "sampling", "models"),
-    *("store_local", "store_elastic", "generate", "engine_transformers"),
+    *("prompt", "sampling", "models", "tokenizer"),
+    *("store_local", "store_elastic", "generate", "engine_transformers", "gpt2"),
     *("indexing", "search", "titles"),
     *("rag", "evaluate", "render", "cli", "__main__"),
 )
 # The factories: they import, when called, what stands above them.
-FACTORIES = {("store", "store_local"), ("store", "store_elastic"), ("generate", "engine_transformers")}
+FACTORIES = {
+    *(("store", "store_local"), ("store", "store_elastic")),
+    *(("generate", "engine_transformers"), ("generate", "gpt2")),
+}
 # Each heavy library, and the only files that know it.
 OWNERS = {
     "torch": {"engine_transformers", "small_gpt2"},
     "transformers": {"engine_transformers", "small_gpt2"},
     "safetensors": {"engine_transformers", "small_gpt2"},
-    "tokenizers": {"engine_transformers", "small_gpt2"},
+    "tokenizers": {"tokenizer", "engine_transformers", "small_gpt2"},
+    "onnx": {"gpt2"},
+    "onnxruntime": {"gpt2"},
     "elasticsearch": {"store_elastic"},
     "elastic_transport": {"store_elastic"},
     "tantivy": {"store_local"},
     "huggingface_hub": {"models", "engine_transformers"},
-    "numpy": {"sampling", "generate", "engine_transformers", "small_gpt2", "evaluate"},
+    "numpy": {"sampling", "generate", "engine_transformers", "gpt2", "small_gpt2", "evaluate"},
     "ir_measures": {"evaluate"},
     "scipy": {"evaluate"},
     "rapidfuzz": {"evaluate"},
@@ -41,7 +46,10 @@ OWNERS = {
     "rich": {"render"},
     "click": set(),
 }
-HEAVY = ("torch", "transformers", "onnxruntime", "numpy", "scipy", "ir_measures", "elasticsearch", "huggingface_hub")
+HEAVY = (
+    *("torch", "transformers", "onnxruntime", "onnx", "numpy", "scipy", "ir_measures"),
+    *("elasticsearch", "huggingface_hub"),
+)
 
 
 class Import(NamedTuple):
@@ -133,7 +141,7 @@ def test_errors_are_caught_by_name() -> None:
     """Two libraries raise what has no name to import: tokenizers a bare Exception, tantivy a Rust panic."""
     handlers = {(name, ast.unparse(node.type) if node.type else "") for name, node in _handlers()}
     broad = {(name, kind) for name, kind in handlers if kind in ("", "Exception", "BaseException")}
-    assert broad <= {("engine_transformers", "Exception"), ("store_local", "BaseException")}
+    assert broad <= {("tokenizer", "Exception"), ("store_local", "BaseException")}
 
 
 def _handlers() -> Iterator[tuple[str, ast.ExceptHandler]]:
@@ -196,3 +204,9 @@ def test_index_and_keyword_search_load_no_numpy_and_no_model(corpus: Path, forma
 def test_abstaining_loads_no_model(corpus: Path) -> None:
     loaded = loaded_after(["index", str(corpus)], ["ask", "owl", "--min-score", "99"], code=4)
     assert loaded.isdisjoint({"torch", "transformers"})
+
+
+def test_generating_with_gpt2_loads_neither_torch_nor_transformers() -> None:
+    model = str(ROOT / "ragcli" / "small_gpt2")
+    loaded = loaded_after(["generate", "Once", "--model", model, "--max-new-tokens", "3", "--format", "json"])
+    assert "onnxruntime" in loaded and loaded.isdisjoint({"torch", "transformers"})

@@ -45,7 +45,7 @@ def direct(text: str, size: int, stride: int) -> Loss:
 @pytest.mark.parametrize(("size", "stride"), [(512, 256), (64, 32), (100, 99), (32, 1)])
 def test_the_figures_are_those_of_transformers(size: int, stride: int) -> None:
     text = TEXT if stride > 1 else TEXT[:300]
-    engine = open_engine(ModelFolder("small_gpt2", PACKAGED))
+    engine = open_engine(ModelFolder("small_gpt2", PACKAGED), "float32")
     found, expected = measures(loss(engine, text, size, stride)), measures(direct(text, size, stride))
     for name, value in expected.items():
         assert found[name] == pytest.approx(value, rel=1e-4), name

@@ -1,4 +1,4 @@
-"""Generate with a scripted engine and with a tiny random GPT-2 on transformers."""
+"""Generate with a scripted engine, and with a tiny random GPT-2 on both real ones."""
 
 import json
 import shutil
@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
+from ragcli.engine_transformers import TransformersEngine
 from ragcli.errors import ExitCode, RagcliError
 from ragcli.generate import (
     Completion,
@@ -290,7 +291,12 @@ def test_streaming_decodes_each_token_a_few_times_only() -> None:
     assert decoded < 10 * len(ids)
 
 
-# The engine on transformers, with a tiny random model
+# Both engines, with a tiny random model
+
+ENGINES: dict[str, Callable[[ModelFolder], Engine]] = {
+    "transformers": TransformersEngine,
+    "gpt2": lambda folder: open_engine(folder, "float32"),
+}
 
 
 @pytest.fixture(scope="session")
@@ -313,9 +319,15 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", params=ENGINES)
+def open_as(request: pytest.FixtureRequest) -> Callable[[ModelFolder], Engine]:
+    """Return how to open one of the engines."""
+    return ENGINES[request.param]
+
+
 @pytest.fixture(scope="session")
-def engine(tiny: Path) -> Engine:
-    return open_engine(ModelFolder("tiny", tiny))
+def engine(tiny: Path, open_as: Callable[[ModelFolder], Engine]) -> Engine:
+    return open_as(ModelFolder("tiny", tiny))
 
 
 def reference(folder: Path, ids: list[int], new: int) -> list[int]:
@@ -352,6 +364,17 @@ def test_logits_of_cached_steps_are_those_of_one_pass(engine: Engine) -> None:
     np.testing.assert_allclose(stepped, whole, atol=1e-4)
 
 
+def test_log_probabilities_are_those_of_transformers(engine: Engine, tiny: Path) -> None:
+    ids = (engine.encode(" ".join(TEXTS)) * 2)[:CONTEXT]
+    model: Any = AutoModelForCausalLM.from_pretrained(tiny)
+    with torch.inference_mode():
+        expected = model(torch.tensor([ids])).logits[0, :-1].log_softmax(-1)[range(len(ids) - 1), ids[1:]]
+    for start in (1, 5, len(ids) - 1, len(ids)):
+        ours = engine.log_probabilities(ids, start)
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, expected[start - 1 :], atol=1e-4)
+
+
 def test_same_seed_same_text_and_another_seed_another(engine: Engine) -> None:
     first, again, other = (complete(engine, "Once", Options(20, seed=seed))[0].text for seed in (1, 1, 2))
     assert first == again != other
@@ -369,8 +392,8 @@ def test_only_the_first_row_is_told(engine: Engine) -> None:
     assert "".join(pieces) == rows[0].text
 
 
-def test_the_context_can_be_filled_to_the_last_position(tiny: Path) -> None:
-    engine = open_engine(ModelFolder("endless", tiny))
+def test_the_context_can_be_filled_to_the_last_position(tiny: Path, open_as: Callable[[ModelFolder], Engine]) -> None:
+    engine = open_as(ModelFolder("endless", tiny))
     engine.end_ids = frozenset()
     prompt = "a" * (CONTEXT - 5)
     assert engine.context == CONTEXT and count_tokens(engine, prompt) == CONTEXT - 5
@@ -445,17 +468,21 @@ REMOTE_CODE = {"model_type": "own", "auto_map": {"AutoConfig": "c.Config", "Auto
     ],
 )
 def test_a_folder_that_cannot_run_is_refused(
-    tiny: Path, tmp_path: Path, damage: Callable[[Path], None], words: str
+    tiny: Path,
+    tmp_path: Path,
+    open_as: Callable[[ModelFolder], Engine],
+    damage: Callable[[Path], None],
+    words: str,
 ) -> None:
     folder = Path(shutil.copytree(tiny, tmp_path / "model"))
     damage(folder)
     with pytest.raises(RagcliError) as caught:
-        open_engine(ModelFolder("broken", folder))
+        open_as(ModelFolder("broken", folder))
     assert words in caught.value.message and caught.value.hint and "\n" not in caught.value.message
     assert caught.value.exit_code == ExitCode.ERROR
 
 
-def test_a_tokenizer_is_taken_as_it_is(tiny: Path, tmp_path: Path) -> None:
+def test_a_tokenizer_is_taken_as_it_is(tiny: Path, tmp_path: Path, open_as: Callable[[ModelFolder], Engine]) -> None:
     folder = Path(shutil.copytree(tiny, tmp_path / "model"))
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     digits = pre_tokenizers.Digits(individual_digits=True)  # transformers' GPT-2 tokenizer would drop it
@@ -464,16 +491,18 @@ def test_a_tokenizer_is_taken_as_it_is(tiny: Path, tmp_path: Path) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
     tokenizer.no_truncation()
     text = "The cat sat on 12 mats and a mat"
-    assert open_engine(ModelFolder("own", folder)).encode(text) == tokenizer.encode(text).ids
+    assert open_as(ModelFolder("own", folder)).encode(text) == tokenizer.encode(text).ids
 
 
-def test_a_tokenizer_in_the_old_files_is_converted(tiny: Path, tmp_path: Path, engine: Engine) -> None:
+def test_a_tokenizer_in_the_old_files_is_converted(
+    tiny: Path, tmp_path: Path, engine: Engine, open_as: Callable[[ModelFolder], Engine]
+) -> None:
     folder = Path(shutil.copytree(tiny, tmp_path / "model"))
     model = json.loads((folder / "tokenizer.json").read_text())["model"]
     (folder / "tokenizer.json").unlink()
     (folder / "vocab.json").write_text(json.dumps(model["vocab"]))
     (folder / "merges.txt").write_text("\n".join(" ".join(merge) for merge in model["merges"]))
-    assert open_engine(ModelFolder("old", folder)).encode(TEXTS[1]) == engine.encode(TEXTS[1])
+    assert open_as(ModelFolder("old", folder)).encode(TEXTS[1]) == engine.encode(TEXTS[1])
 
 
 def run_python(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -515,4 +544,4 @@ except RagcliError as error:
     print(error.message, error.hint)
 """
     done = run_python(program)
-    assert "needs the package torch" in done.stdout and "pip install" in done.stdout, done.stderr
+    assert "no GPT-2 and needs the package torch" in done.stdout and "pip install" in done.stdout, done.stderr

@@ -44,14 +44,14 @@ class Parrot:
         self.heard, self._at = self.decode(prompt_ids), 0
         return self.step([])
 
-    def log_probabilities(self, ids: Sequence[int], start: int) -> Logits:
-        raise NotImplementedError
-
     def step(self, token_ids: Sequence[int]) -> Logits:
         logits = np.zeros((1, 128), np.float32)
         logits[0, ord(self._says[self._at]) if self._at < len(self._says) else 0] = 9
         self._at += 1
         return logits
+
+    def log_probabilities(self, ids: Sequence[int], start: int) -> Logits:
+        raise NotImplementedError
 
 
 @pytest.fixture

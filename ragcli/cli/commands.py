@@ -14,6 +14,7 @@ from ragcli.cli.options import (
     MinScore,
     Model,
     NoRepeat,
+    Precision,
     Seed,
     StoreUrl,
     Temperature,
@@ -117,6 +118,7 @@ def search(
 def generate(
     prompt: Annotated[str, typer.Argument(help="Text to go on with, or `-` for stdin.")],
     model: Model = None,
+    precision: Precision = "auto",
     max_new_tokens: MaxNewTokens = 100,
     temperature: Temperature = 0.8,
     top_p: TopP = 0.95,
@@ -133,7 +135,7 @@ def generate(
     from ragcli.generate import complete
 
     text = given_text(prompt)
-    engine = engine_for(model)
+    engine = engine_for(model, precision)
     options = generation(max_new_tokens, temperature, top_p, top_k, no_repeat_ngram_size, seed, num_return_sequences)
     streamed = format == "text" and render.on_terminal() and num_return_sequences == 1
     completions = complete(engine, text, options, render.stream if streamed else None)
@@ -150,6 +152,7 @@ def ask(
     index: Index = "knowledge_base",
     ca_certs: CaCerts = None,
     model: Model = None,
+    precision: Precision = "auto",
     max_new_tokens: MaxNewTokens = 100,
     temperature: Temperature = 0.0,
     top_p: TopP = 0.95,
@@ -168,12 +171,12 @@ def ask(
     job = rag.Job(options, k, filters(where), min_score)
     with open_index(store, index, ca_certs) as opened:
         if dry_run:
-            prompt = rag.ask_prompt(opened, lambda: engine_for(model), given_text(question), job)
+            prompt = rag.ask_prompt(opened, lambda: engine_for(model, precision), given_text(question), job)
             render.print_prompt(prompt, format == "json")
             return
         streamed = format == "text" and render.on_terminal()
         answer = rag.ask(
-            opened, lambda: engine_for(model), given_text(question), job, render.stream if streamed else None
+            opened, lambda: engine_for(model, precision), given_text(question), job, render.stream if streamed else None
         )
     render.print_answer(answer, "question", format == "json", streamed)
     if answer.abstained:
@@ -189,6 +192,7 @@ def review(
     index: Index = "knowledge_base",
     ca_certs: CaCerts = None,
     model: Model = None,
+    precision: Precision = "auto",
     max_new_tokens: MaxNewTokens = 100,
     temperature: Temperature = 0.8,
     top_p: TopP = 0.95,
@@ -208,11 +212,12 @@ def review(
     with open_index(store, index, ca_certs) as opened:
         if dry_run:
             render.print_prompt(
-                rag.review_prompt(opened, lambda: engine_for(model), given_text(title), job), format == "json"
+                rag.review_prompt(opened, lambda: engine_for(model, precision), given_text(title), job),
+                format == "json",
             )
             return
         streamed = format == "text" and render.on_terminal()
         answer = rag.review(
-            opened, lambda: engine_for(model), given_text(title), job, render.stream if streamed else None
+            opened, lambda: engine_for(model, precision), given_text(title), job, render.stream if streamed else None
         )
     render.print_answer(answer, "title", format == "json", streamed)

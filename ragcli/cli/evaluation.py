@@ -18,6 +18,7 @@ from ragcli.cli.options import (
     MinScore,
     Model,
     NoRepeat,
+    Precision,
     StoreUrl,
     Temperature,
     TopK,
@@ -144,6 +145,7 @@ def answers(
     index: Index = "knowledge_base",
     ca_certs: CaCerts = None,
     model: Model = None,
+    precision: Precision = "auto",
     max_new_tokens: MaxNewTokens = 100,
     temperature: Temperature = 0.0,
     top_p: TopP = 0.95,
@@ -176,7 +178,7 @@ def answers(
     how = Job(options, k, min_score=min_score)
     job = AnswersJob(questions, place, how, _is_given(context, "index"), baseline_answers, limit, keep_going)
     with render.progress("Answering") as progress:
-        measured = evaluate_answers(job, lambda: engine_for(model), Listener(progress, render.print_note))
+        measured = evaluate_answers(job, lambda: engine_for(model, precision), Listener(progress, render.print_note))
     _finish(context, measured, gate, report, html, format)
 
 
@@ -185,6 +187,7 @@ def perplexity(
     context: typer.Context,
     text: Annotated[Path, typer.Argument(help="A text, or JSON Lines of documents (.gz too).")],
     model: Model = None,
+    precision: Precision = "float32",
     window: Annotated[
         int | None, typer.Option(min=2, help="Tokens seen at once. [default: all the model can]", show_default=False)
     ] = None,
@@ -215,7 +218,7 @@ def perplexity(
     _check_outputs(report, html)
     with render.progress("Reading") as progress:
         measured = evaluate_perplexity(
-            text, engine_for(model), window, stride, limit, Listener(progress, render.print_note)
+            text, engine_for(model, precision), window, stride, limit, Listener(progress, render.print_note)
         )
     _finish(context, measured, gate, report, html, format)
 

@@ -35,6 +35,10 @@ Model = Annotated[
         show_default=False,
     ),
 ]
+Precision = Annotated[
+    Literal["auto", "float32", "int8", "int4"],
+    typer.Option("--precision", envvar="RAGCLI_PRECISION", help="Weights of GPT-2 on the CPU; auto is int8."),
+]
 MaxNewTokens = Annotated[int, typer.Option(min=1, help="Tokens to generate at most.")]
 Temperature = Annotated[float, typer.Option(min=0.0, help="Sampling temperature; 0 takes the likeliest token.")]
 TopP = Annotated[
@@ -88,7 +92,7 @@ def generation(
     return Options(max_new_tokens, sampling, new_seed() if seed is None else seed, rows)
 
 
-def engine_for(model: str | None) -> "Engine":
+def engine_for(model: str | None, precision: Literal["auto", "float32", "int8", "int4"]) -> "Engine":
     """Open the engine of --model, or of the default one."""
     from ragcli.generate import open_engine
     from ragcli.models import DEFAULT_MODEL, find_model
@@ -96,4 +100,4 @@ def engine_for(model: str | None) -> "Engine":
     folder = find_model(model or DEFAULT_MODEL, allow_fallback=model is None)
     if folder.note:
         render.print_note(folder.note)
-    return open_engine(folder)
+    return open_engine(folder, precision, render.print_note)

@@ -1,0 +1,147 @@
+"""The GPT-2 family on ONNX Runtime, on the CPU, without torch: prompts, steps, and the key/value state."""
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragcli.errors import RagcliError
+from ragcli.gpt2 import cache
+from ragcli.gpt2.checkpoint import Checkpoint, read_shape, runs_here
+from ragcli.gpt2.runner import LoadError, Runner
+from ragcli.models import ModelFolder
+from ragcli.settings import cache_home
+from ragcli.tokenizer import check_vocabulary, read_byte_level
+
+__all__ = ["Gpt2Engine", "runs_here"]
+
+Logits = NDArray[np.float32]
+Note = Callable[[str], None]
+Precision = Literal["float32", "int8", "int4"]
+
+AUTO: Precision = "int8"
+_PREFILL = 256  # tokens read at once: what they compute stays in the processor's cache
+_CHUNK = 128  # tokens whose logits are held at once where those of all are asked for
+
+
+class Gpt2Engine:
+    """Hold a model, its tokenizer, and the key/value state of the rows that are being written."""
+
+    def __init__(
+        self, folder: ModelFolder, config: dict[str, Any], precision: Precision | Literal["auto"], note: Note
+    ) -> None:
+        """Load the model, and prepare it first where that was not done yet.
+
+        Raises RagcliError where the folder holds no GPT-2, or a damaged one.
+        """
+        self.name = folder.name
+        shape = read_shape(folder, config)
+        self._tokenizer = read_byte_level(folder)
+        check_vocabulary(folder, self._tokenizer, shape.vocab)
+        self._checkpoint = Checkpoint(folder, shape)
+        self.context = shape.context
+        self.end_ids = _end_ids(folder, config)
+        self._runner = _open_runner(self._checkpoint, AUTO if precision == "auto" else precision, note)
+
+    def encode(self, text: str) -> list[int]:
+        """Return the token ids of a prompt, with the tokens that the model wants before it."""
+        return list(self._tokenizer.encode(text).ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of token ids, special tokens left out; half a character becomes U+FFFD."""
+        return str(self._tokenizer.decode(list(ids)))
+
+    def prefill(self, prompt_ids: Sequence[int], rows: int) -> Logits:
+        """Forget what was before, read the prompt once, and return the logits (rows, vocab) that follow it."""
+        self._runner.reset(1)
+        for begin in range(0, len(prompt_ids), _PREFILL):
+            chunk = prompt_ids[begin : begin + _PREFILL]
+            logits = self._add([chunk], [len(chunk) - 1])
+        if rows > 1:
+            self._runner.repeat(rows)
+        return np.repeat(logits, rows, axis=0)
+
+    def step(self, token_ids: Sequence[int]) -> Logits:
+        """Add one token to each row and return the logits (rows, vocab) that follow."""
+        return self._add([[token] for token in token_ids], range(len(token_ids)))
+
+    def log_probabilities(self, ids: Sequence[int], start: int) -> NDArray[np.float32]:
+        """Return the natural log-probabilities of ids[start:], each given all tokens before it.
+
+        `start` is at least 1, and `ids` fit into the context. The state of the rows is forgotten.
+        """
+        self._runner.reset(1)
+        found = [np.zeros(0, dtype=np.float32)]
+        for begin in range(0, len(ids) - 1, _CHUNK):
+            chunk = ids[begin : min(begin + _CHUNK, len(ids) - 1)]
+            wanted = range(max(start - 1 - begin, 0), len(chunk))
+            logits = self._add([chunk], wanted)
+            found.append(_chosen(logits, ids[begin + wanted.start + 1 : begin + len(chunk) + 1]))
+        return np.concatenate(found)
+
+    def _add(self, rows: Sequence[Sequence[int]], wanted: Sequence[int]) -> Logits:
+        """Add as many tokens to each row; return the logits at some of the places, counted through all rows."""
+        ids = np.array(rows, dtype=np.int64)
+        added = np.full(len(ids), ids.shape[1], dtype=np.int32)
+        places = self._runner.lengths[:, np.newaxis] + np.arange(ids.shape[1])
+        embeddings = self._checkpoint.rows("wte.weight", ids) + self._checkpoint.rows("wpe.weight", places)
+        return self._runner.run(embeddings, added, np.array(wanted, dtype=np.int64))
+
+
+def _chosen(logits: Logits, ids: Sequence[int]) -> Logits:
+    """Return the log-probability of one token a row."""
+    largest = logits.max(axis=1, keepdims=True)
+    chosen = np.take_along_axis(logits, np.array(ids, dtype=np.int64).reshape(-1, 1), axis=1) - largest
+    logits -= largest
+    total = np.exp(logits, out=logits).sum(axis=1, dtype=np.float64)
+    return np.asarray(chosen[:, 0] - np.log(total), dtype=np.float32)
+
+
+def _open_runner(checkpoint: Checkpoint, precision: Precision, note: Note) -> Runner:
+    """Load the prepared graph; prepare it where there is none in the cache, or none that can be used."""
+    home = cache_home() / "engines"
+    folder = home / cache.graph_key(home, checkpoint.files, f"{checkpoint.shape} {precision}")
+    if folder.exists():
+        try:
+            cache.check(folder)
+            return Runner(folder / cache.GRAPH, checkpoint.shape)
+        except (cache.UnusableError, LoadError) as error:
+            note(f"the prepared model in {folder} cannot be used ({error}); it is prepared anew")
+    try:
+        cache.build(folder, lambda path: _write(checkpoint, precision, path))
+    except OSError as error:
+        note(f"cannot keep the prepared model in {home} ({error.strerror}); every run prepares it anew")
+        return _open_without_cache(checkpoint, precision)
+    note(f"prepared the model for {precision}, once: {cache.size(folder) / 1e6:.0f} MB in {folder}")
+    return Runner(folder / cache.GRAPH, checkpoint.shape)
+
+
+def _open_without_cache(checkpoint: Checkpoint, precision: Precision) -> Runner:
+    try:
+        with tempfile.TemporaryDirectory(prefix="ragcli-", ignore_cleanup_errors=True) as folder:
+            _write(checkpoint, precision, Path(folder))
+            return Runner(Path(folder, cache.GRAPH), checkpoint.shape)
+    except OSError as error:
+        raise RagcliError(
+            f"cannot prepare the model: {error.strerror}", "Make room in the temporary folder."
+        ) from error
+
+
+def _write(checkpoint: Checkpoint, precision: Precision, folder: Path) -> None:
+    from ragcli.gpt2.graph import write_graph  # and with it onnx, which only a first run needs
+
+    write_graph(checkpoint, precision, folder)
+
+
+def _end_ids(folder: ModelFolder, config: dict[str, Any]) -> frozenset[int]:
+    """Return the end tokens that generation_config.json names, else config.json."""
+    try:
+        chosen = json.loads((folder.path / "generation_config.json").read_bytes()).get("eos_token_id")
+    except (OSError, ValueError, AttributeError):
+        chosen = config.get("eos_token_id", 50256)
+    ids = chosen if isinstance(chosen, list) else [chosen]
+    return frozenset(token for token in ids if isinstance(token, int))

@@ -1,0 +1,109 @@
+"""Keep built graphs in the cache folder: one folder for each checkpoint and precision, whole or not there at all."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+GRAPH = "graph.onnx"
+WEIGHTS = "weights.bin"
+
+_VERSION = 1  # of what is built; raise it with every change of the graph
+_FACTS = "facts.json"
+_DIGESTS = "digests"
+
+
+class UnusableError(Exception):
+    """Report that what the cache holds cannot be used, and why."""
+
+
+def graph_key(home: Path, files: Sequence[Path], facts: str) -> str:
+    """Return the name of a graph's folder: a hash of the checkpoint's files and of what else the graph depends on."""
+    digests = [_digest(home / _DIGESTS, file.resolve()) for file in files]
+    return hashlib.sha256("\n".join([facts, *digests]).encode()).hexdigest()[:32]
+
+
+def check(folder: Path) -> None:
+    """Raise UnusableError for a folder that another version built, or that is not as it was built.
+
+    Of the weights only the size is compared: a hash of them would take longer than loading them.
+    """
+    try:
+        facts = json.loads((folder / _FACTS).read_bytes())
+        if facts["version"] != _VERSION:
+            raise UnusableError("another version of ragcli built it")
+        if facts != _facts(folder):
+            raise UnusableError("it is damaged")
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UnusableError("it is damaged") from error
+
+
+def build(folder: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a folder, which appears under its name once it is whole. Raises OSError."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=folder.parent))
+    try:
+        write(unfinished)
+        (unfinished / _FACTS).write_text(json.dumps(_facts(unfinished)), encoding="utf-8")
+        for file in unfinished.iterdir():
+            _sync(file)
+        _replace(unfinished, folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def size(folder: Path) -> int:
+    """Return how many bytes a graph takes."""
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+
+
+def _replace(new: Path, folder: Path) -> None:
+    """Put a folder under its name; where another process does so at the same moment, either is right."""
+    if folder.exists():
+        folder.rename(new / "old")
+    try:
+        new.rename(folder)
+    except OSError:
+        if not (folder / _FACTS).is_file():
+            raise
+    shutil.rmtree(folder / "old", ignore_errors=True)
+
+
+def _facts(folder: Path) -> dict[str, object]:
+    graph = hashlib.sha256((folder / GRAPH).read_bytes()).hexdigest()
+    return {"version": _VERSION, "graph": graph, "weights": (folder / WEIGHTS).stat().st_size}
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb+") as opened:
+        os.fsync(opened.fileno())
+
+
+def _digest(folder: Path, file: Path) -> str:
+    """Return the hash of a file, which is remembered as long as its size and time of change stay."""
+    memory = folder / hashlib.sha256(os.fsencode(file)).hexdigest()[:32]
+    status = file.stat()
+    state = f"{status.st_size} {status.st_mtime_ns} "
+    try:
+        known = memory.read_text(encoding="ascii")
+    except (OSError, ValueError):
+        known = ""
+    if known.startswith(state):
+        return known.removeprefix(state)
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    _remember(memory, state + digest)
+    return digest
+
+
+def _remember(memory: Path, line: str) -> None:
+    try:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=memory.parent, delete=False, encoding="ascii") as file:
+            file.write(line)
+        Path(file.name).replace(memory)
+    except OSError:
+        pass  # it is hashed again next time; whoever builds the graph says that the folder cannot be written

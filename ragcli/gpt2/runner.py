@@ -1,0 +1,114 @@
+"""Run the graph: one ONNX Runtime session, and the key/value buffers that it writes in place."""
+
+import platform
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as states
+
+from ragcli.errors import first_line
+from ragcli.gpt2.checkpoint import Matrix, Shape
+
+_LOAD_ERRORS = (
+    *(states.Fail, states.InvalidArgument, states.InvalidGraph, states.InvalidProtobuf),
+    *(states.NoSuchFile, states.NotImplemented, states.RuntimeException),
+)
+_GROW = 256  # positions that the buffers grow by at least
+
+
+class LoadError(Exception):
+    """Report that a graph cannot be loaded, and what ONNX Runtime says of it."""
+
+
+class Runner:
+    """Hold a session and the state of its rows: `lengths` (rows,) says how many positions of each are filled."""
+
+    def __init__(self, graph: Path, shape: Shape) -> None:
+        """Load a graph; raises LoadError where it or its weights are damaged."""
+        try:
+            self._session = ort.InferenceSession(graph, _options(), providers=["CPUExecutionProvider"])
+        except _LOAD_ERRORS as error:
+            raise LoadError(first_line(error)) from error
+        self._binding = self._session.io_binding()
+        self._shape = shape
+        self.lengths = np.zeros(0, dtype=np.int32)
+        self._allocate(0, 0)
+
+    def reset(self, rows: int) -> None:
+        """Forget all rows, and begin this many."""
+        self.lengths = np.zeros(rows, dtype=np.int32)
+        if self._state.shape[2] != rows:
+            self._allocate(rows, _GROW)
+
+    def repeat(self, rows: int) -> None:
+        """Copy the only row, so that there are this many."""
+        filled = int(self.lengths[0])
+        state = self._state[:, :, :1, :, :filled]
+        self._allocate(rows, self._state.shape[4])
+        self._state[:, :, :, :, :filled] = state
+        self.lengths = np.repeat(self.lengths, rows)
+
+    def run(self, embeddings: Matrix, added: NDArray[np.int32], wanted: NDArray[np.int64]) -> Matrix:
+        """Add tokens to the rows; return the logits (n, vocab) at the wanted places of the flattened input.
+
+        `embeddings` is (rows, tokens, width), of which the first `added` (rows,) of each row count.
+        """
+        after = self.lengths + added
+        self._reserve(int(self.lengths.max()) + embeddings.shape[1])
+        binding = self._binding
+        binding.bind_cpu_input("embeddings", embeddings)
+        binding.bind_cpu_input("wanted", wanted)
+        binding.bind_cpu_input("lengths", added)
+        binding.bind_cpu_input("last", after - 1)
+        binding.bind_cpu_input("total", np.array(after.max(), dtype=np.int32))
+        logits = np.empty((len(wanted), self._shape.vocab), dtype=np.float32)
+        binding.bind_output("logits", "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
+        self._session.run_with_iobinding(binding)
+        self.lengths = after
+        return logits
+
+    def _reserve(self, positions: int) -> None:
+        """Grow the buffers for this many positions; what they hold stays."""
+        before = self._state
+        if positions <= before.shape[4]:
+            return
+        self._allocate(len(self.lengths), max(positions, before.shape[4] + _GROW))
+        self._state[:, :, :, :, : before.shape[4]] = before
+
+    def _allocate(self, rows: int, positions: int) -> None:
+        shape = self._shape
+        positions = -(-positions // _GROW) * _GROW
+        size = (shape.layers, 2, rows, shape.heads, positions, shape.head_width)
+        self._state: Matrix = np.zeros(size, dtype=np.float32)
+        self._bind_state()
+
+    def _bind_state(self) -> None:
+        for i in range(self._shape.layers):
+            for k, kind in enumerate(("key", "value")):
+                buffer = self._state[i, k]
+                place = ("cpu", 0, np.float32, buffer.shape, buffer.ctypes.data)
+                self._binding.bind_input(f"{kind}.{i}", *place)
+                self._binding.bind_output(f"new_{kind}.{i}", *place)
+
+
+def _options() -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    if _needs_care():
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    return options
+
+
+def _needs_care() -> bool:
+    """Tell whether the fast 8-bit kernel may overflow: on x86 without VNNI. The exact one takes twice as long.
+
+    Source: ONNX Runtime's documentation of quantization, "U8S8 on AVX2 and AVX512".
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return False
+    try:
+        return "vnni" not in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except (OSError, ValueError):  # not Linux: nobody tells
+        return True

@@ -1,0 +1,458 @@
+"""Compare GPT-2 on ONNX Runtime with transformers, damage checkpoints and cache, measure what rounding costs."""
+
+import json
+import os
+import shutil
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from safetensors.torch import load_file as load_torch
+from safetensors.torch import save_file as save_torch
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
+
+from ragcli.errors import RagcliError
+from ragcli.generate import Engine, Options, Precision, complete, open_engine
+from ragcli.gpt2 import Gpt2Engine
+from ragcli.gpt2.checkpoint import runs_here
+from ragcli.gpt2.quantize import BLOCK, Block, balance, to_4_bits, to_8_bits
+from ragcli.models import PACKAGED, ModelFolder
+from ragcli.sampling import Sampling
+from tests.support import ROOT, run_process
+
+VOCAB = 300
+SHAPES: dict[str, dict[str, Any]] = {
+    "small": {"n_embd": 32, "n_layer": 2, "n_head": 2},
+    "odd": {"n_embd": 60, "n_layer": 3, "n_head": 5, "n_inner": 100, "layer_norm_epsilon": 1e-3, "vocab_size": 301},
+    "wide": {"n_embd": 128, "n_layer": 1, "n_head": 2, "activation_function": "gelu", "scale_attn_weights": False},
+    "untied": {"n_embd": 48, "n_layer": 4, "n_head": 4, "tie_word_embeddings": False, "activation_function": "relu"},
+    "by layer": {"n_embd": 64, "n_layer": 3, "n_head": 4, "scale_attn_by_inverse_layer_idx": True},
+}
+PROMPTS = [np.random.default_rng(i).integers(0, VOCAB, n).tolist() for i, n in enumerate((1, 2, 7, 31, 32, 33, 290))]
+
+Notes = list[str]
+
+
+def write_gpt2(folder: Path, **config: Any) -> Path:
+    """Write a random GPT-2, its biases and norms random as well, with the packaged model's tokenizer cut to size."""
+    torch.manual_seed(0)
+    sizes = {"vocab_size": VOCAB, "n_positions": 300, "bos_token_id": 0, "eos_token_id": 0, "initializer_range": 0.2}
+    model = GPT2LMHeadModel(GPT2Config(**{**sizes, **config}))
+    for parameter in model.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    model.save_pretrained(folder)
+    write_tokenizer(folder, VOCAB)
+    return folder
+
+
+def write_tokenizer(folder: Path, size: int) -> None:
+    content = json.loads((PACKAGED / "tokenizer.json").read_text())
+    vocabulary = {token: i for token, i in content["model"]["vocab"].items() if i < size}
+    content["model"]["vocab"] = vocabulary
+    merges = [merge if isinstance(merge, list) else merge.split(" ") for merge in content["model"]["merges"]]
+    content["model"]["merges"] = [merge for merge in merges if "".join(merge) in vocabulary]
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+
+
+@pytest.fixture(scope="module", params=SHAPES)
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_gpt2(tmp_path_factory.mktemp("models") / "model", **SHAPES[request.param])
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return write_gpt2(tmp_path / "small", **SHAPES["small"])
+
+
+def opened(folder: Path, precision: Precision = "float32", notes: Notes | None = None) -> Gpt2Engine:
+    engine = open_engine(ModelFolder("model", folder), precision, (notes if notes is not None else []).append)
+    assert isinstance(engine, Gpt2Engine)
+    return engine
+
+
+def transformers_logits(folder: Path, ids: Sequence[int]) -> NDArray[np.float32]:
+    """Return the logits (tokens, vocab) that transformers gives."""
+    network: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    with torch.inference_mode():
+        return np.asarray(network(torch.tensor([list(ids)])).logits[0].numpy())
+
+
+# Agreement
+
+
+def test_logits_are_those_of_transformers(model: Path) -> None:
+    engine = opened(model)
+    for ids in PROMPTS:
+        np.testing.assert_allclose(engine.prefill(ids, 1)[0], transformers_logits(model, ids)[-1], atol=1e-3)
+
+
+def test_steps_give_what_one_pass_gives_in_each_row(model: Path) -> None:
+    engine = opened(model)
+    ids = PROMPTS[-1]
+    expected = transformers_logits(model, ids)
+    engine.prefill(ids[:250], 3)  # the buffers grow on the way
+    for n in range(250, 290):
+        logits = engine.step([ids[n]] * 3)
+        np.testing.assert_allclose(logits, np.repeat(expected[n : n + 1], 3, axis=0), atol=1e-3)
+
+
+def test_rows_that_part_do_not_mix(small: Path) -> None:
+    engine = opened(small)
+    prompt, ends = PROMPTS[3], ([5, 6, 7], [8, 9, 10])
+    engine.prefill(prompt, 2)
+    for pair in zip(*ends, strict=True):
+        together = engine.step(pair)
+    for row, end in enumerate(ends):
+        np.testing.assert_allclose(together[row], transformers_logits(small, [*prompt, *end])[-1], atol=1e-3)
+
+
+def test_greedy_tokens_are_those_of_transformers(model: Path) -> None:
+    engine, prompt = opened(model), PROMPTS[2]
+    network: Any = AutoModelForCausalLM.from_pretrained(model)
+    network.generation_config.eos_token_id = None
+    output = network.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=200, pad_token_id=0)
+    ours = [int(engine.prefill(prompt, 1).argmax())]
+    while len(ours) < 200:
+        ours.append(int(engine.step(ours[-1:]).argmax()))
+    assert ours == output[0, len(prompt) :].tolist()
+
+
+def test_a_second_prompt_knows_nothing_of_the_first(small: Path) -> None:
+    engine = opened(small)
+    fresh = engine.prefill(PROMPTS[2], 1)
+    engine.prefill(PROMPTS[-1], 4)
+    engine.step([1, 2, 3, 4])
+    np.testing.assert_array_equal(engine.prefill(PROMPTS[2], 1), fresh)
+
+
+# Checkpoints
+
+
+def bfloat16(folder: Path) -> None:
+    tensors = load_torch(folder / "model.safetensors")
+    save_torch({k: v.bfloat16() for k, v in tensors.items()}, folder / "model.safetensors", {"format": "pt"})
+
+
+def float16(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    save_file({k: v.astype(np.float16) for k, v in tensors.items()}, folder / "model.safetensors", {"format": "pt"})
+
+
+def without_prefix(folder: Path) -> None:
+    """Name tensors as the first GPT-2 on the hub does, with its causal masks."""
+    tensors = {k.removeprefix("transformer."): v for k, v in load_file(folder / "model.safetensors").items()}
+    tensors["h.0.attn.bias"] = np.tri(300, dtype=np.uint8)[np.newaxis, np.newaxis]
+    tensors["h.1.attn.masked_bias"] = np.array(-1e4, dtype=np.float32)
+    tensors["lm_head.weight"] = tensors["wte.weight"]
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+
+def sharded(folder: Path) -> None:
+    tensors = list(load_file(folder / "model.safetensors").items())
+    (folder / "model.safetensors").unlink()
+    shards = {"model-1-of-2.safetensors": tensors[:9], "model-2-of-2.safetensors": tensors[9:]}
+    for name, part in shards.items():
+        save_file(dict(part), folder / name, {"format": "pt"})
+    places = {name: shard for shard, part in shards.items() for name, _ in part}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
+
+
+@pytest.mark.parametrize("change", [bfloat16, float16, without_prefix, sharded])
+def test_a_checkpoint_may_be_stored_in_many_ways(small: Path, change: Callable[[Path], None]) -> None:
+    change(small)
+    for ids in PROMPTS[:4]:
+        np.testing.assert_allclose(opened(small).prefill(ids, 1)[0], transformers_logits(small, ids)[-1], atol=1e-3)
+
+
+def extra_tensor(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    save_file({**tensors, "score.weight": np.zeros(3, np.float32)}, folder / "model.safetensors", {"format": "pt"})
+
+
+def misshapen_tensor(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    tensors["transformer.ln_f.bias"] = np.zeros(33, np.float32)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+
+def integer_tensor(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    tensors["transformer.ln_f.bias"] = np.zeros(32, np.int32)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (extra_tensor, "1 tensors that no GPT-2 has, transformer.score.weight"),
+        (misshapen_tensor, "transformer.ln_f.bias does not have the size"),
+        (integer_tensor, "unknown type"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"\xff" * 50), "cannot load"),
+        (lambda folder: write_tokenizer(folder, 400), "400 tokens, its embedding only 300"),
+    ],
+)
+def test_a_checkpoint_that_is_no_gpt2_is_refused(small: Path, damage: Callable[[Path], None], words: str) -> None:
+    damage(small)
+    with pytest.raises(RagcliError, match=words) as caught:
+        opened(small)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "config", [{}, {"model_type": "llama"}, {"activation_function": "silu"}, {"add_cross_attention": True}]
+)
+def test_what_the_graph_does_not_know_is_left_to_transformers(config: dict[str, Any]) -> None:
+    assert runs_here({"model_type": "gpt2"})
+    assert not runs_here({"model_type": "gpt2", **config} if config else {})
+
+
+def test_another_family_runs_at_float32_only(small: Path) -> None:
+    config = json.loads((small / "config.json").read_text())
+    (small / "config.json").write_text(json.dumps({**config, "activation_function": "silu"}))
+    assert not isinstance(open_engine(ModelFolder("other", small)), Gpt2Engine)
+    with pytest.raises(RagcliError, match="float32 only"):
+        open_engine(ModelFolder("other", small), "int8")
+
+
+# The cache
+
+
+def engines() -> Path:
+    return Path(os.environ["RAGCLI_CACHE"]) / "engines"
+
+
+def kept() -> list[Path]:
+    return sorted(path for path in engines().iterdir() if path.name != "digests")
+
+
+def test_a_model_is_prepared_once_for_each_checkpoint_and_precision(small: Path) -> None:
+    notes: Notes = []
+    first = opened(small, "float32", notes).prefill(PROMPTS[3], 1)
+    [folder] = kept()
+    assert len(notes) == 1 and str(folder) in notes[0] and "MB" in notes[0]
+    again = opened(small, "float32", notes).prefill(PROMPTS[3], 1)
+    assert len(notes) == 1 and np.array_equal(first, again)
+    opened(small, "int8", notes)
+    without_prefix(small)
+    opened(small, "float32", notes)
+    assert len(notes) == len(kept()) == 3
+
+
+def flip(name: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        content = bytearray((folder / name).read_bytes())
+        content[len(content) // 2] ^= 0xFF
+        (folder / name).write_bytes(content)
+
+    return change
+
+
+def cut(name: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        (folder / name).write_bytes((folder / name).read_bytes()[:-1])
+
+    return change
+
+
+def lose(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+def other_version(folder: Path) -> None:
+    facts = json.loads((folder / "facts.json").read_text())
+    (folder / "facts.json").write_text(json.dumps({**facts, "version": 0}))
+
+
+def empty_file(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (flip("graph.onnx"), "damaged"),
+        (cut("graph.onnx"), "damaged"),
+        (cut("weights.bin"), "damaged"),
+        (lose("weights.bin"), "damaged"),
+        (lose("facts.json"), "damaged"),
+        (cut("facts.json"), "damaged"),
+        (other_version, "another version"),
+        (empty_file, "damaged"),
+    ],
+)
+def test_what_is_damaged_is_prepared_anew_with_a_note(
+    tmp_path: Path, damage: Callable[[Path], None], words: str
+) -> None:
+    small = write_gpt2(tmp_path / "large", n_embd=128, n_layer=1, n_head=2)  # weights beside the graph
+    before = opened(small).prefill(PROMPTS[3], 1)
+    [folder] = kept()
+    damage(folder)
+    notes: Notes = []
+    np.testing.assert_array_equal(opened(small, notes=notes).prefill(PROMPTS[3], 1), before)
+    assert len(notes) == 2 and words in notes[0] and "prepared" in notes[1] and kept() == [folder]
+    opened(small, notes=notes)
+    assert len(notes) == 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_done_without(small: Path) -> None:
+    engines().mkdir(parents=True)
+    engines().chmod(stat.S_IRUSR | stat.S_IXUSR)
+    notes: Notes = []
+    opened(small, notes=notes)
+    assert len(notes) == 1 and "cannot keep" in notes[0]
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (small / "file").write_text("")
+    expected = opened(small).prefill(PROMPTS[3], 1)
+    monkeypatch.setenv("RAGCLI_CACHE", str(small / "file"))
+    notes: Notes = []
+    np.testing.assert_array_equal(opened(small, notes=notes).prefill(PROMPTS[3], 1), expected)
+    assert len(notes) == 1 and "cannot keep" in notes[0] and "Not a directory" in notes[0]
+
+
+def test_a_failed_build_leaves_nothing(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ragcli.gpt2 import cache
+
+    def broken(folder: Path) -> None:
+        (folder / "graph.onnx").write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        cache.build(engines() / "name", broken)
+    assert list(engines().iterdir()) == []
+
+
+# Rounding
+
+
+def random_block(width: int = 64, inner: int = 96) -> Block:
+    rng = np.random.default_rng(0)
+
+    def draw(*size: int) -> NDArray[np.float32]:
+        return rng.standard_normal(size).astype(np.float32)
+
+    d = width
+    norm, linear = ((d,), (d,)), ((d, 3 * d), (3 * d,), (d, d), (d,))
+    return Block(*(draw(*size) for size in (*norm, *linear, *norm, (d, inner), (inner,), (inner, d), (d,))))
+
+
+def run_block(block: Block, normed: NDArray[np.float32]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Return what the attention adds where each token sees itself only, and what goes into the activation."""
+    width = len(block.out)
+    values = ((normed * block.ln_1 + block.ln_1_bias) @ block.qkv + block.qkv_bias)[:, -width:]
+    return values @ block.out + block.out_bias, (normed * block.ln_2 + block.ln_2_bias) @ block.up + block.up_bias
+
+
+def test_balancing_changes_no_function_and_undoes_outliers() -> None:
+    block = random_block()
+    channels = [3, 17, 40]
+    ln_1, bias, qkv = block.ln_1.copy(), block.ln_1_bias.copy(), block.qkv.copy()
+    ln_1[channels] *= 50
+    bias[channels] *= 50
+    qkv[channels] /= 50
+    planted = block._replace(ln_1=ln_1, ln_1_bias=bias, qkv=qkv)
+    for part, expected in zip(balance(planted), balance(block), strict=True):
+        np.testing.assert_allclose(part, expected, rtol=1e-4)
+    normed = np.random.default_rng(1).standard_normal((5, 64)).astype(np.float32)
+    for ours, expected in zip(run_block(balance(block), normed), run_block(block, normed), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-2)
+
+
+def test_balancing_leaves_channels_that_are_off() -> None:
+    block = random_block()
+    block.ln_1[5] = block.ln_1_bias[5] = 0
+    block.qkv[6] = 0
+    balanced = balance(block)
+    assert all(np.isfinite(part).all() for part in balanced)
+    assert balanced.ln_1[5] == 0 and (balanced.qkv[6] == 0).all()
+
+
+def test_rounding_to_8_bits_is_off_by_half_a_step_at_most() -> None:
+    weight = np.random.default_rng(0).standard_normal((50, 7)).astype(np.float32)
+    weight[:, 3] = 0
+    values, scale = to_8_bits(weight)
+    assert np.abs(values).max(axis=0).tolist() == [127, 127, 127, 0, 127, 127, 127]
+    assert (np.abs(values * scale - weight) <= scale / 2 * 1.001).all()
+
+
+def test_rounding_to_4_bits_is_off_by_half_a_step_at_most() -> None:
+    weight = np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32)
+    packed, scale = to_4_bits(weight)
+    assert packed.shape == (3, 2, BLOCK // 2) and scale.shape == (3, 2)
+    values = np.stack([packed & 15, packed >> 4], axis=-1).reshape(3, 2, BLOCK).astype(np.float32) - 8
+    restored = (values * scale[..., np.newaxis]).reshape(3, -1).T
+    assert (restored[50:] == 0).all()
+    assert (np.abs(restored[:50] - weight) <= np.repeat(scale.T, BLOCK, axis=0)[:50] / 2 * 1.001).all()
+
+
+def plant_outliers(folder: Path) -> Path:
+    """Copy the packaged model with a few channels scaled by 50, which the next weights undo: the same function."""
+    shutil.copytree(PACKAGED, folder)
+    tensors, rng = load_file(folder / "model.safetensors"), np.random.default_rng(1)
+    for i in range(4):
+        for norm, linear in (("ln_1", "attn.c_attn"), ("ln_2", "mlp.c_fc")):
+            channels = rng.choice(192, 4, replace=False)
+            for kind in ("weight", "bias"):
+                tensors[f"transformer.h.{i}.{norm}.{kind}"][channels] *= 50
+            tensors[f"transformer.h.{i}.{linear}.weight"][channels] /= 50
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+def perplexity(engine: Engine) -> float:
+    """Return the perplexity of the first sample passages."""
+    lines = (ROOT / "sample_data" / "python.jsonl").read_text(encoding="utf-8").splitlines()[:20]
+    texts = [engine.encode(json.loads(line)["text"])[: engine.context] for line in lines]
+    found = np.concatenate([engine.log_probabilities(ids, 1) for ids in texts])
+    assert len(found) > 2000
+    return float(np.exp(-found.mean()))
+
+
+def test_8_bits_cost_less_than_a_hundredth_of_perplexity_with_outliers_or_without(tmp_path: Path) -> None:
+    exact = perplexity(opened(PACKAGED))
+    assert perplexity(opened(PACKAGED, "int8")) == pytest.approx(exact, rel=0.01)
+    planted = plant_outliers(tmp_path / "planted")
+    assert perplexity(opened(planted)) == pytest.approx(exact, rel=1e-3)
+    assert perplexity(opened(planted, "int8")) == pytest.approx(exact, rel=0.01)
+
+
+def test_4_bits_answer_nearly_the_same() -> None:
+    assert perplexity(opened(PACKAGED, "int4")) == pytest.approx(perplexity(opened(PACKAGED)), rel=0.1)
+
+
+# The command line
+
+
+@pytest.mark.parametrize("precision", ["auto", "float32", "int8", "int4"])
+def test_the_precision_is_an_option(small: Path, precision: str) -> None:
+    options = ("--model", small, "--precision", precision, "--max-new-tokens", "2", "--seed", "1")
+    first = run_process("generate", "Once", *options)
+    assert first.code == 0 and f"for {'int8' if precision == 'auto' else precision}, once" in first.err
+    second = run_process("generate", "Once", *options)
+    assert (second.code, second.out, second.err) == (0, first.out, "")
+
+
+def test_the_end_token_ends(small: Path) -> None:
+    engine = opened(small)
+    assert engine.end_ids == {0} and engine.context == 300
+    (small / "generation_config.json").write_text('{"eos_token_id": [5, 6]}')
+    assert opened(small).end_ids == {5, 6}
+    (small / "generation_config.json").unlink()
+    assert opened(small).end_ids == {0}
+
+
+def test_the_context_can_be_filled_and_not_more(small: Path) -> None:
+    engine = opened(small)
+    engine.end_ids = frozenset()
+    prompt = "a" * 280
+    [done] = complete(engine, prompt, Options(10**6, Sampling(temperature=0)))
+    assert (done.tokens, done.ended) == (300 - len(engine.encode(prompt)), "context")
