@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -259,6 +260,24 @@ def test_an_argument_that_is_not_utf8_is_answered_by_two_lines(ragcli: Run, corp
 def test_a_home_that_cannot_be_a_folder(ragcli: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("RAGCLI_HOME", str(corpus))
     assert_two_lines(ragcli(name, corpus if name == "index" else "owl"), 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "package"),
+    [
+        (["eval", "retrieval", "x"], "ir_measures"),
+        (["eval", "answers", "x"], "rapidfuzz"),
+        (["eval", "compare", "x", "x"], "scipy"),
+    ],
+)
+def test_a_missing_extra_is_named(line: list[str], package: str) -> None:
+    program = f"import sys; sys.modules[{package!r}] = None; from ragcli.cli import main; sys.exit(main({line!r}))"
+    done = subprocess.run([sys.executable, "-c", program], env=environment({}), capture_output=True, text=True)
+    assert done.returncode == ExitCode.ERROR
+    assert done.stderr.splitlines() == [
+        f"Error: this needs the package {package}, which is not installed",
+        "Install it: pip install 'ragcli[eval]'.",
+    ]
 
 
 # Settings: flag > environment > ragcli.toml > default

@@ -17,6 +17,8 @@ _EXIT_CODES = (
     "6 done with rejects · 7 gate failed · 130 interrupted."
 )
 
+_EXTRAS = {"ir_measures": "eval", "pytrec_eval": "eval", "scipy": "eval", "rapidfuzz": "eval"}
+
 app = typer.Typer(
     help="Retrieval-augmented generation from the shell: index texts, search them, ask them.",
     epilog=_EXIT_CODES,
@@ -75,6 +77,12 @@ def main(argv: list[str] | None = None) -> int:
             UsageError(e.format_message(), f"Try: {context.command_path if context else 'ragcli'} --help")
         )
         return ExitCode.USAGE
+    except ModuleNotFoundError as e:
+        if e.name not in _EXTRAS:
+            raise
+        hint = f"Install it: pip install 'ragcli[{_EXTRAS[e.name]}]'."
+        render.print_error(RagcliError(f"this needs the package {e.name}, which is not installed", hint))
+        return ExitCode.ERROR
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
