@@ -78,10 +78,11 @@ def main(argv: list[str] | None = None) -> int:
         )
         return ExitCode.USAGE
     except ModuleNotFoundError as e:
-        if e.name not in _EXTRAS:
+        package = str(e.name).partition(".")[0]
+        if package not in _EXTRAS:
             raise
-        hint = f"Install it: pip install 'ragcli[{_EXTRAS[e.name]}]'."
-        render.print_error(RagcliError(f"this needs the package {e.name}, which is not installed", hint))
+        hint = f"Install it: pip install 'ragcli[{_EXTRAS[package]}]'."
+        render.print_error(RagcliError(f"this needs the package {package}, which is not installed", hint))
         return ExitCode.ERROR
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
