@@ -124,6 +124,12 @@ def test_every_measure_of_the_library_is_computed_or_refused(name: str) -> None:
         score({"q": {"a": 2.0, "b": 1.0}}, {"q": {"b": 1}}, measures)
 
 
+def test_a_measure_that_needs_another_package_names_it() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_measure("nDCG(dcg='exp-log2')@10")
+    assert "ranx" in caught.value.hint
+
+
 def test_the_search_goes_as_deep_as_the_deepest_measure() -> None:
     assert depth(parse_measures(["AP", "nDCG@10"]).values()) == 100
     assert depth(parse_measures(["R@250"]).values()) == 250

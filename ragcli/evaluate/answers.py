@@ -79,8 +79,8 @@ def evaluate_answers(job: AnswersJob, open_engine: Callable[[], Engine], listene
     path = job.questions / "qa.jsonl" if job.questions.is_dir() else job.questions
     found = read_questions(path)
     questions = found.items[: job.limit]
-    engine = open_engine()
     with _store(job, found, listener) as (store, rejected):
+        engine = open_engine()
         given = _all(questions, lambda question: ask(store, lambda: engine, question.text, job.ask), job, listener)
         index = store.counts()._asdict()
     details: dict[str, Any] = {"queries": {one.question.id: _shown(one) for one in given}}

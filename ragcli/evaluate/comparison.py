@@ -73,9 +73,9 @@ def compare(a: Report, b: Report, measure: str | None = None) -> Comparison:
     names = [name for name in a.metrics if name in b.metrics and _pairs(a, b, shared, name)]
     if not names:
         raise RagcliError("the reports have no measure in common", "Measure again with the same measures.")
-    looked_at = names[0] if measure is None else measure
-    if looked_at not in names:
-        raise UsageError(f"the reports do not share the measure {looked_at!r}", f"They share: {', '.join(names)}.")
+    looked_at = next((name for name in names if measure is None or name.lower() == measure.lower()), None)
+    if looked_at is None:
+        raise UsageError(f"the reports do not share the measure {measure!r}", f"They share: {', '.join(names)}.")
     return Comparison(
         a,
         b,

@@ -13,9 +13,9 @@ from ragcli.errors import UsageError
 DEFAULT_MEASURES = ("nDCG@10", "R@10", "R@100", "RR@10", "AP", "P@5", "P@10", "Success@1", "Success@5")
 _FORM = re.compile(r"([^\W\d][\w-]*)(\(.*\))?(?:@([\d.]+))?")
 
-# All but gdeval: it is a Perl script, and fails on its own input.
+# All but two: gdeval is a Perl script that fails on its own input, pyndeval judges by subtopics, which qrels here lack.
 _PROVIDERS: Any = ir_measures.providers.FallbackProvider(  # type: ignore[no-untyped-call]
-    [provider for provider in ir_measures.DefaultPipeline.providers if provider is not ir_measures.gdeval]
+    [provider for provider in ir_measures.DefaultPipeline.providers if provider.NAME not in ("gdeval", "pyndeval")]
 )
 
 Run = Mapping[str, Mapping[str, float]]
@@ -46,7 +46,8 @@ def parse_measure(name: str) -> Any:
     except (ValueError, TypeError, SyntaxError, AssertionError) as e:
         raise _unknown(name) from e
     if not _PROVIDERS.supports(measure):
-        raise UsageError(f"the measure {name!r} cannot be computed here", "Leave it out, or say its cutoff: nDCG@10.")
+        ways = [provider.install_instructions() for provider in _PROVIDERS.providers if provider.supports(measure)]
+        raise UsageError(f"the measure {name!r} cannot be computed here", next(iter(ways), None) or "Leave it out.")
     return measure
 
 
