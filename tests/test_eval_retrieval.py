@@ -368,6 +368,28 @@ def test_a_failing_query_stops_all_or_is_counted() -> None:
         rank_queries(store, {"q2": "zebra"}, 10, keep_going=True)
 
 
+def test_an_empty_query_fails_for_itself(ragcli: Run, collection: Path) -> None:
+    write_lines(collection / "queries.jsonl", {"id": "q1", "text": "quick fox"}, {"id": "q2", "text": " "})
+    stopped = ragcli("eval", "retrieval", collection)
+    assert_two_lines_after_notes(stopped, ExitCode.USAGE, "query q2: the query is empty", "--keep-going")
+    result = ragcli("eval", "retrieval", collection, "--keep-going", "--measure", "RR@10")
+    assert result.code == ExitCode.REJECTS
+    [report] = result.objects()
+    assert report["failed"] == {"q2": "the query is empty"}
+    assert report["metrics"]["RR@10"] == (1 + 0) / 2
+
+
+@pytest.mark.parametrize("line", [b"{", b"[]", b"7", b'{"id": "q1"}', b'{"text": "x"}', b'{"id": null, "text": "x"}'])
+def test_what_is_no_query_is_said(ragcli: Run, collection: Path, line: bytes) -> None:
+    write_lines(collection / "queries.jsonl", {"id": "q1", "text": "fox"}, line)
+    assert_two_lines(ragcli("eval", "retrieval", collection), ExitCode.ERROR, "queries.jsonl:2")
+
+
+def test_one_query_with_two_texts(ragcli: Run, collection: Path) -> None:
+    write_lines(collection / "queries.jsonl", *({"id": "q1", "text": text} for text in ("fox", "fox", "owl")))
+    assert_two_lines(ragcli("eval", "retrieval", collection), ExitCode.ERROR, "queries.jsonl:3", "another text")
+
+
 def test_documents_that_are_none_are_counted(ragcli: Run, collection: Path) -> None:
     with (collection / "corpus.jsonl").open("a") as file:
         file.write('{"_id": "empty", "title": "only a title", "text": ""}\n')

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import orjson
 
-from ragcli.documents import Document, FieldNames, Reject, find_inputs, read_documents
+from ragcli.documents import Document, FieldNames, find_inputs, read_documents
 from ragcli.errors import RagcliError, UsageError
 
 _CORPUS = ("corpus.jsonl", "corpus.jsonl.gz", "documents.jsonl", "documents.jsonl.gz")
@@ -19,6 +19,7 @@ _QRELS = ("qrels/test.tsv", "qrels.tsv", "qrels.txt")
 _QUESTIONS = "qa.jsonl"
 _SPLIT = re.compile(r"(?:qrels[/-])(.+)\.tsv")
 _TAG = "ragcli"
+_QUERY_SHAPE = 'A query is a line of JSON: {"id": "…", "text": "…"}.'
 
 
 class Judged(NamedTuple):
@@ -124,16 +125,22 @@ def read_queries(path: Path) -> dict[str, str]:
         if queries.setdefault(query_id, text) != text:
             raise _wrong(path, number, f"query {query_id} has another text above", "Give each query an id of its own.")
     if not queries:
-        raise RagcliError(f"{path} holds no query", 'A query is a line of JSON: {"id": "…", "text": "…"}.')
+        raise RagcliError(f"{path} holds no query", _QUERY_SHAPE)
     return queries
 
 
 def _json_queries(path: Path) -> Iterator[tuple[int, str, str]]:
-    for number, item in enumerate(read_documents(find_inputs([path]), field_names(path)), 1):
-        if isinstance(item, Reject):
-            hint = 'A query is a line of JSON: {"id": "…", "text": "…"}.'
-            raise _wrong(path, item.line, item.reason, hint)
-        yield number, item.id, item.text
+    names = field_names(path)
+    for number, line in lines(path):
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError as e:
+            raise _wrong(path, number, f"not JSON: {e}", _QUERY_SHAPE) from e
+        query_id = record.get(names.id) if isinstance(record, dict) else None
+        text = record.get(names.text) if isinstance(record, dict) else None
+        if not isinstance(query_id, str | int) or not isinstance(text, str):
+            raise _wrong(path, number, "not a query", _QUERY_SHAPE)
+        yield number, str(query_id), text  # an empty text too: it fails when it is searched for
 
 
 def _tsv_queries(path: Path) -> Iterator[tuple[int, str, str]]:
