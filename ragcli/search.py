@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ragcli.errors import UsageError
 from ragcli.filters import Filter
 from ragcli.store import Hit, Store
-from ragcli.text import key_words
+from ragcli.text import split_words
 
 
 def search(store: Store, query: str, k: int = 10, filters: Sequence[Filter] = ()) -> list[Hit]:
@@ -16,4 +16,5 @@ def search(store: Store, query: str, k: int = 10, filters: Sequence[Filter] = ()
     if not query.strip():
         raise UsageError("the query is empty", "Say what to look for.")
     english = store.facts is not None and store.facts.language == "en"
-    return store.search(key_words(query) if english else query, k, filters)
+    about, light = split_words(query) if english else (query, "")
+    return store.search(about, k, filters, light)

@@ -11,6 +11,7 @@ from ragcli.filters import Filter
 FORMAT_VERSION = 1
 LOCAL = "local"
 MAX_QUERY_WORDS = 1_000
+LIGHT = 0.3  # what a light word weighs; on development sets better than none and than all
 
 
 class IndexFacts(NamedTuple):
@@ -81,10 +82,11 @@ class Store(Protocol):
         stored() as half written; the next run with the same input completes it.
         """
 
-    def search(self, query: str, k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
+    def search(self, query: str, k: int, filters: Sequence[Filter] = (), light: str = "") -> list[Hit]:
         """Return the k best passages, best first, ties by id and start; all that pass the filters if no query.
 
-        The query is plain text, never a query language. Raises RagcliError for a field that no document has.
+        The words of `light` add to the score of what the query matches, by LIGHT of their weight, and match nothing by
+        themselves. Both are plain text, never a query language. Raises RagcliError for a field that no document has.
         """
 
     def values(self, field: str, prefix: str, limit: int) -> list[str]:

@@ -108,13 +108,21 @@ def _bigrams(match: re.Match[str]) -> str:
     return f" {' '.join(pairs)} "
 
 
-def key_words(query: str) -> str:
-    """Drop the function words of an English query, unless it has no others: "how", "what" and "do" are in no answer.
+def split_words(query: str) -> tuple[str, str]:
+    """Split an English query into what it is about and its function words: "how", "what", "do" say little.
 
-    Words in capitals stay (WHO, IT), where not all are.
+    Words in capitals are what it is about (WHO, IT), unless all are; a query of function words only is about these.
     """
-    kept = _WITH_APOSTROPHES.sub(lambda word: word[0] if _means_something(word[0], query) else "", query)
-    return kept if _WORD.search(kept) else query
+    light: list[str] = []
+
+    def kept(word: re.Match[str]) -> str:
+        if _means_something(word[0], query):
+            return word[0]
+        light.append(word[0])
+        return ""
+
+    about = _WITH_APOSTROPHES.sub(kept, query)
+    return (about, " ".join(light)) if _WORD.search(about) else (query, "")
 
 
 def _means_something(word: str, query: str) -> bool:

@@ -14,7 +14,7 @@ from ragcli.documents import Document, split_passages
 from ragcli.filters import Filter
 from ragcli.text import cjk_bigrams
 
-K1, B = 1.2, 0.75
+K1, B, LIGHT = 1.2, 0.75, 0.3
 # Lucene's EnglishAnalyzer.ENGLISH_STOP_WORDS_SET
 STOP_WORDS = set(
     "a an and are as at be but by for if in into is it no not of on or such that the their then there these they"  # noqa: SIM905
@@ -66,12 +66,16 @@ class Oracle:
         self.frequency = Counter(word for entry in self.entries for word in entry.words)
         self.mean_length = sum(entry.words.total() for entry in self.entries) / len(self.entries)
 
-    def search(self, query: str, filters: Sequence[Filter] = ()) -> list[Found]:
+    def search(self, query: str, filters: Sequence[Filter] = (), light: str = "") -> list[Found]:
         """Return all passages that match, best first, ties by id and start; without a query, all that pass."""
-        asked = words(query, self.language)
+        asked, added = words(query, self.language), words(light, self.language)
         passing = (entry for entry in self.entries if all(satisfies(entry.document, f) for f in filters))
-        scored = (Found(self.score(asked, entry), entry.document.id, entry.start) for entry in passing)
-        return sorted((f for f in scored if f.score or not query), key=lambda f: (-f.score, f.id, f.start))
+        scored = (
+            Found(score + LIGHT * self.score(added, entry), entry.document.id, entry.start)
+            for entry in passing
+            if (score := self.score(asked, entry)) or not query
+        )
+        return sorted(scored, key=lambda f: (-f.score, f.id, f.start))
 
     def score(self, asked: Sequence[str], entry: Entry) -> float:
         """Return BM25: Lucene's idf, times (k1 + 1) as both engines have it."""

@@ -350,7 +350,7 @@ class Moody:
 
     facts = None
 
-    def search(self, query: str, k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
+    def search(self, query: str, k: int, filters: Sequence[Filter] = (), light: str = "") -> list[Hit]:
         if "zebra" in query:
             raise UnreachableError("no answer", "Start it.")
         return [Hit(1, "fox", "", "a fox", 1.0, 0, 5, {})]

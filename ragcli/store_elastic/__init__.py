@@ -14,7 +14,7 @@ from elasticsearch import ApiError, BadRequestError, Elasticsearch, NotFoundErro
 
 from ragcli.errors import IndexMismatchError, RagcliError
 from ragcli.filters import Filter, fold, is_known
-from ragcli.store import FORMAT_VERSION, Access, Change, Counts, Hit, IndexFacts, Stored, unknown_field
+from ragcli.store import FORMAT_VERSION, LIGHT, Access, Change, Counts, Hit, IndexFacts, Stored, unknown_field
 from ragcli.store_elastic.layout import Foreign, Json, Own, actions, first_words, index_mapping, pattern
 from ragcli.store_elastic.server import address, connect, missing, translating
 
@@ -140,7 +140,7 @@ class ElasticStore:
             if (operation, item["status"]) != ("delete", 404):
                 raise _refused(item, self._url)
 
-    def search(self, query: str, k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
+    def search(self, query: str, k: int, filters: Sequence[Filter] = (), light: str = "") -> list[Hit]:
         """Return the k best passages, best first, ties by id and start; all that pass the filters if no query."""
         layout = self._layout
         clauses: dict[str, list[Json]] = {"filter": [*layout.always], "must_not": []}
@@ -149,6 +149,8 @@ class ElasticStore:
                 self._check_field(condition.field)
                 clauses["must_not" if condition.operator == "!=" else "filter"].append(layout.condition(condition))
             must = layout.words(first_words(query)) if query else {"match_all": {}}
+            if light:
+                clauses["should"] = [{"bool": {"must": layout.words(first_words(light)), "boost": LIGHT}}]
             wanted = {"bool": {"must": must, **clauses}}
             rows = islice(self._scan(min(k, _PAGE), query=wanted, sort=layout.sort, source=layout.columns), k)
             hits = sorted(map(layout.hit, rows), key=lambda hit: (-hit.score, hit.id, hit.start))

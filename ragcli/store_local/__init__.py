@@ -19,7 +19,7 @@ from tantivy import Occur, Query
 from ragcli.documents import Document
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, first_line
 from ragcli.filters import Filter, TermRange, field_prefix, fold, is_known, metadata_terms, ranges
-from ragcli.store import FORMAT_VERSION, MAX_QUERY_WORDS, Change, Counts, Hit, IndexFacts, Stored, unknown_field
+from ragcli.store import FORMAT_VERSION, LIGHT, MAX_QUERY_WORDS, Change, Counts, Hit, IndexFacts, Stored, unknown_field
 from ragcli.store_local.damage import check_sums, damaged, translated
 from ragcli.text import cjk_bigrams
 
@@ -236,22 +236,24 @@ class LocalStore:
             self._saved_fields = names
         writer.commit()
 
-    def search(self, query: str, k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
+    def search(self, query: str, k: int, filters: Sequence[Filter] = (), light: str = "") -> list[Hit]:
         """Return the k best passages, best first, ties by id and start; all that pass the filters if no query."""
         with self._translated():
-            parts = [self._words(query)] if query else [(Occur.Must, Query.all_query())]
+            parts = [(Occur.Must, self._words(query) if query else Query.all_query())]
+            if light:
+                parts.append((Occur.Should, Query.boost_query(self._words(light), LIGHT)))
             parts += [self._condition(condition) for condition in filters]
             hits = self._best(Query.boolean_query(parts), k)
         hits.sort(key=lambda hit: (-hit.score, hit.id, hit.start))
         return [hit._replace(rank=rank) for rank, hit in enumerate(hits[:k], 1)]
 
-    def _words(self, query: str) -> tuple[Occur, Query]:
+    def _words(self, query: str) -> Query:
         words = Counter(self._analyzer.analyze(cjk_bigrams(query))[:MAX_QUERY_WORDS])
         terms = [Query.term_query(self._schema, "content", word, "freq") for word in words]
         weighted = [
             Query.boost_query(term, n) if n > 1 else term for term, n in zip(terms, words.values(), strict=True)
         ]
-        return Occur.Must, Query.boolean_query([(Occur.Should, term) for term in weighted])
+        return Query.boolean_query([(Occur.Should, term) for term in weighted])
 
     def _condition(self, condition: Filter) -> tuple[Occur, Query]:
         occur = Occur.MustNot if condition.operator == "!=" else Occur.Must
