@@ -156,21 +156,23 @@ def _documents(inputs: list[Input], fields: FieldNames) -> Iterator[Document]:
 @contextmanager
 def _opened(place: Place, wanted: IndexFacts, options: IndexOptions, making: bool) -> Iterator[Store]:
     """Open the index, made if need be; a dry run or an input without documents makes none, but works elsewhere."""
-    if options.dry_run or not making:
-        with tempfile.TemporaryDirectory(prefix="ragcli-") as folder:
-            try:
-                if options.rebuild:
-                    raise MissingIndexError("", "")
-                store = open_store(place)
-            except MissingIndexError:
-                store = open_store(Place(LOCAL, place.name, Path(folder)), wanted)
-            with store:
-                yield store
+    if making and not options.dry_run:
+        if options.rebuild:
+            drop_index(place)
+        with open_store(place, wanted) as store:
+            yield store
         return
-    if options.rebuild:
-        drop_index(place)
-    with open_store(place, wanted) as store:
-        yield store
+    with tempfile.TemporaryDirectory(prefix="ragcli-") as folder:
+        old = None if making and options.rebuild else _existing(place)
+        with old or open_store(Place(LOCAL, place.name, Path(folder)), wanted) as store:
+            yield store
+
+
+def _existing(place: Place) -> Store | None:
+    try:
+        return open_store(place)
+    except MissingIndexError:
+        return None
 
 
 @contextmanager

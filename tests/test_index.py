@@ -357,6 +357,13 @@ def test_rebuild_starts_anew(ragcli: Run, corpus: Path, tmp_path: Path) -> None:
     assert result.summary() == {"read": 1, **NOTHING, "added": 1, "documents": 1, "passages": 1}
 
 
+def test_a_rebuild_from_nothing_keeps_the_index(ragcli: Run, corpus: Path, tmp_path: Path) -> None:
+    ragcli("index", corpus)
+    result = ragcli("index", write_lines(tmp_path / "empty.jsonl"), "--rebuild", "--format", "json")
+    assert (result.code, result.summary()["documents"]) == (0, 3)
+    assert ragcli("search", "owl").code == 0
+
+
 @pytest.mark.parametrize("failing", ["missing file", "no documents"])
 def test_a_rebuild_that_cannot_be_done_drops_nothing(ragcli: Run, corpus: Path, tmp_path: Path, failing: str) -> None:
     ragcli("index", corpus)
