@@ -94,6 +94,8 @@ def test_the_formulas() -> None:
 
 def test_documents_are_measured_each_for_itself(ragcli: Run, tmp_path: Path) -> None:
     path = write_lines(tmp_path / "texts.jsonl", {"id": "a", "text": TEXT[:500]}, {"id": "b", "text": "x"}, b"broken")
+    write_lines(tmp_path / "twice.jsonl", *[{"id": "a", "text": TEXT[:50]}] * 2)
+    assert len(ragcli("eval", "perplexity", tmp_path / "twice.jsonl").objects()[0]["per_query"]) == 2
     result = ragcli("eval", "perplexity", path)
     assert result.code == ExitCode.REJECTS
     [report] = result.objects()
@@ -108,6 +110,8 @@ def test_bad_input(ragcli: Run, tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("A few words, and some more.")
     (tmp_path / "empty.txt").write_text("")
+    for name in ("a.jsonl", "b.jsonl"):
+        write_lines(tmp_path / name, {"text": "A text."})
     (tmp_path / "latin.txt").write_bytes("déjà".encode("latin-1"))
     for arguments, code, word in [
         ((tmp_path / "absent.txt",), ExitCode.ERROR, "absent.txt"),

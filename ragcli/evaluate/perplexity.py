@@ -3,13 +3,14 @@
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from ragcli.documents import Document, FieldNames, Input, Reject, find_inputs, read_documents
+from ragcli.documents import Document, FieldNames, find_inputs, read_documents
 from ragcli.errors import RagcliError
 from ragcli.evaluate.notes import Listener, counted
-from ragcli.evaluate.report import Report, Values, describe_file, new_report
+from ragcli.evaluate.report import Report, Values, describe_file, new_report, printable
 from ragcli.generate import Engine
 
 MEASURES = ("bits_per_byte", "perplexity")
@@ -31,24 +32,33 @@ class Loss(NamedTuple):
     bytes: int
 
 
-def read_texts(path: Path) -> Iterator[Text | Reject]:
+class _Texts:
     """Yield the documents of a JSON Lines file (gzip too), or the whole of any other file as one text.
 
-    Raises RagcliError for a file that cannot be read, or is not UTF-8.
+    Counts the lines that are no documents. Raises RagcliError for a file that cannot be read, or is not UTF-8.
     """
-    if path.name.endswith((".jsonl", ".jsonl.gz")):
-        for item in read_documents([_named(path)], FieldNames()):
-            yield Text(item.id, item.text) if isinstance(item, Document) else item
-        return
-    try:
-        yield Text(path.name, _named(path).path.read_bytes().decode("utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as e:
-        reason = (e.strerror if isinstance(e, OSError) else None) or e
-        raise RagcliError(f"cannot read {path}: {reason}", "Name a text file in UTF-8, or JSON Lines.") from e
 
+    def __init__(self, path: Path) -> None:
+        self.rejected = 0
+        self._path = path
+        self._inputs = find_inputs([path])
 
-def _named(path: Path) -> Input:
-    return find_inputs([path])[0]
+    def __iter__(self) -> Iterator[Text]:
+        if not self._path.name.endswith((".jsonl", ".jsonl.gz")):
+            yield self._whole()
+            return
+        for item in read_documents(self._inputs, FieldNames()):
+            if isinstance(item, Document):
+                yield Text(item.id, item.text)
+            else:
+                self.rejected += 1
+
+    def _whole(self) -> Text:
+        try:
+            return Text(printable(self._path.name), self._path.read_bytes().decode("utf-8-sig"))
+        except (OSError, UnicodeDecodeError) as e:
+            reason = (e.strerror if isinstance(e, OSError) else None) or e
+            raise RagcliError(f"cannot read {self._path}: {reason}", "Name a text in UTF-8, or JSON Lines.") from e
 
 
 def windows(n: int, size: int, stride: int) -> Iterator[tuple[int, int, int]]:
@@ -97,26 +107,17 @@ def evaluate_perplexity(
     window that the model does not have, and where no text has two tokens.
     """
     started = time.perf_counter()
-    size = engine.context if size is None else size
-    stride = max(1, size // 2) if stride is None else stride
-    if not 2 <= size <= engine.context or not 1 <= stride < size:
-        raise RagcliError(
-            f"a window of {size} tokens that moves by {stride} does not fit {engine.name}",
-            f"The window has 2 to {engine.context} tokens, and moves by at least 1 and less than its size.",
-        )
+    size, stride = _window(engine, size, stride)
     losses: dict[str, Loss] = {}
-    rejected = 0
-    for item in read_texts(path):
-        if isinstance(item, Reject):
-            rejected += 1
-            continue
-        losses[item.id] = loss(engine, item.text, size, stride)
+    texts = _Texts(path)
+    for text in islice(texts, limit):
+        name = text.id if text.id not in losses else f"{text.id} #{len(losses)}"
+        losses[name] = loss(engine, text.text, size, stride)
         listener.progress(len(losses))
-        if len(losses) == limit:
-            break
-    if rejected:
-        listener.note(f"{path.name}: {counted(rejected, 'line is no document', 'lines are no documents')}; left out")
     total = _sum(losses.values())
+    if texts.rejected:
+        rejected = counted(texts.rejected, "line is no document", "lines are no documents")
+        listener.note(f"{path.name}: {rejected}; left out")
     if not total.tokens:
         raise RagcliError(f"{path} holds no text of two tokens or more", "There is nothing to predict.")
     return new_report(
@@ -126,10 +127,21 @@ def evaluate_perplexity(
         queries=len(losses),
         metrics=measures(total),
         per_query={name: measures(one) for name, one in losses.items()},
-        skipped={"rejected_documents": rejected} if rejected else {},
+        skipped={"rejected_documents": texts.rejected} if texts.rejected else {},
         details={"tokens": total.tokens, "bytes": total.bytes},
         seconds=round(time.perf_counter() - started, 3),
     )
+
+
+def _window(engine: Engine, size: int | None, stride: int | None) -> tuple[int, int]:
+    size = engine.context if size is None else size
+    stride = max(1, size // 2) if stride is None else stride
+    if not 2 <= size <= engine.context or not 1 <= stride < size:
+        raise RagcliError(
+            f"a window of {size} tokens that moves by {stride} does not fit {engine.name}",
+            f"The window has 2 to {engine.context} tokens, and moves by at least 1 and less than its size.",
+        )
+    return size, stride
 
 
 def _sum(losses: Iterable[Loss]) -> Loss:
