@@ -108,7 +108,7 @@ def _open_runner(checkpoint: Checkpoint, precision: Precision, note: Note) -> Ru
     if folder.exists():
         try:
             cache.check(folder)
-            return Runner(folder / cache.GRAPH, checkpoint.shape)
+            return Runner(folder, checkpoint.shape)
         except (cache.UnusableError, LoadError) as error:
             note(f"the prepared model in {folder} cannot be used ({error}); it is prepared anew")
     try:
@@ -117,14 +117,14 @@ def _open_runner(checkpoint: Checkpoint, precision: Precision, note: Note) -> Ru
         note(f"cannot keep the prepared model in {home} ({error.strerror}); every run prepares it anew")
         return _open_without_cache(checkpoint, precision)
     note(f"prepared the model for {precision}, once: {cache.size(folder) / 1e6:.0f} MB in {folder}")
-    return Runner(folder / cache.GRAPH, checkpoint.shape)
+    return Runner(folder, checkpoint.shape)
 
 
 def _open_without_cache(checkpoint: Checkpoint, precision: Precision) -> Runner:
     try:
         with tempfile.TemporaryDirectory(prefix="ragcli-", ignore_cleanup_errors=True) as folder:
             _write(checkpoint, precision, Path(folder))
-            return Runner(Path(folder, cache.GRAPH), checkpoint.shape)
+            return Runner(Path(folder), checkpoint.shape)
     except OSError as error:
         raise RagcliError(
             f"cannot prepare the model: {error.strerror}", "Make room in the temporary folder."
@@ -132,9 +132,9 @@ def _open_without_cache(checkpoint: Checkpoint, precision: Precision) -> Runner:
 
 
 def _write(checkpoint: Checkpoint, precision: Precision, folder: Path) -> None:
-    from ragcli.gpt2.graph import write_graph  # and with it onnx, which only a first run needs
+    from ragcli.gpt2.graph import write_graphs  # and with it onnx, which only a first run needs
 
-    write_graph(checkpoint, precision, folder)
+    write_graphs(checkpoint, precision, folder)
 
 
 def _end_ids(folder: ModelFolder, config: dict[str, Any]) -> frozenset[int]:

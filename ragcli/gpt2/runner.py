@@ -15,6 +15,7 @@ _LOAD_ERRORS = (
     *(states.Fail, states.InvalidArgument, states.InvalidGraph, states.InvalidProtobuf),
     *(states.NoSuchFile, states.NotImplemented, states.RuntimeException),
 )
+_FEW = 4  # tokens up to which the body for a few is faster
 _GROW = 256  # positions that the buffers grow by at least
 
 
@@ -22,16 +23,23 @@ class LoadError(Exception):
     """Report that a graph cannot be loaded, and what ONNX Runtime says of it."""
 
 
-class Runner:
-    """Hold a session and the state of its rows: `lengths` (rows,) says how many positions of each are filled."""
+class _Body:
+    """Hold a session and what its inputs and outputs are bound to."""
 
-    def __init__(self, graph: Path, shape: Shape) -> None:
-        """Load a graph; raises LoadError where it or its weights are damaged."""
-        try:
-            self._session = ort.InferenceSession(graph, _options(), providers=["CPUExecutionProvider"])
-        except _LOAD_ERRORS as error:
-            raise LoadError(first_line(error)) from error
-        self._binding = self._session.io_binding()
+    def __init__(self, graph: Path) -> None:
+        self.session = _load(graph)
+        self.binding = self.session.io_binding()
+
+
+class Runner:
+    """Hold the sessions and the state of their rows: `lengths` (rows,) says how many positions of each are filled."""
+
+    def __init__(self, folder: Path, shape: Shape) -> None:
+        """Load the graphs in a folder; raises LoadError where they are damaged."""
+        self._few = _Body(folder / "body.onnx")
+        many = folder / "many.onnx"
+        self._many = _Body(many) if many.exists() else self._few
+        self._head = _load(folder / "head.onnx")
         self._shape = shape
         self.lengths = np.zeros(0, dtype=np.int32)
         self._allocate(0, 0)
@@ -57,17 +65,19 @@ class Runner:
         """
         after = self.lengths + added
         self._reserve(int(self.lengths.max()) + embeddings.shape[1])
-        binding = self._binding
+        body = self._few if embeddings.shape[0] * embeddings.shape[1] <= _FEW else self._many
+        binding = body.binding
         binding.bind_cpu_input("embeddings", embeddings)
         binding.bind_cpu_input("wanted", wanted)
         binding.bind_cpu_input("lengths", added)
         binding.bind_cpu_input("last", after - 1)
         binding.bind_cpu_input("total", np.array(after.max(), dtype=np.int32))
-        logits = np.empty((len(wanted), self._shape.vocab), dtype=np.float32)
-        binding.bind_output("logits", "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
-        self._session.run_with_iobinding(binding)
+        hidden = np.empty((len(wanted), self._shape.width), dtype=np.float32)
+        binding.bind_output("hidden", "cpu", 0, np.float32, hidden.shape, hidden.ctypes.data)
+        body.session.run_with_iobinding(binding)
         self.lengths = after
-        return logits
+        [logits] = self._head.run(None, {"hidden": hidden})
+        return np.asarray(logits)
 
     def _reserve(self, positions: int) -> None:
         """Grow the buffers for this many positions; what they hold stays."""
@@ -89,8 +99,16 @@ class Runner:
             for k, kind in enumerate(("key", "value")):
                 buffer = self._state[i, k]
                 place = ("cpu", 0, np.float32, buffer.shape, buffer.ctypes.data)
-                self._binding.bind_input(f"{kind}.{i}", *place)
-                self._binding.bind_output(f"new_{kind}.{i}", *place)
+                for body in {self._few, self._many}:
+                    body.binding.bind_input(f"{kind}.{i}", *place)
+                    body.binding.bind_output(f"new_{kind}.{i}", *place)
+
+
+def _load(graph: Path) -> ort.InferenceSession:
+    try:
+        return ort.InferenceSession(graph, _options(), providers=["CPUExecutionProvider"])
+    except _LOAD_ERRORS as error:
+        raise LoadError(first_line(error)) from error
 
 
 def _options() -> ort.SessionOptions:
