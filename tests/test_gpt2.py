@@ -17,8 +17,9 @@ from safetensors.torch import load_file as load_torch
 from safetensors.torch import save_file as save_torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
+from ragcli.engine_transformers import TransformersEngine
 from ragcli.errors import RagcliError
-from ragcli.generate import Engine, Options, Precision, complete, open_engine
+from ragcli.generate import Engine, Options, Precision, complete, complete_all, open_engine
 from ragcli.gpt2 import Gpt2Engine
 from ragcli.gpt2.checkpoint import runs_here
 from ragcli.gpt2.quantize import BLOCK_4, BLOCK_8, Block, balance, to_4_bits, to_8_bits, to_8_bits_by_block
@@ -129,6 +130,38 @@ def test_a_second_prompt_knows_nothing_of_the_first(small: Path) -> None:
     engine.prefill(PROMPTS[-1], 4)
     engine.step([1, 2, 3, 4])
     np.testing.assert_array_equal(engine.prefill(PROMPTS[2], 1), fresh)
+
+
+# Many prompts together
+
+TEXTS = ["The", "a " * 100, "It was the best of times, it was", "b" * 290, "Once upon a time", "x"]
+
+
+@pytest.mark.parametrize("sampling", [Sampling(temperature=0), Sampling(temperature=1.5, top_k=40)])
+@pytest.mark.parametrize(("new", "stop", "ended"), [(1, "", "length"), (60, "", "context"), (60, "e", "stop")])
+def test_prompts_together_give_what_each_gives_alone(
+    small: Path, sampling: Sampling, new: int, stop: str, ended: str
+) -> None:
+    engine = opened(small)
+    engine.end_ids = frozenset()
+    options = Options(new, sampling, seed=3, stop=(stop,))
+    together = complete_all(engine, TEXTS, options)
+    assert together == [complete(engine, text, options)[0] for text in TEXTS]
+    assert ended in {completion.ended for completion in together}
+
+
+def test_more_prompts_than_a_batch_holds_keep_their_order(small: Path) -> None:
+    engine = opened(small)
+    texts = [f"{i} and" for i in range(40)]
+    options = Options(3, Sampling(temperature=0))
+    assert complete_all(engine, texts, options) == [complete(engine, text, options)[0] for text in texts]
+    assert complete_all(engine, [], options) == []
+
+
+def test_another_engine_continues_one_prompt_after_another(small: Path) -> None:
+    engine = TransformersEngine(ModelFolder("other", small))
+    options = Options(5, Sampling(temperature=0), rows=3)
+    assert complete_all(engine, TEXTS[:3], options) == complete_all(opened(small), TEXTS[:3], options)
 
 
 # Checkpoints

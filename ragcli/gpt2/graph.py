@@ -119,8 +119,9 @@ class _Graph:
         self._weights = weights
         self._nodes: list[onnx.NodeProto] = []
         self._tensors: list[onnx.TensorProto] = []
-        self._tiny = self.constant("tiny", np.array(_TINY, dtype=np.float32))
-        self._rows = self.constant("row_axis", np.array([-1]))
+        if kernel == "rows8":
+            self._tiny = self.constant("tiny", np.array(_TINY, dtype=np.float32))
+            self._axis = self.constant("axis", np.array([-1]))
 
     def node(self, op: str, inputs: Sequence[str], outputs: int = 1, domain: str = "", **attributes: Any) -> str:
         """Add a node and return the name of its first output; the others are called that and .1, .2, …."""
@@ -162,7 +163,7 @@ class _Graph:
 
         The operator knows one scale for the whole input only: so all tokens are first brought to the same size.
         """
-        size = self.node("ReduceMax", [self.node("Abs", [x]), self._rows], keepdims=1)
+        size = self.node("ReduceMax", [self.node("Abs", [x]), self._axis], keepdims=1)
         size = self.node("Max", [size, self._tiny])
         values, scale = to_8_bits(weight)
         inputs = [

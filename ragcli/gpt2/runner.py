@@ -1,5 +1,7 @@
 """Run the graph: one ONNX Runtime session, and the key/value buffers that it writes in place."""
 
+import contextlib
+import functools
 import platform
 from pathlib import Path
 
@@ -58,13 +60,35 @@ class Runner:
         self._state[:, :, :, :, :filled] = state
         self.lengths = np.repeat(self.lengths, rows)
 
+    def reserve(self, positions: int) -> None:
+        """Grow the buffers for this many positions; what they hold stays."""
+        before = self._state
+        if positions <= before.shape[4]:
+            return
+        self._allocate(len(self.lengths), max(positions, before.shape[4] + _GROW))
+        self._state[:, :, :, :, : before.shape[4]] = before
+
     def run(self, embeddings: Matrix, added: NDArray[np.int32], wanted: NDArray[np.int64]) -> Matrix:
-        """Add tokens to the rows; return the logits (n, vocab) at the wanted places of the flattened input.
+        """Add tokens to all rows; return the logits (n, vocab) at the wanted places of the flattened input.
 
         `embeddings` is (rows, tokens, width), of which the first `added` (rows,) of each row count.
         """
-        after = self.lengths + added
-        self._reserve(int(self.lengths.max()) + embeddings.shape[1])
+        self.reserve(int(self.lengths.max()) + embeddings.shape[1])
+        self._bind_state(slice(None))
+        self.lengths = self.lengths + added
+        return self._run(embeddings, added, self.lengths, wanted)
+
+    def run_row(self, row: int, embeddings: Matrix, wanted: NDArray[np.int64]) -> Matrix:
+        """Add tokens (1, tokens, width) to one row; return the logits (n, vocab) at the wanted places."""
+        added = embeddings.shape[1]
+        self.reserve(int(self.lengths[row]) + added)
+        self._bind_state(slice(row, row + 1))
+        self.lengths[row] += added
+        return self._run(embeddings, np.array([added], dtype=np.int32), self.lengths[row : row + 1], wanted)
+
+    def _run(
+        self, embeddings: Matrix, added: NDArray[np.int32], after: NDArray[np.int32], wanted: NDArray[np.int64]
+    ) -> Matrix:
         body = self._few if embeddings.shape[0] * embeddings.shape[1] <= _FEW else self._many
         binding = body.binding
         binding.bind_cpu_input("embeddings", embeddings)
@@ -75,29 +99,24 @@ class Runner:
         hidden = np.empty((len(wanted), self._shape.width), dtype=np.float32)
         binding.bind_output("hidden", "cpu", 0, np.float32, hidden.shape, hidden.ctypes.data)
         body.session.run_with_iobinding(binding)
-        self.lengths = after
         [logits] = self._head.run(None, {"hidden": hidden})
         return np.asarray(logits)
-
-    def _reserve(self, positions: int) -> None:
-        """Grow the buffers for this many positions; what they hold stays."""
-        before = self._state
-        if positions <= before.shape[4]:
-            return
-        self._allocate(len(self.lengths), max(positions, before.shape[4] + _GROW))
-        self._state[:, :, :, :, : before.shape[4]] = before
 
     def _allocate(self, rows: int, positions: int) -> None:
         shape = self._shape
         positions = -(-positions // _GROW) * _GROW
         size = (shape.layers, 2, rows, shape.heads, positions, shape.head_width)
         self._state: Matrix = np.zeros(size, dtype=np.float32)
-        self._bind_state()
+        self._bound: slice | None = None
 
-    def _bind_state(self) -> None:
+    def _bind_state(self, rows: slice) -> None:
+        """Let both bodies read and write the buffers of these rows."""
+        if rows == self._bound:
+            return
+        self._bound = rows
         for i in range(self._shape.layers):
             for k, kind in enumerate(("key", "value")):
-                buffer = self._state[i, k]
+                buffer = self._state[i, k, rows]
                 place = ("cpu", 0, np.float32, buffer.shape, buffer.ctypes.data)
                 for body in {self._few, self._many}:
                     body.binding.bind_input(f"{kind}.{i}", *place)
@@ -112,11 +131,20 @@ def _load(graph: Path) -> ort.InferenceSession:
 
 
 def _options() -> ort.SessionOptions:
+    _share_threads()
     options = ort.SessionOptions()
+    options.use_per_session_threads = False
     options.log_severity_level = 4
     if _needs_care():
         options.add_session_config_entry("session.x64quantprecision", "1")
     return options
+
+
+@functools.cache
+def _share_threads() -> None:
+    """Let all sessions have the same threads: those of one would still spin when the next one begins."""
+    with contextlib.suppress(states.Fail):  # somebody else made them share
+        ort.set_global_thread_pool_sizes()
 
 
 def _needs_care() -> bool:
