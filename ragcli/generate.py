@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ragcli.errors import RagcliError
 from ragcli.models import ModelFolder
 from ragcli.sampling import Sampling, next_tokens, row_generator
+from ragcli.speculation import Checking, Lookahead
 
 Logits = NDArray[np.float32]
 
@@ -59,8 +60,11 @@ class Engine(Protocol):
 class Batching(Protocol):
     """Do what an engine does for rows of different prompts."""
 
-    def prefill_all(self, prompts: Sequence[Sequence[int]]) -> Logits:
-        """Read prompts of one token or more, a row each; return the logits (rows, vocab) that follow them."""
+    def prefill_all(self, prompts: Sequence[Sequence[int]], new_tokens: int) -> Logits:
+        """Read prompts of one token or more, a row each; return the logits (rows, vocab) that follow them.
+
+        `new_tokens` is how many will probably be added to each.
+        """
 
     def step_all(self, token_ids: Sequence[int | None]) -> Logits:
         """Add one token to each row but those with None, which have ended and whose logits mean nothing."""
@@ -135,10 +139,11 @@ def complete(
     prompt_ids = _prompt_ids(engine, prompt)
     room = engine.context - len(prompt_ids)
     rows = [_Row(engine, prompt_ids, options, i, emit if i == 0 else None) for i in range(options.rows)]
+    step = engine.step
+    if options.rows == 1 and isinstance(engine, Checking):
+        step = Lookahead(engine, prompt_ids).step
     for n in range(min(options.max_new_tokens, room)):
-        logits = (
-            engine.step([row.last for row in rows]) if n else _checked(engine, engine.prefill(prompt_ids, options.rows))
-        )
+        logits = step([row.last for row in rows]) if n else _checked(engine, engine.prefill(prompt_ids, options.rows))
         _choose(rows, logits, options.sampling)
         if all(row.ended for row in rows):
             break
@@ -166,7 +171,7 @@ def _complete_group(engine: Engine, batching: Batching, prompts: Sequence[str], 
         if all(row.ended for row in rows):
             break
         last = [None if row.ended else row.last for row in rows]
-        logits = batching.step_all(last) if n else _checked(engine, batching.prefill_all(ids))
+        logits = batching.step_all(last) if n else _checked(engine, batching.prefill_all(ids, options.max_new_tokens))
         _choose(rows, logits, options.sampling)
     return [row.finish(end) for row, end in zip(rows, ends, strict=True)]
 

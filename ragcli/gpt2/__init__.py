@@ -66,13 +66,13 @@ class Gpt2Engine:
         """Add one token to each row and return the logits (rows, vocab) that follow."""
         return self.step_all(token_ids)
 
-    def prefill_all(self, prompts: Sequence[Sequence[int]]) -> Logits:
+    def prefill_all(self, prompts: Sequence[Sequence[int]], new_tokens: int = 1) -> Logits:
         """Forget what was before, and read a prompt into each row; return the logits (rows, vocab) that follow.
 
-        One prompt after another: together they would be no faster, and padded to the longest.
+        One prompt after another: together they would be no faster, and padded to the longest. Where more than
+        `new_tokens` are added, all keys and values are copied to a larger place.
         """
-        self._runner.reset(len(prompts))
-        self._runner.reserve(max(map(len, prompts)))
+        self._runner.reset(len(prompts), min(max(map(len, prompts)) + new_tokens, self.context))
         return np.concatenate([self._read(row, prompt_ids) for row, prompt_ids in enumerate(prompts)])
 
     def step_all(self, token_ids: Sequence[int | None]) -> Logits:
@@ -82,12 +82,20 @@ class Gpt2Engine:
         added = np.array([token is not None for token in token_ids], dtype=np.int32)
         return self._runner.run(self._embed(ids, rows), added, np.arange(len(ids)))
 
+    def check(self, token_ids: Sequence[int]) -> Logits:
+        """Add tokens to the only row; return the logits (tokens, vocab) that follow each."""
+        return self._add(0, token_ids, range(len(token_ids)))
+
+    def rewind(self, tokens: int) -> None:
+        """Forget the last tokens of the only row."""
+        self._runner.lengths[0] -= tokens
+
     def log_probabilities(self, ids: Sequence[int], start: int) -> NDArray[np.float32]:
         """Return the natural log-probabilities of ids[start:], each given all tokens before it.
 
         `start` is at least 1, and `ids` fit into the context. The state of the rows is forgotten.
         """
-        self._runner.reset(1)
+        self._runner.reset(1, len(ids))
         found = [np.zeros(0, dtype=np.float32)]
         for begin in range(0, len(ids) - 1, _CHUNK):
             chunk = ids[begin : min(begin + _CHUNK, len(ids) - 1)]

@@ -46,11 +46,12 @@ class Runner:
         self.lengths = np.zeros(0, dtype=np.int32)
         self._allocate(0, 0)
 
-    def reset(self, rows: int) -> None:
-        """Forget all rows, and begin this many."""
+    def reset(self, rows: int, positions: int) -> None:
+        """Forget all rows, and begin this many, with place for so many positions before the buffers have to grow."""
         self.lengths = np.zeros(rows, dtype=np.int32)
-        if self._state.shape[2] != rows:
-            self._allocate(rows, _GROW)
+        if self._state.shape[2] != rows or self._state.shape[4] < positions:
+            self._allocate(0, 0)  # lets go of the old ones before there are new ones
+            self._allocate(rows, positions)
 
     def repeat(self, rows: int) -> None:
         """Copy the only row, so that there are this many."""
@@ -60,7 +61,7 @@ class Runner:
         self._state[:, :, :, :, :filled] = state
         self.lengths = np.repeat(self.lengths, rows)
 
-    def reserve(self, positions: int) -> None:
+    def _reserve(self, positions: int) -> None:
         """Grow the buffers for this many positions; what they hold stays."""
         before = self._state
         if positions <= before.shape[4]:
@@ -73,7 +74,7 @@ class Runner:
 
         `embeddings` is (rows, tokens, width), of which the first `added` (rows,) of each row count.
         """
-        self.reserve(int(self.lengths.max()) + embeddings.shape[1])
+        self._reserve(int(self.lengths.max()) + embeddings.shape[1])
         self._bind_state(slice(None))
         self.lengths = self.lengths + added
         return self._run(embeddings, added, self.lengths, wanted)
@@ -81,7 +82,7 @@ class Runner:
     def run_row(self, row: int, embeddings: Matrix, wanted: NDArray[np.int64]) -> Matrix:
         """Add tokens (1, tokens, width) to one row; return the logits (n, vocab) at the wanted places."""
         added = embeddings.shape[1]
-        self.reserve(int(self.lengths[row]) + added)
+        self._reserve(int(self.lengths[row]) + added)
         self._bind_state(slice(row, row + 1))
         self.lengths[row] += added
         return self._run(embeddings, np.array([added], dtype=np.int32), self.lengths[row : row + 1], wanted)
