@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from ragcli.errors import RagcliError
 from ragcli.models import ModelFolder
 from ragcli.sampling import Sampling, next_tokens, row_generator
+from ragcli.speculation import Checking, Lookahead
 
 Logits = NDArray[np.float32]
 
 Ended = Literal["end", "stop", "length", "context"]
 Precision = Literal["auto", "float32", "int8", "int4"]
 
+_BATCH = 32  # prompts that are continued together at most: each holds keys and values
 _PROMPT_TAIL = 6  # tokens of the prompt that the first new ones are decoded with
 
 
@@ -52,6 +54,20 @@ class Engine(Protocol):
 
         `start` is at least 1, and `ids` fit into the context. The state of the rows is forgotten.
         """
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """Do what an engine does for rows of different prompts."""
+
+    def prefill_all(self, prompts: Sequence[Sequence[int]], new_tokens: int) -> Logits:
+        """Read prompts of one token or more, a row each; return the logits (rows, vocab) that follow them.
+
+        `new_tokens` is how many will probably be added to each.
+        """
+
+    def step_all(self, token_ids: Sequence[int | None]) -> Logits:
+        """Add one token to each row but those with None, which have ended and whose logits mean nothing."""
 
 
 class Options(NamedTuple):
@@ -123,16 +139,45 @@ def complete(
     prompt_ids = _prompt_ids(engine, prompt)
     room = engine.context - len(prompt_ids)
     rows = [_Row(engine, prompt_ids, options, i, emit if i == 0 else None) for i in range(options.rows)]
+    step = engine.step
+    if options.rows == 1 and isinstance(engine, Checking):
+        step = Lookahead(engine, prompt_ids).step
     for n in range(min(options.max_new_tokens, room)):
-        logits = engine.step([row.last for row in rows]) if n else _first_logits(engine, prompt_ids, options.rows)
+        logits = step([row.last for row in rows]) if n else _checked(engine, engine.prefill(prompt_ids, options.rows))
         _choose(rows, logits, options.sampling)
         if all(row.ended for row in rows):
             break
     return [row.finish("length" if options.max_new_tokens <= room else "context") for row in rows]
 
 
-def _first_logits(engine: Engine, prompt_ids: list[int], rows: int) -> Logits:
-    logits = engine.prefill(prompt_ids, rows)
+def complete_all(engine: Engine, prompts: Sequence[str], options: Options) -> list[Completion]:
+    """Continue each prompt as `complete` does with one row, many together where the engine can; raises the same."""
+    if not isinstance(engine, Batching):
+        return [complete(engine, prompt, options._replace(rows=1))[0] for prompt in prompts]
+    groups = (prompts[at : at + _BATCH] for at in range(0, len(prompts), _BATCH))
+    return [completion for group in groups for completion in _complete_group(engine, engine, group, options)]
+
+
+def _complete_group(engine: Engine, batching: Batching, prompts: Sequence[str], options: Options) -> list[Completion]:
+    """Continue prompts together; both engines are the same one."""
+    ids = [_prompt_ids(engine, prompt) for prompt in prompts]
+    rows = [_Row(engine, prompt_ids, options, 0, None) for prompt_ids in ids]
+    rooms = [engine.context - len(prompt_ids) for prompt_ids in ids]
+    ends: list[Ended] = ["length" if options.max_new_tokens <= room else "context" for room in rooms]
+    for n in range(min(options.max_new_tokens, max(rooms))):
+        for row, room, end in zip(rows, rooms, ends, strict=True):
+            if n == room:
+                row.finish(end)
+        if all(row.ended for row in rows):
+            break
+        last = [None if row.ended else row.last for row in rows]
+        logits = batching.step_all(last) if n else _checked(engine, batching.prefill_all(ids, options.max_new_tokens))
+        _choose(rows, logits, options.sampling)
+    return [row.finish(end) for row, end in zip(rows, ends, strict=True)]
+
+
+def _checked(engine: Engine, logits: Logits) -> Logits:
+    """Return the first logits. Raises RagcliError where they are no numbers."""
     if not np.isfinite(logits.max()):
         raise RagcliError(
             f"{engine.name} answers with what is no number: its weights are damaged", "Download it again."

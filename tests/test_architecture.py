@@ -16,7 +16,7 @@ from tests.support import COMMANDS, ROOT, environment
 # From the bottom up: a file imports only what stands before it. A folder is one file that grew.
 ORDER = (
     *("errors", "settings", "text", "filters", "documents", "store"),
-    *("prompt", "sampling", "models", "tokenizer"),
+    *("prompt", "sampling", "speculation", "models", "tokenizer"),
     *("store_local", "store_elastic", "generate", "engine_transformers", "gpt2"),
     *("indexing", "search", "titles"),
     *("rag", "evaluate", "render", "cli", "__main__"),
@@ -38,7 +38,7 @@ OWNERS = {
     "elastic_transport": {"store_elastic"},
     "tantivy": {"store_local"},
     "huggingface_hub": {"models", "engine_transformers"},
-    "numpy": {"sampling", "generate", "engine_transformers", "gpt2", "small_gpt2", "evaluate"},
+    "numpy": {"sampling", "speculation", "generate", "engine_transformers", "gpt2", "small_gpt2", "evaluate"},
     "ir_measures": {"evaluate"},
     "scipy": {"evaluate"},
     "rapidfuzz": {"evaluate"},

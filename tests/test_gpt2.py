@@ -17,11 +17,12 @@ from safetensors.torch import load_file as load_torch
 from safetensors.torch import save_file as save_torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
+from ragcli.engine_transformers import TransformersEngine
 from ragcli.errors import RagcliError
-from ragcli.generate import Engine, Options, Precision, complete, open_engine
+from ragcli.generate import Engine, Options, Precision, complete, complete_all, open_engine
 from ragcli.gpt2 import Gpt2Engine
 from ragcli.gpt2.checkpoint import runs_here
-from ragcli.gpt2.quantize import BLOCK, Block, balance, to_4_bits, to_8_bits
+from ragcli.gpt2.quantize import BLOCK_4, BLOCK_8, Block, balance, to_4_bits, to_8_bits, to_8_bits_by_block
 from ragcli.models import PACKAGED, ModelFolder
 from ragcli.sampling import Sampling
 from tests.support import ROOT, run_process
@@ -129,6 +130,38 @@ def test_a_second_prompt_knows_nothing_of_the_first(small: Path) -> None:
     engine.prefill(PROMPTS[-1], 4)
     engine.step([1, 2, 3, 4])
     np.testing.assert_array_equal(engine.prefill(PROMPTS[2], 1), fresh)
+
+
+# Many prompts together
+
+TEXTS = ["The", "a " * 100, "It was the best of times, it was", "b" * 290, "Once upon a time", "x"]
+
+
+@pytest.mark.parametrize("sampling", [Sampling(temperature=0), Sampling(temperature=1.5, top_k=40)])
+@pytest.mark.parametrize(("new", "stop", "ended"), [(1, "", "length"), (60, "", "context"), (60, "e", "stop")])
+def test_prompts_together_give_what_each_gives_alone(
+    small: Path, sampling: Sampling, new: int, stop: str, ended: str
+) -> None:
+    engine = opened(small)
+    engine.end_ids = frozenset()
+    options = Options(new, sampling, seed=3, stop=(stop,))
+    together = complete_all(engine, TEXTS, options)
+    assert together == [complete(engine, text, options)[0] for text in TEXTS]
+    assert ended in {completion.ended for completion in together}
+
+
+def test_more_prompts_than_a_batch_holds_keep_their_order(small: Path) -> None:
+    engine = opened(small)
+    texts = [f"{i} and" for i in range(40)]
+    options = Options(3, Sampling(temperature=0))
+    assert complete_all(engine, texts, options) == [complete(engine, text, options)[0] for text in texts]
+    assert complete_all(engine, [], options) == []
+
+
+def test_another_engine_continues_one_prompt_after_another(small: Path) -> None:
+    engine = TransformersEngine(ModelFolder("other", small))
+    options = Options(5, Sampling(temperature=0), rows=3)
+    assert complete_all(engine, TEXTS[:3], options) == complete_all(opened(small), TEXTS[:3], options)
 
 
 # Checkpoints
@@ -277,10 +310,10 @@ def empty_file(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (flip("graph.onnx"), "damaged"),
-        (cut("graph.onnx"), "damaged"),
-        (cut("weights.bin"), "damaged"),
-        (lose("weights.bin"), "damaged"),
+        (flip("body.onnx"), "damaged"),
+        (cut("body.onnx"), "damaged"),
+        (cut("head.bin"), "damaged"),
+        (lose("head.bin"), "damaged"),
         (lose("facts.json"), "damaged"),
         (cut("facts.json"), "damaged"),
         (other_version, "another version"),
@@ -323,7 +356,7 @@ def test_a_failed_build_leaves_nothing(small: Path, monkeypatch: pytest.MonkeyPa
     from ragcli.gpt2 import cache
 
     def broken(folder: Path) -> None:
-        (folder / "graph.onnx").write_text("half")
+        (folder / "body.onnx").write_text("half")
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
@@ -387,11 +420,20 @@ def test_rounding_to_8_bits_is_off_by_half_a_step_at_most() -> None:
 def test_rounding_to_4_bits_is_off_by_half_a_step_at_most() -> None:
     weight = np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32)
     packed, scale = to_4_bits(weight)
-    assert packed.shape == (3, 2, BLOCK // 2) and scale.shape == (3, 2)
-    values = np.stack([packed & 15, packed >> 4], axis=-1).reshape(3, 2, BLOCK).astype(np.float32) - 8
+    assert packed.shape == (3, 2, BLOCK_4 // 2) and scale.shape == (3, 2)
+    values = np.stack([packed & 15, packed >> 4], axis=-1).reshape(3, 2, BLOCK_4).astype(np.float32) - 8
     restored = (values * scale[..., np.newaxis]).reshape(3, -1).T
     assert (restored[50:] == 0).all()
-    assert (np.abs(restored[:50] - weight) <= np.repeat(scale.T, BLOCK, axis=0)[:50] / 2 * 1.001).all()
+    assert (np.abs(restored[:50] - weight) <= np.repeat(scale.T, BLOCK_4, axis=0)[:50] / 2 * 1.001).all()
+
+
+def test_rounding_by_blocks_is_off_by_half_a_step_at_most() -> None:
+    weight = np.random.default_rng(0).standard_normal((200, 3)).astype(np.float32)
+    values, scale = to_8_bits_by_block(weight)
+    assert values.shape == (3, 2, BLOCK_8) and scale.shape == (3, 2)
+    restored = ((values.astype(np.float32) - 128) * scale[..., np.newaxis]).reshape(3, -1).T
+    assert (restored[200:] == 0).all()
+    assert (np.abs(restored[:200] - weight) <= np.repeat(scale.T, BLOCK_8, axis=0)[:200] / 2 * 1.001).all()
 
 
 def plant_outliers(folder: Path) -> Path:
@@ -408,10 +450,13 @@ def plant_outliers(folder: Path) -> Path:
     return folder
 
 
+def open_sample() -> list[str]:
+    return (ROOT / "sample_data" / "python.jsonl").read_text(encoding="utf-8").splitlines()
+
+
 def perplexity(engine: Engine) -> float:
     """Return the perplexity of the first sample passages."""
-    lines = (ROOT / "sample_data" / "python.jsonl").read_text(encoding="utf-8").splitlines()[:20]
-    texts = [engine.encode(json.loads(line)["text"])[: engine.context] for line in lines]
+    texts = [engine.encode(json.loads(line)["text"])[: engine.context] for line in open_sample()[:20]]
     found = np.concatenate([engine.log_probabilities(ids, 1) for ids in texts])
     assert len(found) > 2000
     return float(np.exp(-found.mean()))
@@ -423,6 +468,19 @@ def test_8_bits_cost_less_than_a_hundredth_of_perplexity_with_outliers_or_withou
     planted = plant_outliers(tmp_path / "planted")
     assert perplexity(opened(planted)) == pytest.approx(exact, rel=1e-3)
     assert perplexity(opened(planted, "int8")) == pytest.approx(exact, rel=0.01)
+
+
+def test_8_bits_are_as_good_a_token_at_a_time(tmp_path: Path) -> None:
+    """A few tokens run on other weights than many."""
+    folder = plant_outliers(tmp_path / "planted")
+    exact, engine = opened(folder), opened(folder, "int8")
+    text = " ".join(json.loads(line)["text"] for line in open_sample()[:3])
+    ids = engine.encode(text)[: engine.context]
+    assert len(ids) > 300
+    logits = [engine.prefill(ids[:1], 1), *(engine.step([token]) for token in ids[1:-1])]
+    scores = np.concatenate(logits).astype(np.float64)
+    chosen = scores[range(len(scores)), ids[1:]] - np.log(np.exp(scores).sum(axis=1))
+    assert np.exp(-chosen.mean()) == pytest.approx(np.exp(-exact.log_probabilities(ids, 1).mean()), rel=0.01)
 
 
 def test_4_bits_answer_nearly_the_same() -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ragcli.errors import RagcliError
 from ragcli.gpt2 import cache
-from ragcli.gpt2.checkpoint import Checkpoint, read_shape, runs_here
+from ragcli.gpt2.checkpoint import Checkpoint, Matrix, read_shape, runs_here
 from ragcli.gpt2.runner import LoadError, Runner
 from ragcli.models import ModelFolder
 from ragcli.settings import cache_home
@@ -57,39 +57,70 @@ class Gpt2Engine:
 
     def prefill(self, prompt_ids: Sequence[int], rows: int) -> Logits:
         """Forget what was before, read the prompt once, and return the logits (rows, vocab) that follow it."""
-        self._runner.reset(1)
-        for begin in range(0, len(prompt_ids), _PREFILL):
-            chunk = prompt_ids[begin : begin + _PREFILL]
-            logits = self._add([chunk], [len(chunk) - 1])
+        logits = self.prefill_all([prompt_ids])
         if rows > 1:
             self._runner.repeat(rows)
         return np.repeat(logits, rows, axis=0)
 
     def step(self, token_ids: Sequence[int]) -> Logits:
         """Add one token to each row and return the logits (rows, vocab) that follow."""
-        return self._add([[token] for token in token_ids], range(len(token_ids)))
+        return self.step_all(token_ids)
+
+    def prefill_all(self, prompts: Sequence[Sequence[int]], new_tokens: int = 1) -> Logits:
+        """Forget what was before, and read a prompt into each row; return the logits (rows, vocab) that follow.
+
+        One prompt after another: together they would be no faster, and padded to the longest. Where more than
+        `new_tokens` are added, all keys and values are copied to a larger place.
+        """
+        self._runner.reset(len(prompts), min(max(map(len, prompts)) + new_tokens, self.context))
+        return np.concatenate([self._read(row, prompt_ids) for row, prompt_ids in enumerate(prompts)])
+
+    def step_all(self, token_ids: Sequence[int | None]) -> Logits:
+        """Add one token to each row but those with None, which have ended and whose logits mean nothing."""
+        rows = self._runner.lengths
+        ids = np.array([[token or 0] for token in token_ids], dtype=np.int64)
+        added = np.array([token is not None for token in token_ids], dtype=np.int32)
+        return self._runner.run(self._embed(ids, rows), added, np.arange(len(ids)))
+
+    def check(self, token_ids: Sequence[int]) -> Logits:
+        """Add tokens to the only row; return the logits (tokens, vocab) that follow each."""
+        return self._add(0, token_ids, range(len(token_ids)))
+
+    def rewind(self, tokens: int) -> None:
+        """Forget the last tokens of the only row."""
+        self._runner.lengths[0] -= tokens
 
     def log_probabilities(self, ids: Sequence[int], start: int) -> NDArray[np.float32]:
         """Return the natural log-probabilities of ids[start:], each given all tokens before it.
 
         `start` is at least 1, and `ids` fit into the context. The state of the rows is forgotten.
         """
-        self._runner.reset(1)
+        self._runner.reset(1, len(ids))
         found = [np.zeros(0, dtype=np.float32)]
         for begin in range(0, len(ids) - 1, _CHUNK):
             chunk = ids[begin : min(begin + _CHUNK, len(ids) - 1)]
             wanted = range(max(start - 1 - begin, 0), len(chunk))
-            logits = self._add([chunk], wanted)
+            logits = self._add(0, chunk, wanted)
             found.append(_chosen(logits, ids[begin + wanted.start + 1 : begin + len(chunk) + 1]))
         return np.concatenate(found)
 
-    def _add(self, rows: Sequence[Sequence[int]], wanted: Sequence[int]) -> Logits:
-        """Add as many tokens to each row; return the logits at some of the places, counted through all rows."""
-        ids = np.array(rows, dtype=np.int64)
-        added = np.full(len(ids), ids.shape[1], dtype=np.int32)
-        places = self._runner.lengths[:, np.newaxis] + np.arange(ids.shape[1])
-        embeddings = self._checkpoint.rows("wte.weight", ids) + self._checkpoint.rows("wpe.weight", places)
-        return self._runner.run(embeddings, added, np.array(wanted, dtype=np.int64))
+    def _read(self, row: int, prompt_ids: Sequence[int]) -> Logits:
+        """Read a prompt into an empty row; return the logits (1, vocab) that follow."""
+        for begin in range(0, len(prompt_ids), _PREFILL):
+            chunk = prompt_ids[begin : begin + _PREFILL]
+            logits = self._add(row, chunk, [len(chunk) - 1])
+        return logits
+
+    def _add(self, row: int, ids: Sequence[int], wanted: Sequence[int]) -> Logits:
+        """Add tokens to a row; return the logits at some of their places."""
+        embeddings = self._embed(np.array([ids], dtype=np.int64), self._runner.lengths[row : row + 1])
+        return self._runner.run_row(row, embeddings, np.array(wanted, dtype=np.int64))
+
+    def _embed(self, ids: NDArray[np.int64], begins: NDArray[np.int32]) -> Matrix:
+        """Return the embeddings (rows, tokens, width) of ids (rows, tokens) that begin at these places."""
+        places = begins[:, np.newaxis] + np.arange(ids.shape[1])
+        places = np.minimum(places, self.context - 1)  # a row that has ended may be full
+        return self._checkpoint.rows("wte.weight", ids) + self._checkpoint.rows("wpe.weight", places)
 
 
 def _chosen(logits: Logits, ids: Sequence[int]) -> Logits:
@@ -108,7 +139,7 @@ def _open_runner(checkpoint: Checkpoint, precision: Precision, note: Note) -> Ru
     if folder.exists():
         try:
             cache.check(folder)
-            return Runner(folder / cache.GRAPH, checkpoint.shape)
+            return Runner(folder, checkpoint.shape)
         except (cache.UnusableError, LoadError) as error:
             note(f"the prepared model in {folder} cannot be used ({error}); it is prepared anew")
     try:
@@ -117,14 +148,14 @@ def _open_runner(checkpoint: Checkpoint, precision: Precision, note: Note) -> Ru
         note(f"cannot keep the prepared model in {home} ({error.strerror}); every run prepares it anew")
         return _open_without_cache(checkpoint, precision)
     note(f"prepared the model for {precision}, once: {cache.size(folder) / 1e6:.0f} MB in {folder}")
-    return Runner(folder / cache.GRAPH, checkpoint.shape)
+    return Runner(folder, checkpoint.shape)
 
 
 def _open_without_cache(checkpoint: Checkpoint, precision: Precision) -> Runner:
     try:
         with tempfile.TemporaryDirectory(prefix="ragcli-", ignore_cleanup_errors=True) as folder:
             _write(checkpoint, precision, Path(folder))
-            return Runner(Path(folder, cache.GRAPH), checkpoint.shape)
+            return Runner(Path(folder), checkpoint.shape)
     except OSError as error:
         raise RagcliError(
             f"cannot prepare the model: {error.strerror}", "Make room in the temporary folder."
@@ -132,9 +163,9 @@ def _open_without_cache(checkpoint: Checkpoint, precision: Precision) -> Runner:
 
 
 def _write(checkpoint: Checkpoint, precision: Precision, folder: Path) -> None:
-    from ragcli.gpt2.graph import write_graph  # and with it onnx, which only a first run needs
+    from ragcli.gpt2.graph import write_graphs  # and with it onnx, which only a first run needs
 
-    write_graph(checkpoint, precision, folder)
+    write_graphs(checkpoint, precision, folder)
 
 
 def _end_ids(folder: ModelFolder, config: dict[str, Any]) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""Keep built graphs in the cache folder: one folder for each checkpoint and precision, whole or not there at all."""
+"""Keep built graphs in the cache folder: a folder for each checkpoint and precision, whole or not there at all."""
 
 import hashlib
 import json
@@ -8,10 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-GRAPH = "graph.onnx"
-WEIGHTS = "weights.bin"
-
-_VERSION = 1  # of what is built; raise it with every change of the graph
+_VERSION = 2  # of what is built; raise it with every change of the graph
 _FACTS = "facts.json"
 _DIGESTS = "digests"
 
@@ -57,24 +54,29 @@ def build(folder: Path, write: Callable[[Path], None]) -> None:
 
 def size(folder: Path) -> int:
     """Return how many bytes a graph takes."""
-    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+    return sum(file.stat().st_size for file in folder.iterdir())
 
 
 def _replace(new: Path, folder: Path) -> None:
     """Put a folder under its name; where another process does so at the same moment, either is right."""
+    old = new.with_name(f"{new.name}-old")
     if folder.exists():
-        folder.rename(new / "old")
+        folder.rename(old)
     try:
         new.rename(folder)
     except OSError:
         if not (folder / _FACTS).is_file():
             raise
-    shutil.rmtree(folder / "old", ignore_errors=True)
+    if old.is_dir():
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        old.unlink(missing_ok=True)
 
 
 def _facts(folder: Path) -> dict[str, object]:
-    graph = hashlib.sha256((folder / GRAPH).read_bytes()).hexdigest()
-    return {"version": _VERSION, "graph": graph, "weights": (folder / WEIGHTS).stat().st_size}
+    files = sorted(file for file in folder.iterdir() if file.name != _FACTS)
+    graphs = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.suffix == ".onnx"}
+    return {"version": _VERSION, "sizes": {file.name: file.stat().st_size for file in files}, "graphs": graphs}
 
 
 def _sync(file: Path) -> None:

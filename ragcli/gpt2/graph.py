@@ -1,9 +1,13 @@
-"""Write a GPT-2 checkpoint as an ONNX graph with its weights in a file beside it, tensor by tensor.
+"""Write a GPT-2 checkpoint as ONNX graphs with their weights in files beside them, tensor by tensor.
 
-Inputs: embeddings (rows, tokens, width); wanted (n,), the places in the flattened (rows * tokens) whose logits are
-asked for; lengths (rows,), how many tokens of each row count, the rest is padding; last (rows,), the last place that
-each row then fills in the key/value buffers; total, their largest + 1; the buffers themselves, (rows, heads, capacity,
-head width), written in place. Output: logits (n, vocab).
+The body turns embeddings into what the head turns into logits. At 8 bits there are two bodies: one whose weights have a
+scale for each block of inputs, the fastest to read for a few tokens, and one with a scale for each output, which
+multiplies many tokens at once twice as fast.
+
+Inputs of a body: embeddings (rows, tokens, width); wanted (n,), the places in the flattened (rows * tokens) that count;
+lengths (rows,), how many tokens of each row are no padding; last (rows,), the last place that each row then fills in
+the key/value buffers; total, their largest + 1; the buffers themselves, (rows, heads, capacity, head width), written in
+place. Output: hidden (n, width). The head takes this and gives logits (n, vocab).
 
 The embeddings stay outside: they are looked up in the checkpoint's own memory-mapped file, exact and without a copy.
 """
@@ -18,11 +22,13 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 
-from ragcli.gpt2.cache import GRAPH, WEIGHTS
 from ragcli.gpt2.checkpoint import Checkpoint, Matrix, Shape
-from ragcli.gpt2.quantize import BLOCK, Block, balance, balance_norm, pad_heads, to_4_bits, to_8_bits
+from ragcli.gpt2.quantize import Block, balance, balance_norm, pad_heads, to_4_bits, to_8_bits, to_8_bits_by_block
 
 Precision = Literal["float32", "int8", "int4"]
+Kernel = Literal["float32", "rows8", "blocks8", "blocks4"]
+
+BODY, MANY, HEAD = "body", "many", "head"  # graphs; MANY is the body for many tokens
 
 _MS = "com.microsoft"
 _PAGE = 4096  # weights begin at a page, so that they can be mapped
@@ -31,25 +37,54 @@ _TINY = 1e-20  # keeps a row of zeros from being divided by zero
 _ELEMENT_TYPES = {"float32": TensorProto.FLOAT, "int8": TensorProto.INT8, "uint8": TensorProto.UINT8}
 
 
-def write_graph(checkpoint: Checkpoint, precision: Precision, folder: Path) -> None:
-    """Write the graph and its weights into a folder."""
-    with (folder / WEIGHTS).open("wb") as weights:
-        graph = _Graph(checkpoint.shape, precision, weights)
-        logits = _add_model(graph, checkpoint)
-        model = graph.finish(logits)
-    (folder / GRAPH).write_bytes(model.SerializeToString())
+_KERNELS: dict[Precision, dict[str, Kernel]] = {
+    "float32": {BODY: "float32", HEAD: "float32"},
+    "int8": {BODY: "blocks8", MANY: "rows8", HEAD: "blocks8"},
+    "int4": {BODY: "blocks4", HEAD: "blocks4"},
+}
 
 
-def _add_model(graph: "_Graph", checkpoint: Checkpoint) -> str:
-    """Add all layers and return the name of the logits."""
+def write_graphs(checkpoint: Checkpoint, precision: Precision, folder: Path) -> None:
+    """Write the graphs of a precision and their weights into a folder."""
+    for name, kernel in _KERNELS[precision].items():
+        with (folder / f"{name}.bin").open("wb") as weights:
+            graph = _Graph(checkpoint.shape, kernel, weights)
+            model = _head(graph, checkpoint) if name == HEAD else _body(graph, checkpoint)
+        (folder / f"{name}.onnx").write_bytes(model.SerializeToString())
+
+
+def _body(graph: "_Graph", checkpoint: Checkpoint) -> onnx.ModelProto:
     shape = checkpoint.shape
     stream, skip = "embeddings", None
     for i in range(shape.layers):
         block = balance(pad_heads(_block(checkpoint, i), shape.heads, shape.head_width))
         stream, skip = _add_block(graph, shape, block, i, stream, skip)
-    gain, bias, head = balance_norm(checkpoint["ln_f.weight"], checkpoint["ln_f.bias"], checkpoint[checkpoint.head].T)
-    normed, _ = graph.norm("ln_f", stream, skip, gain, bias)
-    return graph.linear("head", normed, head)
+    gain, bias, _ = _balanced_head(checkpoint)
+    graph.norm("ln_f", stream, skip, gain, bias)
+    buffer: list[int | str] = ["rows", shape.heads, "capacity", shape.head_width]
+    buffers = {f"{kind}.{i}": buffer for i in range(shape.layers) for kind in ("key", "value")}
+    inputs = [
+        _value("embeddings", TensorProto.FLOAT, ["rows", "tokens", shape.width]),
+        _value("wanted", TensorProto.INT64, ["n"]),
+        _value("lengths", TensorProto.INT32, ["rows"]),
+        _value("last", TensorProto.INT32, ["rows"]),
+        _value("total", TensorProto.INT32, []),
+        *(_value(name, TensorProto.FLOAT, size) for name, size in buffers.items()),
+    ]
+    written = [_value(f"new_{name}", TensorProto.FLOAT, size) for name, size in buffers.items()]
+    return graph.finish(inputs, _value("hidden", TensorProto.FLOAT, ["n", shape.width]), written)
+
+
+def _head(graph: "_Graph", checkpoint: Checkpoint) -> onnx.ModelProto:
+    shape = checkpoint.shape
+    graph.linear("head", "hidden", _balanced_head(checkpoint)[2])
+    inputs = [_value("hidden", TensorProto.FLOAT, ["n", shape.width])]
+    return graph.finish(inputs, _value("logits", TensorProto.FLOAT, ["n", shape.vocab]), [])
+
+
+def _balanced_head(checkpoint: Checkpoint) -> tuple[Matrix, Matrix, Matrix]:
+    """Return the gain and bias of the last norm, and the head (in, out)."""
+    return balance_norm(checkpoint["ln_f.weight"], checkpoint["ln_f.bias"], checkpoint[checkpoint.head].T)
 
 
 def _block(checkpoint: Checkpoint, i: int) -> Block:
@@ -78,14 +113,15 @@ def _add_block(graph: "_Graph", shape: Shape, block: Block, i: int, stream: str,
 class _Graph:
     """Collect nodes and tensors; large tensors go to the weights' file at once."""
 
-    def __init__(self, shape: Shape, precision: Precision, weights: BinaryIO) -> None:
+    def __init__(self, shape: Shape, kernel: Kernel, weights: BinaryIO) -> None:
         self._shape = shape
-        self._precision = precision
+        self._kernel = kernel
         self._weights = weights
         self._nodes: list[onnx.NodeProto] = []
         self._tensors: list[onnx.TensorProto] = []
-        self._tiny = self.constant("tiny", np.array(_TINY, dtype=np.float32))
-        self._rows = self.constant("row_axis", np.array([-1]))
+        if kernel == "rows8":
+            self._tiny = self.constant("tiny", np.array(_TINY, dtype=np.float32))
+            self._axis = self.constant("axis", np.array([-1]))
 
     def node(self, op: str, inputs: Sequence[str], outputs: int = 1, domain: str = "", **attributes: Any) -> str:
         """Add a node and return the name of its first output; the others are called that and .1, .2, …."""
@@ -102,26 +138,32 @@ class _Graph:
             return name
         self._weights.write(b"\0" * (-self._weights.tell() % _PAGE))
         tensor = TensorProto(name=name, data_type=_ELEMENT_TYPES[str(values.dtype)], dims=values.shape, raw_data=b"")
-        set_external_data(tensor, WEIGHTS, self._weights.tell(), values.nbytes)
+        set_external_data(tensor, Path(self._weights.name).name, self._weights.tell(), values.nbytes)
         tensor.ClearField("raw_data")
         values.tofile(self._weights)
         self._tensors.append(tensor)
         return name
 
     def linear(self, name: str, x: str, weight: Matrix) -> str:
-        """Multiply by a matrix (in, out), at the precision of the graph."""
-        if self._precision == "float32":
+        """Multiply by a matrix (in, out), by the graph's kernel."""
+        if self._kernel == "float32":
             return self.node("MatMul", [x, self.constant(name, weight)])
-        if self._precision == "int8":
-            return self._linear_8(name, x, weight)
-        return self._linear_4(name, x, weight)
+        if self._kernel == "rows8":
+            return self._linear_rows(name, x, weight)
+        bits = 8 if self._kernel == "blocks8" else 4
+        values, scale = to_8_bits_by_block(weight) if bits == 8 else to_4_bits(weight)
+        inputs = [x, self.constant(name, values), self.constant(f"{name}.scale", scale)]
+        rows, columns = weight.shape
+        block = values.shape[2] * 8 // bits
+        sizes = {"K": rows, "N": columns, "bits": bits, "block_size": block, "accuracy_level": 4}
+        return self.node("MatMulNBits", inputs, domain=_MS, **sizes)
 
-    def _linear_8(self, name: str, x: str, weight: Matrix) -> str:
-        """Round the activations to 8 bits as well, with one scale for each token.
+    def _linear_rows(self, name: str, x: str, weight: Matrix) -> str:
+        """Round the activations to 8 bits with one scale for each token, the weights with one for each output.
 
         The operator knows one scale for the whole input only: so all tokens are first brought to the same size.
         """
-        size = self.node("ReduceMax", [self.node("Abs", [x]), self._rows], keepdims=1)
+        size = self.node("ReduceMax", [self.node("Abs", [x]), self._axis], keepdims=1)
         size = self.node("Max", [size, self._tiny])
         values, scale = to_8_bits(weight)
         inputs = [
@@ -131,13 +173,6 @@ class _Graph:
             self.constant(f"{name}.zero", np.zeros(len(scale), np.int8)),
         ]
         return self.node("Mul", [self.node("DynamicQuantizeMatMul", inputs, domain=_MS), size])
-
-    def _linear_4(self, name: str, x: str, weight: Matrix) -> str:
-        values, scale = to_4_bits(weight)
-        inputs = [x, self.constant(name, values), self.constant(f"{name}.scale", scale)]
-        rows, columns = weight.shape
-        sizes = {"K": rows, "N": columns, "bits": 4, "block_size": BLOCK, "accuracy_level": 4}
-        return self.node("MatMulNBits", inputs, domain=_MS, **sizes)
 
     def norm(self, name: str, stream: str, skip: Skip | None, gain: Matrix, bias: Matrix) -> tuple[str, str]:
         """Add what is to be added to the stream, and normalise it; return both, the normalised first."""
@@ -172,23 +207,12 @@ class _Graph:
         flat = self.node("Reshape", [x, self.constant(name, np.array([-1, width]))])
         return self.node("Gather", [flat, "wanted"])
 
-    def finish(self, logits: str) -> onnx.ModelProto:
-        """Return the model."""
-        shape = self._shape
-        buffer: list[int | str] = ["rows", shape.heads, "capacity", shape.head_width]
-        kinds = [f"{kind}.{i}" for i in range(shape.layers) for kind in ("key", "value")]
-        inputs = [
-            _value("embeddings", TensorProto.FLOAT, ["rows", "tokens", shape.width]),
-            _value("wanted", TensorProto.INT64, ["n"]),
-            _value("lengths", TensorProto.INT32, ["rows"]),
-            _value("last", TensorProto.INT32, ["rows"]),
-            _value("total", TensorProto.INT32, []),
-            *(_value(kind, TensorProto.FLOAT, buffer) for kind in kinds),
-        ]
-        outputs = [_value(f"new_{kind}", TensorProto.FLOAT, buffer) for kind in kinds]
-        self._nodes[-1].output[0] = "logits"
-        outputs.insert(0, _value("logits", TensorProto.FLOAT, ["n", shape.vocab]))
-        graph = helper.make_graph(self._nodes, "gpt2", inputs, outputs, self._tensors)
+    def finish(
+        self, inputs: Sequence[onnx.ValueInfoProto], output: onnx.ValueInfoProto, written: Sequence[onnx.ValueInfoProto]
+    ) -> onnx.ModelProto:
+        """Return the model: its output is the last node's; `written` is what other nodes put out."""
+        self._nodes[-1].output[0] = output.name
+        graph = helper.make_graph(self._nodes, "gpt2", inputs, [output, *written], self._tensors)
         versions = [helper.make_opsetid("", 20), helper.make_opsetid(_MS, 1)]
         return helper.make_model(graph, opset_imports=versions, ir_version=10)
 

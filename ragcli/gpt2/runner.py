@@ -1,5 +1,7 @@
 """Run the graph: one ONNX Runtime session, and the key/value buffers that it writes in place."""
 
+import contextlib
+import functools
 import platform
 from pathlib import Path
 
@@ -15,6 +17,7 @@ _LOAD_ERRORS = (
     *(states.Fail, states.InvalidArgument, states.InvalidGraph, states.InvalidProtobuf),
     *(states.NoSuchFile, states.NotImplemented, states.RuntimeException),
 )
+_FEW = 4  # tokens up to which the body for a few is faster
 _GROW = 256  # positions that the buffers grow by at least
 
 
@@ -22,25 +25,33 @@ class LoadError(Exception):
     """Report that a graph cannot be loaded, and what ONNX Runtime says of it."""
 
 
-class Runner:
-    """Hold a session and the state of its rows: `lengths` (rows,) says how many positions of each are filled."""
+class _Body:
+    """Hold a session and what its inputs and outputs are bound to."""
 
-    def __init__(self, graph: Path, shape: Shape) -> None:
-        """Load a graph; raises LoadError where it or its weights are damaged."""
-        try:
-            self._session = ort.InferenceSession(graph, _options(), providers=["CPUExecutionProvider"])
-        except _LOAD_ERRORS as error:
-            raise LoadError(first_line(error)) from error
-        self._binding = self._session.io_binding()
+    def __init__(self, graph: Path) -> None:
+        self.session = _load(graph)
+        self.binding = self.session.io_binding()
+
+
+class Runner:
+    """Hold the sessions and the state of their rows: `lengths` (rows,) says how many positions of each are filled."""
+
+    def __init__(self, folder: Path, shape: Shape) -> None:
+        """Load the graphs in a folder; raises LoadError where they are damaged."""
+        self._few = _Body(folder / "body.onnx")
+        many = folder / "many.onnx"
+        self._many = _Body(many) if many.exists() else self._few
+        self._head = _load(folder / "head.onnx")
         self._shape = shape
         self.lengths = np.zeros(0, dtype=np.int32)
         self._allocate(0, 0)
 
-    def reset(self, rows: int) -> None:
-        """Forget all rows, and begin this many."""
+    def reset(self, rows: int, positions: int) -> None:
+        """Forget all rows, and begin this many, with place for so many positions before the buffers have to grow."""
         self.lengths = np.zeros(rows, dtype=np.int32)
-        if self._state.shape[2] != rows:
-            self._allocate(rows, _GROW)
+        if self._state.shape[2] != rows or self._state.shape[4] < positions:
+            self._allocate(0, 0)  # lets go of the old ones before there are new ones
+            self._allocate(rows, positions)
 
     def repeat(self, rows: int) -> None:
         """Copy the only row, so that there are this many."""
@@ -50,25 +61,6 @@ class Runner:
         self._state[:, :, :, :, :filled] = state
         self.lengths = np.repeat(self.lengths, rows)
 
-    def run(self, embeddings: Matrix, added: NDArray[np.int32], wanted: NDArray[np.int64]) -> Matrix:
-        """Add tokens to the rows; return the logits (n, vocab) at the wanted places of the flattened input.
-
-        `embeddings` is (rows, tokens, width), of which the first `added` (rows,) of each row count.
-        """
-        after = self.lengths + added
-        self._reserve(int(self.lengths.max()) + embeddings.shape[1])
-        binding = self._binding
-        binding.bind_cpu_input("embeddings", embeddings)
-        binding.bind_cpu_input("wanted", wanted)
-        binding.bind_cpu_input("lengths", added)
-        binding.bind_cpu_input("last", after - 1)
-        binding.bind_cpu_input("total", np.array(after.max(), dtype=np.int32))
-        logits = np.empty((len(wanted), self._shape.vocab), dtype=np.float32)
-        binding.bind_output("logits", "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
-        self._session.run_with_iobinding(binding)
-        self.lengths = after
-        return logits
-
     def _reserve(self, positions: int) -> None:
         """Grow the buffers for this many positions; what they hold stays."""
         before = self._state
@@ -77,28 +69,83 @@ class Runner:
         self._allocate(len(self.lengths), max(positions, before.shape[4] + _GROW))
         self._state[:, :, :, :, : before.shape[4]] = before
 
+    def run(self, embeddings: Matrix, added: NDArray[np.int32], wanted: NDArray[np.int64]) -> Matrix:
+        """Add tokens to all rows; return the logits (n, vocab) at the wanted places of the flattened input.
+
+        `embeddings` is (rows, tokens, width), of which the first `added` (rows,) of each row count.
+        """
+        self._reserve(int(self.lengths.max()) + embeddings.shape[1])
+        self._bind_state(slice(None))
+        self.lengths = self.lengths + added
+        return self._run(embeddings, added, self.lengths, wanted)
+
+    def run_row(self, row: int, embeddings: Matrix, wanted: NDArray[np.int64]) -> Matrix:
+        """Add tokens (1, tokens, width) to one row; return the logits (n, vocab) at the wanted places."""
+        added = embeddings.shape[1]
+        self._reserve(int(self.lengths[row]) + added)
+        self._bind_state(slice(row, row + 1))
+        self.lengths[row] += added
+        return self._run(embeddings, np.array([added], dtype=np.int32), self.lengths[row : row + 1], wanted)
+
+    def _run(
+        self, embeddings: Matrix, added: NDArray[np.int32], after: NDArray[np.int32], wanted: NDArray[np.int64]
+    ) -> Matrix:
+        body = self._few if embeddings.shape[0] * embeddings.shape[1] <= _FEW else self._many
+        binding = body.binding
+        binding.bind_cpu_input("embeddings", embeddings)
+        binding.bind_cpu_input("wanted", wanted)
+        binding.bind_cpu_input("lengths", added)
+        binding.bind_cpu_input("last", after - 1)
+        binding.bind_cpu_input("total", np.array(after.max(), dtype=np.int32))
+        hidden = np.empty((len(wanted), self._shape.width), dtype=np.float32)
+        binding.bind_output("hidden", "cpu", 0, np.float32, hidden.shape, hidden.ctypes.data)
+        body.session.run_with_iobinding(binding)
+        [logits] = self._head.run(None, {"hidden": hidden})
+        return np.asarray(logits)
+
     def _allocate(self, rows: int, positions: int) -> None:
         shape = self._shape
         positions = -(-positions // _GROW) * _GROW
         size = (shape.layers, 2, rows, shape.heads, positions, shape.head_width)
         self._state: Matrix = np.zeros(size, dtype=np.float32)
-        self._bind_state()
+        self._bound: slice | None = None
 
-    def _bind_state(self) -> None:
+    def _bind_state(self, rows: slice) -> None:
+        """Let both bodies read and write the buffers of these rows."""
+        if rows == self._bound:
+            return
+        self._bound = rows
         for i in range(self._shape.layers):
             for k, kind in enumerate(("key", "value")):
-                buffer = self._state[i, k]
+                buffer = self._state[i, k, rows]
                 place = ("cpu", 0, np.float32, buffer.shape, buffer.ctypes.data)
-                self._binding.bind_input(f"{kind}.{i}", *place)
-                self._binding.bind_output(f"new_{kind}.{i}", *place)
+                for body in {self._few, self._many}:
+                    body.binding.bind_input(f"{kind}.{i}", *place)
+                    body.binding.bind_output(f"new_{kind}.{i}", *place)
+
+
+def _load(graph: Path) -> ort.InferenceSession:
+    try:
+        return ort.InferenceSession(graph, _options(), providers=["CPUExecutionProvider"])
+    except _LOAD_ERRORS as error:
+        raise LoadError(first_line(error)) from error
 
 
 def _options() -> ort.SessionOptions:
+    _share_threads()
     options = ort.SessionOptions()
+    options.use_per_session_threads = False
     options.log_severity_level = 4
     if _needs_care():
         options.add_session_config_entry("session.x64quantprecision", "1")
     return options
+
+
+@functools.cache
+def _share_threads() -> None:
+    """Let all sessions have the same threads: those of one would still spin when the next one begins."""
+    with contextlib.suppress(states.Fail):  # somebody else made them share
+        ort.set_global_thread_pool_sizes()
 
 
 def _needs_care() -> bool:
