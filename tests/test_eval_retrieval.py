@@ -322,6 +322,10 @@ def test_repeated_judgments_and_unknown_ids_are_counted_and_named(ragcli: Run, c
         "judged_documents_not_indexed": 1,
         "repeated_judgments": 1,
     }
+    assert report["details"]["left_out"] == {
+        "judged_without_query": ["q9"],
+        "judged_documents_not_indexed": ["unicorn"],
+    }
     assert report["metrics"]["R@10"] == 1 / 2  # the unicorn was to be found
     for note in ("1 judgment says again", "q9; left out", "unicorn; they count as not found"):
         assert note in result.err

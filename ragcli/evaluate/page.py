@@ -175,7 +175,8 @@ def _measures(report: Report) -> _Html:
     rows = []
     for name, value in report.metrics.items():
         more = [_figure(without["metrics"].get(name)), _figure(without["gain"].get(name), "+")] if without else []
-        rows.append([_measure(name), _figure(value), *more, f"{len(_values(report, name)):,}"])
+        n = len(_values(report, name))  # none where the measure is one of all queries together
+        rows.append([_measure(name), _figure(value), *more, f"{n:,}" if n else "–"])
     return _table("Measures", heads, rows, texts=1, kind="names")
 
 

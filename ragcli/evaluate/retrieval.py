@@ -127,28 +127,30 @@ def _searched(job: Retrieval, qrels: Qrels, listener: Listener) -> _Searched:
         raise UsageError("there are no queries", "Give --queries FILE or --run FILE, or a folder with queries.jsonl.")
     queries = read_queries(job.collection.queries)
     judged = {query: judgments for query, judgments in qrels.by_query.items() if query in queries}
+    left_out = {"judged_without_query": sorted(qrels.by_query.keys() - judged.keys())}
+    _note_unmatched(left_out["judged_without_query"], len(queries) - len(judged), listener)
     if not judged:
         raise RagcliError("no judged query is among the queries", "Do the queries and the qrels belong together?")
-    skipped = {
-        "judged_without_query": len(qrels.by_query) - len(judged),
-        "unjudged_queries": len(queries) - len(judged),
-    }
-    if skipped["judged_without_query"]:
-        missing = qrels.by_query.keys() - judged.keys()
-        listener.note(listed("judged query has no text", "judged queries have no text", missing) + "; left out")
-    if skipped["unjudged_queries"]:
-        unjudged = counted(skipped["unjudged_queries"], "query has", "queries have")
-        listener.note(f"{unjudged} no judgment; left out")
-    with _store(job, listener) as (store, skipped["rejected_documents"]):
-        skipped["judged_documents_not_indexed"] = _check_documents(store, judged, listener)
-        data = {"index": {"passages": store.counts().passages, "documents": store.counts().documents}}
-        texts = {query: queries[query] for query in judged}
+    texts = {query: queries[query] for query in judged}
+    with _store(job, listener) as (store, rejected):
+        left_out["judged_documents_not_indexed"] = _missing_documents(store, judged, listener)
+        data = {"index": store.counts()._asdict()}
         started = time.perf_counter()
         run, failed = rank_queries(store, texts, depth(job.measures.values()), job.keep_going, listener)
         milliseconds = 1000 * (time.perf_counter() - started) / len(texts)
-    asked = {query: {"question": text} for query, text in texts.items()}
-    details = {"search_ms": round(milliseconds, 3), "queries": asked}
+    skipped = {"unjudged_queries": len(queries) - len(judged), "rejected_documents": rejected}
+    skipped |= {name: len(ids) for name, ids in left_out.items()}
+    details: dict[str, Any] = {"search_ms": round(milliseconds, 3)}
+    details["queries"] = {query: {"question": text} for query, text in texts.items()}
+    details["left_out"] = {name: ids for name, ids in left_out.items() if ids}
     return _Searched(run, judged, skipped, failed, data, details)
+
+
+def _note_unmatched(without_text: Sequence[str], unjudged: int, listener: Listener) -> None:
+    if without_text:
+        listener.note(listed("judged query has no text", "judged queries have no text", without_text) + "; left out")
+    if unjudged:
+        listener.note(f"{counted(unjudged, 'query has', 'queries have')} no judgment; left out")
 
 
 @contextmanager
@@ -188,20 +190,18 @@ def temporary_index(
             drop_index(own)
 
 
-def _check_documents(store: Store, judged: Mapping[str, Mapping[str, int]], listener: Listener) -> int:
-    """Count the judged documents that the index lacks; they can never be found. Raises RagcliError if it lacks all."""
+def _missing_documents(store: Store, judged: Mapping[str, Mapping[str, int]], listener: Listener) -> list[str]:
+    """Return the judged documents that the index lacks; they cannot be found. Raises RagcliError if it lacks all."""
     wanted = {doc_id for judgments in judged.values() for doc_id in judgments}
     if store.facts is None:
-        return 0  # not ragcli's own: it cannot be asked for ids
-    missing = wanted - {known.doc_id for known in store.stored(sorted(wanted))}
-    if missing == wanted:
+        return []  # not ragcli's own: it cannot be asked for ids
+    missing = sorted(wanted - {known.doc_id for known in store.stored(sorted(wanted))})
+    if len(missing) == len(wanted):
         raise RagcliError("the index has none of the judged documents", "Is it the index of these documents?")
     if missing:
-        listener.note(
-            listed("judged document is not in the index", "judged documents are not in the index", missing)
-            + "; they count as not found"
-        )
-    return len(missing)
+        shown = listed("judged document is not in the index", "judged documents are not in the index", missing)
+        listener.note(f"{shown}; they count as not found")
+    return missing
 
 
 class Ranked(NamedTuple):
