@@ -72,10 +72,7 @@ def main(argv: list[str] | None = None) -> int:
         render.print_error(e)
         return e.exit_code
     except typer.TyperException as e:
-        context = getattr(e, "ctx", None)
-        render.print_error(
-            UsageError(e.format_message(), f"Try: {context.command_path if context else 'ragcli'} --help")
-        )
+        render.print_error(UsageError(e.format_message(), _way_out(getattr(e, "ctx", None), getattr(e, "param", None))))
         return ExitCode.USAGE
     except ModuleNotFoundError as e:
         package = str(e.name).partition(".")[0]
@@ -103,6 +100,14 @@ def _run(argv: list[str] | None) -> int:
         if e.code == 1:
             return _abandon_stdout(ExitCode.OK)
         raise
+
+
+def _way_out(context: typer.Context | None, option: Any) -> str:
+    """Say where a wrong value is to be mended: in the settings, if it is from there."""
+    source = context.get_parameter_source(option.name) if context and option else None
+    if source and source.name == "DEFAULT_MAP":
+        return f"Mend it in {settings.config_file()}."
+    return f"Try: {context.command_path if context else 'ragcli'} --help"
 
 
 def _open_closed_streams() -> None:
