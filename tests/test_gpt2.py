@@ -18,14 +18,14 @@ from safetensors.torch import save_file as save_torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from ragcli.engine_transformers import TransformersEngine
-from ragcli.errors import RagcliError
+from ragcli.errors import ExitCode, RagcliError
 from ragcli.generate import Engine, Options, Precision, complete, complete_all, open_engine
 from ragcli.gpt2 import Gpt2Engine
 from ragcli.gpt2.checkpoint import runs_here
 from ragcli.gpt2.quantize import BLOCK_4, BLOCK_8, Block, balance, to_4_bits, to_8_bits, to_8_bits_by_block
 from ragcli.models import PACKAGED, ModelFolder
 from ragcli.sampling import Sampling
-from tests.support import ROOT, run_process
+from tests.support import ROOT, Run, assert_two_lines, run_process
 
 VOCAB = 300
 SHAPES: dict[str, dict[str, Any]] = {
@@ -497,6 +497,27 @@ def test_the_precision_is_an_option(small: Path, precision: str) -> None:
     assert first.code == 0 and f"for {'int8' if precision == 'auto' else precision}, once" in first.err
     second = run_process("generate", "Once", *options)
     assert (second.code, second.out, second.err) == (0, first.out, "")
+
+
+def test_sampling_and_stops_are_options(small: Path, ragcli: Run) -> None:
+    def write(*options: str) -> str:
+        fixed = ("--model", small, "--format", "json", "--no-repeat-ngram-size", "0", "--seed", "1")
+        [found] = ragcli("generate", "Once", *fixed, *options).objects()
+        return str(found["completions"][0])
+
+    drawn = write("--temperature", "3", "--top-k", "0", "--top-p", "1")
+    likeliest = write("--temperature", "0")
+    assert write("--temperature", "3", "--top-k", "0", "--top-p", "1", "--min-p", "1") == likeliest != drawn
+    assert write("--temperature", "0", "--repetition-penalty", "10") != likeliest
+    at = len(drawn) // 2
+    stop, later = drawn[at : at + 5], drawn[at + 5 : at + 10]
+    assert write("--temperature", "3", "--top-k", "0", "--top-p", "1", "--stop", later, "--stop", stop) == drawn[:at]
+
+
+@pytest.mark.parametrize("command", ["generate", "ask", "review", "eval answers"])
+@pytest.mark.parametrize("option", [("--min-p", "1.1"), ("--repetition-penalty", "0.5")])
+def test_what_is_out_of_range_is_refused(ragcli: Run, command: str, option: tuple[str, str]) -> None:
+    assert_two_lines(ragcli(*command.split(), "x", *option), ExitCode.USAGE, option[0], "range")
 
 
 def test_the_end_token_ends(small: Path) -> None:
