@@ -132,6 +132,82 @@ def test_a_second_prompt_knows_nothing_of_the_first(small: Path) -> None:
     np.testing.assert_array_equal(engine.prefill(PROMPTS[2], 1), fresh)
 
 
+# What the prompt before has read
+
+FIRST = PROMPTS[-1][:260]
+
+
+def guess(engine: Gpt2Engine, ids: list[int], wrong: int) -> None:
+    engine.prefill(FIRST[:150], 1)
+    engine.check(ids)
+    engine.rewind(wrong)
+
+
+USES: dict[str, Callable[[Gpt2Engine], object]] = {
+    "a prompt": lambda engine: engine.prefill(FIRST, 1),
+    "the same": lambda engine: engine.prefill([*FIRST[:200], 1, 2, 3], 1),
+    "its beginning": lambda engine: engine.prefill(FIRST[:100], 1),
+    "nothing alike": lambda engine: engine.prefill(PROMPTS[-2], 1),
+    "rows": lambda engine: (engine.prefill(FIRST, 3), engine.step([1, 2, 3])),
+    "prompts": lambda engine: (engine.prefill(FIRST, 1), engine.prefill_all([PROMPTS[-2], FIRST[:9]])),
+    "one prompt of many": lambda engine: (engine.prefill_all([FIRST]), engine.step_all([7]), engine.step_all([None])),
+    "probabilities": lambda engine: (engine.prefill(FIRST, 1), engine.log_probabilities(PROMPTS[-2], 1)),
+    "steps": lambda engine: (engine.prefill(FIRST[:150], 1), engine.step([FIRST[150]]), engine.step([9])),
+    "guesses": lambda engine: guess(engine, FIRST[150:155], 2),
+    "no guesses": lambda engine: guess(engine, FIRST[150:155], 0),
+    "all guesses": lambda engine: guess(engine, [3, 4, 5], 3),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_prompt_is_answered_alike_after_whatever_was_read(small: Path, use: str) -> None:
+    engine, prompt = opened(small), [*FIRST[:200], 1, 2, 3]
+    expected = transformers_logits(small, [*prompt, 5, 6])
+    USES[use](engine)
+    np.testing.assert_allclose(engine.prefill(prompt, 1)[0], expected[-3], atol=1e-3)
+    np.testing.assert_allclose(engine.step([5])[0], expected[-2], atol=1e-3)
+    np.testing.assert_allclose(engine.step([6])[0], expected[-1], atol=1e-3)
+
+
+def test_only_what_differs_is_read(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = opened(small)
+    read: list[int] = []
+    run_row = engine._runner.run_row
+
+    def counted(row: int, embeddings: NDArray[np.float32], wanted: NDArray[np.int64]) -> NDArray[np.float32]:
+        read.append(embeddings.shape[1])
+        return run_row(row, embeddings, wanted)
+
+    monkeypatch.setattr(engine._runner, "run_row", counted)
+    engine.prefill(FIRST, 1)
+    engine.step([7])
+    engine.prefill([*FIRST, 7, 8, 9], 1)  # goes on where the last answer ended
+    engine.prefill([*FIRST, 7, 8, 9], 1)
+    engine.prefill([*FIRST[:100], 1, 2], 1)
+    engine.prefill(FIRST[:50], 3)
+    engine.prefill(FIRST[:50], 1)
+    engine.prefill_all([FIRST[:50], [*FIRST[:40], 7], FIRST[:40], [9]])
+    assert read == [256, 4, 2, 1, 2, 1, 50, 50, 1, 1, 1]
+
+
+def test_prompts_that_begin_alike_give_what_each_gives_alone(small: Path) -> None:
+    engine = opened(small)
+    engine.end_ids = frozenset()
+    texts = ["a b " * 60 + end for end in ("", "the", "x y", "the")]
+    options = Options(20, Sampling(temperature=0))
+    assert complete_all(engine, texts, options) == [complete(opened(small), text, options)[0] for text in texts]
+
+
+def test_at_8_bits_a_shared_beginning_changes_no_more_than_other_pieces_do() -> None:
+    engine, exact = opened(PACKAGED, "int8"), opened(PACKAGED)
+    ids = engine.encode(" ".join(json.loads(line)["text"] for line in open_sample()[:3]))[:300]
+    expected, fresh = exact.prefill(ids, 1), engine.prefill(ids, 1)
+    engine.prefill(PROMPTS[2], 1)
+    engine.prefill([*ids[:170], 1, 2, 3], 1)
+    reused = engine.prefill(ids, 1)
+    assert np.abs(reused - expected).mean() < 2 * np.abs(fresh - expected).mean()
+
+
 # Many prompts together
 
 TEXTS = ["The", "a " * 100, "It was the best of times, it was", "b" * 290, "Once upon a time", "x"]
