@@ -3,8 +3,11 @@
 import json
 import os
 import shutil
-import stat
-from collections.abc import Callable, Sequence
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +23,12 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 from ragcli.engine_transformers import TransformersEngine
 from ragcli.errors import ExitCode, RagcliError
 from ragcli.generate import Engine, Options, Precision, complete, complete_all, open_engine
-from ragcli.gpt2 import Gpt2Engine
+from ragcli.gpt2 import Gpt2Engine, cache
 from ragcli.gpt2.checkpoint import runs_here
 from ragcli.gpt2.quantize import BLOCK_4, BLOCK_8, Block, balance, to_4_bits, to_8_bits, to_8_bits_by_block
 from ragcli.models import PACKAGED, ModelFolder
 from ragcli.sampling import Sampling
-from tests.support import ROOT, Run, assert_two_lines, run_process
+from tests.support import ROOT, Run, assert_two_lines, environment, run_process
 
 VOCAB = 300
 SHAPES: dict[str, dict[str, Any]] = {
@@ -79,18 +82,41 @@ def opened(folder: Path, precision: Precision = "float32", notes: Notes | None =
 
 def transformers_logits(folder: Path, ids: Sequence[int]) -> NDArray[np.float32]:
     """Return the logits (tokens, vocab) that transformers gives."""
+    return next(logits_of_each(folder, [ids]))
+
+
+def logits_of_each(folder: Path, prompts: Sequence[Sequence[int]]) -> Iterator[NDArray[np.float32]]:
     network: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    with torch.inference_mode():
-        return np.asarray(network(torch.tensor([list(ids)])).logits[0].numpy())
+    for ids in prompts:
+        with torch.inference_mode():
+            yield np.asarray(network(torch.tensor([list(ids)])).logits[0].numpy())
 
 
 # Agreement
 
 
+def check_logits(folder: Path, prompts: Sequence[Sequence[int]]) -> None:
+    expected = [logits[-1] for logits in logits_of_each(folder, prompts)]  # all first: threads of both would collide
+    engine = opened(folder)
+    for ids, logits in zip(prompts, expected, strict=True):
+        np.testing.assert_allclose(engine.prefill(ids, 1)[0], logits, atol=1e-3, rtol=0)
+
+
 def test_logits_are_those_of_transformers(model: Path) -> None:
-    engine = opened(model)
-    for ids in PROMPTS:
-        np.testing.assert_allclose(engine.prefill(ids, 1)[0], transformers_logits(model, ids)[-1], atol=1e-3)
+    check_logits(model, PROMPTS)
+
+
+@pytest.mark.parametrize("size", ["small", "packaged", "large"])
+def test_logits_of_twenty_prompts_are_those_of_transformers(tmp_path: Path, size: str) -> None:
+    large = {"n_embd": 256, "n_layer": 8, "n_head": 4, "initializer_range": 0.04}
+    sizes = {"small": SHAPES["small"], "large": large}
+    folder = write_gpt2(tmp_path / size, **sizes[size]) if size in sizes else PACKAGED
+    texts = [json.loads(line)["text"] for line in open_sample()[:20]]
+    lengths = np.random.default_rng(0).integers(1, 290, len(texts))
+    engine = opened(folder)
+    prompts = [engine.encode(text)[:length] for text, length in zip(texts, lengths, strict=True)]
+    assert len(prompts) == 20 and len(set(map(len, prompts))) > 10
+    check_logits(folder, prompts)
 
 
 def test_steps_give_what_one_pass_gives_in_each_row(model: Path) -> None:
@@ -410,27 +436,20 @@ def test_what_is_damaged_is_prepared_anew_with_a_note(
     assert len(notes) == 2
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission_is_done_without(small: Path) -> None:
-    engines().mkdir(parents=True)
-    engines().chmod(stat.S_IRUSR | stat.S_IXUSR)
+@pytest.mark.parametrize("taken", ["cache", "cache/engines", "cache/engines/digests"])
+def test_a_cache_that_cannot_be_written_is_done_without(small: Path, taken: str) -> None:
+    """A file stands where a folder should be: what not even root can write into."""
+    expected = transformers_logits(small, PROMPTS[3])[-1]
+    place = engines().parents[1] / taken
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("")
     notes: Notes = []
-    opened(small, notes=notes)
-    assert len(notes) == 1 and "cannot keep" in notes[0]
+    np.testing.assert_allclose(opened(small, notes=notes).prefill(PROMPTS[3], 1)[0], expected, atol=1e-3)
+    assert len(notes) == 1 and ("prepared" if taken.endswith("digests") else "cannot keep") in notes[0]
+    assert place.read_text() == ""
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (small / "file").write_text("")
-    expected = opened(small).prefill(PROMPTS[3], 1)
-    monkeypatch.setenv("RAGCLI_CACHE", str(small / "file"))
-    notes: Notes = []
-    np.testing.assert_array_equal(opened(small, notes=notes).prefill(PROMPTS[3], 1), expected)
-    assert len(notes) == 1 and "cannot keep" in notes[0] and "Not a directory" in notes[0]
-
-
-def test_a_failed_build_leaves_nothing(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ragcli.gpt2 import cache
-
+def test_a_failed_build_leaves_nothing() -> None:
     def broken(folder: Path) -> None:
         (folder / "body.onnx").write_text("half")
         raise OSError(28, "No space left on device")
@@ -438,6 +457,27 @@ def test_a_failed_build_leaves_nothing(small: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(OSError, match="No space"):
         cache.build(engines() / "name", broken)
     assert list(engines().iterdir()) == []
+
+
+def test_what_a_killed_build_left_is_swept_but_not_what_is_being_written(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from pathlib import Path
+from ragcli.gpt2 import cache
+def write(folder):
+    (folder / "body.bin").write_bytes(bytes(1000))
+    os.kill(os.getpid(), signal.SIGKILL)
+cache.build(Path(sys.argv[1]), write)
+"""
+    for name in ("left", "written"):
+        killed = subprocess.run([sys.executable, "-c", program, tmp_path / name], env=environment({}), check=False)
+        assert killed.returncode == -signal.SIGKILL
+    two_hours_ago = time.time() - 7200
+    left, written = sorted(tmp_path.iterdir())
+    for path in (left / "body.bin", left, written):
+        os.utime(path, (two_hours_ago, two_hours_ago))
+    cache.build(tmp_path / "name", lambda folder: None)
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "name", written])
 
 
 # Rounding
