@@ -39,7 +39,7 @@ def one_by_one(engine: Gpt2Engine, prompts: Sequence[Ids]) -> None:
 
 def quote(engine: Gpt2Engine, prompt: Ids, ahead: bool) -> None:
     """Write what stands in the middle of the prompt; random weights would not, so the tokens are given."""
-    engine.prefill(prompt, 1)
+    engine.prefill_all([prompt], QUOTE)
     step = Lookahead(engine, prompt).step if ahead else engine.step
     for token in prompt[100 : 100 + QUOTE]:
         step([token])
@@ -48,7 +48,7 @@ def quote(engine: Gpt2Engine, prompt: Ids, ahead: bool) -> None:
 def invent(engine: Gpt2Engine, prompt: Ids, ahead: bool) -> None:
     """Write what mostly stands nowhere, though its beginnings do."""
     rng = np.random.default_rng(1)
-    engine.prefill(prompt, 1)
+    engine.prefill_all([prompt], QUOTE)
     step = Lookahead(engine, prompt).step if ahead else engine.step
     for i, token in enumerate(prompt[:QUOTE]):
         step([token if i % 5 else int(rng.integers(50000))])
