@@ -1,4 +1,4 @@
-"""Run any causal language model through transformers, in float32 on the CPU."""
+"""Run any causal language model through transformers, in float32, on CUDA where torch finds it, else on the CPU."""
 
 import contextlib
 import inspect
@@ -49,7 +49,7 @@ class TransformersEngine:
         """Load the model; raises RagcliError where the folder holds no causal language model, or a damaged one."""
         with _quiet():
             config = _load_config(folder)
-            self._model = _load_model(folder, config)
+            self._model = _place(_load_model(folder, config), folder)
             self._tokenizer = _load_tokenizer(folder)
         check_vocabulary(folder, self._tokenizer, self._model.get_input_embeddings().num_embeddings)
         self.name = folder.name
@@ -84,19 +84,21 @@ class TransformersEngine:
         `start` is at least 1, and `ids` fit into the context. The state of the rows is forgotten.
         """
         self._state = None
-        wanted = torch.tensor(list(ids[start:]), dtype=torch.long)
+        wanted = torch.tensor(list(ids[start:]), dtype=torch.long, device=self._model.device)
         keep = {"logits_to_keep": len(ids) - start} if self._last_only else {}
         with _quiet(), torch.inference_mode():
-            logits = self._model(torch.tensor([list(ids[:-1])]), use_cache=False, **keep).logits[0]
+            given = torch.tensor([list(ids[:-1])], device=self._model.device)
+            logits = self._model(given, use_cache=False, **keep).logits[0]
             logits = logits[len(logits) - len(wanted) :]
             losses = torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="none")
-        return np.asarray(-losses.numpy(), dtype=np.float32)
+        return np.asarray(-losses.cpu().numpy(), dtype=np.float32)
 
     def _forward(self, ids: list[list[int]]) -> Logits:
         with _quiet(), torch.inference_mode():
-            output = self._model(torch.tensor(ids), past_key_values=self._state, use_cache=True, **self._last_only)
+            given = torch.tensor(ids, device=self._model.device)
+            output = self._model(given, past_key_values=self._state, use_cache=True, **self._last_only)
         self._state = output.past_key_values
-        return np.asarray(output.logits[:, -1].float().numpy(), dtype=np.float32)
+        return np.asarray(output.logits[:, -1].float().cpu().numpy(), dtype=np.float32)
 
 
 @contextlib.contextmanager
@@ -144,6 +146,14 @@ def _load_model(folder: ModelFolder, config: Any) -> Any:
         hint = f"It is damaged, or no causal language model. {_CHOOSE}"
         raise RagcliError(f"the model {folder.name} lacks {lost}", hint)
     return model.eval()
+
+
+def _place(model: Any, folder: ModelFolder) -> Any:
+    try:
+        return model.to("cuda" if torch.cuda.is_available() else "cpu")
+    except RuntimeError as error:  # torch says so where it does not fit as well
+        hint = "Choose a smaller model, or hide the GPU: CUDA_VISIBLE_DEVICES= ragcli …"
+        raise RagcliError(f"cannot bring {folder.name} to the GPU: {first_line(error)}", hint) from error
 
 
 def _load_tokenizer(folder: ModelFolder) -> Tokenizer:

@@ -1,8 +1,8 @@
-"""Pure choice of the next token from NumPy logits: n-gram ban, temperature, top-k, top-p, seeded draw.
+"""Pure choice of the next token from NumPy logits: penalty, n-gram ban, temperature, top-k, top-p, min-p, seeded draw.
 
 The same tokens survive, with the same probabilities, as under the logits processors of transformers, in their order:
-n-gram ban, temperature, top-k, top-p. Two things differ on purpose: the ban looks at generated tokens only, never at
-the prompt (it would forbid an answer to quote its passages), and it is lifted where it leaves nothing to choose.
+that of the first line. Two things differ on purpose: penalty and ban look at generated tokens only, never at the prompt
+(they would keep an answer from quoting its passages), and the ban is lifted where it leaves nothing to choose.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,17 @@ _BLOCK = 256  # tokens that the draw sums at once
 
 
 class Sampling(NamedTuple):
-    """Say how the next token is chosen; temperature 0 takes the likeliest, 0 and 1.0 switch top-k and top-p off."""
+    """Say how the next token is chosen; temperature 0 takes the likeliest.
+
+    What switches the others off: 0 for top-k, min-p and the size of n-grams, 1 for top-p and the penalty.
+    """
 
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
     no_repeat_ngram_size: int = 2
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
 
 
 def next_tokens(
@@ -43,20 +48,35 @@ def next_tokens(
 
 
 def _next_token(logits: Logits, generated: Sequence[int], sampling: Sampling, rng: np.random.Generator) -> int:
-    scores = ban(logits, repeating_tokens(generated, sampling.no_repeat_ngram_size))
+    scores = penalise(logits, generated, sampling.repetition_penalty)
+    scores = ban(scores, repeating_tokens(generated, sampling.no_repeat_ngram_size))
     if sampling.temperature == 0:
         return int(scores.argmax())
     scores = temper(scores, sampling.temperature)
-    if sampling.top_k <= 0 and sampling.top_p >= 1:
+    if sampling.top_k <= 0 and sampling.top_p >= 1 and sampling.min_p <= 0:
         return draw(scores, rng)
     kept = top_k(scores, sampling.top_k)
     kept = kept[top_p(scores[kept], sampling.top_p)]
+    kept = kept[min_p(scores[kept], sampling.min_p)]
     return int(kept[draw(scores[kept], rng)])
 
 
 def row_generator(seed: int, row: int) -> np.random.Generator:
     """Return the generator of one row, which does not depend on how many rows there are."""
     return np.random.default_rng([seed, row])
+
+
+def penalise(logits: Logits, generated: Sequence[int], penalty: float) -> Logits:
+    """Make generated tokens less likely: divide their logits by the penalty, or multiply those below 0.
+
+    Source: Keskar et al. 2019, CTRL, section 4.1.
+    """
+    if penalty == 1 or not generated:
+        return logits
+    scores, seen = logits.copy(), np.asarray(generated, dtype=np.int64)
+    chosen, by = scores[seen], np.float32(penalty)
+    scores[seen] = np.where(chosen < 0, chosen * by, chosen / by)
+    return scores
 
 
 def repeating_tokens(generated: Sequence[int], size: int) -> Tokens:
@@ -115,6 +135,14 @@ def top_p(logits: Logits, p: float) -> Tokens:
 
 def _head(shares: Logits) -> Logits:
     return np.partition(shares, -_HEAD)[-_HEAD:] if shares.size > _HEAD else shares
+
+
+def min_p(logits: Logits, p: float) -> Tokens:
+    """Return the tokens of at least p times the probability of the highest, in order of their ids; 0 keeps all.
+
+    Source: Nguyen et al. 2024, Turning Up the Heat: Min-p Sampling for Creative and Coherent LLM Outputs.
+    """
+    return np.flatnonzero(np.exp(logits - logits.max()) >= p)
 
 
 def draw(logits: Logits, rng: np.random.Generator) -> int:

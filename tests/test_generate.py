@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
-from ragcli.engine_transformers import TransformersEngine
+from ragcli.engine_transformers import TransformersEngine, _place
 from ragcli.errors import ExitCode, RagcliError
 from ragcli.generate import (
     Completion,
@@ -373,6 +373,25 @@ def test_log_probabilities_are_those_of_transformers(engine: Engine, tiny: Path)
         ours = engine.log_probabilities(ids, start)
         assert ours.dtype == np.float32
         np.testing.assert_allclose(ours, expected[start - 1 :], atol=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_what_the_cpu_gives(tiny: Path) -> None:
+    ours, exact = TransformersEngine(ModelFolder("tiny", tiny)), open_engine(ModelFolder("tiny", tiny), "float32")
+    assert ours._model.device.type == "cuda"
+    ids = exact.encode(TEXTS[0])
+    np.testing.assert_allclose(ours.prefill(ids, 2), exact.prefill(ids, 2), atol=1e-3)
+    np.testing.assert_allclose(ours.step([5, 6]), exact.step([5, 6]), atol=1e-3)
+    np.testing.assert_allclose(ours.log_probabilities(ids, 1), exact.log_probabilities(ids, 1), atol=1e-3)
+
+
+def test_a_model_too_large_for_the_gpu_is_named(tiny: Path) -> None:
+    class Large:
+        def to(self, _: str) -> None:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB.")
+
+    with pytest.raises(RagcliError, match="cannot bring tiny to the GPU: CUDA out of memory"):
+        _place(Large(), ModelFolder("tiny", tiny))
 
 
 def test_same_seed_same_text_and_another_seed_another(engine: Engine) -> None:

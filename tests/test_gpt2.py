@@ -3,8 +3,11 @@
 import json
 import os
 import shutil
-import stat
-from collections.abc import Callable, Sequence
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +21,14 @@ from safetensors.torch import save_file as save_torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from ragcli.engine_transformers import TransformersEngine
-from ragcli.errors import RagcliError
+from ragcli.errors import ExitCode, RagcliError
 from ragcli.generate import Engine, Options, Precision, complete, complete_all, open_engine
-from ragcli.gpt2 import Gpt2Engine
+from ragcli.gpt2 import Gpt2Engine, cache
 from ragcli.gpt2.checkpoint import runs_here
 from ragcli.gpt2.quantize import BLOCK_4, BLOCK_8, Block, balance, to_4_bits, to_8_bits, to_8_bits_by_block
 from ragcli.models import PACKAGED, ModelFolder
 from ragcli.sampling import Sampling
-from tests.support import ROOT, run_process
+from tests.support import ROOT, Run, assert_two_lines, environment, run_process
 
 VOCAB = 300
 SHAPES: dict[str, dict[str, Any]] = {
@@ -79,18 +82,41 @@ def opened(folder: Path, precision: Precision = "float32", notes: Notes | None =
 
 def transformers_logits(folder: Path, ids: Sequence[int]) -> NDArray[np.float32]:
     """Return the logits (tokens, vocab) that transformers gives."""
+    return next(logits_of_each(folder, [ids]))
+
+
+def logits_of_each(folder: Path, prompts: Sequence[Sequence[int]]) -> Iterator[NDArray[np.float32]]:
     network: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    with torch.inference_mode():
-        return np.asarray(network(torch.tensor([list(ids)])).logits[0].numpy())
+    for ids in prompts:
+        with torch.inference_mode():
+            yield np.asarray(network(torch.tensor([list(ids)])).logits[0].numpy())
 
 
 # Agreement
 
 
+def check_logits(folder: Path, prompts: Sequence[Sequence[int]]) -> None:
+    expected = [logits[-1] for logits in logits_of_each(folder, prompts)]  # all first: threads of both would collide
+    engine = opened(folder)
+    for ids, logits in zip(prompts, expected, strict=True):
+        np.testing.assert_allclose(engine.prefill(ids, 1)[0], logits, atol=1e-3, rtol=0)
+
+
 def test_logits_are_those_of_transformers(model: Path) -> None:
-    engine = opened(model)
-    for ids in PROMPTS:
-        np.testing.assert_allclose(engine.prefill(ids, 1)[0], transformers_logits(model, ids)[-1], atol=1e-3)
+    check_logits(model, PROMPTS)
+
+
+@pytest.mark.parametrize("size", ["small", "packaged", "large"])
+def test_logits_of_twenty_prompts_are_those_of_transformers(tmp_path: Path, size: str) -> None:
+    large = {"n_embd": 256, "n_layer": 8, "n_head": 4, "initializer_range": 0.04}
+    sizes = {"small": SHAPES["small"], "large": large}
+    folder = write_gpt2(tmp_path / size, **sizes[size]) if size in sizes else PACKAGED
+    texts = [json.loads(line)["text"] for line in open_sample()[:20]]
+    lengths = np.random.default_rng(0).integers(1, 290, len(texts))
+    engine = opened(folder)
+    prompts = [engine.encode(text)[:length] for text, length in zip(texts, lengths, strict=True)]
+    assert len(prompts) == 20 and len(set(map(len, prompts))) > 10
+    check_logits(folder, prompts)
 
 
 def test_steps_give_what_one_pass_gives_in_each_row(model: Path) -> None:
@@ -130,6 +156,82 @@ def test_a_second_prompt_knows_nothing_of_the_first(small: Path) -> None:
     engine.prefill(PROMPTS[-1], 4)
     engine.step([1, 2, 3, 4])
     np.testing.assert_array_equal(engine.prefill(PROMPTS[2], 1), fresh)
+
+
+# What the prompt before has read
+
+FIRST = PROMPTS[-1][:260]
+
+
+def guess(engine: Gpt2Engine, ids: list[int], wrong: int) -> None:
+    engine.prefill(FIRST[:150], 1)
+    engine.check(ids)
+    engine.rewind(wrong)
+
+
+USES: dict[str, Callable[[Gpt2Engine], object]] = {
+    "a prompt": lambda engine: engine.prefill(FIRST, 1),
+    "the same": lambda engine: engine.prefill([*FIRST[:200], 1, 2, 3], 1),
+    "its beginning": lambda engine: engine.prefill(FIRST[:100], 1),
+    "nothing alike": lambda engine: engine.prefill(PROMPTS[-2], 1),
+    "rows": lambda engine: (engine.prefill(FIRST, 3), engine.step([1, 2, 3])),
+    "prompts": lambda engine: (engine.prefill(FIRST, 1), engine.prefill_all([PROMPTS[-2], FIRST[:9]])),
+    "one prompt of many": lambda engine: (engine.prefill_all([FIRST]), engine.step_all([7]), engine.step_all([None])),
+    "probabilities": lambda engine: (engine.prefill(FIRST, 1), engine.log_probabilities(PROMPTS[-2], 1)),
+    "steps": lambda engine: (engine.prefill(FIRST[:150], 1), engine.step([FIRST[150]]), engine.step([9])),
+    "guesses": lambda engine: guess(engine, FIRST[150:155], 2),
+    "no guesses": lambda engine: guess(engine, FIRST[150:155], 0),
+    "all guesses": lambda engine: guess(engine, [3, 4, 5], 3),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_prompt_is_answered_alike_after_whatever_was_read(small: Path, use: str) -> None:
+    engine, prompt = opened(small), [*FIRST[:200], 1, 2, 3]
+    expected = transformers_logits(small, [*prompt, 5, 6])
+    USES[use](engine)
+    np.testing.assert_allclose(engine.prefill(prompt, 1)[0], expected[-3], atol=1e-3)
+    np.testing.assert_allclose(engine.step([5])[0], expected[-2], atol=1e-3)
+    np.testing.assert_allclose(engine.step([6])[0], expected[-1], atol=1e-3)
+
+
+def test_only_what_differs_is_read(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = opened(small)
+    read: list[int] = []
+    run_row = engine._runner.run_row
+
+    def counted(row: int, embeddings: NDArray[np.float32], wanted: NDArray[np.int64]) -> NDArray[np.float32]:
+        read.append(embeddings.shape[1])
+        return run_row(row, embeddings, wanted)
+
+    monkeypatch.setattr(engine._runner, "run_row", counted)
+    engine.prefill(FIRST, 1)
+    engine.step([7])
+    engine.prefill([*FIRST, 7, 8, 9], 1)  # goes on where the last answer ended
+    engine.prefill([*FIRST, 7, 8, 9], 1)
+    engine.prefill([*FIRST[:100], 1, 2], 1)
+    engine.prefill(FIRST[:50], 3)
+    engine.prefill(FIRST[:50], 1)
+    engine.prefill_all([FIRST[:50], [*FIRST[:40], 7], FIRST[:40], [9]])
+    assert read == [256, 4, 2, 1, 2, 1, 50, 50, 1, 1, 1]
+
+
+def test_prompts_that_begin_alike_give_what_each_gives_alone(small: Path) -> None:
+    engine = opened(small)
+    engine.end_ids = frozenset()
+    texts = ["a b " * 60 + end for end in ("", "the", "x y", "the")]
+    options = Options(20, Sampling(temperature=0))
+    assert complete_all(engine, texts, options) == [complete(opened(small), text, options)[0] for text in texts]
+
+
+def test_at_8_bits_a_shared_beginning_changes_no_more_than_other_pieces_do() -> None:
+    engine, exact = opened(PACKAGED, "int8"), opened(PACKAGED)
+    ids = engine.encode(" ".join(json.loads(line)["text"] for line in open_sample()[:3]))[:300]
+    expected, fresh = exact.prefill(ids, 1), engine.prefill(ids, 1)
+    engine.prefill(PROMPTS[2], 1)
+    engine.prefill([*ids[:170], 1, 2, 3], 1)
+    reused = engine.prefill(ids, 1)
+    assert np.abs(reused - expected).mean() < 2 * np.abs(fresh - expected).mean()
 
 
 # Many prompts together
@@ -334,27 +436,20 @@ def test_what_is_damaged_is_prepared_anew_with_a_note(
     assert len(notes) == 2
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission_is_done_without(small: Path) -> None:
-    engines().mkdir(parents=True)
-    engines().chmod(stat.S_IRUSR | stat.S_IXUSR)
+@pytest.mark.parametrize("taken", ["cache", "cache/engines", "cache/engines/digests"])
+def test_a_cache_that_cannot_be_written_is_done_without(small: Path, taken: str) -> None:
+    """A file stands where a folder should be: what not even root can write into."""
+    expected = transformers_logits(small, PROMPTS[3])[-1]
+    place = engines().parents[1] / taken
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("")
     notes: Notes = []
-    opened(small, notes=notes)
-    assert len(notes) == 1 and "cannot keep" in notes[0]
+    np.testing.assert_allclose(opened(small, notes=notes).prefill(PROMPTS[3], 1)[0], expected, atol=1e-3)
+    assert len(notes) == 1 and ("prepared" if taken.endswith("digests") else "cannot keep") in notes[0]
+    assert place.read_text() == ""
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (small / "file").write_text("")
-    expected = opened(small).prefill(PROMPTS[3], 1)
-    monkeypatch.setenv("RAGCLI_CACHE", str(small / "file"))
-    notes: Notes = []
-    np.testing.assert_array_equal(opened(small, notes=notes).prefill(PROMPTS[3], 1), expected)
-    assert len(notes) == 1 and "cannot keep" in notes[0] and "Not a directory" in notes[0]
-
-
-def test_a_failed_build_leaves_nothing(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ragcli.gpt2 import cache
-
+def test_a_failed_build_leaves_nothing() -> None:
     def broken(folder: Path) -> None:
         (folder / "body.onnx").write_text("half")
         raise OSError(28, "No space left on device")
@@ -362,6 +457,27 @@ def test_a_failed_build_leaves_nothing(small: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(OSError, match="No space"):
         cache.build(engines() / "name", broken)
     assert list(engines().iterdir()) == []
+
+
+def test_what_a_killed_build_left_is_swept_but_not_what_is_being_written(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from pathlib import Path
+from ragcli.gpt2 import cache
+def write(folder):
+    (folder / "body.bin").write_bytes(bytes(1000))
+    os.kill(os.getpid(), signal.SIGKILL)
+cache.build(Path(sys.argv[1]), write)
+"""
+    for name in ("left", "written"):
+        killed = subprocess.run([sys.executable, "-c", program, tmp_path / name], env=environment({}), check=False)
+        assert killed.returncode == -signal.SIGKILL
+    two_hours_ago = time.time() - 7200
+    left, written = sorted(tmp_path.iterdir())
+    for path in (left / "body.bin", left, written):
+        os.utime(path, (two_hours_ago, two_hours_ago))
+    cache.build(tmp_path / "name", lambda folder: None)
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "name", written])
 
 
 # Rounding
@@ -497,6 +613,27 @@ def test_the_precision_is_an_option(small: Path, precision: str) -> None:
     assert first.code == 0 and f"for {'int8' if precision == 'auto' else precision}, once" in first.err
     second = run_process("generate", "Once", *options)
     assert (second.code, second.out, second.err) == (0, first.out, "")
+
+
+def test_sampling_and_stops_are_options(small: Path, ragcli: Run) -> None:
+    def write(*options: str) -> str:
+        fixed = ("--model", small, "--format", "json", "--no-repeat-ngram-size", "0", "--seed", "1")
+        [found] = ragcli("generate", "Once", *fixed, *options).objects()
+        return str(found["completions"][0])
+
+    drawn = write("--temperature", "3", "--top-k", "0", "--top-p", "1")
+    likeliest = write("--temperature", "0")
+    assert write("--temperature", "3", "--top-k", "0", "--top-p", "1", "--min-p", "1") == likeliest != drawn
+    assert write("--temperature", "0", "--repetition-penalty", "10") != likeliest
+    at = len(drawn) // 2
+    stop, later = drawn[at : at + 5], drawn[at + 5 : at + 10]
+    assert write("--temperature", "3", "--top-k", "0", "--top-p", "1", "--stop", later, "--stop", stop) == drawn[:at]
+
+
+@pytest.mark.parametrize("command", ["generate", "ask", "review", "eval answers"])
+@pytest.mark.parametrize("option", [("--min-p", "1.1"), ("--repetition-penalty", "0.5")])
+def test_what_is_out_of_range_is_refused(ragcli: Run, command: str, option: tuple[str, str]) -> None:
+    assert_two_lines(ragcli(*command.split(), "x", *option), ExitCode.USAGE, option[0], "range")
 
 
 def test_the_end_token_ends(small: Path) -> None:

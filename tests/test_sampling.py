@@ -11,7 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from transformers.generation.logits_process import (
     LogitsProcessorList,
+    MinPLogitsWarper,
     NoRepeatNGramLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
@@ -22,7 +24,9 @@ from ragcli.sampling import (
     Sampling,
     ban,
     draw,
+    min_p,
     next_tokens,
+    penalise,
     repeating_tokens,
     row_generator,
     temper,
@@ -33,10 +37,12 @@ from ragcli.sampling import (
 
 def survivors(logits: Logits, generated: list[int], sampling: Sampling) -> Logits:
     """Return the probabilities (vocab,) that our functions give to each token."""
-    scores = ban(logits, repeating_tokens(generated, sampling.no_repeat_ngram_size))
+    scores = penalise(logits, generated, sampling.repetition_penalty)
+    scores = ban(scores, repeating_tokens(generated, sampling.no_repeat_ngram_size))
     scores = temper(scores, sampling.temperature)
     kept = top_k(scores, sampling.top_k)
     kept = kept[top_p(scores[kept], sampling.top_p)]
+    kept = kept[min_p(scores[kept], sampling.min_p)]
     probabilities = np.zeros_like(logits)
     shares = np.exp(scores[kept] - scores[kept].max())
     probabilities[kept] = shares / shares.sum()
@@ -46,6 +52,7 @@ def survivors(logits: Logits, generated: list[int], sampling: Sampling) -> Logit
 def reference(logits: Logits, generated: list[int], sampling: Sampling) -> Logits:
     """Return the probabilities (vocab,) that transformers' processors give, in the order of its generate()."""
     processors = LogitsProcessorList()
+    processors.append(RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty))
     if sampling.no_repeat_ngram_size:
         processors.append(NoRepeatNGramLogitsProcessor(sampling.no_repeat_ngram_size))
     processors.append(TemperatureLogitsWarper(sampling.temperature))
@@ -53,6 +60,7 @@ def reference(logits: Logits, generated: list[int], sampling: Sampling) -> Logit
         processors.append(TopKLogitsWarper(sampling.top_k))
     if sampling.top_p < 1:
         processors.append(TopPLogitsWarper(sampling.top_p))
+    processors.append(MinPLogitsWarper(sampling.min_p))
     ids: Any = torch.tensor([generated], dtype=torch.long)
     scores: Any = processors(ids, torch.tensor(logits[np.newaxis]))
     return np.asarray(scores.softmax(dim=-1).numpy()[0], dtype=np.float32)
@@ -74,6 +82,8 @@ samplings = st.builds(
     top_k=st.integers(0, 60),
     top_p=st.one_of(st.just(1.0), st.floats(0, 0.999)),
     no_repeat_ngram_size=st.integers(0, 4),
+    min_p=st.one_of(st.just(0.0), st.floats(0, 1)),
+    repetition_penalty=st.one_of(st.just(1.0), st.floats(1, 3)),
 )
 
 
@@ -81,10 +91,11 @@ samplings = st.builds(
 @given(distinct_logits(), st.lists(st.integers(0, 6), min_size=0, max_size=30), samplings)
 def test_same_probabilities_as_transformers(logits: Logits, generated: list[int], sampling: Sampling) -> None:
     generated = [token % logits.size for token in generated]
-    unfiltered = survivors(logits, generated, sampling._replace(top_p=1.0))
+    unfiltered = survivors(logits, generated, sampling._replace(top_p=1.0, min_p=0.0))
     assume(np.unique(unfiltered[unfiltered > 0]).size == (unfiltered > 0).sum())  # dividing may make ties
     shares = np.sort(unfiltered)[::-1].cumsum(dtype=np.float64)
     assume(np.abs(shares - sampling.top_p).min() > 1e-5 or sampling.top_p == 1)  # rounding may decide there
+    assume(np.abs(unfiltered / unfiltered.max() - sampling.min_p).min() > 1e-5 or sampling.min_p in (0, 1))
     expected = reference(logits, generated, sampling)
     assume(not np.isnan(expected).any())  # transformers' answer where all is banned
     ours = survivors(logits, generated, sampling)
@@ -114,6 +125,33 @@ def test_top_p_keeps_the_nucleus_its_ties_and_at_least_one() -> None:
     assert top_p(logits, 0.0).tolist() == top_p(logits, 0.49).tolist() == [1]
     assert top_p(logits, 0.6).tolist() == [1, 2, 3]
     assert top_p(logits, 0.999).tolist() == top_p(logits, 1.0).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_min_p_is_a_share_of_the_highest() -> None:
+    logits = np.log(np.array([0.1, 0.5, 0.15, 0.15, 0.1], dtype=np.float32))
+    assert min_p(logits, 1.0).tolist() == [1]
+    assert min_p(logits, 0.299).tolist() == [1, 2, 3]
+    assert min_p(logits, 0.0).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_penalty_takes_generated_tokens_once_each() -> None:
+    logits = np.array([2, -2, 3, 0], dtype=np.float32)
+    assert penalise(logits, [0, 1, 1, 0, 3], 2).tolist() == [1, -4, 3, 0]
+    assert penalise(logits, [], 2).tolist() == penalise(logits, [0, 1], 1).tolist() == logits.tolist() == [2, -2, 3, 0]
+
+
+def test_all_of_a_sampling_counts_in_the_choice() -> None:
+    """What the tests of its parts do not see: that the choice makes use of each."""
+    logits = np.array([[4, 3, -1]], dtype=np.float32)
+
+    def chosen(generated: list[int], **options: Any) -> set[int]:
+        sampling = Sampling(no_repeat_ngram_size=0)._replace(**options)
+        return {next_tokens(logits, [generated], sampling, [row_generator(seed, 0)])[0] for seed in range(300)}
+
+    assert chosen([]) == {0, 1, 2}
+    assert chosen([], min_p=0.3) == {0, 1} and chosen([], min_p=0.5) == {0}
+    assert chosen([0], repetition_penalty=2, temperature=0) == {1}
+    assert chosen([0], repetition_penalty=4, min_p=0.9) == {1}
 
 
 def test_top_p_of_a_flat_distribution_wider_than_its_first_look() -> None:

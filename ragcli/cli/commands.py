@@ -11,10 +11,12 @@ from ragcli.cli.options import (
     Index,
     K,
     MaxNewTokens,
+    MinP,
     MinScore,
     Model,
     NoRepeat,
     Precision,
+    RepetitionPenalty,
     Seed,
     StoreUrl,
     Temperature,
@@ -123,7 +125,13 @@ def generate(
     temperature: Temperature = 0.8,
     top_p: TopP = 0.95,
     top_k: TopK = 50,
+    min_p: MinP = 0.0,
     no_repeat_ngram_size: NoRepeat = 2,
+    repetition_penalty: RepetitionPenalty = 1.0,
+    stop: Annotated[
+        list[str] | None,
+        typer.Option(help="End before this text; repeatable.", metavar="TEXT", show_default=False),
+    ] = None,
     num_return_sequences: Annotated[int, typer.Option(min=1, max=100, help="Completions to generate.")] = 1,
     seed: Seed = None,
     format: TextFormat = "text",
@@ -136,7 +144,18 @@ def generate(
 
     text = given_text(prompt)
     engine = engine_for(model, precision)
-    options = generation(max_new_tokens, temperature, top_p, top_k, no_repeat_ngram_size, seed, num_return_sequences)
+    options = generation(
+        max_new_tokens,
+        temperature,
+        top_p,
+        top_k,
+        min_p,
+        no_repeat_ngram_size,
+        repetition_penalty,
+        seed,
+        num_return_sequences,
+        stop,
+    )
     streamed = format == "text" and render.on_terminal() and num_return_sequences == 1
     completions = complete(engine, text, options, render.stream if streamed else None)
     render.print_completions(text, completions, engine.name, options.seed, format == "json", streamed)
@@ -157,7 +176,9 @@ def ask(
     temperature: Temperature = 0.0,
     top_p: TopP = 0.95,
     top_k: TopK = 50,
+    min_p: MinP = 0.0,
     no_repeat_ngram_size: NoRepeat = 2,
+    repetition_penalty: RepetitionPenalty = 1.0,
     seed: Seed = None,
     format: TextFormat = "text",
 ) -> None:
@@ -167,7 +188,9 @@ def ask(
     """
     from ragcli import rag
 
-    options = generation(max_new_tokens, temperature, top_p, top_k, no_repeat_ngram_size, seed)
+    options = generation(
+        max_new_tokens, temperature, top_p, top_k, min_p, no_repeat_ngram_size, repetition_penalty, seed
+    )
     job = rag.Job(options, k, filters(where), min_score)
     with open_index(store, index, ca_certs) as opened:
         if dry_run:
@@ -197,7 +220,9 @@ def review(
     temperature: Temperature = 0.8,
     top_p: TopP = 0.95,
     top_k: TopK = 50,
+    min_p: MinP = 0.0,
     no_repeat_ngram_size: NoRepeat = 2,
+    repetition_penalty: RepetitionPenalty = 1.0,
     seed: Seed = None,
     format: TextFormat = "text",
 ) -> None:
@@ -207,7 +232,9 @@ def review(
     """
     from ragcli import rag
 
-    options = generation(max_new_tokens, temperature, top_p, top_k, no_repeat_ngram_size, seed)
+    options = generation(
+        max_new_tokens, temperature, top_p, top_k, min_p, no_repeat_ngram_size, repetition_penalty, seed
+    )
     job = rag.Job(options, k, filters(where))
     with open_index(store, index, ca_certs) as opened:
         if dry_run:

@@ -15,10 +15,12 @@ from ragcli.cli.options import (
     Index,
     K,
     MaxNewTokens,
+    MinP,
     MinScore,
     Model,
     NoRepeat,
     Precision,
+    RepetitionPenalty,
     StoreUrl,
     Temperature,
     TopK,
@@ -150,7 +152,9 @@ def answers(
     temperature: Temperature = 0.0,
     top_p: TopP = 0.95,
     top_k: TopK = 50,
+    min_p: MinP = 0.0,
     no_repeat_ngram_size: NoRepeat = 2,
+    repetition_penalty: RepetitionPenalty = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same answers.")] = 0,
     keep_going: KeepGoing = False,
     fail_under: FailUnder = None,
@@ -173,7 +177,9 @@ def answers(
 
     gate = _gate(fail_under, baseline, max_drop, _among(tuple(name for name in measure_names(k) if name not in COSTS)))
     _check_outputs(report, html)
-    options = generation(max_new_tokens, temperature, top_p, top_k, no_repeat_ngram_size, seed)
+    options = generation(
+        max_new_tokens, temperature, top_p, top_k, min_p, no_repeat_ngram_size, repetition_penalty, seed
+    )
     place = Place(store, index, settings.data_home(), access(ca_certs))
     how = Job(options, k, min_score=min_score)
     job = AnswersJob(questions, place, how, _is_given(context, "index"), baseline_answers, limit, keep_going)

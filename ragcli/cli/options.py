@@ -48,6 +48,13 @@ TopK = Annotated[int, typer.Option(min=0, help="Sample from this many likeliest 
 NoRepeat = Annotated[
     int, typer.Option("--no-repeat-ngram-size", min=0, help="Generate no n-gram of this size twice; 0 to allow it.")
 ]
+MinP = Annotated[
+    float,
+    typer.Option("--min-p", min=0.0, max=1.0, help="Sample from tokens of this share of the likeliest's probability."),
+]
+RepetitionPenalty = Annotated[
+    float, typer.Option(min=1.0, max=10.0, help="Make what was generated less likely again; 1 is off.")
+]
 Seed = Annotated[
     int | None, typer.Option(min=0, help="Same seed, same text; a new one by default.", show_default=False)
 ]
@@ -82,14 +89,24 @@ def given_text(argument: str) -> str:
 
 
 def generation(
-    max_new_tokens: int, temperature: float, top_p: float, top_k: int, no_repeat: int, seed: int | None, rows: int = 1
+    max_new_tokens: int,
+    temperature: float,
+    top_p: float,
+    top_k: int,
+    min_p: float,
+    no_repeat: int,
+    penalty: float,
+    seed: int | None,
+    rows: int = 1,
+    stop: list[str] | None = None,
 ) -> "Options":
     """Return how to generate; without a seed, by a new one."""
     from ragcli.generate import Options, new_seed
     from ragcli.sampling import Sampling
 
-    sampling = Sampling(temperature, top_k, top_p, no_repeat)
-    return Options(max_new_tokens, sampling, new_seed() if seed is None else seed, rows)
+    sampling = Sampling(temperature, top_k, top_p, no_repeat, min_p, penalty)
+    stops = tuple(given_text(text) for text in stop or ())
+    return Options(max_new_tokens, sampling, new_seed() if seed is None else seed, rows, stops)
 
 
 def engine_for(model: str | None, precision: Literal["auto", "float32", "int8", "int4"]) -> "Engine":

@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,6 +46,7 @@ class Gpt2Engine:
         self._checkpoint = Checkpoint(folder, shape)
         self.context = shape.context
         self.end_ids = _end_ids(folder, config)
+        self._held: list[int] = []  # what the only row has read; nothing is known of several rows
         self._runner = _open_runner(self._checkpoint, AUTO if precision == "auto" else precision, note)
 
     def encode(self, text: str) -> list[int]:
@@ -56,9 +58,18 @@ class Gpt2Engine:
         return str(self._tokenizer.decode(list(ids)))
 
     def prefill(self, prompt_ids: Sequence[int], rows: int) -> Logits:
-        """Forget what was before, read the prompt once, and return the logits (rows, vocab) that follow it."""
-        logits = self.prefill_all([prompt_ids])
+        """Read the prompt once, and return the logits (rows, vocab) that follow it; what was before is forgotten.
+
+        But for the tokens that the only row had read and that the prompt begins with: they are not read again.
+        """
+        shared = _shared(self._held, prompt_ids[:-1])
+        if shared:
+            self.rewind(len(self._held) - shared)
+        else:
+            self._reset(1, len(prompt_ids) + 1)
+        logits = self._read(0, prompt_ids)
         if rows > 1:
+            self._held = []
             self._runner.repeat(rows)
         return np.repeat(logits, rows, axis=0)
 
@@ -69,18 +80,26 @@ class Gpt2Engine:
     def prefill_all(self, prompts: Sequence[Sequence[int]], new_tokens: int = 1) -> Logits:
         """Forget what was before, and read a prompt into each row; return the logits (rows, vocab) that follow.
 
-        One prompt after another: together they would be no faster, and padded to the longest. Where more than
-        `new_tokens` are added, all keys and values are copied to a larger place.
+        One prompt after another: together they would be no faster, and padded to the longest. What a prompt shares
+        with the one before is copied. Where more than `new_tokens` are added, all keys and values are copied to a
+        larger place.
         """
-        self._runner.reset(len(prompts), min(max(map(len, prompts)) + new_tokens, self.context))
-        return np.concatenate([self._read(row, prompt_ids) for row, prompt_ids in enumerate(prompts)])
+        self._reset(len(prompts), max(map(len, prompts)) + new_tokens)
+        logits = [self._read(0, prompts[0])]
+        for row, (before, prompt_ids) in enumerate(pairwise(prompts), 1):
+            self._runner.copy(row - 1, row, _shared(before, prompt_ids[:-1]))
+            logits.append(self._read(row, prompt_ids))
+        return np.concatenate(logits)
 
     def step_all(self, token_ids: Sequence[int | None]) -> Logits:
         """Add one token to each row but those with None, which have ended and whose logits mean nothing."""
-        rows = self._runner.lengths
+        begins = self._runner.lengths
         ids = np.array([[token or 0] for token in token_ids], dtype=np.int64)
         added = np.array([token is not None for token in token_ids], dtype=np.int32)
-        return self._runner.run(self._embed(ids, rows), added, np.arange(len(ids)))
+        logits = self._runner.run(self._embed(ids, begins), added, np.arange(len(ids)))
+        if len(ids) == 1:
+            self._held += [token for token in token_ids if token is not None]
+        return logits
 
     def check(self, token_ids: Sequence[int]) -> Logits:
         """Add tokens to the only row; return the logits (tokens, vocab) that follow each."""
@@ -88,14 +107,15 @@ class Gpt2Engine:
 
     def rewind(self, tokens: int) -> None:
         """Forget the last tokens of the only row."""
-        self._runner.lengths[0] -= tokens
+        del self._held[len(self._held) - tokens :]
+        self._runner.lengths[0] = len(self._held)
 
     def log_probabilities(self, ids: Sequence[int], start: int) -> NDArray[np.float32]:
         """Return the natural log-probabilities of ids[start:], each given all tokens before it.
 
         `start` is at least 1, and `ids` fit into the context. The state of the rows is forgotten.
         """
-        self._runner.reset(1, len(ids))
+        self._reset(1, len(ids))
         found = [np.zeros(0, dtype=np.float32)]
         for begin in range(0, len(ids) - 1, _CHUNK):
             chunk = ids[begin : min(begin + _CHUNK, len(ids) - 1)]
@@ -104,23 +124,38 @@ class Gpt2Engine:
             found.append(_chosen(logits, ids[begin + wanted.start + 1 : begin + len(chunk) + 1]))
         return np.concatenate(found)
 
+    def _reset(self, rows: int, positions: int) -> None:
+        """Begin empty rows, with place for so many positions at first."""
+        self._held = []
+        self._runner.reset(rows, min(positions, self.context))
+
     def _read(self, row: int, prompt_ids: Sequence[int]) -> Logits:
-        """Read a prompt into an empty row; return the logits (1, vocab) that follow."""
-        for begin in range(0, len(prompt_ids), _PREFILL):
+        """Read what a row does not hold yet of a prompt; return the logits (1, vocab) that follow."""
+        for begin in range(self._runner.lengths[row], len(prompt_ids), _PREFILL):
             chunk = prompt_ids[begin : begin + _PREFILL]
             logits = self._add(row, chunk, [len(chunk) - 1])
         return logits
 
     def _add(self, row: int, ids: Sequence[int], wanted: Sequence[int]) -> Logits:
         """Add tokens to a row; return the logits at some of their places."""
-        embeddings = self._embed(np.array([ids], dtype=np.int64), self._runner.lengths[row : row + 1])
-        return self._runner.run_row(row, embeddings, np.array(wanted, dtype=np.int64))
+        lengths = self._runner.lengths
+        embeddings = self._embed(np.array([ids], dtype=np.int64), lengths[row : row + 1])
+        logits = self._runner.run_row(row, embeddings, np.array(wanted, dtype=np.int64))
+        if len(lengths) == 1:
+            self._held += ids
+        return logits
 
     def _embed(self, ids: NDArray[np.int64], begins: NDArray[np.int32]) -> Matrix:
         """Return the embeddings (rows, tokens, width) of ids (rows, tokens) that begin at these places."""
         places = begins[:, np.newaxis] + np.arange(ids.shape[1])
         places = np.minimum(places, self.context - 1)  # a row that has ended may be full
         return self._checkpoint.rows("wte.weight", ids) + self._checkpoint.rows("wpe.weight", places)
+
+
+def _shared(a: Sequence[int], b: Sequence[int]) -> int:
+    """Return how many tokens both begin with."""
+    pairs = enumerate(zip(a, b, strict=False))
+    return next((i for i, (x, y) in pairs if x != y), min(len(a), len(b)))
 
 
 def _chosen(logits: Logits, ids: Sequence[int]) -> Logits:

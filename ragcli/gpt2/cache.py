@@ -1,16 +1,20 @@
 """Keep built graphs in the cache folder: a folder for each checkpoint and precision, whole or not there at all."""
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _VERSION = 2  # of what is built; raise it with every change of the graph
 _FACTS = "facts.json"
 _DIGESTS = "digests"
+_UNFINISHED = "unfinished-"
+_ABANDONED = 3600  # seconds after which an unfinished folder that nobody writes to is a killed process's
 
 
 class UnusableError(Exception):
@@ -41,7 +45,8 @@ def check(folder: Path) -> None:
 def build(folder: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a folder, which appears under its name once it is whole. Raises OSError."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=folder.parent))
+    _sweep(folder.parent)
+    unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder.parent))
     try:
         write(unfinished)
         (unfinished / _FACTS).write_text(json.dumps(_facts(unfinished)), encoding="utf-8")
@@ -55,6 +60,15 @@ def build(folder: Path, write: Callable[[Path], None]) -> None:
 def size(folder: Path) -> int:
     """Return how many bytes a graph takes."""
     return sum(file.stat().st_size for file in folder.iterdir())
+
+
+def _sweep(home: Path) -> None:
+    """Remove what builds left behind that were killed."""
+    for left in home.glob(f"{_UNFINISHED}*"):
+        with contextlib.suppress(OSError):  # another process sweeps as well
+            written = max(path.stat().st_mtime for path in (left, *left.iterdir()))
+            if time.time() - written > _ABANDONED:
+                shutil.rmtree(left)
 
 
 def _replace(new: Path, folder: Path) -> None:

@@ -61,6 +61,11 @@ class Runner:
         self._state[:, :, :, :, :filled] = state
         self.lengths = np.repeat(self.lengths, rows)
 
+    def copy(self, source: int, target: int, positions: int) -> None:
+        """Begin an empty row as another one begins."""
+        self._state[:, :, target, :, :positions] = self._state[:, :, source, :, :positions]
+        self.lengths[target] = positions
+
     def _reserve(self, positions: int) -> None:
         """Grow the buffers for this many positions; what they hold stays."""
         before = self._state

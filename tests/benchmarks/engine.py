@@ -1,6 +1,8 @@
 """Measure the engines on GPT-2's 124 M size with random weights, each in its own process, in turn. Prints Markdown.
 
-python -m tests.benchmarks.engine [--runs 5] [--new 100] [--engines int8 int4 float32 transformers ctranslate2]
+python -m tests.benchmarks.engine [--runs 5] [--new 100] [--engines int8 int4 float32 transformers ctranslate2 llama]
+
+The peers need the packages ctranslate2, and xllamacpp and gguf for llama.cpp.
 """
 
 import argparse
@@ -20,7 +22,7 @@ import numpy as np
 
 PROMPT = 512
 OURS = ("int8", "int4", "float32")
-ENGINES = (*OURS, "transformers", "ctranslate2")
+ENGINES = (*OURS, "transformers", "ctranslate2", "llama")
 BYTES = {"int8": 1 + 4 / 768, "int4": 0.5 + 4 / 32, "float32": 4}  # a weight, its share of the scales included
 WEIGHTS, STATE = 124e6, 2 * 12 * 768 * 4  # weights read for a token; bytes of keys and values read for each position
 
@@ -29,15 +31,16 @@ Generate = Callable[[Sequence[int], int], object]
 
 def open_ours(folder: Path, precision: Any) -> Generate:
     """Open our engine and return the bare greedy loop over it."""
-    from ragcli.generate import open_engine
+    from ragcli.generate import Batching, open_engine
     from ragcli.models import ModelFolder
 
     engine = open_engine(ModelFolder("gpt2", folder), precision)
+    assert isinstance(engine, Batching)
 
     def generate(ids: Sequence[int], new: int) -> object:
-        logits = engine.prefill(ids, 1)
+        logits = engine.prefill_all([ids], new)  # reads all, even where the prompt is the one before
         for _ in range(new - 1):
-            logits = engine.step([int(logits[0].argmax())])
+            logits = engine.step_all([int(logits[0].argmax())])
         return logits
 
     return generate
@@ -68,10 +71,23 @@ def open_ctranslate2(folder: Path) -> Generate:
     )
 
 
+def open_llama(folder: Path) -> Generate:
+    """Open the model at Q8_0 with llama.cpp; `folder` holds its conversion."""
+    import xllamacpp
+
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(folder / "q8_0.gguf")
+    parameters.n_ctx, parameters.n_parallel, parameters.verbosity = 1024, 1, 0
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = os.cpu_count()
+    server = xllamacpp.Server(parameters)
+    fixed = {"temperature": 0, "ignore_eos": True, "cache_prompt": False}
+    return lambda ids, new: server.handle_completions({"prompt": list(ids), "n_predict": new, **fixed})
+
+
 def measure(engine: str, folder: Path, new: int) -> None:
     """Print what one engine takes, as JSON: called in a process of its own."""
     started = time.perf_counter()
-    opened = {"transformers": open_transformers, "ctranslate2": open_ctranslate2}
+    opened = {"transformers": open_transformers, "ctranslate2": open_ctranslate2, "llama": open_llama}
     generate = opened[engine](folder) if engine in opened else open_ours(folder, engine)
     loaded = time.perf_counter() - started
     ids = np.random.default_rng(0).integers(0, 50000, PROMPT).tolist()
@@ -172,6 +188,10 @@ def main() -> None:
         os.environ["RAGCLI_CACHE"] = str(folder / "cache")
         if "ctranslate2" in given.engines and not (folder / "ctranslate2").exists():
             convert(folder)
+        if "llama" in given.engines and not (folder / "q8_0.gguf").exists():
+            from tests.benchmarks.gguf_124m import write_gguf
+
+            write_gguf(folder, folder / "q8_0.gguf")
         for engine in set(OURS) & set(given.engines):
             run(engine, folder, 1)  # prepares the model
         results: dict[str, list[dict[str, float]]] = {engine: [] for engine in given.engines}

@@ -1,4 +1,4 @@
-"""Measure many prompts together, and an answer that quotes, against one token at a time. Prints Markdown.
+"""Measure many prompts together, an answer that quotes, and prompts that begin alike. Prints Markdown.
 
 python -m tests.benchmarks.engine_batch [--runs 3] [--prompts 32] [--precision int8] [--folder MODEL]
 """
@@ -39,7 +39,7 @@ def one_by_one(engine: Gpt2Engine, prompts: Sequence[Ids]) -> None:
 
 def quote(engine: Gpt2Engine, prompt: Ids, ahead: bool) -> None:
     """Write what stands in the middle of the prompt; random weights would not, so the tokens are given."""
-    engine.prefill(prompt, 1)
+    engine.prefill_all([prompt], QUOTE)
     step = Lookahead(engine, prompt).step if ahead else engine.step
     for token in prompt[100 : 100 + QUOTE]:
         step([token])
@@ -48,10 +48,16 @@ def quote(engine: Gpt2Engine, prompt: Ids, ahead: bool) -> None:
 def invent(engine: Gpt2Engine, prompt: Ids, ahead: bool) -> None:
     """Write what mostly stands nowhere, though its beginnings do."""
     rng = np.random.default_rng(1)
-    engine.prefill(prompt, 1)
+    engine.prefill_all([prompt], QUOTE)
     step = Lookahead(engine, prompt).step if ahead else engine.step
     for i, token in enumerate(prompt[:QUOTE]):
         step([token if i % 5 else int(rng.integers(50000))])
+
+
+def read(engine: Gpt2Engine, prompts: Sequence[Ids]) -> None:
+    """Read one prompt after another, as questions come that are answered by a token."""
+    for prompt in prompts:
+        engine.prefill(prompt, 1)
 
 
 def ratio(ours: Callable[[], None], peer: Callable[[], None], runs: int) -> str:
@@ -89,6 +95,10 @@ def main() -> None:
         print("| what | times as fast |\n|---|---|")
         some = ratio(lambda: together(engine, prompts), lambda: one_by_one(engine, prompts), given.runs)
         print(f"| {given.prompts} prompts together, one by one | {some} |", flush=True)
+        alike = [prompt + rng.integers(0, 50000, 100).tolist() for _ in range(5)]
+        unlike = [rng.integers(0, 50000, 500).tolist() for _ in range(5)]
+        some = ratio(lambda: read(engine, alike), lambda: read(engine, unlike), given.runs)
+        print(f"| 5 prompts of 500 tokens, of which all share 400 or none | {some} |", flush=True)
         for name, write in (("quoting", quote), ("inventing", invent)):
             found = ratio(partial(write, engine, prompt, True), partial(write, engine, prompt, False), given.runs)
             print(f"| {QUOTE} tokens {name}, with guesses and without, prefill of 400 included | {found} |", flush=True)
