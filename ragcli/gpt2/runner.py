@@ -31,6 +31,7 @@ class _Body:
     def __init__(self, graph: Path) -> None:
         self.session = _load(graph)
         self.binding = self.session.io_binding()
+        self.bound: tuple[int, slice] | None = None  # to which buffers, and which of their rows
 
 
 class Runner:
@@ -38,13 +39,19 @@ class Runner:
 
     def __init__(self, folder: Path, shape: Shape) -> None:
         """Load the graphs in a folder; raises LoadError where they are damaged."""
-        self._few = _Body(folder / "body.onnx")
+        self._folder = folder
         many = folder / "many.onnx"
         self._many = _Body(many) if many.exists() else self._few
         self._head = _load(folder / "head.onnx")
         self._shape = shape
         self.lengths = np.zeros(0, dtype=np.int32)
+        self._allocated = 0
         self._allocate(0, 0)
+
+    @functools.cached_property
+    def _few(self) -> _Body:
+        """The body for a few tokens, which nobody has to wait for before the first one."""
+        return _Body(self._folder / "body.onnx")
 
     def reset(self, rows: int, positions: int) -> None:
         """Forget all rows, and begin this many, with place for so many positions before the buffers have to grow."""
@@ -80,22 +87,27 @@ class Runner:
         `embeddings` is (rows, tokens, width), of which the first `added` (rows,) of each row count.
         """
         self._reserve(int(self.lengths.max()) + embeddings.shape[1])
-        self._bind_state(slice(None))
         self.lengths = self.lengths + added
-        return self._run(embeddings, added, self.lengths, wanted)
+        return self._run(embeddings, slice(None), added, self.lengths, wanted)
 
     def run_row(self, row: int, embeddings: Matrix, wanted: NDArray[np.int64]) -> Matrix:
         """Add tokens (1, tokens, width) to one row; return the logits (n, vocab) at the wanted places."""
         added = embeddings.shape[1]
         self._reserve(int(self.lengths[row]) + added)
-        self._bind_state(slice(row, row + 1))
         self.lengths[row] += added
-        return self._run(embeddings, np.array([added], dtype=np.int32), self.lengths[row : row + 1], wanted)
+        rows = slice(row, row + 1)
+        return self._run(embeddings, rows, np.array([added], dtype=np.int32), self.lengths[rows], wanted)
 
     def _run(
-        self, embeddings: Matrix, added: NDArray[np.int32], after: NDArray[np.int32], wanted: NDArray[np.int64]
+        self,
+        embeddings: Matrix,
+        rows: slice,
+        added: NDArray[np.int32],
+        after: NDArray[np.int32],
+        wanted: NDArray[np.int64],
     ) -> Matrix:
         body = self._few if embeddings.shape[0] * embeddings.shape[1] <= _FEW else self._many
+        self._bind_state(body, rows)
         binding = body.binding
         binding.bind_cpu_input("embeddings", embeddings)
         binding.bind_cpu_input("wanted", wanted)
@@ -113,20 +125,19 @@ class Runner:
         positions = -(-positions // _GROW) * _GROW
         size = (shape.layers, 2, rows, shape.heads, positions, shape.head_width)
         self._state: Matrix = np.zeros(size, dtype=np.float32)
-        self._bound: slice | None = None
+        self._allocated += 1
 
-    def _bind_state(self, rows: slice) -> None:
-        """Let both bodies read and write the buffers of these rows."""
-        if rows == self._bound:
+    def _bind_state(self, body: _Body, rows: slice) -> None:
+        """Let a body read and write the buffers of these rows."""
+        if body.bound == (self._allocated, rows):
             return
-        self._bound = rows
+        body.bound = (self._allocated, rows)
         for i in range(self._shape.layers):
             for k, kind in enumerate(("key", "value")):
                 buffer = self._state[i, k, rows]
                 place = ("cpu", 0, np.float32, buffer.shape, buffer.ctypes.data)
-                for body in {self._few, self._many}:
-                    body.binding.bind_input(f"{kind}.{i}", *place)
-                    body.binding.bind_output(f"new_{kind}.{i}", *place)
+                body.binding.bind_input(f"{kind}.{i}", *place)
+                body.binding.bind_output(f"new_{kind}.{i}", *place)
 
 
 def _load(graph: Path) -> ort.InferenceSession:
