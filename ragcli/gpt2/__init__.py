@@ -180,7 +180,7 @@ def _open_runner(checkpoint: Checkpoint, precision: Precision, note: Note) -> Ru
     try:
         cache.build(folder, lambda path: _write(checkpoint, precision, path))
     except OSError as error:
-        note(f"cannot keep the prepared model in {home} ({error.strerror}); every run prepares it anew")
+        note(f"cannot keep the prepared model in {home} ({error.strerror or error}); every run prepares it anew")
         return _open_without_cache(checkpoint, precision)
     note(f"prepared the model for {precision}, once: {cache.size(folder) / 1e6:.0f} MB in {folder}")
     return Runner(folder, checkpoint.shape)
@@ -193,7 +193,7 @@ def _open_without_cache(checkpoint: Checkpoint, precision: Precision) -> Runner:
             return Runner(Path(folder), checkpoint.shape)
     except OSError as error:
         raise RagcliError(
-            f"cannot prepare the model: {error.strerror}", "Make room in the temporary folder."
+            f"cannot prepare the model: {error.strerror or error}", "Make room in the temporary folder."
         ) from error
 
 
