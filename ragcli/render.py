@@ -181,6 +181,16 @@ def print_completions(
         print_text("\n\n".join(text.strip("\n") for text in texts))
 
 
+def print_each(
+    prompts: Sequence[str], completions: Sequence["Completion"], model: str, seed: int, as_json: bool
+) -> None:
+    """Print the completion of each prompt: a JSON object a line, or texts with a blank line between two."""
+    for n, (prompt, completion) in enumerate(zip(prompts, completions, strict=True)):
+        if n and not as_json:
+            print_text("")
+        print_completions(prompt, [completion], model, seed, as_json, streamed=False)
+
+
 def print_prompt(prompt: "Prompt", as_json: bool) -> None:
     """Print a prompt, and on stderr what did not fit into it."""
     if as_json:

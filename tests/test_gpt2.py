@@ -651,3 +651,17 @@ def test_the_context_can_be_filled_and_not_more(small: Path) -> None:
     prompt = "a" * 280
     [done] = complete(engine, prompt, Options(10**6, Sampling(temperature=0)))
     assert (done.tokens, done.ended) == (300 - len(engine.encode(prompt)), "context")
+
+
+def test_each_line_is_a_prompt_of_its_own(ragcli: Run) -> None:
+    fixed = ("--model", PACKAGED, "--max-new-tokens", "6", "--temperature", "0", "--precision", "float32")
+    prompts = ["Once upon a time", "The cat", "A function is"]
+    found = ragcli("generate", "\n\n".join(prompts), "--lines", "--format", "json", *fixed).objects()
+    assert [one["prompt"] for one in found] == prompts
+    for one in found:
+        [alone] = ragcli("generate", one["prompt"], "--format", "json", *fixed).objects()
+        assert alone["completions"] == one["completions"]
+    texts = [one["completions"][0].strip("\n") for one in found[:2]]
+    assert ragcli("generate", "\n".join(prompts[:2]), "--lines", *fixed).out == f"{texts[0]}\n\n{texts[1]}\n"
+    assert ragcli("generate", " \n", "--lines", *fixed) == (0, "", "")
+    assert_two_lines(ragcli("generate", "x", "--lines", "--num-return-sequences", "2"), ExitCode.USAGE, "--lines")

@@ -31,7 +31,7 @@ from ragcli.cli.options import (
     given_text,
     open_index,
 )
-from ragcli.errors import ExitCode
+from ragcli.errors import ExitCode, UsageError
 from ragcli.store import Place
 
 
@@ -133,6 +133,9 @@ def generate(
         typer.Option(help="End before this text; repeatable.", metavar="TEXT", show_default=False),
     ] = None,
     num_return_sequences: Annotated[int, typer.Option(min=1, max=100, help="Completions to generate.")] = 1,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Take each line for a prompt of its own, and complete them together.")
+    ] = False,
     seed: Seed = None,
     format: TextFormat = "text",
 ) -> None:
@@ -140,8 +143,10 @@ def generate(
 
     Example: ragcli generate "Once upon a time"
     """
-    from ragcli.generate import complete
+    from ragcli.generate import complete, complete_all
 
+    if lines and num_return_sequences > 1:
+        raise UsageError("--lines gives one completion for each line", "Leave out --num-return-sequences.")
     text = given_text(prompt)
     engine = engine_for(model, precision)
     options = generation(
@@ -156,6 +161,10 @@ def generate(
         num_return_sequences,
         stop,
     )
+    if lines:
+        prompts = [line for line in text.splitlines() if line.strip()]
+        render.print_each(prompts, complete_all(engine, prompts, options), engine.name, options.seed, format == "json")
+        return
     streamed = format == "text" and render.on_terminal() and num_return_sequences == 1
     completions = complete(engine, text, options, render.stream if streamed else None)
     render.print_completions(text, completions, engine.name, options.seed, format == "json", streamed)
