@@ -6,6 +6,7 @@ import math
 import resource
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,8 +20,9 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ragcli.errors import RagcliError
+from ragcli.filters import Filter
 from ragcli.generate import Options, open_engine
-from ragcli.models import find_model
+from ragcli.models import PACKAGED, find_model
 from ragcli.rag import Job, ask_prompt
 from ragcli.settings import data_home
 from ragcli.store import LOCAL, Place, open_store
@@ -105,11 +107,15 @@ def test_json_lines_plain_text_and_gzip_are_read(tmp_path: Path) -> None:
     )
     found, rejected = read_texts([titled, plain, asked])
     assert [(text.text, text.question, text.doc_id) for text in found] == [
-        ("The owl\nIt sleeps.", None, None),
+        ("The owl\nIt sleeps.", None, "x"),
         ("One.", None, None),
         ("Two.", None, None),
         ("An owl", "Who?", "d"),
     ]
+    [kept] = read_texts([titled], [Filter("title", "!=", "The cat"), Filter("year", "!=", "3")]).texts
+    assert kept.doc_id == "x"
+    with pytest.raises(RagcliError, match="hold no text"):
+        read_texts([titled], [Filter("title", "=", "The cat")])
     assert rejected == 1
 
 
@@ -151,6 +157,8 @@ def test_the_split_is_seeded_and_keeps_questions_on_a_document_together() -> Non
     assert splits[0] == splits[1] != splits[2]
     held = {text.doc_id for text in splits[0].held}
     assert len(held) == 3 and held.isdisjoint(text.doc_id for text in splits[0].training)
+    documents = [Text(f"t{n}", sentences(n), doc_id=f"d{n}") for n in range(10)]
+    assert {text.doc_id for text in split_texts(documents, 0.3, 1).held} == held
 
 
 # Rows
@@ -386,14 +394,37 @@ def test_a_recipe_names_files_and_options(
 # Interrupted
 
 
+@pytest.mark.parametrize("name", ["text.toml", "answers.toml"])
+def test_the_packages_recipes_are_settings(ragcli: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Without their data they get as far as the first file, or the model that the other one makes."""
+    monkeypatch.setenv("RAGCLI_CONFIG", str(PACKAGED / name))
+    missing = "openstax/documents.jsonl.gz" if name == "text.toml" else "small-text"
+    assert missing in ragcli("train", "--output", "x").err
+
+
 def weights(name: str) -> dict[str, torch.Tensor]:
     return load_file(home() / name / "model.safetensors")
 
 
-def start(*arguments: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        command("train", *arguments), env=environment({}), stderr=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+# Kills itself in its second checkpoint, when the state of the training has its place and the model has not.
+SELF_KILLING = """
+import os, signal, sys
+left = 10
+def audit(event, arguments):
+    global left
+    if event == "os.rename" and os.environ["RAGCLI_HOME"] in str(arguments[0]):
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(audit)
+from ragcli.cli import main
+sys.exit(main())
+"""
+
+
+def start(*arguments: str, itself: bool) -> "subprocess.Popen[bytes]":
+    words = [sys.executable, "-c", SELF_KILLING, "train"] if itself else command("train")
+    return subprocess.Popen([*words, *arguments], env=environment({}), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def wait_for_line(process: "subprocess.Popen[bytes]", beginning: bytes) -> None:
@@ -409,15 +440,16 @@ def wait_for_line(process: "subprocess.Popen[bytes]", beginning: bytes) -> None:
 LONG = ("--max-steps", "120", "--dropout", "0.1", "--save-minutes", "0.005")
 
 
-@pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGINT, None])
 def test_a_training_that_was_stopped_goes_on_to_the_same_loss(
-    ragcli: Run, tiny: Path, texts: Path, way: signal.Signals
+    ragcli: Run, tiny: Path, texts: Path, way: signal.Signals | None
 ) -> None:
-    process = start(str(texts), "--output", "stopped", *options(tiny, *LONG))
-    wait_for_line(process, b"step ")
-    process.send_signal(way)
+    process = start(str(texts), "--output", "stopped", *options(tiny, *LONG), itself=way is None)
+    if way:
+        wait_for_line(process, b"step ")
+        process.send_signal(way)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == (130 if way == signal.SIGINT else -way) and out == b""
+    assert process.returncode == (130 if way == signal.SIGINT else -signal.SIGKILL) and out == b""
     assert (b"go on with --resume" in err) == (way == signal.SIGINT)
     assert ragcli("generate", "The", "--model", "stopped", "--max-new-tokens", "2").code == 0
 

@@ -7,7 +7,7 @@ import typer
 
 from ragcli import render, settings
 from ragcli.cli.evaluation import command_line, is_given
-from ragcli.cli.options import CaCerts, Index, Model, StoreUrl, TextFormat, access
+from ragcli.cli.options import CaCerts, Index, Model, StoreUrl, TextFormat, Where, access, filters
 from ragcli.errors import UsageError
 from ragcli.store import Place
 
@@ -23,6 +23,7 @@ def train(
         str | None, typer.Option("--output", help="Name of the new model, or a path.", show_default=False)
     ] = None,
     model: Model = None,
+    where: Where = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of --output.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what the data are.")] = False,
     val_split: Annotated[float, typer.Option(min=0.0, max=0.9, help="Share of the documents to hold out.")] = 0.05,
@@ -78,10 +79,23 @@ def train(
     if from_scratch and model:
         raise UsageError("--from-scratch makes a new model, and --model names one", "Leave one out.")
     plan = Plan(
-        tuple(files), Size(layers, heads, width, vocabulary) if from_scratch else None, extend_vocabulary, val_split,
-        seed, context_length, batch_size, accumulate, learning_rate, dropout, epochs, max_steps, max_minutes,
-        save_minutes, compile,
-    )  # fmt: skip
+        files=tuple(files),
+        filters=tuple(filters(where)),
+        scratch=Size(layers, heads, width, vocabulary) if from_scratch else None,
+        extend=extend_vocabulary,
+        val_split=val_split,
+        seed=seed,
+        context=context_length,
+        batch=batch_size,
+        accumulate=accumulate,
+        rate=learning_rate,
+        dropout=dropout,
+        epochs=epochs,
+        steps=max_steps,
+        minutes=max_minutes,
+        save_minutes=save_minutes,
+        compile=compile,
+    )
     passages = Passages(Place(store, index, settings.data_home(), access(ca_certs)), is_given(context, "index"))
     folder = None if from_scratch else find_model(model or DEFAULT_MODEL, allow_fallback=model is None)
     if folder and folder.note:

@@ -1,9 +1,9 @@
 """Texts to learn from: reading, duplicates, and the documents that are held out."""
 
 import gzip
-import random
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from ragcli.documents import Document, FieldNames, content_hash, find_inputs, re
 from ragcli.errors import RagcliError, UsageError
 from ragcli.evaluate.judgments import field_names
 from ragcli.evaluate.questions import read_questions
+from ragcli.filters import Filter, metadata_terms, ranges
 from ragcli.train.overlap import Overlap
 
 END = "<|endoftext|>"
@@ -18,7 +19,7 @@ _WHAT = "Give JSON Lines with a text in each, plain text, or questions with answ
 
 
 class Text(NamedTuple):
-    """Hold a text to learn; of a question only the answer, its text, is learnt, and `doc_id` says where it stands."""
+    """Hold a text to learn, of document `doc_id`; of a question only the answer, its text, which stands in there."""
 
     id: str
     text: str
@@ -47,8 +48,10 @@ class Split(NamedTuple):
     near_duplicates: int
 
 
-def read_texts(paths: Iterable[Path]) -> Read:
+def read_texts(paths: Iterable[Path], filters: Sequence[Filter] = ()) -> Read:
     """Read documents or questions from JSON Lines, and plain text, where `<|endoftext|>` ends a document; gzip too.
+
+    Of the documents only those that pass the filters, of which a field that is missing passes `!=` alone.
 
     Raises RagcliError for a file that cannot be read and where there is no text.
     """
@@ -63,7 +66,8 @@ def read_texts(paths: Iterable[Path]) -> Read:
             read.texts.extend(_questions(path, name))
         else:
             items = list(read_documents([source], FieldNames()))
-            read.texts.extend(_titled(item, name) for item in items if isinstance(item, Document))
+            documents = (item for item in items if isinstance(item, Document))
+            read.texts.extend(_titled(item, name) for item in documents if _passes(item, filters))
             read = read._replace(rejected=read.rejected + sum(not isinstance(item, Document) for item in items))
     if not read.texts:
         raise RagcliError("the data hold no text", _WHAT)
@@ -73,7 +77,14 @@ def read_texts(paths: Iterable[Path]) -> Read:
 def _titled(document: Document, name: str) -> Text:
     # As a passage stands in a prompt: the title is its first line.
     text = f"{document.title}\n{document.text}" if document.title else document.text
-    return Text(f"{name}:{document.id}", text.strip())
+    return Text(f"{name}:{document.id}", text.strip(), doc_id=document.id)
+
+
+def _passes(document: Document, filters: Sequence[Filter]) -> bool:
+    terms = metadata_terms(document.title, document.metadata)
+    return all(
+        any(wanted.holds(term) for wanted in ranges(one) for term in terms) != (one.operator == "!=") for one in filters
+    )
 
 
 def _plain(path: Path, name: str) -> Iterator[Text]:
@@ -123,5 +134,6 @@ def _hold_out(groups: list[str], share: float, seed: int) -> frozenset[str]:
     if len(groups) < 2:
         hint = f"Give more documents ({END} ends one in plain text), or train without validation: --val-split 0."
         raise UsageError("there is one document only, none is left for validation", hint)
-    shuffled = random.Random(seed).sample(groups, len(groups))  # noqa: S311 (a split is no secret)
-    return frozenset(shuffled[: max(1, round(share * len(groups)))])
+    # By a hash of each, so that a document is held out whatever others there are: texts first, questions on them later.
+    ordered = sorted(groups, key=lambda group: blake2b(f"{seed} {group}".encode()).digest())
+    return frozenset(ordered[: max(1, round(share * len(groups)))])

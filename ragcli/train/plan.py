@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ragcli.errors import UsageError
+from ragcli.filters import Filter
 
 
 class Size(NamedTuple):
@@ -24,6 +25,7 @@ class Plan(NamedTuple):
     """
 
     files: tuple[Path, ...]
+    filters: tuple[Filter, ...] = ()
     scratch: Size | None = None
     extend: int = 0
     val_split: float = 0.05
@@ -45,6 +47,7 @@ class Plan(NamedTuple):
         return {
             "--from-scratch": self.scratch is not None,
             **({f"--{name}": value for name, value in scratch._asdict().items()} if self.scratch else {}),
+            "--where": [f"{field}{operator}{value}" for field, operator, value in self.filters],
             "--extend-vocabulary": self.extend,
             "--val-split": self.val_split,
             "--seed": self.seed,

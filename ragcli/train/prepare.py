@@ -61,7 +61,7 @@ def prepare(plan: Plan, folder: ModelFolder | None, passages: Passages, note: Ca
     Raises UsageError for options that do not fit together or the data, RagcliError for data or a model of no use.
     """
     check(plan)
-    texts, rejected = read_texts(plan.files)
+    texts, rejected = read_texts(plan.files, plan.filters)
     if rejected:
         note(f"{rejected:,} lines hold no text; left out")
     split = split_texts(texts, plan.val_split, plan.seed)

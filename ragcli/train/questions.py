@@ -21,18 +21,19 @@ _JOB = Job(Options())  # as `ask` answers by default
 
 @contextmanager
 def open_passages(files: Iterable[Path], place: Place, named: bool) -> Iterator[Store]:
-    """Open the index to take passages from: the documents beside a file, for the occasion, unless one was named.
+    """Open the index to take passages from: the documents beside the files, for the occasion, unless one was named.
 
     Raises IndexMismatchError for an index that is not there.
     """
-    corpus = None if named else next((found for file in files if (found := find_corpus(file.parent))), None)
-    if not corpus:
+    beside = () if named else dict.fromkeys(find_corpus(file.parent) for file in files)
+    if not any(beside):
         with open_store(place) as store:
             yield store
         return
     with TemporaryDirectory(prefix="ragcli-") as home:
         own = Place(LOCAL, "passages", Path(home))
-        index_files([corpus], own, IndexOptions(field_names(corpus)), Watcher())
+        for corpus in filter(None, beside):
+            index_files([corpus], own, IndexOptions(field_names(corpus)), Watcher())
         with open_store(own) as store:
             yield store
 
