@@ -106,6 +106,8 @@ def _describe(work: Work, note: Callable[[str], None]) -> None:
     split = work.split
     dropped = f"{split.duplicates:,} duplicates and {split.near_duplicates:,} near ones of held-out texts dropped"
     note(f"{len(split.training):,} texts to train on, {len(split.held):,} held out; {dropped}")
+    if left_out := work.training.counts.left_out + work.held.counts.left_out:
+        note(f"{left_out:,} questions left out: no passage with their answer fits, or the answer is over 100 tokens")
     learnt = int((work.training.rows.labels[:, 1:] != NOT_LEARNT).sum())
     size = f"{work.training.rows.tokens.shape[1] - 1:,} tokens"
     note(f"{len(work.training.rows.tokens):,} rows of {size}, {learnt:,} of them learnt; rate {work.rate:.2g}")
