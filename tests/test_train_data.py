@@ -209,6 +209,17 @@ def test_an_extended_vocabulary_leaves_old_words_alone_and_joins_what_was_split(
     assert torch.equal(after[: len(before)], before) and after.data_ptr() == trainee.model.lm_head.weight.data_ptr()
 
 
+def test_new_tokens_have_their_places_where_the_embedding_had_some_to_spare(trainee: Trainee) -> None:
+    first = trainee.tokenizer.get_vocab_size()
+    trainee.model.resize_token_embeddings(first + 10, mean_resizing=False)
+    before = trainee.model.get_input_embeddings().weight.detach().clone()
+    grow(trainee.model, [[1, 2], [3]], first)
+    after = trainee.model.get_input_embeddings().weight
+    assert len(after) == first + 10
+    assert torch.equal(after[first], before[[1, 2]].mean(dim=0)) and torch.equal(after[first + 1], before[3])
+    assert torch.equal(after[first + 2 :], before[first + 2 :])
+
+
 # A step
 
 

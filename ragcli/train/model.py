@@ -91,15 +91,19 @@ def _end_token(folder: ModelFolder, tokenizer: Tokenizer) -> int:
 
 
 @torch.no_grad()
-def grow(model: Any, pieces: list[list[int]], places: int) -> None:
-    """Give the model embeddings for new tokens, each the mean of its old pieces' (Hewitt 2021, one token at a time)."""
+def grow(model: Any, pieces: list[list[int]], first: int) -> None:
+    """Give the model embeddings for new tokens from id `first` on, each the mean of its old pieces' (Hewitt 2021).
+
+    An embedding may have had more places than the tokenizer tokens.
+    """
     tables = [model.get_input_embeddings().weight]
     if not model.config.tie_word_embeddings:
         tables.append(model.get_output_embeddings().weight)
     rows = [torch.stack([table[ids].mean(dim=0) for ids in pieces]) for table in tables]
-    model.resize_token_embeddings(places + len(pieces), mean_resizing=False)
-    model.get_input_embeddings().weight[places:] = rows[0]
-    model.get_output_embeddings().weight[places:] = rows[-1]
+    last = first + len(pieces)
+    model.resize_token_embeddings(max(last, model.config.vocab_size), mean_resizing=False)
+    model.get_input_embeddings().weight[first:last] = rows[0]
+    model.get_output_embeddings().weight[first:last] = rows[-1]
 
 
 def device() -> torch.device:

@@ -126,7 +126,7 @@ def _pack(texts: Sequence[Text], trainee: Trainee, context: int, store: Store | 
 
 def _extended(trainee: Trainee, split: Split, count: int) -> Trainee:
     extension = extend(trainee.tokenizer, (text.text for text in split.training), count)
-    grow(trainee.model, extension.pieces, trainee.model.config.vocab_size)
+    grow(trainee.model, extension.pieces, trainee.tokenizer.get_vocab_size())
     return trainee._replace(tokenizer=extension.tokenizer)
 
 
