@@ -1,4 +1,4 @@
-"""From a model's name to a folder that holds it: local folder, hub cache, hub, and the small GPT-2 of the package."""
+"""From a model's name to its folder: local, made by `ragcli train`, hub cache, hub, the small GPT-2 of the package."""
 
 import json
 import os
@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ragcli.errors import RagcliError, UnreachableError, first_line
+from ragcli.errors import RagcliError, UnreachableError, UsageError, first_line
+from ragcli.settings import data_home
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -20,6 +21,7 @@ FALLBACK_NOTE = (
 )
 PACKAGED = Path(__file__).parent / "small_gpt2"
 
+_TRAINED = "models"
 _CONFIG = "config.json"
 _WEIGHTS = "model.safetensors"
 _SHARDS = "model.safetensors.index.json"
@@ -43,7 +45,7 @@ class ModelFolder(NamedTuple):
 
 
 def find_model(name: str, *, allow_fallback: bool) -> ModelFolder:
-    """Find the folder of a model: a local one, the hub's cache, a download, in this order.
+    """Find the folder of a model: a local one, one made by train, the hub's cache, a download, in this order.
 
     `allow_fallback` says that the user named no model: then the packaged GPT-2 stands in where the hub is out of reach.
     Raises UnreachableError where the hub cannot be reached or does not hand the model out, RagcliError for a folder
@@ -54,6 +56,9 @@ def find_model(name: str, *, allow_fallback: bool) -> ModelFolder:
         return _checked(name, Path(name))
     if not _HUB_ID.fullmatch(name):
         raise RagcliError(f"there is no folder {name}", "Give --model a folder that holds a model, or a hub id.")
+    trained = data_home() / _TRAINED / name
+    if (trained / _CONFIG).is_file():
+        return _checked(name, trained)
     cached = _in_cache(name)
     if cached:
         return _checked(name, cached)
@@ -63,6 +68,20 @@ def find_model(name: str, *, allow_fallback: bool) -> ModelFolder:
         if not allow_fallback:
             raise
         return ModelFolder(PACKAGED.name, PACKAGED, FALLBACK_NOTE)
+
+
+def trained_folder(output: str) -> Path:
+    """Return where train writes a model: under its name in the data folder, or a folder where a path is given.
+
+    Raises UsageError for what is neither, and for the default model's name.
+    """
+    if os.sep in output or output in (".", ".."):
+        return Path(output)
+    if output == DEFAULT_MODEL:
+        raise UsageError(f"{output} is the default model's name", "Give the new one a name of its own, or a path.")
+    if not _HUB_ID.fullmatch(output):
+        raise UsageError(f"not a model's name: {output!r}", "Use letters, digits, `-`, `_` and `.`, or give a path.")
+    return data_home() / _TRAINED / output
 
 
 # A folder

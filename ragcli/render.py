@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from ragcli.prompt import Prompt, Span
     from ragcli.rag import Answer, Source
     from ragcli.store import Hit
+    from ragcli.train.loop import Report as Step
+    from ragcli.train.run import Summary as Training
+    from ragcli.train.run import Survey
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _NOT_ESCAPED_BY_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -159,6 +162,69 @@ def progress(label: str) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done: bar.update(task, completed=done)
+
+
+@contextmanager
+def steps() -> Iterator[Callable[["Step"], None]]:
+    """Show each step of a training on stderr where it is a terminal; a line for each checkpoint anywhere."""
+    if not sys.stderr.isatty():
+        yield lambda step: print_note(_step(step)) if step.saved else None
+        return
+    from rich.console import Console
+    from rich.status import Status
+
+    with Status("", console=Console(stderr=True, markup=False, highlight=False)) as status:
+
+        def show(step: "Step") -> None:
+            status.update(_step(step))
+            if step.saved:
+                status.console.print(_step(step))
+
+        yield show
+
+
+def _step(step: "Step") -> str:
+    of = f" of {step.steps:,}" if step.steps else ""
+    held = "" if step.held is None else f" · {step.held:.3f} bits/byte held out"
+    rate = f"{step.tokens_per_second:,.0f} tokens/s · {_duration(step.seconds_left)} left"
+    return f"step {step.step:,}{of} · loss {step.loss:.3f}{held} · {rate}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def print_training(training: "Training", as_json: bool) -> None:
+    """Print what a training did."""
+    if as_json:
+        print_json(training._asdict())
+        return
+    if training.unextended:
+        old = training.unextended
+        tokens = f"{_figure(old['tokens_per_character'])} → {_figure(training.tokens_per_character)}"
+        print_text(f"tokens a character: {tokens}")
+        print_text(f"bits a byte, new tokens untrained: {_figure(old['bits_per_byte'])} → {_figure(training.before)}")
+    print_text(f"bits a byte, held out: {_figure(training.before)} → {_figure(training.after)}")
+    size = f"{training.steps:,} steps, {training.tokens:,} tokens"
+    print_text(f"{size} · {_duration(training.seconds)} · {training.output}")
+
+
+def print_survey(survey: "Survey", as_json: bool) -> None:
+    """Print what a training would be."""
+    if as_json:
+        print_json(survey.data | {"steps": survey.steps, "seconds": survey.seconds})
+        return
+    shares = {"cut": "texts longer than a row", "badly_split": "words split badly"}
+    for name, value in survey.data.items():
+        label = shares.get(name, name.replace("_", " "))
+        if value is None:
+            continue
+        shown = f"{value:.1%}" if name in shares else f"{value:,}" if isinstance(value, int) else f"{value:.2f}"
+        print_text(f"{shown:>12}  {label}")
+    steps = f"{survey.steps:,} steps, " if survey.steps else ""
+    print_text(f"{steps}about {_duration(survey.seconds)}")
 
 
 def stream(piece: str) -> None:

@@ -19,7 +19,7 @@ ORDER = (
     *("prompt", "sampling", "speculation", "models", "tokenizer"),
     *("store_local", "store_elastic", "generate", "engine_transformers", "gpt2"),
     *("indexing", "search", "titles"),
-    *("rag", "evaluate", "render", "cli", "__main__"),
+    *("rag", "evaluate", "train", "render", "cli", "__main__"),
 )
 # The factories: they import, when called, what stands above them.
 FACTORIES = {
@@ -28,17 +28,18 @@ FACTORIES = {
 }
 # Each heavy library, and the only files that know it.
 OWNERS = {
-    "torch": {"engine_transformers", "small_gpt2"},
-    "transformers": {"engine_transformers", "small_gpt2"},
-    "safetensors": {"engine_transformers", "small_gpt2"},
-    "tokenizers": {"tokenizer", "engine_transformers", "small_gpt2"},
+    "torch": {"engine_transformers", "train", "small_gpt2"},
+    "transformers": {"engine_transformers", "train", "small_gpt2"},
+    "safetensors": {"engine_transformers", "train", "small_gpt2"},
+    "tokenizers": {"tokenizer", "engine_transformers", "train", "small_gpt2"},
     "onnx": {"gpt2"},
     "onnxruntime": {"gpt2"},
     "elasticsearch": {"store_elastic"},
     "elastic_transport": {"store_elastic"},
     "tantivy": {"store_local"},
     "huggingface_hub": {"models", "engine_transformers"},
-    "numpy": {"sampling", "speculation", "generate", "engine_transformers", "gpt2", "small_gpt2", "evaluate"},
+    "numpy": {"sampling", "speculation", "generate", "engine_transformers", "gpt2", "small_gpt2", "evaluate", "train"},
+    "matplotlib": {"train"},
     "ir_measures": {"evaluate"},
     "scipy": {"evaluate"},
     "rapidfuzz": {"evaluate"},
@@ -47,7 +48,7 @@ OWNERS = {
     "click": set(),
 }
 HEAVY = (
-    *("torch", "transformers", "onnxruntime", "onnx", "numpy", "scipy", "ir_measures"),
+    *("torch", "transformers", "onnxruntime", "onnx", "numpy", "scipy", "ir_measures", "matplotlib"),
     *("elasticsearch", "huggingface_hub"),
 )
 

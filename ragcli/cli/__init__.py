@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ragcli import __version__, render, settings
-from ragcli.cli import commands, evaluation
+from ragcli.cli import commands, evaluation, training
 from ragcli.errors import ExitCode, RagcliError, UsageError
 
 _EXIT_CODES = (
@@ -17,7 +17,10 @@ _EXIT_CODES = (
     "6 done with rejects · 7 gate failed · 130 interrupted."
 )
 
-_EXTRAS = {"ir_measures": "eval", "pytrec_eval": "eval", "scipy": "eval", "rapidfuzz": "eval"}
+_EXTRAS = {
+    **dict.fromkeys(("ir_measures", "pytrec_eval", "scipy", "rapidfuzz"), "eval"),
+    **dict.fromkeys(("torch", "transformers", "safetensors", "matplotlib"), "torch"),
+}
 
 app = typer.Typer(
     help="Retrieval-augmented generation from the shell: index texts, search them, ask them.",
@@ -43,17 +46,17 @@ def _root(
         context.default_map = settings.read_defaults(path, _known_options(context.command))
 
 
-for command in (commands.index, commands.search, commands.generate, commands.ask, commands.review):
+for command in (commands.index, commands.search, commands.generate, commands.ask, commands.review, training.train):
     app.command()(command)
 app.add_typer(evaluation.app, name="eval")
 
 
 def _known_options(group: Any) -> settings.Known:
-    """Return the names of each command's options, by command; of a group of commands, such a mapping again."""
+    """Return the names of each command's options and list of files; of a group of commands, such a mapping again."""
     return {
         name: _known_options(command)
         if hasattr(command, "commands")
-        else frozenset(option.name for option in command.params if option.param_type_name == "option")
+        else frozenset(one.name for one in command.params if one.param_type_name == "option" or one.nargs == -1)
         for name, command in group.commands.items()
     }
 

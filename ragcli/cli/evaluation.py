@@ -119,7 +119,7 @@ def retrieval(
         parse_measures([*(measure or DEFAULT_MEASURES), *gate.least]),
         Place(store, index, settings.data_home(), access(ca_certs)),
         run,
-        _is_given(context, "index"),
+        is_given(context, "index"),
         options=IndexOptions(passage_size=passage_size),
         mode=mode,
         keep_going=keep_going,
@@ -182,7 +182,7 @@ def answers(
     )
     place = Place(store, index, settings.data_home(), access(ca_certs))
     how = Job(options, k, min_score=min_score)
-    job = AnswersJob(questions, place, how, _is_given(context, "index"), baseline_answers, limit, keep_going)
+    job = AnswersJob(questions, place, how, is_given(context, "index"), baseline_answers, limit, keep_going)
     with render.progress("Answering") as progress:
         measured = evaluate_answers(job, lambda: engine_for(model, precision), Listener(progress, render.print_note))
     _finish(context, measured, gate, report, html, format)
@@ -256,7 +256,7 @@ def compare(
     render.print_comparison(found, show, _as_json(format))
 
 
-def _is_given(context: typer.Context, option: str) -> bool:
+def is_given(context: typer.Context, option: str) -> bool:
     """Tell whether an option stands on the command line: what settings say of an index is not meant for these data."""
     source = context.get_parameter_source(option)
     return source is not None and source.name == "COMMANDLINE"
@@ -291,7 +291,7 @@ def _finish(
     """Write and print a report, and exit by what the gate and the rejects say."""
     from ragcli.evaluate.report import crossings, write_report
 
-    report = report._replace(command_line=_command_line(context))
+    report = report._replace(command_line=command_line(context))
     if target:
         write_report(target, report)
     if html:
@@ -307,7 +307,7 @@ def _finish(
         raise typer.Exit(ExitCode.REJECTS)
 
 
-def _command_line(context: typer.Context) -> str:
+def command_line(context: typer.Context) -> str:
     """Return the words that were typed, without passwords in addresses."""
     from ragcli.evaluate.report import printable
 

@@ -31,7 +31,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         envvar="RAGCLI_MODEL",
-        help="Hub id or folder of a causal language model. [default: gpt2]",
+        help="Hub id, folder, or name made by train, of a language model. [default: gpt2]",
         show_default=False,
     ),
 ]

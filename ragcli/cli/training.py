@@ -1,0 +1,112 @@
+"""The command that trains: train."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ragcli import render, settings
+from ragcli.cli.evaluation import command_line, is_given
+from ragcli.cli.options import CaCerts, Index, Model, StoreUrl, TextFormat, Where, access, filters
+from ragcli.errors import UsageError
+from ragcli.store import Place
+
+_NEW = "Of a model made from nothing: "
+
+
+def train(
+    context: typer.Context,
+    files: Annotated[
+        list[Path], typer.Argument(help="Texts: JSON Lines or plain text (.gz too), or questions with answers.")
+    ],
+    output: Annotated[
+        str | None, typer.Option("--output", help="Name of the new model, or a path.", show_default=False)
+    ] = None,
+    model: Model = None,
+    where: Where = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of --output.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what the data are.")] = False,
+    val_split: Annotated[float, typer.Option(min=0.0, max=0.9, help="Share of the documents to hold out.")] = 0.05,
+    context_length: Annotated[
+        int | None, typer.Option("--context", help="Tokens a row. [default: the model's context]", show_default=False)
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Rows at a time.")] = 8,
+    accumulate: Annotated[int, typer.Option(min=1, help="Batches a step.")] = 1,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0.0, help="At its peak. [default: by the model's width]", show_default=False)
+    ] = None,
+    dropout: Annotated[float, typer.Option(min=0.0, max=0.9, help="Share of activations to drop.")] = 0.0,
+    epochs: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Times through the data. [default: 3, or as long as told]", show_default=False),
+    ] = None,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="Steps at most.", show_default=False)] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(min=0.0, help="Minutes at most, all runs together.", show_default=False)
+    ] = None,
+    save_minutes: Annotated[float, typer.Option(min=0.0, help="Minutes between two checkpoints.")] = 5.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split, the order and the first weights.")] = 0,
+    extend_vocabulary: Annotated[
+        int, typer.Option(min=0, max=60_000, help="Tokens to learn for words that are split badly.")
+    ] = 0,
+    from_scratch: Annotated[bool, typer.Option("--from-scratch", help="Make a new tokenizer and model.")] = False,
+    layers: Annotated[int, typer.Option(min=1, help=_NEW + "layers.")] = 4,
+    heads: Annotated[int, typer.Option(min=1, help=_NEW + "attention heads.")] = 4,
+    width: Annotated[int, typer.Option(min=1, help=_NEW + "width.")] = 256,
+    vocabulary: Annotated[int, typer.Option(min=257, max=500_000, help=_NEW + "tokens.")] = 8192,
+    compile: Annotated[
+        bool, typer.Option(help="Compile the model: takes about a minute, then trains twice as fast on a CPU.")
+    ] = True,
+    store: StoreUrl = "local",
+    index: Index = "knowledge_base",
+    ca_certs: CaCerts = None,
+    format: TextFormat = "text",
+) -> None:
+    """Train GPT-2 on your own texts, or on questions as ask puts them.
+
+    The new model is known by its name: ragcli generate "Once" --model film.
+
+    Example: ragcli train sample_data/film_reviews.jsonl --output film
+    """
+    from ragcli.models import DEFAULT_MODEL, find_model, trained_folder
+    from ragcli.train.plan import Plan, Size
+    from ragcli.train.prepare import Passages
+    from ragcli.train.run import Listener, run
+    from ragcli.train.run import dry_run as survey
+
+    if output is None and not dry_run:
+        raise UsageError("the new model has no name", "Name it: --output NAME.")
+    if from_scratch and model:
+        raise UsageError("--from-scratch makes a new model, and --model names one", "Leave one out.")
+    plan = Plan(
+        files=tuple(files),
+        filters=tuple(filters(where)),
+        scratch=Size(layers, heads, width, vocabulary) if from_scratch else None,
+        extend=extend_vocabulary,
+        val_split=val_split,
+        seed=seed,
+        context=context_length,
+        batch=batch_size,
+        accumulate=accumulate,
+        rate=learning_rate,
+        dropout=dropout,
+        epochs=epochs,
+        steps=max_steps,
+        minutes=max_minutes,
+        save_minutes=save_minutes,
+        compile=compile,
+    )
+    passages = Passages(Place(store, index, settings.data_home(), access(ca_certs)), is_given(context, "index"))
+    folder = None if from_scratch else find_model(model or DEFAULT_MODEL, allow_fallback=model is None)
+    if folder and folder.note:
+        render.print_note(folder.note)
+    if dry_run:
+        render.print_survey(survey(plan, folder, passages, Listener(note=render.print_note)), format == "json")
+        return
+    with render.steps() as steps:
+        listener = Listener(steps, render.print_note)
+        done = run(plan, folder, passages, trained_folder(output or ""), resume, command_line(context), listener)
+    if done.interrupted:
+        render.print_note(f"interrupted after step {done.steps}; go on with --resume")
+        raise KeyboardInterrupt
+    render.print_training(done, format == "json")

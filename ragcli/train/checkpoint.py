@@ -1,0 +1,150 @@
+"""Checkpoints: all that a training needs to go on, in one file that is whole or not there; and the model beside it."""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ragcli.errors import RagcliError, UsageError
+from ragcli.train.curve import draw
+from ragcli.train.model import Trainee, write_model
+
+STATE = "training.safetensors"
+FACTS = "training.json"
+_CURVE = "curve.png"
+_UNFINISHED = "unfinished"
+
+
+class Point(NamedTuple):
+    """Hold a point of the learning curve: loss is in nats a token, held in bits a byte of what is held out."""
+
+    step: int
+    seconds: float
+    loss: float | None
+    held: float | None
+
+
+class Progress(NamedTuple):
+    """Hold how far a training has come: steps, seconds, tokens seen, and its learning curve."""
+
+    step: int = 0
+    seconds: float = 0.0
+    tokens: int = 0
+    curve: tuple[Point, ...] = ()
+
+    def with_point(self, losses: Sequence[float], held: float | None) -> "Progress":
+        """Add a point to the learning curve: the mean of the losses since the last one."""
+        loss = sum(losses) / len(losses) if losses else None
+        return self._replace(curve=(*self.curve, Point(self.step, self.seconds, loss, held)))
+
+
+def save(
+    folder: Path, trainee: Trainee, optimizer: torch.optim.Optimizer | None, progress: Progress, facts: dict[str, Any]
+) -> None:
+    """Write the model, and with an optimizer what it needs to go on; without one the training is over.
+
+    Each file takes its place when it is whole, the state first. Raises RagcliError where there is no room.
+    """
+    new = folder / _UNFINISHED
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        if optimizer:
+            metadata = {"progress": json.dumps(progress), "facts": json.dumps(facts)}
+            save_file(_tensors(trainee.model, optimizer), new / STATE, metadata)
+            _put(new / STATE, folder)
+        write_model(trainee, new)
+        points = [point._asdict() for point in progress.curve]
+        told = facts | progress._asdict() | {"curve": points, "held_out_bits_per_byte": _gain(progress)}
+        (new / FACTS).write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        draw(new / _CURVE, points)
+        for file in sorted(new.iterdir(), key=lambda file: file.name == "config.json"):  # which makes it a model: last
+            _put(file, folder)
+        if not optimizer:
+            (folder / STATE).unlink(missing_ok=True)
+    except (OSError, SafetensorError) as e:
+        hint = (
+            "Make room, then add --resume: the last checkpoint is good." if (folder / STATE).exists() else "Make room."
+        )
+        raise RagcliError(f"cannot write the checkpoint in {folder}: {_reason(e)}", hint) from e
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _gain(progress: Progress) -> dict[str, float | None]:
+    found = [point.held for point in progress.curve if point.held is not None]
+    return {"before": found[0], "after": found[-1]} if found else {"before": None, "after": None}
+
+
+def claim(folder: Path) -> None:
+    """Raise UsageError where a new training would overwrite something."""
+    if folder.exists() and (not folder.is_dir() or any(file.name != _UNFINISHED for file in folder.iterdir())):
+        raise UsageError(f"{folder} exists", "Give another --output, or go on with it: --resume.")
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _put(file: Path, folder: Path) -> None:
+    with file.open("rb+") as opened:
+        os.fsync(opened.fileno())
+    file.replace(folder / file.name)
+
+
+def _tensors(model: Any, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    tensors = {f"model.{name}": value.contiguous() for name, value in model.named_parameters()}
+    for number, values in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{name}": value.contiguous() for name, value in values.items()}
+    tensors["random"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    return tensors
+
+
+class Saved(NamedTuple):
+    """Hold what a checkpoint says of its training."""
+
+    progress: Progress
+    facts: dict[str, Any]
+
+
+def read_saved(folder: Path) -> Saved:
+    """Read how far a training had come. Raises UsageError where there is none to go on with."""
+    if not (folder / STATE).is_file():
+        hint = "It is finished, or never began: leave out --resume, and give another --output."
+        raise UsageError(f"{folder} holds no training to resume", hint)
+    try:
+        with safe_open(folder / STATE, "pt") as file:
+            metadata = file.metadata()
+        step, seconds, tokens, curve = json.loads(metadata["progress"])
+        points = tuple(Point(*point) for point in curve)
+        return Saved(Progress(step, seconds, tokens, points), json.loads(metadata["facts"]))
+    except (SafetensorError, KeyError, ValueError, TypeError) as e:
+        raise RagcliError(f"{folder / STATE} is damaged: {e}", "Start again, with another --output.") from e
+
+
+def load(folder: Path, model: Any, optimizer: torch.optim.Optimizer) -> None:
+    """Fill the model, the optimizer and the random state from a checkpoint."""
+    with safe_open(folder / STATE, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    parameters = dict(model.named_parameters())
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition(".")
+            if kind == "model":
+                parameters[rest].copy_(tensor)
+            elif kind == "optimizer":
+                number, _, entry = rest.partition(".")
+                state.setdefault(int(number), {})[entry] = tensor
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+    torch.set_rng_state(tensors["random"])
+    if torch.cuda.is_available() and "random.cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["random.cuda"])

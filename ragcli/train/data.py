@@ -1,0 +1,139 @@
+"""Texts to learn from: reading, duplicates, and the documents that are held out."""
+
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from ragcli.documents import Document, FieldNames, content_hash, find_inputs, read_documents
+from ragcli.errors import RagcliError, UsageError
+from ragcli.evaluate.judgments import field_names
+from ragcli.evaluate.questions import read_questions
+from ragcli.filters import Filter, metadata_terms, ranges
+from ragcli.train.overlap import Overlap
+
+END = "<|endoftext|>"
+_WHAT = "Give JSON Lines with a text in each, plain text, or questions with answers."
+
+
+class Text(NamedTuple):
+    """Hold a text to learn, of document `doc_id`; of a question only the answer, its text, which stands in there."""
+
+    id: str
+    text: str
+    question: str | None = None
+    doc_id: str | None = None
+
+    @property
+    def content(self) -> str:
+        """Return all that is written in it."""
+        return self.text if self.question is None else f"{self.question} {self.text}"
+
+
+class Read(NamedTuple):
+    """Hold the texts of some files, and how many lines held none."""
+
+    texts: list[Text]
+    rejected: int
+
+
+class Split(NamedTuple):
+    """Hold the texts to train on and those held out, and what was left out of both."""
+
+    training: list[Text]
+    held: list[Text]
+    duplicates: int
+    near_duplicates: int
+
+
+def read_texts(paths: Iterable[Path], filters: Sequence[Filter] = ()) -> Read:
+    """Read documents or questions from JSON Lines, and plain text, where `<|endoftext|>` ends a document; gzip too.
+
+    Of the documents only those that pass the filters, of which a field that is missing passes `!=` alone.
+
+    Raises RagcliError for a file that cannot be read and where there is no text.
+    """
+    read = Read([], 0)
+    for source in find_inputs(paths):
+        path, name = source
+        if str(path) == "-":
+            raise UsageError("training reads its files more than once, standard input cannot be", "Name a file.")
+        if not path.name.endswith((".jsonl", ".jsonl.gz")):
+            read.texts.extend(_plain(path, name))
+        elif field_names(path).text == "question":
+            read.texts.extend(_questions(path, name))
+        else:
+            items = list(read_documents([source], FieldNames()))
+            documents = (item for item in items if isinstance(item, Document))
+            read.texts.extend(_titled(item, name) for item in documents if _passes(item, filters))
+            read = read._replace(rejected=read.rejected + sum(not isinstance(item, Document) for item in items))
+    if not read.texts:
+        raise RagcliError("the data hold no text", _WHAT)
+    return read
+
+
+def _titled(document: Document, name: str) -> Text:
+    # As a passage stands in a prompt: the title is its first line.
+    text = f"{document.title}\n{document.text}" if document.title else document.text
+    return Text(f"{name}:{document.id}", text.strip(), doc_id=document.id)
+
+
+def _passes(document: Document, filters: Sequence[Filter]) -> bool:
+    terms = metadata_terms(document.title, document.metadata)
+    return all(
+        any(wanted.holds(term) for wanted in ranges(one) for term in terms) != (one.operator == "!=") for one in filters
+    )
+
+
+def _plain(path: Path, name: str) -> Iterator[Text]:
+    try:
+        content = path.read_bytes()
+        content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+        text = content.decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
+        reason = (e.strerror if isinstance(e, OSError) else None) or e
+        raise RagcliError(f"cannot read {name}: {reason}", "Name a text file in UTF-8, or JSON Lines.") from e
+    for number, document in enumerate(text.split(END)):
+        if document.strip():
+            yield Text(f"{name}:{number}", document.strip())
+
+
+def _questions(path: Path, name: str) -> Iterator[Text]:
+    for question in read_questions(path).items:
+        if question.answers:
+            answer = " ".join(question.answers[0].split())
+            yield Text(f"{name}:{question.id}", answer, question.text.strip(), question.doc_id)
+
+
+def split_texts(texts: list[Text], share: float, seed: int) -> Split:
+    """Drop texts that come again, hold out a share of the documents, and drop what is nearly a held-out text.
+
+    Questions about one document stay together. Raises UsageError where the share leaves one side without a document.
+    """
+    first: dict[str, Text] = {}
+    for text in texts:
+        first.setdefault(content_hash("", text.content, {}), text)
+    unique = list(first.values())
+    groups = sorted({text.doc_id or text.id for text in unique})
+    out = _hold_out(groups, share, seed)
+    held = [text for text in unique if (text.doc_id or text.id) in out]
+    rest = [text for text in unique if (text.doc_id or text.id) not in out]
+    overlap = Overlap(text.content for text in held)
+    training = [text for text in rest if not overlap.holds(text.content)]
+    if not training:
+        hint = f"Give more texts, or leave validation out: --val-split 0 (it is {share:g})."
+        raise UsageError("no document is left to train on", hint)
+    return Split(training, held, len(texts) - len(unique), len(rest) - len(training))
+
+
+def _hold_out(groups: list[str], share: float, seed: int) -> frozenset[str]:
+    if not share:
+        return frozenset()
+    if len(groups) < 2:
+        hint = f"Give more documents ({END} ends one in plain text), or train without validation: --val-split 0."
+        raise UsageError("there is one document only, none is left for validation", hint)
+    # By a hash of each, so that a document is held out whatever others there are: texts first, questions on them later.
+    ordered = sorted(groups, key=lambda group: blake2b(f"{seed} {group}".encode()).digest())
+    return frozenset(ordered[: max(1, round(share * len(groups)))])

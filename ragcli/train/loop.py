@@ -1,0 +1,246 @@
+"""The training, from prepared rows to a checkpoint: one loop, to be read from top to bottom."""
+
+import math
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ragcli.errors import RagcliError
+from ragcli.train.checkpoint import Point, Progress, load, save
+from ragcli.train.model import LossSum, as_tensors, autocast, bits_per_byte, device, loss_sum
+from ragcli.train.packing import NOT_LEARNT, Rows
+from ragcli.train.plan import Plan
+from ragcli.train.prepare import Work
+
+_WARM_UP = 0.05  # of the training
+_LEAST_RATE = 0.1  # of the peak, at the end
+_DECAY = 0.1
+_CLIP = 1.0
+_POINT = 10  # steps between two points of the learning curve
+_LENGTH = 3.0  # epochs, where nothing says how long
+
+Batch = tuple[NDArray[np.int32], NDArray[np.int32]]
+
+
+class Report(NamedTuple):
+    """Say how a training stands: `steps` is None where only time ends it, `held` where it was not just measured.
+
+    `loss` is in nats a token, `held` in bits a byte of what is held out.
+    """
+
+    step: int
+    steps: int | None
+    loss: float
+    held: float | None
+    saved: bool
+    tokens_per_second: float
+    seconds_left: float
+
+
+class Outcome(NamedTuple):
+    """Hold how far a training came, and whether Ctrl-C ended it early."""
+
+    progress: Progress
+    interrupted: bool
+
+
+def train(
+    work: Work, plan: Plan, folder: Path, facts: dict[str, Any], since: Progress | None, tell: Callable[[Report], None]
+) -> Outcome:
+    """Train, from the beginning or from a checkpoint, and write checkpoints into a folder.
+
+    Raises RagcliError where a checkpoint cannot be written, and for a loss that is no number.
+    """
+    torch.manual_seed(plan.seed)
+    model, rows = work.trainee.model.to(device()), work.training.rows
+    measure = partial(measured, model, work, plan, folder)
+    optimizer = new_optimizer(model, work.rate)
+    if since:
+        progress = since
+        load(folder, model, optimizer)
+    else:
+        progress = Progress(curve=(Point(0, 0.0, None, measure(0)),))
+        save(folder, work.trainee, optimizer, progress, facts)
+    loss_of = compiled(model, rows, plan) if plan.compile else loss_sum
+    model.train()
+
+    steps = length(plan, len(rows.tokens))
+    begun, saved = time.perf_counter() - progress.seconds, progress.seconds
+    speed, losses = Speed(), list[float]()
+    with interruptible() as interrupted:
+        while (share := share_done(progress, steps, plan.minutes)) < 1 and not interrupted:
+            stepped = time.perf_counter()
+            batches = [batch(rows, plan, progress.step * plan.accumulate + i) for i in range(plan.accumulate)]
+            loss = descend(model, optimizer, loss_of, batches, work.rate * schedule(share))
+            if not math.isfinite(loss):
+                raise no_number(progress.step + 1, folder)
+            losses.append(loss)
+
+            size = sum(tokens[:, 1:].size for tokens, _ in batches)
+            speed.add(size, time.perf_counter() - stepped)
+            seconds = time.perf_counter() - begun
+            progress = Progress(progress.step + 1, seconds, progress.tokens + size, progress.curve)
+            due = seconds - saved >= 60 * plan.save_minutes
+            held = measure(progress.step) if due else None
+            if due or progress.step % _POINT == 0:
+                progress, losses = progress.with_point(losses, held), []
+            if due:
+                save(folder, work.trainee, optimizer, progress, facts)
+                saved = time.perf_counter() - begun
+            rest = left(progress, steps, plan, speed)
+            tell(Report(progress.step, steps, loss, held, due, speed.tokens_per_second, rest))
+
+    if interrupted:
+        save(folder, work.trainee, optimizer, progress, facts)
+        return Outcome(progress, True)
+    progress = progress.with_point(losses, measure(progress.step))
+    save(folder, work.trainee, None, progress, facts)
+    return Outcome(progress, False)
+
+
+def descend(
+    model: Any, optimizer: torch.optim.Optimizer, loss_of: LossSum, batches: Sequence[Batch], rate: float
+) -> float:
+    """Take one step against the gradient of some batches; return their loss in nats a learnt token.
+
+    Where loss or gradient are no number, that is returned and the model stays as it is.
+    """
+    learnt = sum(int((labels[:, 1:] != NOT_LEARNT).sum()) for _, labels in batches)
+    total = 0.0
+    for tokens, labels in batches:
+        with autocast(model.device):
+            loss = loss_of(model, *as_tensors(tokens, labels, model.device)) / max(1, learnt)
+        torch.autograd.backward(loss)
+        total += loss.item()
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP).item()
+    if math.isfinite(total) and math.isfinite(norm):
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return total if math.isfinite(norm) else math.nan
+
+
+def measured(model: Any, work: Work, plan: Plan, folder: Path, step: int) -> float | None:
+    """Return the bits a byte of what is held out."""
+    held = bits_per_byte(model, work.held.rows, work.sizes, plan.batch)
+    if held is not None and not math.isfinite(held):
+        raise no_number(step, folder)
+    return held
+
+
+def new_optimizer(model: Any, rate: float) -> torch.optim.Optimizer:
+    """Return AdamW (Loshchilov and Hutter 2019), which lets matrices decay, but no norm and no bias."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": _DECAY},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), fused=True)
+
+
+def compiled(model: Any, rows: Rows, plan: Plan) -> LossSum:
+    """Compile the loss, before the clock starts and without drawing on the random state."""
+    if not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
+        raise RagcliError("compiling the model needs a C++ compiler", "Install g++, or add --no-compile.")
+    loss_of: LossSum = torch.compile(loss_sum)
+    model.train()
+    with torch.random.fork_rng():
+        with autocast(model.device):
+            loss = loss_of(model, *as_tensors(*batch(rows, plan, 0), model.device))
+        torch.autograd.backward(loss)
+    model.zero_grad(set_to_none=True)
+    return loss_of
+
+
+def length(plan: Plan, rows: int) -> int | None:
+    """Return how many steps the training has; None where only its minutes are given."""
+    if plan.epochs is None and (plan.steps or plan.minutes):
+        return plan.steps
+    steps = max(1, math.ceil((plan.epochs or _LENGTH) * rows / (plan.batch * plan.accumulate)))
+    return min(steps, plan.steps) if plan.steps else steps
+
+
+def share_done(progress: Progress, steps: int | None, minutes: float | None) -> float:
+    """Return how much of the training is done, from 0 to 1: by steps or by time, whichever is nearer to its end."""
+    return max(progress.step / steps if steps else 0.0, progress.seconds / (60 * minutes) if minutes else 0.0)
+
+
+def schedule(share: float) -> float:
+    """Return the learning rate as a share of its peak: a linear warm-up, then half a cosine down to a tenth."""
+    cosine = (1 + math.cos(math.pi * min(1.0, share))) / 2
+    return min(1.0, (share + 0.1 * _WARM_UP) / _WARM_UP) * (_LEAST_RATE + (1 - _LEAST_RATE) * cosine)
+
+
+def batch(rows: Rows, plan: Plan, number: int) -> Batch:
+    """Return the rows of a batch, counted from the beginning of the training: each epoch in an order of its own."""
+    count = len(rows.tokens)
+    places = [divmod(place, count) for place in range(number * plan.batch, (number + 1) * plan.batch)]
+    chosen = [int(order(plan.seed, epoch, count)[place]) for epoch, place in places]
+    return rows.tokens[chosen], rows.labels[chosen]
+
+
+@lru_cache(maxsize=2)
+def order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    """Return the order of an epoch's rows."""
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+class Speed:
+    """Measure tokens a second over the steps themselves, the last ones most."""
+
+    def __init__(self) -> None:
+        self._tokens = 0.0
+        self._seconds = 0.0
+
+    def add(self, tokens: int, seconds: float) -> None:
+        """Take one more step."""
+        self._tokens = 0.95 * self._tokens + tokens
+        self._seconds = 0.95 * self._seconds + seconds
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Return the rate."""
+        return self._tokens / self._seconds if self._seconds else 0.0
+
+
+def left(progress: Progress, steps: int | None, plan: Plan, speed: Speed) -> float:
+    """Return about how many seconds the training still takes."""
+    by_step = progress.tokens / progress.step / max(speed.tokens_per_second, 1e-9)
+    ends = [(steps - progress.step) * by_step] if steps else []
+    ends += [60 * plan.minutes - progress.seconds] if plan.minutes else []
+    return max(0.0, min(ends))
+
+
+def no_number(step: int, folder: Path) -> RagcliError:
+    """Make the error for a loss that is infinite or not a number."""
+    if not step:
+        return RagcliError("the model answers with what is no number: its weights are damaged", "Take another --model.")
+    hint = f"Train again with a lower --learning-rate and another --output; the last checkpoint in {folder} is good."
+    return RagcliError(f"the loss is no number in step {step}", hint)
+
+
+@contextmanager
+def interruptible() -> Iterator[list[int]]:
+    """Let Ctrl-C end a step before it ends the training; pressed again, it ends all at once."""
+    caught: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        caught.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield caught
+    finally:
+        signal.signal(signal.SIGINT, before)

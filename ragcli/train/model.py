@@ -1,0 +1,168 @@
+"""The model that is trained: opened or made from nothing, its loss, and the folder that it is written to."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch.nn.functional import cross_entropy
+from transformers import GPT2Config, GPT2LMHeadModel
+from transformers.utils import logging
+
+from ragcli.errors import RagcliError
+from ragcli.gpt2.checkpoint import Checkpoint, read_shape, runs_here
+from ragcli.models import ModelFolder
+from ragcli.tokenizer import check_vocabulary, read_byte_level
+from ragcli.train.data import END
+from ragcli.train.packing import NOT_LEARNT, Rows
+from ragcli.train.plan import Size
+
+_CONTEXT = 512  # of a model made from nothing, unless another is asked for
+_HELD_TOKENS = 2**15  # at most, to measure by
+_SUPPORTED = "Training takes GPT-2 in all its sizes: model_type gpt2 in config.json, such as gpt2 or distilgpt2."
+
+LossSum = Callable[[Any, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+class Trainee(NamedTuple):
+    """Hold a GPT-2, its tokenizer, and the token that ends a text."""
+
+    model: Any
+    tokenizer: Tokenizer
+    end: int
+
+
+def open_model(folder: ModelFolder, dropout: float) -> Trainee:
+    """Load a model for training. Raises RagcliError for what is no GPT-2, or damaged."""
+    _quiet()
+    config = json.loads((folder.path / "config.json").read_bytes())
+    if not runs_here(config):
+        raise RagcliError(f"{folder.name} is a model of type {config.get('model_type')}, no GPT-2", _SUPPORTED)
+    shape = read_shape(folder, config)
+    Checkpoint(folder, shape)  # says in words what is wrong with a damaged one
+    tokenizer = read_byte_level(folder)
+    check_vocabulary(folder, tokenizer, shape.vocab)
+    settings = GPT2Config.from_dict(config | _while_training(config.get("activation_function", "gelu_new"), dropout))
+    model = GPT2LMHeadModel.from_pretrained(
+        folder.path, config=settings, dtype=torch.float32, local_files_only=True, use_safetensors=True
+    )
+    return Trainee(model, tokenizer, _end_token(folder, tokenizer))
+
+
+def new_model(tokenizer: Tokenizer, size: Size, context: int | None, seed: int, dropout: float) -> Trainee:
+    """Make a GPT-2 with random weights."""
+    _quiet()
+    torch.manual_seed(seed)
+    end = int(tokenizer.token_to_id(END) or 0)  # it is the first
+    config = GPT2Config(
+        vocab_size=tokenizer.get_vocab_size(), n_positions=context or _CONTEXT,
+        n_embd=size.width, n_layer=size.layers, n_head=size.heads,
+        bos_token_id=end, eos_token_id=end, pad_token_id=end, **_while_training("gelu_new", dropout),
+    )  # fmt: skip
+    return Trainee(GPT2LMHeadModel(config), tokenizer, end)
+
+
+def _quiet() -> None:
+    """Let transformers keep its progress bars and warnings to itself."""
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _while_training(activation: str, dropout: float) -> dict[str, Any]:
+    # gelu_pytorch_tanh is the same function as gelu_new, in one kernel.
+    return {
+        "activation_function": "gelu_pytorch_tanh" if activation == "gelu_new" else activation,
+        "resid_pdrop": dropout,
+        "embd_pdrop": dropout,
+        "attn_pdrop": dropout,
+    }
+
+
+def _end_token(folder: ModelFolder, tokenizer: Tokenizer) -> int:
+    end = tokenizer.token_to_id(END)
+    if end is None:
+        raise RagcliError(f"the tokenizer of {folder.name} has no token {END}", "Take a GPT-2 with its own tokenizer.")
+    return int(end)
+
+
+@torch.no_grad()
+def grow(model: Any, pieces: list[list[int]], first: int) -> None:
+    """Give the model embeddings for new tokens from id `first` on, each the mean of its old pieces' (Hewitt 2021).
+
+    An embedding may have had more places than the tokenizer tokens.
+    """
+    tables = [model.get_input_embeddings().weight]
+    if not model.config.tie_word_embeddings:
+        tables.append(model.get_output_embeddings().weight)
+    rows = [torch.stack([table[ids].mean(dim=0) for ids in pieces]) for table in tables]
+    last = first + len(pieces)
+    model.resize_token_embeddings(max(last, model.config.vocab_size), mean_resizing=False)
+    model.get_input_embeddings().weight[first:last] = rows[0]
+    model.get_output_embeddings().weight[first:last] = rows[-1]
+
+
+def device() -> torch.device:
+    """Return where to train: the GPU if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def has_bfloat16() -> bool:
+    """Tell whether bfloat16 is faster here than float32: elsewhere a CPU only imitates it."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16") or found.get("bf16"))
+
+
+def autocast(where: torch.device) -> torch.autocast:
+    """Return the context in which matrices are multiplied in bfloat16, where that is fast."""
+    return torch.autocast(where.type, torch.bfloat16, enabled=has_bfloat16())
+
+
+def loss_sum(model: Any, tokens: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return the sum of the losses in nats over the labels that are learnt, each given the tokens before it."""
+    logits = model(tokens[:, :-1], use_cache=False).logits
+    flat = labels[:, 1:].flatten()
+    return cross_entropy(logits.flatten(0, 1).float(), flat, ignore_index=NOT_LEARNT, reduction="sum")
+
+
+@torch.no_grad()
+def bits_per_byte(model: Any, rows: Rows, sizes: NDArray[np.int64], batch: int) -> float | None:
+    """Return nats / (ln 2 · bytes) over at most 32,768 tokens of the rows; None where nothing is learnt.
+
+    `sizes` is how many bytes each token stands for.
+    """
+    most = max(1, _HELD_TOKENS // rows.tokens.shape[1])
+    model.eval()
+    nats, size = 0.0, 0
+    for start in range(0, min(most, len(rows.tokens)), batch):
+        tokens, labels = rows.tokens[start : start + batch], rows.labels[start : start + batch]
+        with autocast(model.device):
+            nats += float(loss_sum(model, *as_tensors(tokens, labels, model.device)))
+        learnt = labels[:, 1:]
+        size += int(sizes[learnt[learnt != NOT_LEARNT]].sum())
+    model.train()
+    return nats / (math.log(2) * size) if size else None
+
+
+def as_tensors(
+    tokens: NDArray[np.int32], labels: NDArray[np.int32], where: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return tokens and labels as the model takes them."""
+    return torch.from_numpy(tokens).long().to(where), torch.from_numpy(labels).long().to(where)
+
+
+def write_model(trainee: Trainee, folder: Path) -> None:
+    """Write a folder that ragcli and transformers load as it is. Raises OSError or SafetensorError."""
+    model, tokenizer, end = trainee
+    model.generation_config.update(bos_token_id=end, eos_token_id=end, pad_token_id=end)
+    model.save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    facts = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": model.config.n_positions}
+    facts |= dict.fromkeys(("bos_token", "eos_token", "unk_token", "pad_token"), END)
+    (folder / "tokenizer_config.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

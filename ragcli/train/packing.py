@@ -1,0 +1,144 @@
+"""From texts to rows of tokens: documents one after another, an end token after each; questions never cut."""
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from ragcli.train.data import Text
+from ragcli.train.overlap import words
+
+NOT_LEARNT = -100  # the label that cross_entropy passes over
+_BATCH = 1000  # texts
+_LONG_ANSWER = 100  # tokens: `ask` writes no more by default
+
+
+class Rows(NamedTuple):
+    """Hold tokens and labels, each (rows, context + 1): a label is the token, or NOT_LEARNT where none is learnt.
+
+    The first token of a row is only given. A row of texts begins with the last token of the row before.
+    """
+
+    tokens: NDArray[np.int32]
+    labels: NDArray[np.int32]
+
+
+class Counts(NamedTuple):
+    """Say what became of the texts: tokens, the longest of them, how many are longer than a row, left out, words."""
+
+    tokens: int
+    longest: int
+    cut: int
+    left_out: int
+    words: int
+    split_words: int
+
+
+class Packed(NamedTuple):
+    """Hold rows and what they were made of."""
+
+    rows: Rows
+    counts: Counts
+
+
+def pack(
+    texts: Sequence[Text],
+    tokenizer: Tokenizer,
+    end: int,
+    context: int,
+    prompt_for: Callable[[Text], str | None],
+) -> Packed:
+    """Turn texts into rows: a question's prompt is given and its answer learnt, of a document every token is."""
+    documents = [text for text in texts if text.question is None]
+    lengths: list[int] = []
+    stream = array("i", [end])
+    for start in range(0, len(documents), _BATCH):
+        for encoding in tokenizer.encode_batch_fast([text.text for text in documents[start : start + _BATCH]]):
+            lengths.append(len(encoding.ids))
+            stream.extend([*encoding.ids, end])
+    examples = [_example(text, tokenizer, end, prompt_for) for text in texts if text.question is not None]
+    usable = [example for example in examples if example]
+    lengths += [len(example[0]) for example in usable]
+    rows = _joined(_stream_rows(stream, context, end), _example_rows(usable, context, end))
+    cut = sum(length > context for length in lengths)
+    many, badly = _words(documents, tokenizer)
+    counts = Counts(sum(lengths), max(lengths, default=0), cut, len(examples) - len(usable), many, badly)
+    return Packed(rows, counts)
+
+
+Example = tuple[list[int], int]  # token ids, and how many of them are given
+
+
+def _example(text: Text, tokenizer: Tokenizer, end: int, prompt_for: Callable[[Text], str | None]) -> Example | None:
+    prompt = prompt_for(text)
+    answer = [*tokenizer.encode(f" {text.text}").ids, end]
+    if prompt is None or len(answer) > _LONG_ANSWER:
+        return None
+    given = tokenizer.encode(prompt).ids
+    return [*given, *answer], len(given)
+
+
+def _stream_rows(stream: "array[int]", context: int, end: int) -> Rows:
+    count = -(-(len(stream) - 1) // context)
+    tokens = np.full(count * context + 1, end, dtype=np.int32)
+    tokens[: len(stream)] = np.frombuffer(stream, dtype=np.int32)
+    labels = tokens.copy()
+    labels[len(stream) :] = NOT_LEARNT
+    return Rows(_overlapping(tokens, count, context), _overlapping(labels, count, context))
+
+
+def _overlapping(line: NDArray[np.int32], rows: int, context: int) -> NDArray[np.int32]:
+    starts = np.arange(rows)[:, np.newaxis] * context
+    return np.asarray(line[starts + np.arange(context + 1)], dtype=np.int32)
+
+
+def _example_rows(examples: Iterable[Example], context: int, end: int) -> Rows:
+    """Put as many whole examples into a row as it has room for."""
+    tokens: list[list[int]] = []
+    labels: list[list[int]] = []
+    for ids, given in examples:
+        if not tokens or len(tokens[-1]) + len(ids) > context + 1:
+            tokens.append([])
+            labels.append([])
+        tokens[-1] += ids
+        labels[-1] += [NOT_LEARNT] * given + ids[given:]
+    return Rows(_padded(tokens, context, end), _padded(labels, context, NOT_LEARNT))
+
+
+def _padded(rows: list[list[int]], context: int, filler: int) -> NDArray[np.int32]:
+    table = np.full((len(rows), context + 1), filler, dtype=np.int32)
+    for row, ids in zip(table, rows, strict=True):
+        row[: len(ids)] = ids
+    return table
+
+
+def _joined(one: Rows, other: Rows) -> Rows:
+    return Rows(np.concatenate([one.tokens, other.tokens]), np.concatenate([one.labels, other.labels]))
+
+
+def _words(texts: Iterable[Text], tokenizer: Tokenizer) -> tuple[int, int]:
+    """Count the words, and those that are badly split: into pieces of two characters or fewer on average."""
+    counted: Counter[str] = Counter()
+    for text in texts:
+        counted.update(words(text.text))
+    unique = list(counted)
+    encodings = tokenizer.encode_batch_fast([f" {word}" if word.isascii() else word for word in unique])
+    split = [
+        word
+        for word, encoding in zip(unique, encodings, strict=True)
+        if len(encoding.ids) > 1 and 2 * len(encoding.ids) >= len(word)
+    ]
+    return counted.total(), sum(counted[word] for word in split)
+
+
+def token_bytes(tokenizer: Tokenizer, end: int, places: int) -> NDArray[np.int64]:
+    """Return how many bytes of text each token stands for: in a byte-level vocabulary one a character."""
+    sizes = np.zeros(places, dtype=np.int64)
+    for token, number in tokenizer.get_vocab().items():
+        sizes[number] = len(token)
+    sizes[end] = 0
+    return sizes

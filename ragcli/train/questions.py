@@ -1,0 +1,79 @@
+"""Questions as `ask` puts them: the same search, the same prompt, and the passage that holds the answer in it."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ragcli.errors import RagcliError
+from ragcli.evaluate.judgments import field_names, find_corpus
+from ragcli.filters import Filter
+from ragcli.generate import Options
+from ragcli.indexing import IndexOptions, Watcher, index_files
+from ragcli.prompt import build_prompt, question_ending
+from ragcli.rag import Job
+from ragcli.search import search
+from ragcli.store import LOCAL, Hit, Place, Store, open_store
+from ragcli.train.data import Text
+
+_JOB = Job(Options())  # as `ask` answers by default
+
+
+@contextmanager
+def open_passages(files: Iterable[Path], place: Place, named: bool) -> Iterator[Store]:
+    """Open the index to take passages from: the documents beside the files, for the occasion, unless one was named.
+
+    Raises IndexMismatchError for an index that is not there.
+    """
+    beside = () if named else dict.fromkeys(find_corpus(file.parent) for file in files)
+    if not any(beside):
+        with open_store(place) as store:
+            yield store
+        return
+    with TemporaryDirectory(prefix="ragcli-") as home:
+        own = Place(LOCAL, "passages", Path(home))
+        for corpus in filter(None, beside):
+            index_files([corpus], own, IndexOptions(field_names(corpus)), Watcher())
+        with open_store(own) as store:
+            yield store
+
+
+def prompt_for(store: Store, text: Text, context: int, count: Callable[[str], int]) -> str | None:
+    """Return the prompt that `ask` would build, with the answer's passage in it; None where it has no room for that.
+
+    The passages are those that the search finds; where the right one is not among them it takes the last one's place.
+    """
+    if text.question is None:
+        raise RagcliError(f"{text.id} is no question", "Only questions have a prompt.")
+    found = search(store, text.question, _JOB.k)
+    gold = next((hit for hit in found if _is_gold(hit, text)), None) or _find_gold(store, text)
+    if gold is None:
+        return None
+    hits = found if gold in found else [*found[: _JOB.k - 1], gold]
+    ending = question_ending(text.question)
+    budget = context - _JOB.options.max_new_tokens
+    while count(ending) <= budget:
+        prompt = build_prompt(hits, ending, budget, count)
+        if any(_is_gold(hit, text) for hit in prompt.used):
+            return prompt.text
+        if hits == [gold]:
+            break
+        hits = _without_last(hits, gold)
+    return None
+
+
+def _is_gold(hit: Hit, text: Text) -> bool:
+    return text.text in " ".join(hit.text.split()) and text.doc_id in (None, hit.id)
+
+
+def _find_gold(store: Store, text: Text) -> Hit | None:
+    """Find the passage of the document that the question names."""
+    if text.doc_id is None:
+        return None
+    hits = store.search("", 1000, [Filter("id", "=", text.doc_id)])
+    return next((hit for hit in hits if _is_gold(hit, text)), None)
+
+
+def _without_last(hits: Sequence[Hit], gold: Hit) -> list[Hit]:
+    last = max(i for i, hit in enumerate(hits) if hit != gold)
+    return [hit for i, hit in enumerate(hits) if i != last]
