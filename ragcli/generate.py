@@ -179,10 +179,13 @@ def _complete_group(engine: Engine, batching: Batching, prompts: Sequence[str], 
 def _checked(engine: Engine, logits: Logits) -> Logits:
     """Return the first logits. Raises RagcliError where they are no numbers."""
     if not np.isfinite(logits.max()):
-        raise RagcliError(
-            f"{engine.name} answers with what is no number: its weights are damaged", "Download it again."
-        )
+        raise damaged_weights(engine)
     return logits
+
+
+def damaged_weights(engine: Engine) -> RagcliError:
+    """Make the error for a model whose logits or probabilities are no numbers."""
+    return RagcliError(f"{engine.name} answers with what is no number: its weights are damaged", "Download it again.")
 
 
 def _choose(rows: "Sequence[_Row]", logits: Logits, sampling: Sampling) -> None:

@@ -64,7 +64,8 @@ def rouge_l(answer: str, accepted: Sequence[str], characters: bool) -> float:
     Source: Lin 2004, ROUGE, section 3; precision and recall weigh the same, as in Google's implementation.
     """
     words = _segments if characters else _rouge_words
-    return max(_f1(LCSseq.similarity(words(answer), words(text)), words(answer), words(text)) for text in accepted)
+    ours = words(answer)
+    return max(_f1(LCSseq.similarity(ours, theirs), ours, theirs) for theirs in map(words, accepted))
 
 
 def groundedness(answer: str, sources: Iterable[str]) -> float | None:

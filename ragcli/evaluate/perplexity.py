@@ -11,7 +11,7 @@ from ragcli.documents import Document, FieldNames, find_inputs, read_documents
 from ragcli.errors import RagcliError
 from ragcli.evaluate.notes import Listener, counted
 from ragcli.evaluate.report import Report, Values, describe_file, new_report, printable
-from ragcli.generate import Engine
+from ragcli.generate import Engine, damaged_weights
 
 MEASURES = ("bits_per_byte", "perplexity")
 _MOST_NATS = 700.0  # whose exponential is still a number
@@ -87,9 +87,7 @@ def loss(engine: Engine, text: str, size: int, stride: int) -> Loss:
         for begin, first, end in windows(len(ids), size, stride)
     ]
     if not all(map(math.isfinite, nats)):
-        raise RagcliError(
-            f"{engine.name} answers with what is no number: its weights are damaged", "Download it again."
-        )
+        raise damaged_weights(engine)
     return Loss(math.fsum(nats), max(0, len(ids) - 1), len(text.encode()))
 
 
