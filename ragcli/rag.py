@@ -80,7 +80,7 @@ def retrieve_reviews(store: Store, title: str, job: Job) -> list[Hit]:
     Raises NothingFoundError, with a suggestion, where no title is near.
     """
     found = find_title(store, title)
-    hits = store.search("", job.k, [Filter("title", "=", found), *job.filters])
+    hits = store.search([], job.k, [Filter("title", "=", found), *job.filters])
     if not hits:
         raise NothingFoundError(f"no review of {found!r} passes the filters", "Leave out a --where.")
     return hits

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from ragcli.errors import UsageError
 from ragcli.filters import Filter
-from ragcli.store import Hit, Store
+from ragcli.store import Hit, Store, Words
 from ragcli.text import split_words
+
+LIGHT = 0.3  # what a function word weighs; on development sets better than none and than all
 
 
 def search(store: Store, query: str, k: int = 10, filters: Sequence[Filter] = ()) -> list[Hit]:
@@ -17,4 +19,5 @@ def search(store: Store, query: str, k: int = 10, filters: Sequence[Filter] = ()
         raise UsageError("the query is empty", "Say what to look for.")
     english = store.facts is not None and store.facts.language == "en"
     about, light = split_words(query) if english else (query, "")
-    return store.search(about, k, filters, light)
+    words = [Words(about), *([Words(light, LIGHT, required=False)] if light else [])]
+    return store.search(words, k, filters)

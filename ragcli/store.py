@@ -1,17 +1,34 @@
 """The one border to both stores: what they hold, what they answer, and how to open one."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from ragcli.documents import Document, Passage
 from ragcli.errors import RagcliError, UsageError
 from ragcli.filters import Filter
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]
+
 FORMAT_VERSION = 1
 LOCAL = "local"
 MAX_QUERY_WORDS = 1_000
-LIGHT = 0.3  # what a light word weighs; on development sets better than none and than all
+
+
+class EncoderFacts(NamedTuple):
+    """Say what made the vectors of an index: which model, which weights, and how a text becomes a vector."""
+
+    name: str
+    revision: str  # a hash of the weights and of what else decides about the vectors
+    dimension: int
+    pooling: str
+    query_prefix: str = ""
+    passage_prefix: str = ""
 
 
 class IndexFacts(NamedTuple):
@@ -19,7 +36,30 @@ class IndexFacts(NamedTuple):
 
     language: str
     passage_size: int
+    encoder: EncoderFacts | None = None  # None: no vectors
     version: int = FORMAT_VERSION
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what from_json reads."""
+        facts = self._asdict()
+        return facts | {"encoder": self.encoder._asdict()} if self.encoder else facts
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Self:
+        """Read the facts of an index. Raises TypeError for what is none."""
+        encoder = facts.get("encoder")
+        return cls(**{**facts, "encoder": EncoderFacts(**encoder) if encoder else None})
+
+
+class Words(NamedTuple):
+    """Hold plain text, never a query language, by whose words passages are ranked.
+
+    A passage matches by the words of one that is `required`; those of the others only add to its score.
+    """
+
+    text: str
+    weight: float = 1.0
+    required: bool = True
 
 
 class Hit(NamedTuple):
@@ -44,13 +84,22 @@ class Stored(NamedTuple):
 
 
 class Change(NamedTuple):
-    """Replace what a store holds of a document (`old`) by a new version, or by nothing."""
+    """Replace what a store holds of a document (`old`) by a new version, or by nothing.
+
+    Where the index has an encoder, `vectors` (passages, dimension) holds a vector of length 1 for each passage.
+    """
 
     doc_id: str
     old: Stored | None
     document: Document | None = None
     hash: str = ""
     passages: Sequence[Passage] = ()
+    vectors: "Vector | None" = None
+
+
+def vector_key(title: str, text: str) -> int:
+    """Return the 64-bit number by which a store knows the vector of a passage: a hash of what was encoded."""
+    return int.from_bytes(hashlib.blake2b(f"{title}\n{text}".encode(), digest_size=8).digest(), "big")
 
 
 class Counts(NamedTuple):
@@ -61,7 +110,7 @@ class Counts(NamedTuple):
 
 
 class Store(Protocol):
-    """Keep passages with their documents' metadata, and rank them by BM25 over title and text as one field.
+    """Keep passages with their documents' metadata; rank them by BM25 over title and text as one field, or by vectors.
 
     Every method raises UnreachableError where the engine does not answer, IndexMismatchError where the index is
     damaged.
@@ -82,12 +131,30 @@ class Store(Protocol):
         stored() as half written; the next run with the same input completes it.
         """
 
-    def search(self, query: str, k: int, filters: Sequence[Filter] = (), light: str = "") -> list[Hit]:
-        """Return the k best passages, best first, ties by id and start; all that pass the filters if no query.
+    def search(self, words: Sequence[Words], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
+        """Return the k best passages, best first, ties by id and start; all that pass the filters if no words.
 
-        The words of `light` add to the score of what the query matches, by LIGHT of their weight, and match nothing by
-        themselves. Both are plain text, never a query language. Raises RagcliError for a field that no document has.
+        Raises RagcliError for a field that no document has.
         """
+
+    def nearest(
+        self, vector: "Vector", k: int, filters: Sequence[Filter] = (), candidates: int | None = None
+    ) -> list[Hit]:
+        """Return the k passages nearest to a vector (dimension,) of length 1, best first, ties by id and start.
+
+        The score is the cosine. `candidates` is how many an approximate search looks at; an exact one ignores it.
+        Raises IndexMismatchError for an index without vectors or with vectors of another length, RagcliError for a
+        field that no document has.
+        """
+
+    def vectors(self, keys: Sequence[int]) -> "dict[int, Vector]":
+        """Return those vectors that the store knows, by vector_key; also those of a run that was killed."""
+
+    def passages(self, doc_id: str) -> list[Hit]:
+        """Return a document's passages in their order, with score 0; none for an unknown document."""
+
+    def frequencies(self, words: Sequence[str]) -> list[int]:
+        """Return in how many passages each word occurs; of what the analyzer makes several words of, the rarest."""
 
     def values(self, field: str, prefix: str, limit: int) -> list[str]:
         """List at most `limit` distinct text values of a field that begin with the prefix, case folded, sorted."""
