@@ -5,41 +5,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from ragcli import render, settings
-from ragcli.cli.options import (
-    CaCerts,
-    Index,
-    K,
-    MaxNewTokens,
-    MinP,
-    MinScore,
-    Model,
-    NoRepeat,
-    Precision,
-    RepetitionPenalty,
-    Seed,
-    StoreUrl,
-    Temperature,
-    TextFormat,
-    TopK,
-    TopP,
-    Where,
-    access,
-    engine_for,
-    filters,
-    generation,
-    given_text,
-    open_index,
-)
+from ragcli import render
+from ragcli.cli.options import At, By, K, MinScore, TextFormat, Where, Writing, filters, flat, given_text
 from ragcli.errors import ExitCode, UsageError
-from ragcli.store import Place
 
 
+@flat
 def index(
     files: Annotated[list[Path], typer.Argument(help="JSON Lines files (.gz too), folders of them, or `-` for stdin.")],
-    store: StoreUrl = "local",
-    index: Index = "knowledge_base",
-    ca_certs: CaCerts = None,
+    at: At = At(),
     text_field: Annotated[str, typer.Option(help="Field that holds the text.")] = "text",
     title_field: Annotated[str, typer.Option(help="Field that holds the title.")] = "title",
     id_field: Annotated[str, typer.Option(help="Field that holds the id.")] = "id",
@@ -71,26 +45,24 @@ def index(
     options = IndexOptions(
         FieldNames(text_field, title_field, id_field), language, passage_size, prune, dry_run, rebuild
     )
-    place = Place(store, index, settings.data_home(), access(ca_certs))
     deletable: list[str] | None = [] if dry_run else None
     with RejectLog(rejects, files) as log, render.progress("Indexing") as progress:
         watcher = Watcher(progress, log.add, note=render.print_note)
         if deletable is not None:
             watcher = watcher._replace(deletion=deletable.append)
-        summary = index_files(files, place, options, watcher)
+        summary = index_files(files, at.place, options, watcher)
     render.print_rejects(log.first, summary.rejected)
     render.print_summary(summary, format == "json", deletable)
     if summary.rejected:
         raise typer.Exit(ExitCode.REJECTS)
 
 
+@flat
 def search(
     query: Annotated[str, typer.Argument(help="What to look for, or `-` for stdin.")],
     k: K = 10,
     where: Where = None,
-    store: StoreUrl = "local",
-    index: Index = "knowledge_base",
-    ca_certs: CaCerts = None,
+    at: At = At(),
     format: Annotated[
         Literal["table", "json"] | None,
         typer.Option(
@@ -107,9 +79,9 @@ def search(
     from ragcli.search import search
 
     question = given_text(query)
-    with open_index(store, index, ca_certs) as opened:
-        hits = search(opened, question, k, filters(where))
-        language = opened.facts.language if opened.facts else "en"
+    with at.open() as store:
+        hits = search(store, question, k, filters(where))
+        language = store.facts.language if store.facts else "en"
     if not hits:
         render.print_note("Nothing found.")
         raise typer.Exit(ExitCode.NOTHING_FOUND)
@@ -117,17 +89,11 @@ def search(
     render.print_hits(hits, question, language, as_json)
 
 
+@flat
 def generate(
     prompt: Annotated[str, typer.Argument(help="Text to go on with, or `-` for stdin.")],
-    model: Model = None,
-    precision: Precision = "auto",
-    max_new_tokens: MaxNewTokens = 100,
-    temperature: Temperature = 0.8,
-    top_p: TopP = 0.95,
-    top_k: TopK = 50,
-    min_p: MinP = 0.0,
-    no_repeat_ngram_size: NoRepeat = 2,
-    repetition_penalty: RepetitionPenalty = 1.0,
+    by: By = By(),
+    writing: Writing = Writing(),
     stop: Annotated[
         list[str] | None,
         typer.Option(help="End before this text; repeatable.", metavar="TEXT", show_default=False),
@@ -136,7 +102,6 @@ def generate(
     lines: Annotated[
         bool, typer.Option("--lines", help="Take each line for a prompt of its own, and complete them together.")
     ] = False,
-    seed: Seed = None,
     format: TextFormat = "text",
 ) -> None:
     """Complete a prompt with a language model.
@@ -148,19 +113,8 @@ def generate(
     if lines and num_return_sequences > 1:
         raise UsageError("--lines gives one completion for each line", "Leave out --num-return-sequences.")
     text = given_text(prompt)
-    engine = engine_for(model, precision)
-    options = generation(
-        max_new_tokens,
-        temperature,
-        top_p,
-        top_k,
-        min_p,
-        no_repeat_ngram_size,
-        repetition_penalty,
-        seed,
-        num_return_sequences,
-        stop,
-    )
+    engine = by.open()
+    options = writing.options(num_return_sequences, stop or ())
     if lines:
         prompts = [line for line in text.splitlines() if line.strip()]
         render.print_each(prompts, complete_all(engine, prompts, options), engine.name, options.seed, format == "json")
@@ -170,25 +124,16 @@ def generate(
     render.print_completions(text, completions, engine.name, options.seed, format == "json", streamed)
 
 
+@flat
 def ask(
     question: Annotated[str, typer.Argument(help="A question, or `-` for stdin.")],
     k: K = 5,
     where: Where = None,
     min_score: MinScore = 0.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
-    store: StoreUrl = "local",
-    index: Index = "knowledge_base",
-    ca_certs: CaCerts = None,
-    model: Model = None,
-    precision: Precision = "auto",
-    max_new_tokens: MaxNewTokens = 100,
-    temperature: Temperature = 0.0,
-    top_p: TopP = 0.95,
-    top_k: TopK = 50,
-    min_p: MinP = 0.0,
-    no_repeat_ngram_size: NoRepeat = 2,
-    repetition_penalty: RepetitionPenalty = 1.0,
-    seed: Seed = None,
+    at: At = At(),
+    by: By = By(),
+    writing: Writing = Writing(temperature=0.0),
     format: TextFormat = "text",
 ) -> None:
     """Answer a question from the texts, with its sources.
@@ -197,42 +142,27 @@ def ask(
     """
     from ragcli import rag
 
-    options = generation(
-        max_new_tokens, temperature, top_p, top_k, min_p, no_repeat_ngram_size, repetition_penalty, seed
-    )
-    job = rag.Job(options, k, filters(where), min_score)
-    with open_index(store, index, ca_certs) as opened:
+    job = rag.Job(writing.options(), k, filters(where), min_score)
+    with at.open() as store:
         if dry_run:
-            prompt = rag.ask_prompt(opened, lambda: engine_for(model, precision), given_text(question), job)
-            render.print_prompt(prompt, format == "json")
+            render.print_prompt(rag.ask_prompt(store, by.open, given_text(question), job), format == "json")
             return
         streamed = format == "text" and render.on_terminal()
-        answer = rag.ask(
-            opened, lambda: engine_for(model, precision), given_text(question), job, render.stream if streamed else None
-        )
+        answer = rag.ask(store, by.open, given_text(question), job, render.stream if streamed else None)
     render.print_answer(answer, "question", format == "json", streamed)
     if answer.abstained:
         raise typer.Exit(ExitCode.ABSTAINED)
 
 
+@flat
 def review(
     title: Annotated[str, typer.Argument(help="A film's title; near is near enough.")],
     k: K = 6,
     where: Where = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
-    store: StoreUrl = "local",
-    index: Index = "knowledge_base",
-    ca_certs: CaCerts = None,
-    model: Model = None,
-    precision: Precision = "auto",
-    max_new_tokens: MaxNewTokens = 100,
-    temperature: Temperature = 0.8,
-    top_p: TopP = 0.95,
-    top_k: TopK = 50,
-    min_p: MinP = 0.0,
-    no_repeat_ngram_size: NoRepeat = 2,
-    repetition_penalty: RepetitionPenalty = 1.0,
-    seed: Seed = None,
+    at: At = At(),
+    by: By = By(),
+    writing: Writing = Writing(),
     format: TextFormat = "text",
 ) -> None:
     """Write a new review of a film, built on its reviews.
@@ -241,19 +171,11 @@ def review(
     """
     from ragcli import rag
 
-    options = generation(
-        max_new_tokens, temperature, top_p, top_k, min_p, no_repeat_ngram_size, repetition_penalty, seed
-    )
-    job = rag.Job(options, k, filters(where))
-    with open_index(store, index, ca_certs) as opened:
+    job = rag.Job(writing.options(), k, filters(where))
+    with at.open() as store:
         if dry_run:
-            render.print_prompt(
-                rag.review_prompt(opened, lambda: engine_for(model, precision), given_text(title), job),
-                format == "json",
-            )
+            render.print_prompt(rag.review_prompt(store, by.open, given_text(title), job), format == "json")
             return
         streamed = format == "text" and render.on_terminal()
-        answer = rag.review(
-            opened, lambda: engine_for(model, precision), given_text(title), job, render.stream if streamed else None
-        )
+        answer = rag.review(store, by.open, given_text(title), job, render.stream if streamed else None)
     render.print_answer(answer, "title", format == "json", streamed)

@@ -9,28 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ragcli import render, settings
-from ragcli.cli.options import (
-    CaCerts,
-    Index,
-    K,
-    MaxNewTokens,
-    MinP,
-    MinScore,
-    Model,
-    NoRepeat,
-    Precision,
-    RepetitionPenalty,
-    StoreUrl,
-    Temperature,
-    TopK,
-    TopP,
-    access,
-    engine_for,
-    generation,
-)
+from ragcli import render
+from ragcli.cli.options import At, By, K, MinScore, Writing, flat
 from ragcli.errors import ExitCode, UsageError
-from ragcli.store import Place
 
 if TYPE_CHECKING:
     from ragcli.evaluate.report import Gate, Report
@@ -64,6 +45,7 @@ def _group(context: typer.Context) -> None:
 
 
 @app.command()
+@flat
 def retrieval(
     context: typer.Context,
     data: Annotated[
@@ -85,9 +67,7 @@ def retrieval(
     ] = None,
     mode: Annotated[Literal["keyword"], typer.Option(help="How to search.")] = "keyword",
     run_out: Annotated[Path | None, typer.Option(help="Write the run in TREC's format.", show_default=False)] = None,
-    store: StoreUrl = "local",
-    index: Index = "knowledge_base",
-    ca_certs: CaCerts = None,
+    at: At = At(),
     passage_size: Annotated[
         int | None,
         typer.Option(min=100, max=100_000, help="Characters a passage at most. [default: 1200]", show_default=False),
@@ -117,7 +97,7 @@ def retrieval(
     job = Retrieval(
         find_collection(data, queries, qrels, split),
         parse_measures([*(measure or DEFAULT_MEASURES), *gate.least]),
-        Place(store, index, settings.data_home(), access(ca_certs)),
+        at.place,
         run,
         is_given(context, "index"),
         options=IndexOptions(passage_size=passage_size),
@@ -132,6 +112,7 @@ def retrieval(
 
 
 @app.command()
+@flat
 def answers(
     context: typer.Context,
     questions: Annotated[
@@ -143,19 +124,9 @@ def answers(
         bool, typer.Option("--baseline-answers", help="Also answer without passages, and show what they gain.")
     ] = False,
     limit: Limit = None,
-    store: StoreUrl = "local",
-    index: Index = "knowledge_base",
-    ca_certs: CaCerts = None,
-    model: Model = None,
-    precision: Precision = "auto",
-    max_new_tokens: MaxNewTokens = 100,
-    temperature: Temperature = 0.0,
-    top_p: TopP = 0.95,
-    top_k: TopK = 50,
-    min_p: MinP = 0.0,
-    no_repeat_ngram_size: NoRepeat = 2,
-    repetition_penalty: RepetitionPenalty = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same answers.")] = 0,
+    at: At = At(),
+    by: By = By(),
+    writing: Writing = Writing(temperature=0.0, seed=0),
     keep_going: KeepGoing = False,
     fail_under: FailUnder = None,
     baseline: Baseline = None,
@@ -177,23 +148,19 @@ def answers(
 
     gate = _gate(fail_under, baseline, max_drop, _among(tuple(name for name in measure_names(k) if name not in COSTS)))
     _check_outputs(report, html)
-    options = generation(
-        max_new_tokens, temperature, top_p, top_k, min_p, no_repeat_ngram_size, repetition_penalty, seed
-    )
-    place = Place(store, index, settings.data_home(), access(ca_certs))
-    how = Job(options, k, min_score=min_score)
-    job = AnswersJob(questions, place, how, is_given(context, "index"), baseline_answers, limit, keep_going)
+    how = Job(writing.options(), k, min_score=min_score)
+    job = AnswersJob(questions, at.place, how, is_given(context, "index"), baseline_answers, limit, keep_going)
     with render.progress("Answering") as progress:
-        measured = evaluate_answers(job, lambda: engine_for(model, precision), Listener(progress, render.print_note))
+        measured = evaluate_answers(job, by.open, Listener(progress, render.print_note))
     _finish(context, measured, gate, report, html, format)
 
 
 @app.command()
+@flat
 def perplexity(
     context: typer.Context,
     text: Annotated[Path, typer.Argument(help="A text, or JSON Lines of documents (.gz too).")],
-    model: Model = None,
-    precision: Precision = "float32",
+    by: By = By(precision="float32"),
     window: Annotated[
         int | None, typer.Option(min=2, help="Tokens seen at once. [default: all the model can]", show_default=False)
     ] = None,
@@ -223,13 +190,12 @@ def perplexity(
     gate = _gate(fail_over, baseline, max_drop, _among(MEASURES))
     _check_outputs(report, html)
     with render.progress("Reading") as progress:
-        measured = evaluate_perplexity(
-            text, engine_for(model, precision), window, stride, limit, Listener(progress, render.print_note)
-        )
+        measured = evaluate_perplexity(text, by.open(), window, stride, limit, Listener(progress, render.print_note))
     _finish(context, measured, gate, report, html, format)
 
 
 @app.command()
+@flat
 def compare(
     a: Annotated[Path, typer.Argument(help="A report: what was before.")],
     b: Annotated[Path, typer.Argument(help="A report: what is now.")],

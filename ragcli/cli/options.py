@@ -1,8 +1,15 @@
-"""The options that commands share, and what they stand for: an index, filters, a text, an engine."""
+"""The options that commands share, in groups, and what each group stands for: an index, a model, a way to write.
 
+A command takes a group as one parameter, whose default holds the defaults of its options; `flat` spreads it for typer.
+"""
+
+import inspect
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -55,22 +62,95 @@ MinP = Annotated[
 RepetitionPenalty = Annotated[
     float, typer.Option(min=1.0, max=10.0, help="Make what was generated less likely again; 1 is off.")
 ]
-Seed = Annotated[
-    int | None, typer.Option(min=0, help="Same seed, same text; a new one by default.", show_default=False)
-]
+Seed = Annotated[int | None, typer.Option(min=0, help="Same seed, same text; without one, a new one each time.")]
 TextFormat = Annotated[Literal["text", "json"], typer.Option("--format", help="Plain text, or one JSON object.")]
 MinScore = Annotated[float, typer.Option(help="Answer only from passages of at least this score.")]
 K = Annotated[int, typer.Option("-k", min=1, max=10_000, help="Passages to retrieve.")]
 
 
-def access(ca_certs: Path | None) -> Access:
-    """Return how to get into Elasticsearch."""
-    return Access(settings.api_key(), ca_certs)
+def flat(command: Callable[..., None]) -> Callable[..., None]:
+    """Let typer see the fields of a command's groups of options as options of their own."""
+    parameters = inspect.signature(command).parameters.values()
+    groups: dict[str, Any] = {one.name: one.default for one in parameters if is_dataclass(one.default)}
+    spread = [part for one in parameters for part in (_fields(one.default) if one.name in groups else [one])]
+
+    @wraps(command)
+    def flattened(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = type(group)(**{field.name: values.pop(field.name) for field in fields(group)})
+        command(**values)
+
+    by_name = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in spread]
+    flattened.__signature__ = inspect.Signature(by_name)  # type: ignore[attr-defined]
+    flattened.__annotations__ = {one.name: one.annotation for one in spread}
+    return flattened
 
 
-def open_index(url: str, index: str, ca_certs: Path | None) -> Store:
-    """Open the index that the options name."""
-    return open_store(Place(url, index, settings.data_home(), access(ca_certs)))
+def _fields(group: Any) -> list[inspect.Parameter]:
+    hints = inspect.get_annotations(type(group), eval_str=True)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return [inspect.Parameter(name, kind, default=getattr(group, name), annotation=hints[name]) for name in hints]
+
+
+@dataclass(frozen=True)
+class At:
+    """Say which index."""
+
+    store: StoreUrl = "local"
+    index: Index = "knowledge_base"
+    ca_certs: CaCerts = None
+
+    @property
+    def place(self) -> Place:
+        """Return where the index is."""
+        return Place(self.store, self.index, settings.data_home(), Access(settings.api_key(), self.ca_certs))
+
+    def open(self) -> Store:
+        """Open the index."""
+        return open_store(self.place)
+
+
+@dataclass(frozen=True)
+class By:
+    """Say which model computes, and how exactly."""
+
+    model: Model = None
+    precision: Precision = "auto"
+
+    def open(self) -> "Engine":
+        """Open the engine of --model, or of the default one."""
+        from ragcli.generate import open_engine
+        from ragcli.models import DEFAULT_MODEL, find_model
+
+        folder = find_model(self.model or DEFAULT_MODEL, allow_fallback=self.model is None)
+        if folder.note:
+            render.print_note(folder.note)
+        return open_engine(folder, self.precision, render.print_note)
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Say how to generate."""
+
+    max_new_tokens: MaxNewTokens = 100
+    temperature: Temperature = 0.8
+    top_p: TopP = 0.95
+    top_k: TopK = 50
+    min_p: MinP = 0.0
+    no_repeat_ngram_size: NoRepeat = 2
+    repetition_penalty: RepetitionPenalty = 1.0
+    seed: Seed = None
+
+    def options(self, rows: int = 1, stop: Sequence[str] = ()) -> "Options":
+        """Return how to generate; without a seed, by a new one."""
+        from ragcli.generate import Options, new_seed
+        from ragcli.sampling import Sampling
+
+        sampling = Sampling(
+            self.temperature, self.top_k, self.top_p, self.no_repeat_ngram_size, self.min_p, self.repetition_penalty
+        )
+        seed = new_seed() if self.seed is None else self.seed
+        return Options(self.max_new_tokens, sampling, seed, rows, tuple(given_text(text) for text in stop))
 
 
 def filters(expressions: list[str] | None) -> list[Filter]:
@@ -86,35 +166,3 @@ def given_text(argument: str) -> str:
     except UnicodeError as e:
         raise UsageError("the text is not UTF-8", "Convert it first, for example by iconv -t utf-8.") from e
     return text
-
-
-def generation(
-    max_new_tokens: int,
-    temperature: float,
-    top_p: float,
-    top_k: int,
-    min_p: float,
-    no_repeat: int,
-    penalty: float,
-    seed: int | None,
-    rows: int = 1,
-    stop: list[str] | None = None,
-) -> "Options":
-    """Return how to generate; without a seed, by a new one."""
-    from ragcli.generate import Options, new_seed
-    from ragcli.sampling import Sampling
-
-    sampling = Sampling(temperature, top_k, top_p, no_repeat, min_p, penalty)
-    stops = tuple(given_text(text) for text in stop or ())
-    return Options(max_new_tokens, sampling, new_seed() if seed is None else seed, rows, stops)
-
-
-def engine_for(model: str | None, precision: Literal["auto", "float32", "int8", "int4"]) -> "Engine":
-    """Open the engine of --model, or of the default one."""
-    from ragcli.generate import open_engine
-    from ragcli.models import DEFAULT_MODEL, find_model
-
-    folder = find_model(model or DEFAULT_MODEL, allow_fallback=model is None)
-    if folder.note:
-        render.print_note(folder.note)
-    return open_engine(folder, precision, render.print_note)

@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
-from ragcli import render, settings
+from ragcli import render
 from ragcli.cli.evaluation import command_line, is_given
-from ragcli.cli.options import CaCerts, Index, Model, StoreUrl, TextFormat, Where, access, filters
+from ragcli.cli.options import At, Model, TextFormat, Where, filters, flat
 from ragcli.errors import UsageError
-from ragcli.store import Place
 
 _NEW = "Of a model made from nothing: "
 
 
+@flat
 def train(
     context: typer.Context,
     files: Annotated[
@@ -57,9 +57,7 @@ def train(
     compile: Annotated[
         bool, typer.Option(help="Compile the model: takes about a minute, then trains twice as fast on a CPU.")
     ] = True,
-    store: StoreUrl = "local",
-    index: Index = "knowledge_base",
-    ca_certs: CaCerts = None,
+    at: At = At(),
     format: TextFormat = "text",
 ) -> None:
     """Train GPT-2 on your own texts, or on questions as ask puts them.
@@ -96,7 +94,7 @@ def train(
         save_minutes=save_minutes,
         compile=compile,
     )
-    passages = Passages(Place(store, index, settings.data_home(), access(ca_certs)), is_given(context, "index"))
+    passages = Passages(at.place, is_given(context, "index"))
     folder = None if from_scratch else find_model(model or DEFAULT_MODEL, allow_fallback=model is None)
     if folder and folder.note:
         render.print_note(folder.note)

@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 
 from ragcli.errors import RagcliError
 from ragcli.evaluate.judgments import field_names, find_corpus
-from ragcli.filters import Filter
 from ragcli.generate import Options
 from ragcli.indexing import IndexOptions, Watcher, index_files
 from ragcli.prompt import build_prompt, question_ending
@@ -70,7 +69,7 @@ def _find_gold(store: Store, text: Text) -> Hit | None:
     """Find the passage of the document that the question names."""
     if text.doc_id is None:
         return None
-    hits = store.search("", 1000, [Filter("id", "=", text.doc_id)])
+    hits = store.passages(text.doc_id)
     return next((hit for hit in hits if _is_gold(hit, text)), None)
 
 
