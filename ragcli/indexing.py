@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -31,6 +32,8 @@ from ragcli.documents import (
     read_documents,
     split_passages,
 )
+from ragcli.encoder import Encoder, open_encoder
+from ragcli.encoding import matching_encoder, same_encoder, with_vectors
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, UsageError
 from ragcli.store import LOCAL, Change, IndexFacts, Place, Store, Stored, drop_index, open_store
 from ragcli.text import detect_language
@@ -46,6 +49,7 @@ class IndexOptions(NamedTuple):
     fields: FieldNames = FieldNames()
     language: str | None = None
     passage_size: int | None = None
+    encoder: str | None = None
     prune: bool = False
     dry_run: bool = False
     rebuild: bool = False
@@ -140,9 +144,14 @@ def index_files(paths: Iterable[Path], place: Place, options: IndexOptions, watc
         sample = [item.text for item in islice(_documents(inputs, options.fields), _LANGUAGE_SAMPLE)]
         if options.prune and not sample:
             raise RagcliError("the input holds no document, and --prune would empty the index", "Check the input.")
-        wanted = IndexFacts(options.language or detect_language(sample), options.passage_size or PASSAGE_SIZE)
+        encoder = open_encoder(options.encoder, note=watcher.note) if options.encoder else None
+        wanted = IndexFacts(
+            options.language or detect_language(sample),
+            options.passage_size or PASSAGE_SIZE,
+            encoder.facts if encoder else None,
+        )
         with _opened(place, wanted, options, making=bool(sample)) as store:
-            run = _Run(store, _checked_facts(store, options), inputs, options, watcher)
+            run = _Run(store, _checked_facts(store, options, encoder), inputs, options, watcher, encoder)
             run.update() if store.counts().passages else run.fill()
             run.summary.documents, run.summary.passages = store.counts()
     run.summary.seconds = round(time.perf_counter() - started, 3)
@@ -217,16 +226,17 @@ def _repeated(keys: Iterable[int]) -> Counter[int]:
     return Counter({key: n + 1 for key, n in more.items()})
 
 
-def _checked_facts(store: Store, options: IndexOptions) -> IndexFacts:
+def _checked_facts(store: Store, options: IndexOptions, encoder: Encoder | None) -> IndexFacts:
     facts = store.facts
     if facts is None:
         raise IndexMismatchError(
             "this index was not made by ragcli, which only reads it", "Choose another name: --index NAME"
         )
     asked = (options.language or facts.language, options.passage_size or facts.passage_size)
-    if asked != (facts.language, facts.passage_size):
+    if asked != (facts.language, facts.passage_size) or (encoder and not same_encoder(encoder.facts, facts.encoder)):
+        by = f" --encoder {facts.encoder.name}" if facts.encoder else ", without --encoder"
         raise IndexMismatchError(
-            f"the index was built with --language {facts.language} --passage-size {facts.passage_size}",
+            f"the index was built with --language {facts.language} --passage-size {facts.passage_size}{by}",
             "Leave these options out, or add --rebuild to build it again.",
         )
     return facts
@@ -236,11 +246,18 @@ class _Run:
     """Turn the documents of one run into changes, and count them."""
 
     def __init__(
-        self, store: Store, facts: IndexFacts, inputs: list[Input], options: IndexOptions, watcher: Watcher
+        self,
+        store: Store,
+        facts: IndexFacts,
+        inputs: list[Input],
+        options: IndexOptions,
+        watcher: Watcher,
+        encoder: Encoder | None,
     ) -> None:
         self.summary = Summary()
         self._store = store
-        self._size = facts.passage_size
+        self._facts = facts
+        self._given = encoder
         self._inputs = inputs
         self._options = options
         self._watcher = watcher
@@ -266,8 +283,16 @@ class _Run:
         if self._options.dry_run:
             for _ in changes:
                 pass
+        elif self._facts.encoder:
+            self._store.write(with_vectors(changes, self._store, lambda: self._encoder))
         else:
             self._store.write(changes)
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        """The encoder that was named, else the index's own, which is opened only where something has to be encoded."""
+        assert self._facts.encoder  # noqa: S101 (nothing is encoded without)
+        return self._given or matching_encoder(self._facts.encoder, self._watcher.note)
 
     def _warn(self, repeated: Counter[int]) -> None:
         if len(repeated) == 1:
@@ -328,7 +353,7 @@ class _Run:
 
     def _change(self, document: Document, old: Stored | None) -> Change:
         digest = content_hash(document.title, document.text, document.metadata)
-        return Change(document.id, old, document, digest, split_passages(document.text, self._size))
+        return Change(document.id, old, document, digest, split_passages(document.text, self._facts.passage_size))
 
     def _gone(self, survey: Survey) -> Iterator[Change]:
         for old in self._store.stored():

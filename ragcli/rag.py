@@ -8,8 +8,8 @@ from ragcli.errors import NothingFoundError
 from ragcli.filters import Filter
 from ragcli.generate import Engine, Options, complete, count_tokens
 from ragcli.prompt import Prompt, Span, build_prompt, question_ending, review_ending
-from ragcli.search import search
-from ragcli.store import Hit, Store
+from ragcli.search import Searcher
+from ragcli.store import Hit
 from ragcli.titles import find_title
 
 STYLE = "free"
@@ -63,31 +63,35 @@ class Job(NamedTuple):
     min_score: float = 0.0
 
 
-def retrieve(store: Store, question: str, job: Job) -> list[Hit]:
+def retrieve(searcher: Searcher, question: str, job: Job) -> list[Hit]:
     """Return the k passages for a question, best first.
 
     Raises NothingFoundError where nothing matches, UsageError for an empty question.
     """
-    hits = search(store, question, job.k, job.filters)
+    hits = searcher.search(question, job.k, job.filters)
     if not hits:
         raise NothingFoundError("nothing in the index matches the question", "Ask in other words, or index more texts.")
     return hits
 
 
-def retrieve_reviews(store: Store, title: str, job: Job) -> list[Hit]:
+def retrieve_reviews(searcher: Searcher, title: str, job: Job) -> list[Hit]:
     """Return up to k reviews of the film whose title is `title`, or nearest to it.
 
     Raises NothingFoundError, with a suggestion, where no title is near.
     """
-    found = find_title(store, title)
-    hits = store.search([], job.k, [Filter("title", "=", found), *job.filters])
+    found = find_title(searcher.store, title)
+    hits = searcher.search(found, job.k, [Filter("title", "=", found), *job.filters])
     if not hits:
         raise NothingFoundError(f"no review of {found!r} passes the filters", "Leave out a --where.")
     return hits
 
 
 def ask(
-    store: Store, open_engine: Callable[[], Engine], question: str, job: Job, emit: Callable[[str], None] | None = None
+    searcher: Searcher,
+    open_engine: Callable[[], Engine],
+    question: str,
+    job: Job,
+    emit: Callable[[str], None] | None = None,
 ) -> Answer:
     """Answer a question from the passages that match it best; `emit` gets the text as it comes.
 
@@ -95,7 +99,7 @@ def ask(
     NothingFoundError where nothing matches, UsageError for a question that is longer than the model's context.
     """
     clock = _Clock()
-    hits = retrieve(store, question, job)
+    hits = retrieve(searcher, question, job)
     clock.searched()
     good = [hit for hit in hits if hit.score >= job.min_score]
     if not good:
@@ -109,28 +113,32 @@ def ask_without_passages(engine: Engine, question: str, job: Job) -> Answer:
 
 
 def review(
-    store: Store, open_engine: Callable[[], Engine], title: str, job: Job, emit: Callable[[str], None] | None = None
+    searcher: Searcher,
+    open_engine: Callable[[], Engine],
+    title: str,
+    job: Job,
+    emit: Callable[[str], None] | None = None,
 ) -> Answer:
     """Write a new review of a film from its reviews in the index, found by title.
 
     Raises NothingFoundError, with a suggestion, where no title is near.
     """
     clock = _Clock()
-    hits = retrieve_reviews(store, title, job)
+    hits = retrieve_reviews(searcher, title, job)
     clock.searched()
     name = hits[0].title
     return _generate(name, hits, review_ending(name), open_engine(), job, emit, clock)
 
 
-def ask_prompt(store: Store, open_engine: Callable[[], Engine], question: str, job: Job) -> Prompt:
+def ask_prompt(searcher: Searcher, open_engine: Callable[[], Engine], question: str, job: Job) -> Prompt:
     """Build the prompt that ask would give to the model."""
-    hits = retrieve(store, question, job)
+    hits = retrieve(searcher, question, job)
     return _fit_prompt(open_engine(), hits, question_ending(question), job.options)
 
 
-def review_prompt(store: Store, open_engine: Callable[[], Engine], title: str, job: Job) -> Prompt:
+def review_prompt(searcher: Searcher, open_engine: Callable[[], Engine], title: str, job: Job) -> Prompt:
     """Build the prompt that review would give to the model."""
-    hits = retrieve_reviews(store, title, job)
+    hits = retrieve_reviews(searcher, title, job)
     return _fit_prompt(open_engine(), hits, review_ending(hits[0].title), job.options)
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ragcli.indexing import Summary
     from ragcli.prompt import Prompt, Span
     from ragcli.rag import Answer, Source
-    from ragcli.store import Hit
+    from ragcli.store import Hit, Part
     from ragcli.train.loop import Report as Step
     from ragcli.train.run import Summary as Training
     from ragcli.train.run import Survey
@@ -74,11 +74,12 @@ def _line(text: str) -> str:
     return clean(" ".join(text.splitlines()))
 
 
-def print_hits(hits: Sequence["Hit"], query: str, language: str, as_json: bool) -> None:
-    """Print hits as JSON Lines, or as a table with the query's terms highlighted."""
+def print_hits(hits: Sequence["Hit"], query: str, language: str, as_json: bool, explain: bool = False) -> None:
+    """Print hits as JSON Lines, or as a table with the query's terms marked; on demand with what made the order."""
     if as_json:
         for hit in hits:
-            print_json(hit._asdict())
+            parts = {"parts": {name: part._asdict() for name, part in hit.parts.items()}} if explain else {}
+            print_json({name: value for name, value in hit._asdict().items() if name != "parts"} | parts)
         return
     from rich.table import Table
 
@@ -88,8 +89,13 @@ def print_hits(hits: Sequence["Hit"], query: str, language: str, as_json: bool) 
     table.add_column("Document", overflow="fold", max_width=30)
     table.add_column("Passage", overflow="fold")
     for hit in hits:
-        table.add_row(str(hit.rank), f"{hit.score:.2f}", _document(hit), _snippet(hit.text, query, language))
+        score = "\n".join([f"{hit.score:.2f}", *(_part(name, part) for name, part in hit.parts.items() if explain)])
+        table.add_row(str(hit.rank), score, _document(hit), _snippet(hit.text, query, language))
     _console().print(table)
+
+
+def _part(name: str, part: "Part") -> str:
+    return f"{part.share:.2f} {name} {part.score:.2f} #{part.rank}"
 
 
 def _document(hit: "Hit") -> "Text":

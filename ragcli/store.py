@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from ragcli.documents import Document, Passage
@@ -62,6 +63,14 @@ class Words(NamedTuple):
     required: bool = True
 
 
+class Part(NamedTuple):
+    """Say what a ranked list gave to a hit: its place and score there, and its share of the hit's score."""
+
+    rank: int
+    score: float
+    share: float
+
+
 class Hit(NamedTuple):
     """Hold a passage that matches a query; start and end are character offsets in its document's text."""
 
@@ -73,6 +82,7 @@ class Hit(NamedTuple):
     start: int
     end: int
     metadata: dict[str, Any]
+    parts: Mapping[str, Part] = MappingProxyType({})  # by the list's name, where several made the order
 
 
 class Stored(NamedTuple):

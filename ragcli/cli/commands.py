@@ -6,7 +6,21 @@ from typing import Annotated, Literal
 import typer
 
 from ragcli import render
-from ragcli.cli.options import At, By, K, MinScore, TextFormat, Where, Writing, filters, flat, given_text
+from ragcli.cli.options import (
+    At,
+    By,
+    EncoderName,
+    Finding,
+    K,
+    MinScore,
+    TextFormat,
+    Where,
+    Writing,
+    filters,
+    flat,
+    given_text,
+    read_text,
+)
 from ragcli.errors import ExitCode, UsageError
 
 
@@ -25,6 +39,7 @@ def index(
         int | None,
         typer.Option(min=100, max=100_000, help="Characters a passage at most. [default: 1200]", show_default=False),
     ] = None,
+    encoder: EncoderName = None,
     prune: Annotated[bool, typer.Option("--prune", help="Delete what the input no longer holds.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what would happen.")] = False,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Remove the index first.")] = False,
@@ -43,7 +58,7 @@ def index(
     from ragcli.indexing import IndexOptions, RejectLog, Watcher, index_files
 
     options = IndexOptions(
-        FieldNames(text_field, title_field, id_field), language, passage_size, prune, dry_run, rebuild
+        FieldNames(text_field, title_field, id_field), language, passage_size, encoder, prune, dry_run, rebuild
     )
     deletable: list[str] | None = [] if dry_run else None
     with RejectLog(rejects, files) as log, render.progress("Indexing") as progress:
@@ -59,9 +74,18 @@ def index(
 
 @flat
 def search(
-    query: Annotated[str, typer.Argument(help="What to look for, or `-` for stdin.")],
+    context: typer.Context,
+    query: Annotated[str | None, typer.Argument(help="What to look for, or `-` for stdin.", show_default=False)] = None,
     k: K = 10,
     where: Where = None,
+    finding: Finding = Finding(),
+    like: Annotated[
+        str | None, typer.Option(metavar="ID", help="Find documents like this one.", show_default=False)
+    ] = None,
+    like_file: Annotated[
+        Path | None, typer.Option(help="Find documents like this text, or `-` for stdin.", show_default=False)
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
     at: At = At(),
     format: Annotated[
         Literal["table", "json"] | None,
@@ -76,17 +100,25 @@ def search(
 
     Example: ragcli search "list comprehension"
     """
-    from ragcli.search import search
+    from ragcli.search import Searcher
 
-    question = given_text(query)
+    if sum(given is not None for given in (query, like, like_file)) != 1:
+        raise UsageError("there must be one thing to search for", "Give a query, or --like ID, or --like-file FILE.")
+    question = given_text(query or "")
     with at.open() as store:
-        hits = search(store, question, k, filters(where))
+        searcher = Searcher(store, finding.ranking(context), render.print_note)
+        if query is not None:
+            hits = searcher.search(question, k, filters(where))
+        elif like is not None:
+            hits = searcher.like(given_text(like), k, filters(where))
+        else:
+            hits = searcher.like_text(read_text(like_file or Path("-")), k, filters(where))
         language = store.facts.language if store.facts else "en"
     if not hits:
         render.print_note("Nothing found.")
         raise typer.Exit(ExitCode.NOTHING_FOUND)
     as_json = format == "json" if format else not render.on_terminal()
-    render.print_hits(hits, question, language, as_json)
+    render.print_hits(hits, question, language, as_json, explain)
 
 
 @flat
@@ -126,9 +158,11 @@ def generate(
 
 @flat
 def ask(
+    context: typer.Context,
     question: Annotated[str, typer.Argument(help="A question, or `-` for stdin.")],
     k: K = 5,
     where: Where = None,
+    finding: Finding = Finding(),
     min_score: MinScore = 0.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
     at: At = At(),
@@ -141,14 +175,16 @@ def ask(
     Example: ragcli ask "What is a function in Python?"
     """
     from ragcli import rag
+    from ragcli.search import Searcher
 
     job = rag.Job(writing.options(), k, filters(where), min_score)
     with at.open() as store:
+        searcher = Searcher(store, finding.ranking(context), render.print_note)
         if dry_run:
-            render.print_prompt(rag.ask_prompt(store, by.open, given_text(question), job), format == "json")
+            render.print_prompt(rag.ask_prompt(searcher, by.open, given_text(question), job), format == "json")
             return
         streamed = format == "text" and render.on_terminal()
-        answer = rag.ask(store, by.open, given_text(question), job, render.stream if streamed else None)
+        answer = rag.ask(searcher, by.open, given_text(question), job, render.stream if streamed else None)
     render.print_answer(answer, "question", format == "json", streamed)
     if answer.abstained:
         raise typer.Exit(ExitCode.ABSTAINED)
@@ -156,9 +192,11 @@ def ask(
 
 @flat
 def review(
+    context: typer.Context,
     title: Annotated[str, typer.Argument(help="A film's title; near is near enough.")],
     k: K = 6,
     where: Where = None,
+    finding: Finding = Finding(),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
     at: At = At(),
     by: By = By(),
@@ -170,12 +208,14 @@ def review(
     Example: ragcli review "Inception"
     """
     from ragcli import rag
+    from ragcli.search import Searcher
 
     job = rag.Job(writing.options(), k, filters(where))
     with at.open() as store:
+        searcher = Searcher(store, finding.ranking(context), render.print_note)
         if dry_run:
-            render.print_prompt(rag.review_prompt(store, by.open, given_text(title), job), format == "json")
+            render.print_prompt(rag.review_prompt(searcher, by.open, given_text(title), job), format == "json")
             return
         streamed = format == "text" and render.on_terminal()
-        answer = rag.review(store, by.open, given_text(title), job, render.stream if streamed else None)
+        answer = rag.review(searcher, by.open, given_text(title), job, render.stream if streamed else None)
     render.print_answer(answer, "title", format == "json", streamed)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ragcli import render
-from ragcli.cli.options import At, By, K, MinScore, Writing, flat
+from ragcli.cli.options import At, By, EncoderName, Finding, K, MinScore, Writing, flat, is_given
 from ragcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def retrieval(
         list[str] | None,
         typer.Option(help="A measure by ir-measures' name, such as nDCG@10; repeatable.", show_default=False),
     ] = None,
-    mode: Annotated[Literal["keyword"], typer.Option(help="How to search.")] = "keyword",
+    encoder: EncoderName = None,
+    finding: Finding = Finding(),
     run_out: Annotated[Path | None, typer.Option(help="Write the run in TREC's format.", show_default=False)] = None,
     at: At = At(),
     passage_size: Annotated[
@@ -100,8 +101,8 @@ def retrieval(
         at.place,
         run,
         is_given(context, "index"),
-        options=IndexOptions(passage_size=passage_size),
-        mode=mode,
+        options=IndexOptions(passage_size=passage_size, encoder=encoder),
+        ranking=finding.ranking(context),
         keep_going=keep_going,
     )
     with render.progress("Measuring") as progress:
@@ -119,6 +120,8 @@ def answers(
         Path, typer.Argument(help="JSON Lines of question and answers, SQuAD's JSON, or a folder with qa.jsonl.")
     ],
     k: K = 5,
+    encoder: EncoderName = None,
+    finding: Finding = Finding(),
     min_score: MinScore = 0.0,
     baseline_answers: Annotated[
         bool, typer.Option("--baseline-answers", help="Also answer without passages, and show what they gain.")
@@ -144,12 +147,23 @@ def answers(
     from ragcli.evaluate.answers import AnswersJob, evaluate_answers, measure_names
     from ragcli.evaluate.notes import Listener
     from ragcli.evaluate.report import COSTS
+    from ragcli.indexing import IndexOptions
     from ragcli.rag import Job
 
     gate = _gate(fail_under, baseline, max_drop, _among(tuple(name for name in measure_names(k) if name not in COSTS)))
     _check_outputs(report, html)
     how = Job(writing.options(), k, min_score=min_score)
-    job = AnswersJob(questions, at.place, how, is_given(context, "index"), baseline_answers, limit, keep_going)
+    job = AnswersJob(
+        questions,
+        at.place,
+        how,
+        is_given(context, "index"),
+        baseline_answers,
+        limit,
+        keep_going,
+        IndexOptions(encoder=encoder),
+        finding.ranking(context),
+    )
     with render.progress("Answering") as progress:
         measured = evaluate_answers(job, by.open, Listener(progress, render.print_note))
     _finish(context, measured, gate, report, html, format)
@@ -220,12 +234,6 @@ def compare(
 
         html.write_text(comparison_page(found), encoding="utf-8")
     render.print_comparison(found, show, _as_json(format))
-
-
-def is_given(context: typer.Context, option: str) -> bool:
-    """Tell whether an option stands on the command line: what settings say of an index is not meant for these data."""
-    source = context.get_parameter_source(option)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def _gate(lines: list[str] | None, baseline: Path | None, max_drop: float, canonical: Callable[[str], str]) -> "Gate":

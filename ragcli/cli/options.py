@@ -20,6 +20,7 @@ from ragcli.store import Access, Place, Store, open_store
 
 if TYPE_CHECKING:
     from ragcli.generate import Engine, Options
+    from ragcli.search import Ranking
 
 StoreUrl = Annotated[str, typer.Option("--store", envvar="RAGCLI_STORE", help="`local`, or an Elasticsearch URL.")]
 Index = Annotated[str, typer.Option("--index", envvar="RAGCLI_INDEX", help="Name of the index.")]
@@ -66,6 +67,52 @@ Seed = Annotated[int | None, typer.Option(min=0, help="Same seed, same text; wit
 TextFormat = Annotated[Literal["text", "json"], typer.Option("--format", help="Plain text, or one JSON object.")]
 MinScore = Annotated[float, typer.Option(help="Answer only from passages of at least this score.")]
 K = Annotated[int, typer.Option("-k", min=1, max=10_000, help="Passages to retrieve.")]
+EncoderName = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        envvar="RAGCLI_ENCODER",
+        help="Give the index vectors by this model: minilm, e5, a hub id, or a folder.",
+        show_default=False,
+    ),
+]
+Mode = Annotated[
+    Literal["keyword", "semantic", "hybrid"] | None,
+    typer.Option(
+        "--mode",
+        envvar="RAGCLI_MODE",
+        help="By words, by meaning, or by both. [default: hybrid where the index has vectors, else keyword]",
+        show_default=False,
+    ),
+]
+Weight = Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of meaning in a hybrid search.")]
+Fusion = Annotated[Literal["min-max", "rrf", "z-score"], typer.Option(help="How a hybrid search adds up scores.")]
+Rerank = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Order the best anew by a cross-encoder, or by a language model such as gpt2.",
+        show_default=False,
+    ),
+]
+Candidates = Annotated[
+    int, typer.Option(min=1, max=1000, help="Passages to rerank, and to choose different ones from.")
+]
+Diversity = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="How much a passage should differ from those before it.")
+]
+NumCandidates = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=10_000, help="Passages that Elasticsearch looks at by meaning. [default: by -k]", show_default=False
+    ),
+]
+
+
+def is_given(context: typer.Context, option: str) -> bool:
+    """Tell whether an option stands on the command line, and not in the settings."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def flat(command: Callable[..., None]) -> Callable[..., None]:
@@ -108,6 +155,34 @@ class At:
     def open(self) -> Store:
         """Open the index."""
         return open_store(self.place)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Say how to rank what is found."""
+
+    mode: Mode = None
+    weight: Weight = 0.5
+    fusion: Fusion = "min-max"
+    rerank: Rerank = None
+    candidates: Candidates = 50
+    diversity: Diversity = 0.0
+    num_candidates: NumCandidates = None
+
+    def ranking(self, context: typer.Context) -> "Ranking":
+        """Return how to rank; a mode that only the settings name may give way to keyword search."""
+        from ragcli.search import Ranking
+
+        return Ranking(
+            mode=self.mode,
+            fusion=self.fusion,
+            weight=self.weight,
+            rerank=self.rerank,
+            candidates=self.candidates,
+            diversity=self.diversity,
+            looked_at=self.num_candidates,
+            lenient=not is_given(context, "mode"),
+        )
 
 
 @dataclass(frozen=True)
@@ -166,3 +241,13 @@ def given_text(argument: str) -> str:
     except UnicodeError as e:
         raise UsageError("the text is not UTF-8", "Convert it first, for example by iconv -t utf-8.") from e
     return text
+
+
+def read_text(path: Path) -> str:
+    """Return a file's text, or what stdin holds for `-`. Raises UsageError for what is not UTF-8."""
+    if str(path) == "-":
+        return given_text("-")
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeError as e:
+        raise UsageError(f"{path} is not UTF-8", "Convert it first, for example by iconv -t utf-8.") from e

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ragcli import render
-from ragcli.cli.evaluation import command_line, is_given
-from ragcli.cli.options import At, Model, TextFormat, Where, filters, flat
+from ragcli.cli.evaluation import command_line
+from ragcli.cli.options import At, Model, TextFormat, Where, filters, flat, is_given
 from ragcli.errors import UsageError
 
 _NEW = "Of a model made from nothing: "

@@ -19,6 +19,7 @@ from ragcli.evaluate.retrieval import temporary_index
 from ragcli.generate import Engine
 from ragcli.indexing import IndexOptions
 from ragcli.rag import Answer, Job, ask, ask_without_passages
+from ragcli.search import Ranking, Searcher
 from ragcli.store import Place, Store, open_store
 
 _WITHOUT = "without_passages"
@@ -37,6 +38,8 @@ class AnswersJob(NamedTuple):
     baseline: bool = False
     limit: int | None = None
     keep_going: bool = False
+    indexing: IndexOptions = IndexOptions()
+    ranking: Ranking = Ranking()
 
 
 class Given(NamedTuple):
@@ -81,7 +84,9 @@ def evaluate_answers(job: AnswersJob, open_engine: Callable[[], Engine], listene
     questions = found.items[: job.limit]
     with _store(job, found, listener) as (store, rejected):
         engine = open_engine()
-        given = _all(questions, lambda question: ask(store, lambda: engine, question.text, job.ask), job, listener)
+        searcher = Searcher(store, job.ranking, listener.note)
+        given = _all(questions, lambda question: ask(searcher, lambda: engine, question.text, job.ask), job, listener)
+        settings = _settings(job.ask, engine) | searcher.settings()
         index = store.counts()._asdict()
     details: dict[str, Any] = {"queries": {one.question.id: _shown(one) for one in given}}
     if job.baseline:
@@ -93,7 +98,7 @@ def evaluate_answers(job: AnswersJob, open_engine: Callable[[], Engine], listene
     return new_report(
         "eval answers",
         data={"questions": describe_file(path), "limit": job.limit, "index": index},
-        settings=_settings(job.ask, engine),
+        settings=settings,
         queries=len(given),
         metrics=aggregated(given, job.ask.k),
         per_query={one.question.id: values(one, job.ask.k) for one in given},
@@ -113,7 +118,7 @@ def _store(job: AnswersJob, found: Questions, listener: Listener) -> Iterator[tu
             corpus = Path(folder) / "paragraphs.jsonl"
             corpus.write_bytes(b"".join(orjson.dumps(document) + b"\n" for document in found.documents))
         if corpus and not job.named_index:
-            with temporary_index(corpus, job.place, IndexOptions(), listener) as made:
+            with temporary_index(corpus, job.place, job.indexing, listener) as made:
                 yield made
         else:
             listener.note(f"asking the index {job.place.name}")

@@ -14,7 +14,7 @@ from ragcli.evaluate.measures import Run, Scores, depth, score, without_ties
 from ragcli.evaluate.notes import Listener, counted, listed
 from ragcli.evaluate.report import Report, describe_file, new_report
 from ragcli.indexing import IndexOptions, Watcher, index_files
-from ragcli.search import search
+from ragcli.search import Ranking, Searcher
 from ragcli.store import LOCAL, Hit, Place, Store, drop_index, open_store
 
 _MOST_PASSAGES = 10_000
@@ -33,7 +33,7 @@ class Retrieval(NamedTuple):
     run: Path | None = None
     named_index: bool = False
     options: IndexOptions = IndexOptions()
-    mode: str = "keyword"
+    ranking: Ranking = Ranking()
     keep_going: bool = False
 
     @property
@@ -75,13 +75,14 @@ class _Searched(NamedTuple):
     failed: dict[str, str]
     data: dict[str, Any]
     details: dict[str, Any]
+    settings: dict[str, Any]
 
 
 def _report(job: Retrieval, searched: _Searched, result: Scores, seconds: float) -> Report:
     searched.skipped["without_results"] = sum(not searched.run.get(query) for query in searched.qrels)
     settings: dict[str, Any] = {"measures": list(job.measures)}
     if job.run is None:
-        settings |= {"store": LOCAL if job.place.url == LOCAL else "elasticsearch", "mode": job.mode}
+        settings |= {"store": LOCAL if job.place.url == LOCAL else "elasticsearch", **searched.settings}
         settings |= {"k": depth(job.measures.values()), "passage_size": job.options.passage_size}
     return new_report(
         "eval retrieval",
@@ -116,7 +117,7 @@ def _finished(job: Retrieval, qrels: Qrels, listener: Listener) -> _Searched:
             listed("query of the run has no judgment", "queries of the run have no judgment", unjudged) + "; left out"
         )
     kept = {query: scores for query, scores in run.items() if query in qrels.by_query}
-    return _Searched(kept, qrels.by_query, {"unjudged_queries": len(unjudged)}, {}, {}, {})
+    return _Searched(kept, qrels.by_query, {"unjudged_queries": len(unjudged)}, {}, {}, {}, {})
 
 
 # A search
@@ -136,14 +137,15 @@ def _searched(job: Retrieval, qrels: Qrels, listener: Listener) -> _Searched:
         left_out["judged_documents_not_indexed"] = _missing_documents(store, judged, listener)
         data = {"index": store.counts()._asdict()}
         started = time.perf_counter()
-        run, failed = rank_queries(store, texts, depth(job.measures.values()), job.keep_going, listener)
+        searcher = Searcher(store, job.ranking, listener.note)
+        run, failed = rank_queries(searcher, texts, depth(job.measures.values()), job.keep_going, listener)
         milliseconds = 1000 * (time.perf_counter() - started) / len(texts)
     skipped = {"unjudged_queries": len(queries) - len(judged), "rejected_documents": rejected}
     skipped |= {name: len(ids) for name, ids in left_out.items()}
     details: dict[str, Any] = {"search_ms": round(milliseconds, 3)}
     details["queries"] = {query: {"question": text} for query, text in texts.items()}
     details["left_out"] = {name: ids for name, ids in left_out.items() if ids}
-    return _Searched(run, judged, skipped, failed, data, details)
+    return _Searched(run, judged, skipped, failed, data, details, searcher.settings())
 
 
 def _note_unmatched(without_text: Sequence[str], unjudged: int, listener: Listener) -> None:
@@ -212,7 +214,7 @@ class Ranked(NamedTuple):
 
 
 def rank_queries(
-    store: Store, queries: Mapping[str, str], k: int, keep_going: bool = False, listener: Listener = Listener()
+    searcher: Searcher, queries: Mapping[str, str], k: int, keep_going: bool = False, listener: Listener = Listener()
 ) -> Ranked:
     """Return the k best documents for each query.
 
@@ -221,7 +223,7 @@ def rank_queries(
     found = Ranked({}, {})
     for done, (query_id, text) in enumerate(queries.items(), 1):
         try:
-            found.run[query_id] = ranked_documents(store, text, k)
+            found.run[query_id] = ranked_documents(searcher, text, k)
         except RagcliError as e:
             if not keep_going:
                 raise type(e)(f"query {query_id}: {e.message}", f"{e.hint} Or let it count as 0: --keep-going") from e
@@ -235,11 +237,11 @@ def rank_queries(
     return found
 
 
-def ranked_documents(store: Store, query: str, k: int) -> dict[str, float]:
+def ranked_documents(searcher: Searcher, query: str, k: int) -> dict[str, float]:
     """Return the k documents whose best passages score highest, best first, with scores that nothing ties."""
     wanted = k
     while True:
-        hits = search(store, query, wanted)
+        hits = searcher.search(query, wanted)
         best = _best_passages(hits)
         if len(best) >= k or len(hits) < wanted or wanted >= _MOST_PASSAGES:
             top = list(best.items())[:k]

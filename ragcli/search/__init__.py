@@ -1,0 +1,185 @@
+"""Search: from a query to ranked passages, by words, by meaning, or by both."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from ragcli.documents import split_passages
+from ragcli.encoder import Encoder
+from ragcli.encoding import matching_encoder
+from ragcli.errors import IndexMismatchError, NothingFoundError, UsageError
+from ragcli.filters import Filter
+from ragcli.search.diversity import Similarity, diversified, one_a_document
+from ragcli.search.fusion import Fusion, fuse
+from ragcli.search.rerank import Reranker, open_reranker, reranked
+from ragcli.search.similar import middle, telling_words
+from ragcli.store import EncoderFacts, Hit, Store, Words, vector_key
+from ragcli.text import split_words, word_stems
+
+if TYPE_CHECKING:
+    from ragcli.store import Vector
+
+Mode = Literal["keyword", "semantic", "hybrid"]
+Note = Callable[[str], None]
+
+LIGHT = 0.3  # what a function word weighs; on development sets better than none and than all
+_DEPTH = 200  # hits of each half that are fused
+_PASSAGES_A_DOCUMENT = 5  # that are looked at where documents are wanted
+
+
+class Ranking(NamedTuple):
+    """Say how to rank; `mode` None is hybrid where the index has vectors, else keyword.
+
+    `weight` is the share of the semantic half in a hybrid; `rerank` names the model that orders the best `candidates`
+    anew; `diversity` (0 to 1) is the weight of being unlike the hits before; `looked_at` is how many passages an
+    approximate search by vectors looks at. With `lenient`, a mode that needs vectors gives way where there are none.
+    """
+
+    mode: Mode | None = None
+    fusion: Fusion = "min-max"
+    weight: float = 0.5
+    rerank: str | None = None
+    candidates: int = 50
+    diversity: float = 0.0
+    looked_at: int | None = None
+    lenient: bool = False
+
+
+def _ignore(_: str) -> None:
+    pass
+
+
+class Searcher:
+    """Search an index in one way, any number of times: models are opened once, when they are needed."""
+
+    def __init__(self, store: Store, ranking: Ranking = Ranking(), note: Note = _ignore) -> None:
+        """Raises IndexMismatchError for a mode that needs vectors where the index has none."""
+        self.store = store
+        self._ranking = ranking
+        self._note = note
+        self.mode = self._mode()
+
+    def search(self, query: str, k: int = 10, filters: Sequence[Filter] = ()) -> list[Hit]:
+        """Return the k passages that match a query best, best first.
+
+        Raises UsageError for an empty query, RagcliError for a filter on a field that no document has, UnreachableError
+        where the index's encoder is not to be had.
+        """
+        if not query.strip():
+            raise UsageError("the query is empty", "Say what to look for.")
+        ranking = self._ranking
+        wanted = max(k, ranking.candidates) if ranking.rerank or ranking.diversity else k
+        hits = self._find(lambda: self._words(query), lambda: self._encoder.queries([query])[0], wanted, filters)
+        if ranking.rerank and hits:
+            hits = reranked(hits, self._reranker, query, ranking.candidates)
+        return self._chosen(hits, k)
+
+    def like(self, doc_id: str, k: int = 10, filters: Sequence[Filter] = ()) -> list[Hit]:
+        """Return the best passages of the k documents that say most nearly what this one says, best first.
+
+        Raises NothingFoundError for a document that is not in the index.
+        """
+        passages = self.store.passages(doc_id)
+        if not passages:
+            raise NothingFoundError(f"no document has the id {doc_id!r}", "Search for it: its id is in each result.")
+        text = "\n".join([passages[0].title, *(hit.text for hit in passages)])
+        others = [Filter("id", "!=", doc_id), *filters]
+
+        def vector() -> "Vector":
+            return middle(list(self.store.vectors([vector_key(hit.title, hit.text) for hit in passages]).values()))
+
+        return self._find_like(text, vector, k, others)
+
+    def like_text(self, text: str, k: int = 10, filters: Sequence[Filter] = ()) -> list[Hit]:
+        """Return the best passages of the k documents that say most nearly what a text says, best first.
+
+        Raises UsageError for an empty text.
+        """
+        if not text.strip():
+            raise UsageError("the text is empty", "Give one that says something.")
+        size = self.store.facts.passage_size if self.store.facts else len(text)
+        pieces = [passage for _, passage in split_passages(text, size)]
+        return self._find_like(text, lambda: middle(list(self._encoder.passages(pieces))), k, filters)
+
+    def _find_like(self, text: str, vector: "Callable[[], Vector]", k: int, filters: Sequence[Filter]) -> list[Hit]:
+        wanted = k * _PASSAGES_A_DOCUMENT
+        found = self._find(lambda: telling_words(self.store, text), vector, wanted, filters)
+        return self._chosen(one_a_document(found), k)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what decides about the order, for a report."""
+        said = {name: value for name, value in self._ranking._asdict().items() if name != "lenient"}
+        facts = self._encoder_facts
+        return said | {"mode": self.mode, "encoder": facts.name if facts else None}
+
+    def _mode(self) -> Mode:
+        mode = self._ranking.mode
+        if self._encoder_facts:
+            return mode or "hybrid"
+        if mode in ("semantic", "hybrid"):
+            hint = "Build it again with an encoder: ragcli index FILE --encoder minilm --rebuild"
+            if not self._ranking.lenient:
+                raise IndexMismatchError(f"the index has no vectors, which --mode {mode} needs", hint)
+            self._note(f"the index has no vectors: searching by keyword. {hint}")
+        return "keyword"
+
+    @property
+    def _encoder_facts(self) -> EncoderFacts | None:
+        return self.store.facts.encoder if self.store.facts else None
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        facts = self._encoder_facts
+        assert facts  # noqa: S101 (no mode that needs it is chosen without)
+        return matching_encoder(facts, self._note)
+
+    @cached_property
+    def _reranker(self) -> Reranker:
+        return open_reranker(self._ranking.rerank or "", self._note)
+
+    def _find(
+        self,
+        words: Callable[[], Sequence[Words]],
+        vector: "Callable[[], Vector]",
+        k: int,
+        filters: Sequence[Filter],
+    ) -> list[Hit]:
+        """Return the k best passages by words, by a vector, or by both, as the mode says."""
+        depth = max(k, _DEPTH) if self.mode == "hybrid" else k
+        lists = {}
+        if self.mode != "semantic":
+            looked_for = words()
+            lists["keyword"] = self.store.search(looked_for, depth, filters) if looked_for else []
+        if self.mode != "keyword":
+            lists["semantic"] = self.store.nearest(vector(), depth, filters, self._ranking.looked_at)
+        if len(lists) == 1:
+            return next(iter(lists.values()))
+        weight = self._ranking.weight
+        return fuse(lists, {"keyword": 1 - weight, "semantic": weight}, self._ranking.fusion)[:k]
+
+    def _chosen(self, hits: Sequence[Hit], k: int) -> list[Hit]:
+        if self._ranking.diversity and hits:
+            return diversified(hits, self._likeness(hits), self._ranking.diversity, k)
+        return list(hits[:k])
+
+    def _likeness(self, hits: Sequence[Hit]) -> Similarity:
+        """Compare passages by their vectors or, where there are none, by the words that they share."""
+        keys = [vector_key(hit.title, hit.text) for hit in hits]
+        vectors = self.store.vectors(keys) if self._encoder_facts else {}
+        if all(key in vectors for key in keys):
+            return lambda i, j: float(vectors[keys[i]] @ vectors[keys[j]])
+        language = self.store.facts.language if self.store.facts else "en"
+        stems = [word_stems(hit.text, language) for hit in hits]
+        return lambda i, j: len(stems[i] & stems[j]) / max(len(stems[i] | stems[j]), 1)
+
+    def _words(self, query: str) -> list[Words]:
+        english = self.store.facts is not None and self.store.facts.language == "en"
+        about, light = split_words(query) if english else (query, "")
+        return [Words(about), *([Words(light, LIGHT, required=False)] if light else [])]
+
+
+def search(
+    store: Store, query: str, k: int = 10, filters: Sequence[Filter] = (), ranking: Ranking = Ranking()
+) -> list[Hit]:
+    """Return the k passages that match a query best, best first; see Searcher."""
+    return Searcher(store, ranking).search(query, k, filters)

@@ -1,0 +1,42 @@
+"""Diversity: fewer hits that say the same, and one hit a document."""
+
+from collections.abc import Callable, Sequence
+
+from ragcli.search.fusion import min_max
+from ragcli.store import Hit, Part
+
+Similarity = Callable[[int, int], float]  # of two hits by their places, at most 1
+
+
+def diversified(hits: Sequence[Hit], similarity: Similarity, strength: float, k: int) -> list[Hit]:
+    """Choose k hits one by one, each the most relevant and the least like those before.
+
+    The score of a hit is (1 - strength) * its relevance, scaled to 0..1, - strength * its largest similarity to those
+    before. Source: Carbonell and Goldstein 1998, maximal marginal relevance.
+    """
+    relevance = [(1 - strength) * scaled for scaled in min_max([hit.score for hit in hits])]
+    likeness = [0.0] * len(hits)
+    left = list(range(len(hits)))
+    chosen: list[Hit] = []
+    while left and len(chosen) < k:
+        best = max(left, key=lambda i: (relevance[i] - strength * likeness[i], -i))
+        left.remove(best)
+        hit = hits[best]
+        parts = {
+            **hit.parts,
+            "relevance": Part(hit.rank, hit.score, relevance[best]),
+            "likeness": Part(len(chosen) + 1, likeness[best], -strength * likeness[best]),
+        }
+        score = relevance[best] - strength * likeness[best]
+        chosen.append(hit._replace(rank=len(chosen) + 1, score=score, parts=parts))
+        for other in left:
+            likeness[other] = max(likeness[other], similarity(best, other))
+    return chosen
+
+
+def one_a_document(hits: Sequence[Hit]) -> list[Hit]:
+    """Keep each document's best hit."""
+    best: dict[str, Hit] = {}
+    for hit in hits:
+        best.setdefault(hit.id, hit)
+    return [hit._replace(rank=rank) for rank, hit in enumerate(best.values(), 1)]

@@ -1,0 +1,81 @@
+"""Order the best hits anew by a model that reads the query and the passage together."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from ragcli.models import DEFAULT_MODEL, find_model, model_kind
+from ragcli.search.fusion import fuse
+from ragcli.store import Hit
+
+if TYPE_CHECKING:
+    from ragcli.generate import Engine
+
+
+class Reranker(Protocol):
+    """Score passages for a query; `weight` is what its order counts beside the first one."""
+
+    weight: float
+
+    def scores(self, query: str, hits: Sequence[Hit]) -> list[float]:
+        """Return a score for each passage, higher for better ones."""
+
+
+def open_reranker(name: str, note: Callable[[str], None]) -> Reranker:
+    """Open a cross-encoder, or a language model that ranks by how likely it finds the query after the passage."""
+    folder = find_model(name, allow_fallback=name == DEFAULT_MODEL)
+    if folder.note:
+        note(folder.note)
+    if model_kind(folder) == "classifier":
+        from ragcli.encoder import open_cross_encoder
+
+        return CrossEncoding(open_cross_encoder(folder, note).scores)
+    from ragcli.generate import open_engine
+
+    return Likelihood(open_engine(folder, "auto", note))
+
+
+def reranked(hits: Sequence[Hit], reranker: Reranker, query: str, candidates: int) -> list[Hit]:
+    """Fuse the order of the best hits with the reranker's; what comes after them stays behind them."""
+    best, rest = hits[:candidates], hits[candidates:]
+    scores = reranker.scores(query, best)
+    again = [hit._replace(score=score) for hit, score in zip(best, scores, strict=True)]
+    again.sort(key=lambda hit: (-hit.score, hit.id, hit.start))
+    weights = {"first": 1 - reranker.weight, "rerank": reranker.weight}
+    ordered = fuse({"first": best, "rerank": again}, weights, "min-max")
+    return ordered + [hit._replace(rank=rank) for rank, hit in enumerate(rest, len(best) + 1)]
+
+
+class CrossEncoding:
+    """Score pairs of query and passage by a classifier that was trained for it."""
+
+    weight = 0.8
+
+    def __init__(self, score: Callable[[str, Sequence[str]], Sequence[float]]) -> None:
+        self._score = score
+
+    def scores(self, query: str, hits: Sequence[Hit]) -> list[float]:
+        """Return the classifier's logit for each passage."""
+        return [float(score) for score in self._score(query, [_text(hit) for hit in hits])]
+
+
+class Likelihood:
+    """Score passages by the mean log-probability of the query's tokens after the passage.
+
+    Source: Sachan et al. 2022, Improving Passage Retrieval with Zero-Shot Question Generation.
+    """
+
+    weight = 0.2
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+
+    def scores(self, query: str, hits: Sequence[Hit]) -> list[float]:
+        """Return the mean log-probability of the query for each passage, cut to fit the context."""
+        asked = self._engine.encode(f"\n\nQuestion: {query}")[: self._engine.context // 2]
+        room = self._engine.context - len(asked)
+        read = (self._engine.encode(_text(hit))[:room] for hit in hits)
+        return [float(self._engine.log_probabilities([*ids, *asked], len(ids)).mean()) for ids in read]
+
+
+def _text(hit: Hit) -> str:
+    return f"{hit.title}\n{hit.text}" if hit.title else hit.text

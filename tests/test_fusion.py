@@ -1,0 +1,114 @@
+"""Fusion and diversity: pure functions on ranked lists."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ragcli.search.diversity import diversified, one_a_document
+from ragcli.search.fusion import Fusion, fuse
+from ragcli.store import Hit
+
+KINDS: list[Fusion] = ["min-max", "rrf", "z-score"]
+EVEN = {"a": 0.5, "b": 0.5}
+
+kinds = st.sampled_from(KINDS)
+lists = st.dictionaries(st.text("abcdefgh", min_size=1, max_size=2), st.integers(-50, 50), max_size=8)
+
+
+def hits(**scores: float) -> list[Hit]:
+    """Make a ranked list of passages by their ids, best first."""
+    best_first = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+    return [Hit(rank, doc_id, "", doc_id, score, 0, 1, {}) for rank, (doc_id, score) in enumerate(best_first, 1)]
+
+
+def order(found: Sequence[Hit]) -> str:
+    return " ".join(hit.id for hit in found)
+
+
+def test_min_max_adds_what_each_list_gives() -> None:
+    fused = fuse({"a": hits(x=10, y=6, z=2), "b": hits(y=0.9, x=0.5, w=0.1)}, EVEN, "min-max")
+    assert {hit.id: hit.score for hit in fused} == pytest.approx({"x": 0.75, "y": 0.75, "z": 0.0, "w": 0.0})
+    assert order(fused) == "x y w z"  # ties by id
+    assert fused[0].parts["a"] == (1, 10, 0.5)
+    assert fused[0].parts["b"] == (2, 0.5, 0.25)
+
+
+def test_reciprocal_rank_looks_at_places_only() -> None:
+    fused = fuse({"a": hits(x=10, y=6), "b": hits(y=0.9)}, {"a": 1, "b": 1}, "rrf")
+    assert {hit.id: hit.score for hit in fused} == pytest.approx({"x": 1 / 61, "y": 1 / 62 + 1 / 61})
+
+
+def test_z_score_measures_in_standard_deviations() -> None:
+    fused = fuse({"a": hits(x=4, y=2, z=0)}, {"a": 1}, "z-score")
+    assert [hit.score for hit in fused] == pytest.approx([4 / (8 / 3) ** 0.5, 2 / (8 / 3) ** 0.5, 0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_hit_and_equal_hits_count_fully(kind: Fusion) -> None:
+    assert fuse({"a": hits(x=3)}, {"a": 1}, kind)[0].score > 0
+    assert order(fuse({"a": hits(x=3, y=3), "b": []}, EVEN, kind)) == "x y"
+    assert fuse({"a": [], "b": []}, EVEN, kind) == []
+
+
+@given(lists, lists, kinds, st.floats(0, 1))
+def test_a_score_is_the_sum_of_its_parts_and_all_hits_are_there_once(
+    a: dict[str, int], b: dict[str, int], kind: Fusion, weight: float
+) -> None:
+    fused = fuse({"a": hits(**a), "b": hits(**b)}, {"a": 1 - weight, "b": weight}, kind)
+    assert sorted(hit.id for hit in fused) == sorted(a.keys() | b.keys())
+    assert [hit.rank for hit in fused] == list(range(1, len(fused) + 1))
+    for hit in fused:
+        assert hit.score == pytest.approx(sum(part.share for part in hit.parts.values()))
+        assert hit.parts.keys() == {name for name, scores in (("a", a), ("b", b)) if hit.id in scores}
+        assert 0 <= hit.score <= 1 or kind == "z-score"
+    assert all(before.score >= after.score for before, after in zip(fused, fused[1:], strict=False))
+
+
+@given(lists, lists, kinds, st.integers(1, 5), st.integers(-20, 20))
+def test_no_list_is_heard_more_for_its_larger_numbers(
+    a: dict[str, int], b: dict[str, int], kind: Fusion, factor: int, shift: int
+) -> None:
+    """BM25 differs between the stores by a factor; the order must not."""
+    larger = {doc_id: factor * score + shift for doc_id, score in b.items()}
+    before = fuse({"a": hits(**a), "b": hits(**b)}, EVEN, kind)
+    after = fuse({"a": hits(**a), "b": hits(**larger)}, EVEN, kind)
+    assert {hit.id: hit.score for hit in before} == pytest.approx({hit.id: hit.score for hit in after})
+
+
+@given(lists, kinds)
+def test_a_list_alone_keeps_its_order(a: dict[str, int], kind: Fusion) -> None:
+    assert order(fuse({"a": hits(**a), "b": []}, EVEN, kind)) == order(hits(**a))
+
+
+def alike(i: int, j: int) -> float:
+    """Say that the first two passages are the same, and nothing else is like another."""
+    return 1.0 if {i, j} == {0, 1} else 0.0
+
+
+def test_what_was_said_already_comes_later() -> None:
+    found = hits(x=10, y=9, z=7, w=0)
+    assert order(diversified(found, alike, 0.5, 4)) == "x z w y"
+    assert order(diversified(found, alike, 0.5, 2)) == "x z"
+    assert order(diversified(found, alike, 0.1, 4)) == "x y z w"
+
+
+@given(lists, st.floats(0, 1), st.integers(1, 9))
+def test_scores_fall_and_say_how_they_came_about(a: dict[str, int], strength: float, k: int) -> None:
+    chosen = diversified(hits(**a), lambda i, j: 1 / (1 + abs(i - j)), strength, k)
+    assert len(chosen) == min(k, len(a))
+    assert all(one.score >= other.score - 1e-9 for one, other in zip(chosen, chosen[1:], strict=False))
+    for hit in chosen:
+        assert hit.score == pytest.approx(hit.parts["relevance"].share + hit.parts["likeness"].share)
+
+
+@given(lists, st.integers(1, 9))
+def test_no_strength_changes_nothing(a: dict[str, int], k: int) -> None:
+    assert order(diversified(hits(**a), lambda i, j: 1.0, 0.0, k)) == order(hits(**a)[:k])
+
+
+def test_a_document_counts_by_its_best_passage() -> None:
+    first, second, third = hits(x=3, y=2, z=1)
+    found = one_a_document([first, second._replace(id="x", start=5), third])
+    assert [(hit.id, hit.start, hit.rank) for hit in found] == [("x", 0, 1), ("z", 0, 2)]
