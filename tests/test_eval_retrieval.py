@@ -18,7 +18,8 @@ from ragcli.evaluate.measures import DEFAULT_MEASURES, depth, parse_measure, par
 from ragcli.evaluate.notes import Listener
 from ragcli.evaluate.retrieval import Ranked, rank_queries
 from ragcli.filters import Filter
-from ragcli.store import Hit, Store
+from ragcli.search import Searcher
+from ragcli.store import Hit, Store, Words
 from tests.elastic.server import Server
 from tests.support import Run, assert_two_lines, run_process, write_lines
 
@@ -354,22 +355,22 @@ class Moody:
 
     facts = None
 
-    def search(self, query: str, k: int, filters: Sequence[Filter] = (), light: str = "") -> list[Hit]:
-        if "zebra" in query:
+    def search(self, words: Sequence[Words], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
+        if "zebra" in words[0].text:
             raise UnreachableError("no answer", "Start it.")
         return [Hit(1, "fox", "", "a fox", 1.0, 0, 5, {})]
 
 
 def test_a_failing_query_stops_all_or_is_counted() -> None:
-    store, notes = cast(Store, Moody()), list[str]()
+    searcher, notes = Searcher(cast(Store, Moody())), list[str]()
     queries = {"q1": "fox", "q2": "zebra"}
     with pytest.raises(UnreachableError, match="query q2: no answer"):
-        rank_queries(store, queries, 10)
-    found = rank_queries(store, queries, 10, keep_going=True, listener=Listener(note=notes.append))
+        rank_queries(searcher, queries, 10)
+    found = rank_queries(searcher, queries, 10, keep_going=True, listener=Listener(note=notes.append))
     assert found == Ranked({"q1": {"fox": 1.0}}, {"q2": "no answer"})
     assert notes == ["1 query failed: q2; they count as 0"]
     with pytest.raises(UnreachableError, match="every query failed"):
-        rank_queries(store, {"q2": "zebra"}, 10, keep_going=True)
+        rank_queries(searcher, {"q2": "zebra"}, 10, keep_going=True)
 
 
 def test_an_empty_query_fails_for_itself(ragcli: Run, collection: Path) -> None:

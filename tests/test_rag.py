@@ -13,7 +13,8 @@ from ragcli.filters import Filter
 from ragcli.generate import Logits, Options
 from ragcli.indexing import IndexOptions, Watcher, index_files
 from ragcli.sampling import Sampling
-from ragcli.store import Place, Store, open_store
+from ragcli.search import Searcher
+from ragcli.store import Place, open_store
 
 FILMS = [
     {"id": "i1", "title": "Inception (2010)", "text": "Dreams within dreams. It dazzles.", "rating": 9},
@@ -55,13 +56,13 @@ class Parrot:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def searcher(tmp_path: Path) -> Iterator[Searcher]:
     path = tmp_path / "films.jsonl"
     path.write_text("\n".join(json.dumps(film) for film in FILMS))
     place = Place("local", "films", tmp_path)
     index_files([path], place, IndexOptions(), Watcher())
     with open_store(place) as opened:
-        yield opened
+        yield Searcher(opened)
 
 
 def job(new_tokens: int = 60, filters: Sequence[Filter] = (), min_score: float = 0.0) -> rag.Job:
@@ -73,9 +74,9 @@ def no_engine() -> Parrot:
     raise AssertionError("a model was opened without need")
 
 
-def test_an_answer_comes_with_the_passages_it_was_built_on(store: Store) -> None:
+def test_an_answer_comes_with_the_passages_it_was_built_on(searcher: Searcher) -> None:
     parrot, pieces = Parrot(" It dazzles."), list[str]()
-    answer = rag.ask(store, lambda: parrot, "Which dreams?", job(), pieces.append)
+    answer = rag.ask(searcher, lambda: parrot, "Which dreams?", job(), pieces.append)
     assert parrot.heard == "[1] Inception (2010)\nDreams within dreams. It dazzles.\n\nQuestion: Which dreams?\nAnswer:"
     assert answer.answer == "It dazzles." == "".join(pieces).strip()
     assert [(source.n, source.id, source.start, source.end) for source in answer.sources] == [(1, "i1", 0, 33)]
@@ -85,65 +86,65 @@ def test_an_answer_comes_with_the_passages_it_was_built_on(store: Store) -> None
 
 
 @pytest.mark.parametrize("more", ["\n\n[2] Another", "\nQuestion: And now?"])
-def test_an_answer_ends_where_the_model_begins_another(store: Store, more: str) -> None:
-    assert rag.ask(store, lambda: Parrot(" Yes." + more), "dreams", job()).answer == "Yes."
+def test_an_answer_ends_where_the_model_begins_another(searcher: Searcher, more: str) -> None:
+    assert rag.ask(searcher, lambda: Parrot(" Yes." + more), "dreams", job()).answer == "Yes."
 
 
-def test_below_the_least_score_no_model_is_opened(store: Store) -> None:
-    answer = rag.ask(store, no_engine, "dreams", job(min_score=99.0))
+def test_below_the_least_score_no_model_is_opened(searcher: Searcher) -> None:
+    answer = rag.ask(searcher, no_engine, "dreams", job(min_score=99.0))
     assert answer.abstained
     assert answer.answer == ""
     assert [source.id for source in answer.sources] == ["i1"]
 
 
-def test_only_passages_of_the_least_score_are_read(store: Store) -> None:
-    scores = [hit.score for hit in rag.retrieve(store, "dreams cold pill", job())]
+def test_only_passages_of_the_least_score_are_read(searcher: Searcher) -> None:
+    scores = [hit.score for hit in rag.retrieve(searcher, "dreams cold pill", job())]
     parrot = Parrot(" x")
-    rag.ask(store, lambda: parrot, "dreams cold pill", job(min_score=scores[0]))
+    rag.ask(searcher, lambda: parrot, "dreams cold pill", job(min_score=scores[0]))
     assert parrot.heard.count("[") == scores.count(scores[0])
 
 
-def test_a_question_that_nothing_matches_opens_no_model(store: Store) -> None:
+def test_a_question_that_nothing_matches_opens_no_model(searcher: Searcher) -> None:
     with pytest.raises(NothingFoundError):
-        rag.ask(store, no_engine, "zebra", job())
+        rag.ask(searcher, no_engine, "zebra", job())
 
 
-def test_what_does_not_fit_is_dropped_and_named_and_the_question_is_whole(store: Store) -> None:
+def test_what_does_not_fit_is_dropped_and_named_and_the_question_is_whole(searcher: Searcher) -> None:
     room = len("[1] Inception (2010)\nDreams within dreams.\n\nQuestion: Dreams?\nAnswer:")
     parrot = Parrot(" x", context=room + 10)
-    answer = rag.ask(store, lambda: parrot, "Dreams?", job(new_tokens=10))
+    answer = rag.ask(searcher, lambda: parrot, "Dreams?", job(new_tokens=10))
     assert parrot.heard == "[1] Inception (2010)\nDreams within dreams.\n\nQuestion: Dreams?\nAnswer:"
     assert [(span.id, span.start, span.end) for span in answer.dropped] == [("i1", len("Dreams within dreams."), 33)]
 
 
-def test_a_question_longer_than_the_context_is_an_error(store: Store) -> None:
+def test_a_question_longer_than_the_context_is_an_error(searcher: Searcher) -> None:
     with pytest.raises(UsageError, match="the model has room for 5"):
-        rag.ask(store, lambda: Parrot("x", context=15), "What about dreams?", job(new_tokens=10))
+        rag.ask(searcher, lambda: Parrot("x", context=15), "What about dreams?", job(new_tokens=10))
 
 
-def test_filters_narrow_what_is_read(store: Store) -> None:
-    answer = rag.ask(store, lambda: Parrot(" x"), "dreams cold pill", job(filters=[Filter("rating", "<", "8")]))
+def test_filters_narrow_what_is_read(searcher: Searcher) -> None:
+    answer = rag.ask(searcher, lambda: Parrot(" x"), "dreams cold pill", job(filters=[Filter("rating", "<", "8")]))
     assert [source.id for source in answer.sources] == ["i2"]
 
 
-def test_a_review_is_built_on_the_films_reviews_only(store: Store) -> None:
+def test_a_review_is_built_on_the_films_reviews_only(searcher: Searcher) -> None:
     parrot = Parrot(" A dream.")
-    answer = rag.review(store, lambda: parrot, "inception", job())
+    answer = rag.review(searcher, lambda: parrot, "inception", job())
     assert parrot.heard.endswith("A new review of Inception (2010):")
     assert answer.question == "Inception (2010)"
     assert answer.answer == "A dream."
     assert [source.id for source in answer.sources] == ["i1", "i2"]
 
 
-def test_a_film_that_is_not_there_is_suggested(store: Store) -> None:
+def test_a_film_that_is_not_there_is_suggested(searcher: Searcher) -> None:
     with pytest.raises(NothingFoundError) as caught:
-        rag.review(store, no_engine, "Inside deception", job())
+        rag.review(searcher, no_engine, "Inside deception", job())
     assert "inception (2010)" in caught.value.hint
 
 
-def test_the_prompt_can_be_seen_without_an_answer(store: Store) -> None:
+def test_the_prompt_can_be_seen_without_an_answer(searcher: Searcher) -> None:
     parrot = Parrot("never said")
-    prompt = rag.review_prompt(store, lambda: parrot, "The Matrix", job())
+    prompt = rag.review_prompt(searcher, lambda: parrot, "The Matrix", job())
     assert prompt.text.startswith("[1] The Matrix (1999)\nA pill")
     assert parrot.heard == ""
-    assert rag.ask_prompt(store, lambda: parrot, "dreams", job()).text.endswith("Question: dreams\nAnswer:")
+    assert rag.ask_prompt(searcher, lambda: parrot, "dreams", job()).text.endswith("Question: dreams\nAnswer:")

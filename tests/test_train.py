@@ -20,9 +20,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ragcli.errors import RagcliError
 from ragcli.generate import open_engine
-from ragcli.models import PACKAGED, find_model
+from ragcli.models import PACKAGED, find_model, trained_folder
 from ragcli.settings import data_home
 from ragcli.store import LOCAL, Place
+from ragcli.train.checkpoint import alone
 from ragcli.train.data import END
 from ragcli.train.loop import Report
 from ragcli.train.model import open_model, write_model
@@ -339,6 +340,13 @@ def test_an_output_that_is_there_is_not_overwritten(ragcli: Run, tiny: Path, tmp
     assert_two_lines(ragcli("train", write(tmp_path), *options(tiny)), 2, "no name", "--output")
     result = ragcli("train", write(tmp_path), "--output", "x", "--resume", *options(tiny))
     assert_two_lines(result, 2, "no training to resume")
+
+
+def test_two_trainings_do_not_write_one_model(ragcli: Run, tiny: Path, texts: Path) -> None:
+    with alone(trained_folder("film")):
+        assert_two_lines(ragcli("train", texts, "--output", "film", *options(tiny)), 1, "another training", "--output")
+    assert ragcli("train", texts, "--output", "film", *options(tiny)).code == 0
+    assert sorted(path.name for path in (data_home() / "models").iterdir()) == ["film"]
 
 
 def test_texts_shorter_than_the_context_and_no_validation(ragcli: Run, tiny: Path, tmp_path: Path) -> None:

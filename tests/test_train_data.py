@@ -15,6 +15,7 @@ from ragcli.filters import Filter
 from ragcli.generate import Options, open_engine
 from ragcli.models import find_model
 from ragcli.rag import Job, ask_prompt
+from ragcli.search import Searcher
 from ragcli.settings import data_home
 from ragcli.store import LOCAL, Place, open_store
 from ragcli.train.data import END, Text, read_texts, split_texts
@@ -165,7 +166,7 @@ def animals(ragcli: Run, tmp_path: Path) -> Iterator[Any]:
     lines = [{"id": f"d{n}", "title": f"House {n}", "text": sentences(n)} for n in range(8)]
     assert ragcli("index", write_lines(tmp_path / "documents.jsonl", *lines)).code == 0
     with open_store(Place(LOCAL, "knowledge_base", data_home())) as store:
-        yield store
+        yield Searcher(store)
 
 
 def test_a_question_is_put_as_ask_puts_it(animals: Any, tiny: Path) -> None:

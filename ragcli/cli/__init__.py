@@ -19,7 +19,7 @@ _EXIT_CODES = (
 
 _EXTRAS = {
     **dict.fromkeys(("ir_measures", "pytrec_eval", "scipy", "rapidfuzz"), "eval"),
-    **dict.fromkeys(("torch", "transformers", "safetensors", "matplotlib"), "torch"),
+    **dict.fromkeys(("torch", "transformers", "safetensors", "filelock", "matplotlib"), "torch"),
 }
 
 app = typer.Typer(

@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -80,6 +82,23 @@ def save(
 def _gain(progress: Progress) -> dict[str, float | None]:
     found = [point.held for point in progress.curve if point.held is not None]
     return {"before": found[0], "after": found[-1]} if found else {"before": None, "after": None}
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other trainings out of a folder. Raises RagcliError where one is at work there."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    place = folder.with_name(f".{folder.name}.lock")
+    lock = FileLock(place, blocking=False)
+    try:
+        lock.acquire()
+    except Timeout as e:
+        raise RagcliError(f"another training is writing {folder}", "Wait for its end, or name another --output.") from e
+    try:
+        yield
+    finally:
+        place.unlink(missing_ok=True)
+        lock.release()
 
 
 def claim(folder: Path) -> None:

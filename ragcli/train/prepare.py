@@ -13,7 +13,8 @@ from ragcli import __version__
 from ragcli.errors import RagcliError, UsageError
 from ragcli.evaluate.report import describe_file, machine
 from ragcli.models import ModelFolder, weight_files
-from ragcli.store import Place, Store
+from ragcli.search import Searcher
+from ragcli.store import Place
 from ragcli.train.data import Split, Text, read_texts, split_texts
 from ragcli.train.model import Trainee, bits_per_byte, device, grow, new_model, open_model
 from ragcli.train.packing import Packed, pack, token_bytes
@@ -67,10 +68,10 @@ def prepare(plan: Plan, folder: ModelFolder | None, passages: Passages, note: Ca
     split = split_texts(texts, plan.val_split, plan.seed)
     trainee = _trainee(plan, folder, split)
     context = _context(plan, trainee)
-    with _passages(plan, passages, texts) as store:
+    with _passages(plan, passages, texts) as searcher:
 
         def packed(chosen: Sequence[Text]) -> Packed:
-            return _pack(chosen, trainee, context, store)
+            return _pack(chosen, trainee, context, searcher)
 
         unextended = None
         if plan.extend:
@@ -103,15 +104,15 @@ def _context(plan: Plan, trainee: Trainee) -> int:
 
 
 @contextmanager
-def _passages(plan: Plan, passages: Passages, texts: Sequence[Text]) -> Iterator[Store | None]:
+def _passages(plan: Plan, passages: Passages, texts: Sequence[Text]) -> Iterator[Searcher | None]:
     if all(text.question is None for text in texts):
         yield None
         return
-    with open_passages(plan.files, passages.place, passages.named) as store:
-        yield store
+    with open_passages(plan.files, passages.place, passages.named) as searcher:
+        yield searcher
 
 
-def _pack(texts: Sequence[Text], trainee: Trainee, context: int, store: Store | None) -> Packed:
+def _pack(texts: Sequence[Text], trainee: Trainee, context: int, searcher: Searcher | None) -> Packed:
     def count(text: str) -> int:
         return len(trainee.tokenizer.encode(text).ids)
 
@@ -120,7 +121,7 @@ def _pack(texts: Sequence[Text], trainee: Trainee, context: int, store: Store | 
         trainee.tokenizer,
         trainee.end,
         context,
-        lambda text: prompt_for(store, text, context, count) if store else None,
+        lambda text: prompt_for(searcher, text, context, count) if searcher else None,
     )
 
 

@@ -11,7 +11,7 @@ from ragcli.generate import Options
 from ragcli.indexing import IndexOptions, Watcher, index_files
 from ragcli.prompt import build_prompt, question_ending
 from ragcli.rag import Job
-from ragcli.search import search
+from ragcli.search import Searcher
 from ragcli.store import LOCAL, Hit, Place, Store, open_store
 from ragcli.train.data import Text
 
@@ -19,7 +19,7 @@ _JOB = Job(Options())  # as `ask` answers by default
 
 
 @contextmanager
-def open_passages(files: Iterable[Path], place: Place, named: bool) -> Iterator[Store]:
+def open_passages(files: Iterable[Path], place: Place, named: bool) -> Iterator[Searcher]:
     """Open the index to take passages from: the documents beside the files, for the occasion, unless one was named.
 
     Raises IndexMismatchError for an index that is not there.
@@ -27,25 +27,25 @@ def open_passages(files: Iterable[Path], place: Place, named: bool) -> Iterator[
     beside = () if named else dict.fromkeys(find_corpus(file.parent) for file in files)
     if not any(beside):
         with open_store(place) as store:
-            yield store
+            yield Searcher(store)
         return
     with TemporaryDirectory(prefix="ragcli-") as home:
         own = Place(LOCAL, "passages", Path(home))
         for corpus in filter(None, beside):
             index_files([corpus], own, IndexOptions(field_names(corpus)), Watcher())
         with open_store(own) as store:
-            yield store
+            yield Searcher(store)
 
 
-def prompt_for(store: Store, text: Text, context: int, count: Callable[[str], int]) -> str | None:
+def prompt_for(searcher: Searcher, text: Text, context: int, count: Callable[[str], int]) -> str | None:
     """Return the prompt that `ask` would build, with the answer's passage in it; None where it has no room for that.
 
     The passages are those that the search finds; where the right one is not among them it takes the last one's place.
     """
     if text.question is None:
         raise RagcliError(f"{text.id} is no question", "Only questions have a prompt.")
-    found = search(store, text.question, _JOB.k)
-    gold = next((hit for hit in found if _is_gold(hit, text)), None) or _find_gold(store, text)
+    found = searcher.search(text.question, _JOB.k)
+    gold = next((hit for hit in found if _is_gold(hit, text)), None) or _find_gold(searcher.store, text)
     if gold is None:
         return None
     hits = found if gold in found else [*found[: _JOB.k - 1], gold]

@@ -9,7 +9,7 @@ import orjson
 import torch
 
 from ragcli.models import ModelFolder
-from ragcli.train.checkpoint import claim, read_saved
+from ragcli.train.checkpoint import alone, claim, read_saved
 from ragcli.train.loop import Report, batch, length, train
 from ragcli.train.model import as_tensors, autocast, device, loss_sum
 from ragcli.train.packing import NOT_LEARNT
@@ -79,8 +79,22 @@ def run(
 ) -> Summary:
     """Train a model into the folder `output`, from the beginning or, with `resume`, from its last checkpoint.
 
-    Raises UsageError for an output that is there, and for a training that began with other data or settings.
+    Raises UsageError for an output that is there, and for a training that began with other data or settings,
+    RagcliError where another training writes it.
     """
+    with alone(output):
+        return _run(plan, folder, passages, output, resume, command, listener)
+
+
+def _run(
+    plan: Plan,
+    folder: ModelFolder | None,
+    passages: Passages,
+    output: Path,
+    resume: bool,
+    command: str,
+    listener: Listener,
+) -> Summary:
     saved = read_saved(output) if resume else None
     if not resume:
         claim(output)
