@@ -140,6 +140,17 @@ def match_spans(query: str, text: str, language: str) -> Iterator[tuple[int, int
             yield start, end
 
 
+def words_in(text: str) -> Iterator[str]:
+    """Yield the words of a text in small letters, of a CJK run its bigrams; no English function words."""
+    folded = (unicodedata.normalize("NFKC", text[start:end]).lower() for start, end in _words(text))
+    return (word for word in folded if word not in STOP_WORDS)
+
+
+def word_stems(text: str, language: str) -> frozenset[str]:
+    """Return the stems of a text's words, by which two texts can be compared; no English function words."""
+    return frozenset(_key(word, language) for word in words_in(text))
+
+
 def _words(text: str) -> Iterator[tuple[int, int]]:
     """Yield the spans of words; of a CJK run, those of its bigrams."""
     for word in _WORD.finditer(text):

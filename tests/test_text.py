@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragcli.text import cjk_bigrams, detect_language, match_spans, sentence_spans, split_words
+from ragcli.text import (
+    cjk_bigrams,
+    detect_language,
+    match_spans,
+    sentence_spans,
+    split_words,
+    word_stems,
+    words_in,
+)
 
 
 @pytest.mark.parametrize(
@@ -106,3 +114,12 @@ def test_matches_are_found_by_stem_and_by_bigram(query: str, text: str, language
 def test_a_query_is_split_into_what_it_is_about_and_function_words(query: str, about: str, light: str) -> None:
     found = split_words(query)
     assert (" ".join(found[0].split()), found[1]) == (about, light)
+
+
+def test_words_of_a_text_are_its_words_and_bigrams() -> None:
+    assert list(words_in("The Lists of 列表推导 and ＡＢＣ")) == ["lists", "列表", "表推", "推导", "abc"]
+
+
+def test_stems_compare_texts() -> None:
+    assert word_stems("Running lists", "en") == word_stems("a list runs", "en") == {"run", "list"}
+    assert word_stems("Läuft", "de") == {"läuft"}
