@@ -95,7 +95,8 @@ def print_hits(hits: Sequence["Hit"], query: str, language: str, as_json: bool, 
 
 
 def _part(name: str, part: "Part") -> str:
-    return f"{part.share:.2f} {name} {part.score:.2f} #{part.rank}"
+    where = "not found" if part.rank is None else f"{part.score:.2f} #{part.rank}"
+    return f"{part.share:.2f} {name} {where}"
 
 
 def _document(hit: "Hit") -> "Text":

@@ -64,10 +64,10 @@ class Words(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Say what a ranked list gave to a hit: its place and score there, and its share of the hit's score."""
+    """Say what a ranked list gave to a hit: its place and score there, if it has any, and its share of the sum."""
 
-    rank: int
-    score: float
+    rank: int | None
+    score: float | None
     share: float
 
 

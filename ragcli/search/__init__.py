@@ -23,7 +23,7 @@ Mode = Literal["keyword", "semantic", "hybrid"]
 Note = Callable[[str], None]
 
 LIGHT = 0.3  # what a function word weighs; on development sets better than none and than all
-_DEPTH = 200  # hits of each half that are fused
+_DEPTH = 100  # hits of each half that are fused
 _PASSAGES_A_DOCUMENT = 5  # that are looked at where documents are wanted
 
 
@@ -36,8 +36,8 @@ class Ranking(NamedTuple):
     """
 
     mode: Mode | None = None
-    fusion: Fusion = "min-max"
-    weight: float = 0.5
+    fusion: Fusion = "max"
+    weight: float = 0.6
     rerank: str | None = None
     candidates: int = 50
     diversity: float = 0.0
@@ -155,7 +155,7 @@ class Searcher:
         if len(lists) == 1:
             return next(iter(lists.values()))
         weight = self._ranking.weight
-        return fuse(lists, {"keyword": 1 - weight, "semantic": weight}, self._ranking.fusion)[:k]
+        return fuse(lists, {"keyword": 1 - weight, "semantic": weight}, self._ranking.fusion, depth)[:k]
 
     def _chosen(self, hits: Sequence[Hit], k: int) -> list[Hit]:
         if self._ranking.diversity and hits:

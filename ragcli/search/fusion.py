@@ -1,30 +1,38 @@
 """Fusion of ranked lists into one: pure functions on hits, the same for both stores."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from statistics import pstdev
 from typing import Literal
 
 from ragcli.store import Hit, Part
 
-Fusion = Literal["min-max", "rrf", "z-score"]
+Fusion = Literal["max", "min-max", "rrf", "z-score"]
 
 _RRF_CONSTANT = 60
 
 
-def fuse(lists: Mapping[str, Sequence[Hit]], weights: Mapping[str, float], kind: Fusion) -> list[Hit]:
+def fuse(lists: Mapping[str, Sequence[Hit]], weights: Mapping[str, float], kind: Fusion, depth: int) -> list[Hit]:
     """Rank the hits of several lists, each best first, by the weighted sum of their scaled scores.
 
-    What a list lacks gets nothing from it. Each hit says what it got from which list. Ties are ordered by id and start.
+    What a list lacks counts as its last hit where the list was cut at `depth`, else as nothing. Each hit says what it
+    got from which list. Ties are ordered by id and start.
     """
-    shares: dict[tuple[str, int], tuple[Hit, dict[str, Part]]] = {}
-    for name, hits in lists.items():
-        scaled = _SCALES[kind]([hit.score for hit in hits])
-        for rank, (hit, share) in enumerate(zip(hits, scaled, strict=True), 1):
-            _, parts = shares.setdefault((hit.id, hit.start), (hit, {}))
-            parts[name] = Part(rank, hit.score, weights[name] * share)
+    places = {name: {(hit.id, hit.start): place for place, hit in enumerate(hits)} for name, hits in lists.items()}
+    shares = {name: _SCALES[kind]([hit.score for hit in hits]) for name, hits in lists.items()}
+    lacking = {name: shares[name][-1] if 0 < depth <= len(hits) else 0.0 for name, hits in lists.items()}
+
+    def parts(hit: Hit) -> Iterator[tuple[str, Part]]:
+        for name, hits in lists.items():
+            place = places[name].get((hit.id, hit.start))
+            if place is not None:
+                yield name, Part(place + 1, hits[place].score, weights[name] * shares[name][place])
+            elif lacking[name]:
+                yield name, Part(None, None, weights[name] * lacking[name])
+
+    every = {(hit.id, hit.start): hit for hits in lists.values() for hit in hits}
+    made = [(hit, dict(parts(hit))) for hit in every.values()]
     return ranked(
-        hit._replace(score=sum(part.share for part in parts.values()), parts=parts | hit.parts)
-        for hit, parts in shares.values()
+        hit._replace(score=sum(part.share for part in new.values()), parts={**hit.parts, **new}) for hit, new in made
     )
 
 
@@ -32,6 +40,16 @@ def ranked(hits: Iterable[Hit]) -> list[Hit]:
     """Order hits by score, ties by id and start, and number them."""
     in_order = sorted(hits, key=lambda hit: (-hit.score, hit.id, hit.start))
     return [hit._replace(rank=rank) for rank, hit in enumerate(in_order, 1)]
+
+
+def by_maximum(scores: Sequence[float]) -> list[float]:
+    """Divide scores by the highest; what is below 0 is 0.
+
+    So the least that BM25 and a cosine of texts can be stays 0, however deep a list goes. Source: Bruch et al. 2023, An
+    Analysis of Fusion Functions for Hybrid Retrieval, there "theoretical min-max".
+    """
+    high = max(scores, default=0.0)
+    return [max(score, 0.0) / high if high > 0 else 0.0 for score in scores]
 
 
 def min_max(scores: Sequence[float]) -> list[float]:
@@ -56,6 +74,7 @@ def reciprocal_rank(scores: Sequence[float]) -> list[float]:
 
 
 _SCALES: Mapping[Fusion, Callable[[Sequence[float]], list[float]]] = {
+    "max": by_maximum,
     "min-max": min_max,
     "rrf": reciprocal_rank,
     "z-score": z_score,

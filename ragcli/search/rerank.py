@@ -41,7 +41,7 @@ def reranked(hits: Sequence[Hit], reranker: Reranker, query: str, candidates: in
     again = [hit._replace(score=score) for hit, score in zip(best, scores, strict=True)]
     again.sort(key=lambda hit: (-hit.score, hit.id, hit.start))
     weights = {"first": 1 - reranker.weight, "rerank": reranker.weight}
-    ordered = fuse({"first": best, "rerank": again}, weights, "min-max")
+    ordered = fuse({"first": best, "rerank": again}, weights, "min-max", 0)
     return ordered + [hit._replace(rank=rank) for rank, hit in enumerate(rest, len(best) + 1)]
 
 

@@ -11,25 +11,25 @@ from ragcli.text import words_in
 if TYPE_CHECKING:
     from ragcli.store import Vector
 
-_WORDS = 40  # of a text that are searched for
+_WORDS = 50  # of a text that are searched for
 _READ = 100_000  # characters of a text that are looked at
 
 
 def telling_words(store: Store, text: str) -> list[Words]:
     """Return the words that tell a text from others, by tf-idf in the index, weighted by how often they come.
 
-    Words that no passage of the index has, and words that half of them have, tell nothing.
+    Words that no passage of the index has, and those that more than half of them have, tell nothing.
     """
     counts = Counter(words_in(text[:_READ]))
     words = list(counts)
     passages = store.counts().passages
     found = {
-        word: (1 + log(counts[word])) * log(passages / frequency)
+        word: counts[word] * log(passages / frequency)
         for word, frequency in zip(words, store.frequencies(words), strict=True)
         if 0 < frequency <= max(passages / 2, 1)
     }
     best = sorted(found, key=lambda word: (-found[word], word))[:_WORDS]
-    return [Words(word, 1 + log(counts[word])) for word in best]
+    return [Words(word, counts[word]) for word in best]
 
 
 def middle(vectors: Sequence["Vector"]) -> "Vector":
