@@ -43,13 +43,14 @@ def ranked(hits: Iterable[Hit]) -> list[Hit]:
 
 
 def by_maximum(scores: Sequence[float]) -> list[float]:
-    """Divide scores by the highest; what is below 0 is 0.
+    """Divide scores by the highest, or where none is above 0 by the size of the lowest.
 
-    So the least that BM25 and a cosine of texts can be stays 0, however deep a list goes. Source: Bruch et al. 2023, An
-    Analysis of Fusion Functions for Hybrid Retrieval, there "theoretical min-max".
+    The least that BM25, and in practice a cosine, can be stays 0, however deep a list goes. Source: Bruch et al. 2023,
+    An Analysis of Fusion Functions for Hybrid Retrieval, there "theoretical min-max".
     """
-    high = max(scores, default=0.0)
-    return [max(score, 0.0) / high if high > 0 else 0.0 for score in scores]
+    high, low = max(scores, default=0.0), min(scores, default=0.0)
+    size = high if high > 0 else -low or 1.0
+    return [score / size for score in scores]
 
 
 def min_max(scores: Sequence[float]) -> list[float]:
