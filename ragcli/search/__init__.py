@@ -11,10 +11,11 @@ from ragcli.errors import IndexMismatchError, NothingFoundError, UsageError
 from ragcli.filters import Filter
 from ragcli.search.diversity import Similarity, diversified, one_a_document
 from ragcli.search.fusion import Fusion, fuse
+from ragcli.search.query import weighted_words
 from ragcli.search.rerank import Reranker, open_reranker, reranked
 from ragcli.search.similar import middle, telling_words
 from ragcli.store import EncoderFacts, Hit, Store, Words, vector_key
-from ragcli.text import split_words, word_stems
+from ragcli.text import word_stems
 
 if TYPE_CHECKING:
     from ragcli.store import Vector
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 Mode = Literal["keyword", "semantic", "hybrid"]
 Note = Callable[[str], None]
 
-LIGHT = 0.3  # what a function word weighs; on development sets better than none and than all
 _DEPTH = 100  # hits of each half that are fused
 _PASSAGES_A_DOCUMENT = 5  # that are looked at where documents are wanted
 
@@ -173,9 +173,7 @@ class Searcher:
         return lambda i, j: len(stems[i] & stems[j]) / max(len(stems[i] | stems[j]), 1)
 
     def _words(self, query: str) -> list[Words]:
-        english = self.store.facts is not None and self.store.facts.language == "en"
-        about, light = split_words(query) if english else (query, "")
-        return [Words(about), *([Words(light, LIGHT, required=False)] if light else [])]
+        return weighted_words(query, self.store.facts.language if self.store.facts else "")
 
 
 def search(
