@@ -160,6 +160,9 @@ class Store(Protocol):
     def vectors(self, keys: Sequence[int]) -> "dict[int, Vector]":
         """Return those vectors that the store knows, by vector_key; also those of a run that was killed."""
 
+    def sample(self, n: int) -> "Vector":
+        """Return vectors (up to n, dimension) of passages from all over the index, always the same ones."""
+
     def passages(self, doc_id: str) -> list[Hit]:
         """Return a document's passages in their order, with score 0; none for an unknown document."""
 

@@ -8,12 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragcli.search.diversity import diversified, one_a_document
-from ragcli.search.fusion import Fusion, fuse
+from ragcli.search.fusion import Fusion, Ranked, fuse
 from ragcli.store import Hit
 
-KINDS: list[Fusion] = ["max", "min-max", "rrf", "z-score"]
+KINDS: list[Fusion] = ["scaled", "min-max", "rrf", "z-score"]
 DEEP = 100
-EVEN = {"a": 0.5, "b": 0.5}
+
+
+def even(a: Sequence[Hit], b: Sequence[Hit]) -> dict[str, Ranked]:
+    return {"a": Ranked(a, 0.5), "b": Ranked(b, 0.5)}
+
 
 kinds = st.sampled_from(KINDS)
 lists = st.dictionaries(st.text("abcdefgh", min_size=1, max_size=2), st.integers(-50, 50), max_size=8)
@@ -30,47 +34,51 @@ def order(found: Sequence[Hit]) -> str:
 
 
 def test_min_max_adds_what_each_list_gives() -> None:
-    fused = fuse({"a": hits(x=10, y=6, z=2), "b": hits(y=0.9, x=0.5, w=0.1)}, EVEN, "min-max", DEEP)
+    fused = fuse(even(hits(x=10, y=6, z=2), hits(y=0.9, x=0.5, w=0.1)), "min-max", DEEP)
     assert {hit.id: hit.score for hit in fused} == pytest.approx({"x": 0.75, "y": 0.75, "z": 0.0, "w": 0.0})
     assert order(fused) == "x y w z"  # ties by id
     assert fused[0].parts["a"] == (1, 10, 0.5)
     assert fused[0].parts["b"] == (2, 0.5, 0.25)
 
 
-def test_max_keeps_what_is_nothing_at_nothing_however_deep_a_list_goes() -> None:
-    lists = {"a": hits(x=10, y=5), "b": hits(y=0.8, x=0.2, w=-0.1)}
-    fused = fuse(lists, EVEN, "max", DEEP)
+def test_scaled_keeps_what_is_nothing_at_nothing_however_deep_a_list_goes() -> None:
+    fused = fuse(even(hits(x=10, y=5), hits(y=0.8, x=0.2, w=-0.1)), "scaled", DEEP)
     assert {hit.id: hit.score for hit in fused} == pytest.approx({"y": 0.75, "x": 0.625, "w": -0.0625})
 
 
+def test_a_floor_is_what_says_nothing() -> None:
+    lists = {"a": Ranked(hits(x=0.95, y=0.9, z=0.8), 1, floor=0.85)}
+    assert [hit.score for hit in fuse(lists, "scaled", DEEP)] == pytest.approx([1, 0.5, -0.5])
+
+
 def test_what_a_cut_list_lacks_counts_as_its_last_hit() -> None:
-    fused = fuse({"a": hits(x=10, y=5), "b": hits(w=0.8, x=0.2)}, EVEN, "max", depth=2)
+    fused = fuse(even(hits(x=10, y=5), hits(w=0.8, x=0.2)), "scaled", depth=2)
     assert {hit.id: hit.score for hit in fused} == pytest.approx({"x": 0.625, "w": 0.75, "y": 0.375})
     assert fused[0].parts["a"] == (None, None, 0.25)
 
 
 def test_reciprocal_rank_looks_at_places_only() -> None:
-    fused = fuse({"a": hits(x=10, y=6), "b": hits(y=0.9)}, {"a": 1, "b": 1}, "rrf", DEEP)
+    fused = fuse({"a": Ranked(hits(x=10, y=6), 1), "b": Ranked(hits(y=0.9), 1)}, "rrf", DEEP)
     assert {hit.id: hit.score for hit in fused} == pytest.approx({"x": 1 / 61, "y": 1 / 62 + 1 / 61})
 
 
 def test_z_score_measures_in_standard_deviations() -> None:
-    fused = fuse({"a": hits(x=4, y=2, z=0)}, {"a": 1}, "z-score", DEEP)
+    fused = fuse({"a": Ranked(hits(x=4, y=2, z=0), 1)}, "z-score", DEEP)
     assert [hit.score for hit in fused] == pytest.approx([4 / (8 / 3) ** 0.5, 2 / (8 / 3) ** 0.5, 0])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_hit_and_equal_hits_count_fully(kind: Fusion) -> None:
-    assert fuse({"a": hits(x=3)}, {"a": 1}, kind, DEEP)[0].score > 0
-    assert order(fuse({"a": hits(x=3, y=3), "b": []}, EVEN, kind, DEEP)) == "x y"
-    assert fuse({"a": [], "b": []}, EVEN, kind, DEEP) == []
+    assert fuse({"a": Ranked(hits(x=3), 1)}, kind, DEEP)[0].score > 0
+    assert order(fuse(even(hits(x=3, y=3), []), kind, DEEP)) == "x y"
+    assert fuse(even([], []), kind, DEEP) == []
 
 
 @given(lists, lists, kinds, st.floats(0, 1))
 def test_a_score_is_the_sum_of_its_parts_and_all_hits_are_there_once(
     a: dict[str, int], b: dict[str, int], kind: Fusion, weight: float
 ) -> None:
-    fused = fuse({"a": hits(**a), "b": hits(**b)}, {"a": 1 - weight, "b": weight}, kind, DEEP)
+    fused = fuse({"a": Ranked(hits(**a), 1 - weight), "b": Ranked(hits(**b), weight)}, kind, DEEP)
     assert sorted(hit.id for hit in fused) == sorted(a.keys() | b.keys())
     assert [hit.rank for hit in fused] == list(range(1, len(fused) + 1))
     for hit in fused:
@@ -85,16 +93,16 @@ def test_no_list_is_heard_more_for_its_larger_numbers(
     a: dict[str, int], b: dict[str, int], kind: Fusion, factor: int, shift: int
 ) -> None:
     """BM25 differs between the stores by a factor; the order must not."""
-    shift = 0 if kind == "max" else shift  # BM25 and cosines have a 0 of their own
+    shift = 0 if kind == "scaled" else shift  # BM25 and cosines have a 0 of their own
     larger = {doc_id: factor * score + shift for doc_id, score in b.items()}
-    before = fuse({"a": hits(**a), "b": hits(**b)}, EVEN, kind, DEEP)
-    after = fuse({"a": hits(**a), "b": hits(**larger)}, EVEN, kind, DEEP)
+    before = fuse(even(hits(**a), hits(**b)), kind, DEEP)
+    after = fuse(even(hits(**a), hits(**larger)), kind, DEEP)
     assert {hit.id: hit.score for hit in before} == pytest.approx({hit.id: hit.score for hit in after})
 
 
 @given(lists, kinds)
 def test_a_list_alone_keeps_its_order(a: dict[str, int], kind: Fusion) -> None:
-    assert order(fuse({"a": hits(**a), "b": []}, EVEN, kind, DEEP)) == order(hits(**a))
+    assert order(fuse(even(hits(**a), []), kind, DEEP)) == order(hits(**a))
 
 
 def alike(i: int, j: int) -> float:

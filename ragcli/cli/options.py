@@ -87,7 +87,7 @@ Mode = Annotated[
 ]
 Weight = Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of meaning in a hybrid search.")]
 Fusion = Annotated[
-    Literal["max", "min-max", "rrf", "z-score"], typer.Option(help="How a hybrid search adds up scores.")
+    Literal["scaled", "min-max", "rrf", "z-score"], typer.Option(help="How a hybrid search adds up scores.")
 ]
 Rerank = Annotated[
     str | None,
@@ -164,8 +164,8 @@ class Finding:
     """Say how to rank what is found."""
 
     mode: Mode = None
-    weight: Weight = 0.6
-    fusion: Fusion = "max"
+    weight: Weight = 0.5
+    fusion: Fusion = "scaled"
     rerank: Rerank = None
     candidates: Candidates = 50
     diversity: Diversity = 0.0

@@ -10,7 +10,7 @@ from ragcli.encoding import matching_encoder
 from ragcli.errors import IndexMismatchError, NothingFoundError, UsageError
 from ragcli.filters import Filter
 from ragcli.search.diversity import Similarity, diversified, one_a_document
-from ragcli.search.fusion import Fusion, fuse
+from ragcli.search.fusion import Fusion, Ranked, fuse
 from ragcli.search.query import weighted_words
 from ragcli.search.rerank import Reranker, open_reranker, reranked
 from ragcli.search.similar import middle, telling_words
@@ -24,6 +24,7 @@ Mode = Literal["keyword", "semantic", "hybrid"]
 Note = Callable[[str], None]
 
 _DEPTH = 100  # hits of each half that are fused
+_SAMPLE = 500  # passages by which the mean cosine of unrelated texts is known
 _PASSAGES_A_DOCUMENT = 5  # that are looked at where documents are wanted
 
 
@@ -36,8 +37,8 @@ class Ranking(NamedTuple):
     """
 
     mode: Mode | None = None
-    fusion: Fusion = "max"
-    weight: float = 0.6
+    fusion: Fusion = "scaled"
+    weight: float = 0.5
     rerank: str | None = None
     candidates: int = 50
     diversity: float = 0.0
@@ -145,17 +146,30 @@ class Searcher:
         filters: Sequence[Filter],
     ) -> list[Hit]:
         """Return the k best passages by words, by a vector, or by both, as the mode says."""
-        depth = max(k, _DEPTH) if self.mode == "hybrid" else k
-        lists = {}
-        if self.mode != "semantic":
-            looked_for = words()
-            lists["keyword"] = self.store.search(looked_for, depth, filters) if looked_for else []
-        if self.mode != "keyword":
-            lists["semantic"] = self.store.nearest(vector(), depth, filters, self._ranking.looked_at)
-        if len(lists) == 1:
-            return next(iter(lists.values()))
-        weight = self._ranking.weight
-        return fuse(lists, {"keyword": 1 - weight, "semantic": weight}, self._ranking.fusion, depth)[:k]
+        if self.mode == "keyword":
+            return self._by_words(words(), k, filters)
+        meant = vector()
+        if self.mode == "semantic":
+            return self.store.nearest(meant, k, filters, self._ranking.looked_at)
+        depth, weight = max(k, _DEPTH), self._ranking.weight
+        lists = {
+            "keyword": Ranked(self._by_words(words(), depth, filters), 1 - weight),
+            "semantic": Ranked(
+                self.store.nearest(meant, depth, filters, self._ranking.looked_at), weight, self._unrelated(meant)
+            ),
+        }
+        return fuse(lists, self._ranking.fusion, depth)[:k]
+
+    def _by_words(self, words: Sequence[Words], k: int, filters: Sequence[Filter]) -> list[Hit]:
+        return self.store.search(words, k, filters) if words else []
+
+    def _unrelated(self, vector: "Vector") -> float:
+        """Return the mean cosine of a vector to the passages: what one has that has nothing to do with it."""
+        return float(self._centre @ vector)
+
+    @cached_property
+    def _centre(self) -> "Vector":
+        return self.store.sample(_SAMPLE).mean(axis=0)
 
     def _chosen(self, hits: Sequence[Hit], k: int) -> list[Hit]:
         if self._ranking.diversity and hits:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ragcli.models import DEFAULT_MODEL, find_model, model_kind
-from ragcli.search.fusion import fuse
+from ragcli.search.fusion import Ranked, fuse
 from ragcli.store import Hit
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def reranked(hits: Sequence[Hit], reranker: Reranker, query: str, candidates: in
     scores = reranker.scores(query, best)
     again = [hit._replace(score=score) for hit, score in zip(best, scores, strict=True)]
     again.sort(key=lambda hit: (-hit.score, hit.id, hit.start))
-    weights = {"first": 1 - reranker.weight, "rerank": reranker.weight}
-    ordered = fuse({"first": best, "rerank": again}, weights, "min-max", 0)
+    lists = {"first": Ranked(best, 1 - reranker.weight), "rerank": Ranked(again, reranker.weight)}
+    ordered = fuse(lists, "min-max", depth=0)
     return ordered + [hit._replace(rank=rank) for rank, hit in enumerate(rest, len(best) + 1)]
 
 
