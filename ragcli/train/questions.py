@@ -70,7 +70,7 @@ def _find_gold(store: Store, text: Text) -> Hit | None:
     """Find the passage of the document that the question names."""
     if text.doc_id is None:
         return None
-    hits = store.search("", 1000, [Filter("id", "=", text.doc_id)])
+    hits = store.search([], 1000, [Filter("id", "=", text.doc_id)])
     return next((hit for hit in hits if _is_gold(hit, text)), None)
 
 
