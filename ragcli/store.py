@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from ragcli.documents import Document, Passage
-from ragcli.errors import RagcliError, UsageError
+from ragcli.errors import IndexMismatchError, RagcliError, UsageError
 from ragcli.filters import Filter
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class IndexFacts(NamedTuple):
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Self:
         """Read the facts of an index. Raises TypeError for what is none."""
+        if not isinstance(facts, Mapping):
+            raise TypeError("the facts of an index are no object")
         encoder = facts.get("encoder")
         return cls(**{**facts, "encoder": EncoderFacts(**encoder) if encoder else None})
 
@@ -110,6 +112,24 @@ class Change(NamedTuple):
 def vector_key(title: str, text: str) -> int:
     """Return the 64-bit number by which a store knows the vector of a passage: a hash of what was encoded."""
     return int.from_bytes(hashlib.blake2b(f"{title}\n{text}".encode(), digest_size=8).digest(), "big")
+
+
+def check_vectors(vectors: "Vector | None", shape: tuple[int, ...], whose: str) -> "Vector":
+    """Return the vectors, or one alone. Raises IndexMismatchError for none or another shape, RagcliError for bad ones.
+
+    Bad are those with NaN or infinity in them, or of a length that is not 1.
+    """
+    if vectors is None or vectors.shape != shape:
+        found = "none" if vectors is None else " × ".join(map(str, vectors.shape))
+        wanted = " × ".join(map(str, shape))
+        raise IndexMismatchError(
+            f"{whose}: the index wants vectors of {wanted}, not {found}",
+            "Use the encoder that the index was made with, or build it again with --rebuild.",
+        )
+    squares = (vectors * vectors).sum(axis=-1)
+    if not (abs(squares - 1) < 1e-2).all():  # as no comparison with NaN is true
+        raise RagcliError(f"{whose}: a vector holds NaN, or is not of length 1", "Is the encoder whole? Try another.")
+    return vectors
 
 
 class Counts(NamedTuple):
@@ -184,6 +204,14 @@ class Store(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
+
+
+def no_vectors(index: str) -> RagcliError:
+    """Make the error for a question that only an index with vectors can answer."""
+    return IndexMismatchError(
+        f"index {index} has no vectors",
+        "Build it again: ragcli index FILE --encoder MODEL --rebuild, or search by words.",
+    )
 
 
 def unknown_field(field: str, index: str, known: Sequence[str]) -> RagcliError:

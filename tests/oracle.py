@@ -12,9 +12,10 @@ import snowballstemmer
 
 from ragcli.documents import Document, split_passages
 from ragcli.filters import Filter
+from ragcli.store import Words
 from ragcli.text import cjk_bigrams
 
-K1, B, LIGHT = 1.2, 0.75, 0.3
+K1, B = 1.2, 0.75
 # Lucene's EnglishAnalyzer.ENGLISH_STOP_WORDS_SET
 STOP_WORDS = set(
     "a an and are as at be but by for if in into is it no not of on or such that the their then there these they"  # noqa: SIM905
@@ -66,14 +67,16 @@ class Oracle:
         self.frequency = Counter(word for entry in self.entries for word in entry.words)
         self.mean_length = sum(entry.words.total() for entry in self.entries) / len(self.entries)
 
-    def search(self, query: str, filters: Sequence[Filter] = (), light: str = "") -> list[Found]:
+    def search(self, query: Sequence[Words], filters: Sequence[Filter] = ()) -> list[Found]:
         """Return all passages that match, best first, ties by id and start; without a query, all that pass."""
-        asked, added = words(query, self.language), words(light, self.language)
+        asked = [(words(group.text, self.language), group) for group in query]
         passing = (entry for entry in self.entries if all(satisfies(entry.document, f) for f in filters))
         scored = (
-            Found(score + LIGHT * self.score(added, entry), entry.document.id, entry.start)
+            Found(
+                sum(group.weight * self.score(terms, entry) for terms, group in asked), entry.document.id, entry.start
+            )
             for entry in passing
-            if (score := self.score(asked, entry)) or not query
+            if not query or any(entry.words[word] for terms, group in asked if group.required for word in terms)
         )
         return sorted(scored, key=lambda f: (-f.score, f.id, f.start))
 

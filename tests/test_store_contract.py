@@ -81,7 +81,7 @@ def sentences(word: str, count: int) -> str:
 
 def passages_of(store: Store, doc_id: str) -> list[tuple[int, str]]:
     """Return start and text of all passages of a document."""
-    return [(hit.start, hit.text) for hit in store.search("", 100, [Filter("id", "=", doc_id)])]
+    return [(hit.start, hit.text) for hit in store.search(words(""), 100, [Filter("id", "=", doc_id)])]
 
 
 # Adding, changing, removing
@@ -89,7 +89,7 @@ def passages_of(store: Store, doc_id: str) -> list[tuple[int, str]]:
 
 def test_an_empty_index_answers(store: Store) -> None:
     assert store.counts() == Counts(0, 0)
-    assert store.search("anything", 10) == store.search("", 10) == []
+    assert store.search(words("anything"), 10) == store.search(words(""), 10) == []
     assert list(store.stored()) == list(store.stored(["a"])) == list(store.stored([])) == []
     assert store.fields() == store.values("title", "", 10) == []
 
@@ -111,7 +111,7 @@ def test_a_new_text_replaces_all_passages(store: Store, before: int, after: int)
     put(store, other, document("a", sentences("apples", before)))
     put(store, document("a", sentences("pears", after)))
     assert passages_of(store, "a") == [tuple(passage) for passage in split_passages(sentences("pears", after), SIZE)]
-    assert store.search("apples", 10) == []
+    assert store.search(words("apples"), 10) == []
     assert len(passages_of(store, "other")) == 2
     assert store.counts() == Counts(2, 2 + after)
 
@@ -120,7 +120,7 @@ def test_a_removed_document_is_gone(store: Store) -> None:
     put(store, document("a", sentences("apples", 4), "Fruit", kind="fruit"), document("b"))
     remove(store, "a", "none such")
     assert store.counts() == Counts(1, 1)
-    assert [store.search("apples fruit", 10), store.values("kind", "", 10), list(store.stored(["a"]))] == [[], [], []]
+    assert [store.search(words("apples fruit"), 10), store.values("kind", "", 10), list(store.stored(["a"]))] == [[], [], []]
 
 
 def test_a_removed_document_can_come_again(store: Store) -> None:
@@ -164,7 +164,7 @@ def test_what_stops_the_changes_comes_out(store: Store) -> None:
     with pytest.raises(KeyboardInterrupt):
         store.write(broken(KeyboardInterrupt()))
     put(store, document("b"))
-    assert "b" in ids(store.search("", 10))
+    assert "b" in ids(store.search(words(""), 10))
 
 
 def test_the_store_can_be_asked_while_changes_are_made(store: Store) -> None:
@@ -198,7 +198,7 @@ def test_facts_and_documents_stay(place: Place) -> None:
         assert again.facts == IndexFacts("ja", 77)
     with open_store(place) as store:
         assert store.facts == IndexFacts("ja", 77)
-        assert ids(store.search("文章", 10)) == ["a"]
+        assert ids(store.search(words("文章"), 10)) == ["a"]
 
 
 def test_a_dropped_index_is_gone(place: Place) -> None:
@@ -215,7 +215,7 @@ def test_a_dropped_index_is_gone(place: Place) -> None:
 def test_a_hit_holds_the_passage_and_its_place(store: Store) -> None:
     text = "  One sentence that is about apples.\n\n" + sentences("pears", 3)
     put(store, document("a", text, "Fruit", year=2010))
-    hits = store.search("pears", 10)
+    hits = store.search(words("pears"), 10)
     assert [hit.rank for hit in hits] == [1, 2, 3]
     assert all(text[hit.start : hit.end] == hit.text for hit in hits)
     assert {(hit.id, hit.title, hit.metadata["year"]) for hit in hits} == {("a", "Fruit", 2010)}
@@ -223,21 +223,21 @@ def test_a_hit_holds_the_passage_and_its_place(store: Store) -> None:
 
 def test_the_score_is_bm25(store: Store) -> None:
     put(store, document("a", "python"), document("b", "java java java"))
-    (hit,) = store.search("python", 10)
+    (hit,) = store.search(words("python"), 10)
     idf = log(1 + (2 - 1 + 0.5) / (1 + 0.5))
     assert hit.score == pytest.approx(idf * (1.2 + 1) * 1 / (1 + 1.2 * (1 - 0.75 + 0.75 * 1 / 2)), rel=1e-5)
 
 
 def test_title_and_text_are_one_field(store: Store) -> None:
     put(store, document("a", "loops again", "python"), document("b", "python again", "loops"))
-    assert [hit.score for hit in store.search("python", 10)] == [pytest.approx(store.search("loops", 1)[0].score)] * 2
-    assert ids(store.search("python loops", 10)) == ["a", "b"]
+    assert [hit.score for hit in store.search(words("python"), 10)] == [pytest.approx(store.search(words("loops"), 1)[0].score)] * 2
+    assert ids(store.search(words("python loops"), 10)) == ["a", "b"]
 
 
 def test_english_is_stemmed_and_stop_words_are_left_out(store: Store) -> None:
     put(store, document("a", "The functions were running."), document("b", "A class of its own."))
-    assert ids(store.search("Function RUNS", 10)) == ["a"]
-    assert store.search("the of", 10) == []
+    assert ids(store.search(words("Function RUNS"), 10)) == ["a"]
+    assert store.search(words("the of"), 10) == []
 
 
 @pytest.mark.parametrize(("language", "text", "query"), [
@@ -250,34 +250,34 @@ def test_english_is_stemmed_and_stop_words_are_left_out(store: Store) -> None:
 def test_cjk_is_matched_by_bigrams(place: Place, language: str, text: str, query: str) -> None:
     with open_store(place, IndexFacts(language, SIZE)) as store:
         put(store, document("a", text), document("b", "完全不同的话题"))
-        assert ids(store.search(query, 10)) == ["a"]
+        assert ids(store.search(words(query), 10)) == ["a"]
 
 
 def test_ties_go_by_id_and_start(store: Store) -> None:
     put(store, *(document(name, sentences("apples", 2)) for name in ("b", "a10", "a9", "Z", "ä")))
-    hits = store.search("apples", 100)
+    hits = store.search(words("apples"), 100)
     assert len(hits) == 10
     assert [(hit.id, hit.start) for hit in hits] == sorted((hit.id, hit.start) for hit in hits)
-    assert ids(store.search("apples", 3)) == ["Z", "Z", "a10"]
+    assert ids(store.search(words("apples"), 3)) == ["Z", "Z", "a10"]
 
 
 def test_k_beyond_all_gives_all(store: Store) -> None:
     put(store, document("a", "apples"), document("b", "apples"), document("c", "pears"))
-    assert len(store.search("apples", 1_000)) == 2
-    assert len(store.search("", 1_000)) == 3
+    assert len(store.search(words("apples"), 1_000)) == 2
+    assert len(store.search(words(""), 1_000)) == 3
 
 
 def test_more_hits_than_a_page(store: Store) -> None:
     store.write(change(document(f"{i:05}", "apples")) for i in range(5_500))
-    assert ids(store.search("apples", 5_200)) == [f"{i:05}" for i in range(5_200)]
+    assert ids(store.search(words("apples"), 5_200)) == [f"{i:05}" for i in range(5_200)]
 
 
 def test_no_query_gives_all_that_pass_in_order(store: Store) -> None:
     put(store, document("b", sentences("b", 2), kind="x"), document("a", kind="x"), document("c", kind="y"))
-    hits = store.search("", 10)
+    hits = store.search(words(""), 10)
     assert ids(hits) == ["a", "b", "b", "c"]
     assert len({hit.score for hit in hits}) == 1
-    assert ids(store.search("", 10, [Filter("kind", "=", "x")])) == ["a", "b", "b"]
+    assert ids(store.search(words(""), 10, [Filter("kind", "=", "x")])) == ["a", "b", "b"]
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -292,7 +292,7 @@ def fruit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.mark.parametrize("query", [" ", "?!", "the", "\x00", "🙃"])
 def test_a_query_without_words_finds_nothing(fruit: Store, query: str) -> None:
-    assert fruit.search(query, 10) == []
+    assert fruit.search(words(query), 10) == []
 
 
 QUERY_MARKS = [
@@ -305,7 +305,7 @@ QUERY_MARKS = [
 @pytest.mark.parametrize("query", QUERY_MARKS)
 def test_the_query_is_data(fruit: Store, query: str) -> None:
     wanted = [name for name, word in (("a", "apples"), ("b", "pears")) if re.search(rf"\b{word}\b", query)]
-    assert sorted(ids(fruit.search(query, 10))) == wanted
+    assert sorted(ids(fruit.search(words(query), 10))) == wanted
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -314,7 +314,7 @@ def test_an_endless_query_is_cut(place: Place, language: str) -> None:
     endless = [" ".join(words), ",".join(words), "".join(chr(0x4E00 + i) for i in range(10_000)), "-" * 100_000]
     with open_store(place, IndexFacts(language, SIZE)) as store:
         put(store, document("a", "apples"), document("b", "pears"))
-        assert [ids(store.search(f"apples {more}", 10)) for more in endless] == [["a"]] * len(endless)
+        assert [ids(store.search(words(f"apples {more}"), 10)) for more in endless] == [["a"]] * len(endless)
 
 
 # What goes in comes out
@@ -343,7 +343,7 @@ UNUSUAL_IDS = [
 def test_ids_are_any_text(store: Store) -> None:
     put(store, *(document(name, sentences(f"w{i}", 2)) for i, name in enumerate(UNUSUAL_IDS)))
     assert sorted(old.doc_id for old in store.stored()) == sorted(UNUSUAL_IDS)
-    assert [ids(store.search(f"w{i}", 1)) for i in range(len(UNUSUAL_IDS))] == [[name] for name in UNUSUAL_IDS]
+    assert [ids(store.search(words(f"w{i}"), 1)) for i in range(len(UNUSUAL_IDS))] == [[name] for name in UNUSUAL_IDS]
     assert [len(passages_of(store, name)) for name in UNUSUAL_IDS] == [2] * len(UNUSUAL_IDS)
     remove(store, "a#1", "é")
     assert sorted(old.doc_id for old in store.stored()) == sorted(set(UNUSUAL_IDS) - {"a#1", "é"})
@@ -359,8 +359,8 @@ METADATA: dict[str, Any] = {
 
 def test_metadata_comes_back_as_it_was(store: Store) -> None:
     put(store, Document("a", "", "apples", METADATA), document("b", "pears"))
-    assert store.search("apples", 1)[0].metadata == METADATA
-    assert store.search("pears", 1)[0].metadata == {}
+    assert store.search(words("apples"), 1)[0].metadata == METADATA
+    assert store.search(words("pears"), 1)[0].metadata == {}
 
 
 TEXTS = [
@@ -371,7 +371,7 @@ TEXTS = [
 
 def test_text_comes_back_as_it_was(store: Store) -> None:
     put(store, *(document(str(i), text, text) for i, text in enumerate(TEXTS)))
-    assert [(hit.title, hit.text) for hit in store.search("", 10)] == [(text, text) for text in TEXTS]
+    assert [(hit.title, hit.text) for hit in store.search(words(""), 10)] == [(text, text) for text in TEXTS]
 
 
 # Filters
@@ -424,16 +424,16 @@ def films(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def test_filters_agree_with_python(films: Store, expression: str) -> None:
     condition = parse_filter(expression)
     wanted = sorted(film.id for film in FILMS if satisfies(film, condition))
-    assert sorted(ids(films.search("", 100, [condition]))) == wanted
+    assert sorted(ids(films.search(words(""), 100, [condition]))) == wanted
 
 
 def test_all_filters_must_hold(films: Store) -> None:
     conditions = [parse_filter(text) for text in ("year>1990", "year<2005", "good=true", "title!=Heat")]
-    assert ids(films.search("apples", 10, conditions)) == ["éa"]
+    assert ids(films.search(words("apples"), 10, conditions)) == ["éa"]
 
 
 def test_filters_do_not_change_scores(films: Store) -> None:
-    scores = {hit.id: hit.score for hit in films.search("apples", 10)}
+    scores = {hit.id: hit.score for hit in films.search(words("apples"), 10)}
     for hit in films.search(
         "apples", 10, [parse_filter("year>1"), parse_filter("id!=up"), parse_filter("good!=false")]
     ):
@@ -444,18 +444,18 @@ def test_filters_do_not_change_scores(films: Store) -> None:
 @pytest.mark.parametrize("operator", ["=", "!=", ">="])
 def test_an_unknown_field_is_an_error_that_names_the_known(films: Store, field: str, operator: str) -> None:
     if field.startswith("year."):
-        assert films.search("", 10, [Filter(field, "=", "1")]) == []
+        assert films.search(words(""), 10, [Filter(field, "=", "1")]) == []
         return
     with pytest.raises(RagcliError, match=re.escape(repr(field))) as error:
-        films.search("apples", 10, [Filter(field, operator, "1")])
+        films.search(words("apples"), 10, [Filter(field, operator, "1")])
     assert "by, genre, good, note, rating, seen, year" in error.value.hint
 
 
 def test_id_and_title_are_always_fields(store: Store) -> None:
     put(store, document("a"))
-    assert store.search("", 10, [Filter("title", "=", "x")]) == []
+    assert store.search(words(""), 10, [Filter("title", "=", "x")]) == []
     with pytest.raises(RagcliError, match="'year'"):
-        store.search("", 10, [Filter("year", "=", "x")])
+        store.search(words(""), 10, [Filter("year", "=", "x")])
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | st.sampled_from(
@@ -521,10 +521,10 @@ def test_light_words_break_ties_and_match_nothing(store: Store) -> None:
         document("b", "What is a parrot like?"),
         document("c", "What did you say?"),
     )
-    assert [hit.id for hit in store.search("parrot", 10)] == ["a", "b"]
-    found = store.search("parrot", 10, light="what is")
+    assert [hit.id for hit in store.search(words("parrot"), 10)] == ["a", "b"]
+    found = store.search(words("parrot", "what is"), 10)
     assert [hit.id for hit in found] == ["b", "a"]
-    alone, whole = store.search("what", 10), store.search("parrot", 10)
+    alone, whole = store.search(words("what"), 10), store.search(words("parrot"), 10)
     scores = {hit.id: hit.score for hit in alone}, {hit.id: hit.score for hit in whole}
     assert found[0].score == pytest.approx(scores[1]["b"] + 0.3 * scores[0]["b"], rel=1e-5)
 
@@ -567,7 +567,7 @@ def test_the_best_passage_is_the_oracles(
         place = new_place(engine, request, tmp_path)
         with open_store(place, IndexFacts(language, 400)) as store:
             store.write(map(partial(change, size=400), documents))
-            answers = [store.search(question, 1, light=light) for question in questions]
+            answers = [store.search(words(question, light), 1) for question in questions]
         drop_index(place)
         first[engine] = [[(hit.id, hit.start) for hit in hits] for hits in answers]
         agreement = sum(map(is_top, answers, right)) / len(questions)

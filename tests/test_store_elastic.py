@@ -88,15 +88,15 @@ def test_an_index_with_no_more_than_a_text_field_is_searched(
     with open_at(elasticsearch, name) as store:
         assert store.facts is None
         assert store.counts() == Counts(2, 2)
-        first, second = store.search("apples", 10)
+        first, second = store.search(words("apples"), 10)
         assert (first.rank, first.id, first.title, first.text) == (1, "a", "", "All about apples.")
         assert (first.start, first.end, first.metadata) == (0, len("All about apples."), {})
         assert (second.rank, second.id, second.score) == (2, "b", first.score)
-        assert [hit.id for hit in store.search("", 10)] == ["a", "b"]
-        assert [hit.id for hit in store.search("apples", 10, [parse_filter("id!=a")])] == ["b"]
-        assert store.search('text: AND ( "', 10) == []
+        assert [hit.id for hit in store.search(words(""), 10)] == ["a", "b"]
+        assert [hit.id for hit in store.search(words("apples"), 10, [parse_filter("id!=a")])] == ["b"]
+        assert store.search(words('text: AND ( "'), 10) == []
         with pytest.raises(RagcliError, match="'year'"):
-            store.search("apples", 10, [parse_filter("year=1")])
+            store.search(words("apples"), 10, [parse_filter("year=1")])
 
 
 FILM_MAPPING = {
@@ -132,10 +132,10 @@ def films(elasticsearch: Server, client: Elasticsearch, name: str) -> Iterator[E
 
 
 def test_title_and_metadata_of_a_foreign_index(films: ElasticStore) -> None:
-    [heat] = films.search("HEAT", 10)
+    [heat] = films.search(words("HEAT"), 10)
     assert (heat.id, heat.title, heat.text) == ("1", "Heat", "A heist.")
     assert heat.metadata == {key: value for key, value in FILMS["1"].items() if key not in ("title", "text")}
-    assert [hit.text for hit in films.search("wrong heist", 10, [parse_filter("id=4")])] == ["Two\nheists"]
+    assert [hit.text for hit in films.search(words("wrong heist"), 10, [parse_filter("id=4")])] == ["Two\nheists"]
     assert films.counts() == Counts(4, 4)
 
 
@@ -160,19 +160,19 @@ def test_title_and_metadata_of_a_foreign_index(films: ElasticStore) -> None:
     ],
 )
 def test_filters_on_mapped_fields(films: ElasticStore, expression: str, found: list[str]) -> None:
-    assert [hit.id for hit in films.search("", 10, [parse_filter(expression)])] == found
+    assert [hit.id for hit in films.search(words(""), 10, [parse_filter(expression)])] == found
 
 
 def test_a_foreign_index_names_its_fields(films: ElasticStore) -> None:
     assert films.fields() == ["cast", "director", "genre", "good", "other", "plot", "seen", "year"]
     with pytest.raises(RagcliError, match="'yaer'") as error:
-        films.search("", 10, [parse_filter("yaer=1995")])
+        films.search(words(""), 10, [parse_filter("yaer=1995")])
     assert "cast, director, genre" in error.value.hint
 
 
 def test_a_value_that_a_mapped_field_cannot_have_is_an_error(films: ElasticStore) -> None:
     with pytest.raises(RagcliError, match="soon"):
-        films.search("", 10, [parse_filter("year=soon")])
+        films.search(words(""), 10, [parse_filter("year=soon")])
 
 
 def test_values_of_a_foreign_index(films: ElasticStore) -> None:

@@ -1,15 +1,13 @@
 """The embedded store: a tantivy index in a folder, with the facts of its making beside it."""
 
-import glob
-import os
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
+from functools import cached_property
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import orjson
 import tantivy
@@ -19,24 +17,45 @@ from tantivy import Occur, Query
 from ragcli.documents import Document
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, first_line
 from ragcli.filters import Filter, TermRange, field_prefix, fold, is_known, metadata_terms, ranges
-from ragcli.store import FORMAT_VERSION, LIGHT, MAX_QUERY_WORDS, Change, Counts, Hit, IndexFacts, Stored, unknown_field
+from ragcli.store import (
+    FORMAT_VERSION,
+    MAX_QUERY_WORDS,
+    Change,
+    Counts,
+    Hit,
+    IndexFacts,
+    Stored,
+    Words,
+    check_vectors,
+    no_vectors,
+    unknown_field,
+    vector_key,
+)
 from ragcli.store_local.damage import check_sums, damaged, translated
+from ragcli.store_local.folder import make_whole, replace_file, sweep, take_away
 from ragcli.text import cjk_bigrams
+
+if TYPE_CHECKING:
+    from ragcli.store import Vector
+    from ragcli.store_local.vectors import VectorFile
 
 _HEAP_BYTES = 128_000_000
 _LEAST_HEAP_BYTES = 15_000_000
 _COMMIT_EVERY = 100_000  # documents: what a killed run may have to do again
 _PAGE = 10_000
 _MAX_TIES = 1_000
+_SPARE_ROWS = 4_096  # of vectors: what may lie dead in a small index
 
 
-def _schema() -> tantivy.Schema:
+def _schema(facts: IndexFacts) -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("doc_id", stored=True, tokenizer_name="raw", index_option="basic")
     builder.add_text_field("terms", tokenizer_name="raw", index_option="basic")
     builder.add_text_field("content", tokenizer_name="ragcli", index_option="freq")
     builder.add_unsigned_field("later", indexed=True)  # of passages after a document's first
     builder.add_bytes_field("record", stored=True)
+    if facts.encoder:
+        builder.add_unsigned_field("vector", indexed=True, fast=True)  # the key of the passage's vector
     return builder.build()
 
 
@@ -48,28 +67,17 @@ def _analyzer(language: str) -> tantivy.TextAnalyzer:
 
 
 def _create(folder: Path, facts: IndexFacts) -> None:
-    """Make an empty index under another name, then give it its own: it is there whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = _side_folder(folder)
-    (work / "text").mkdir()
-    tantivy.Index(_schema(), path=str(work / "text"))
-    (work / "fields.json").write_bytes(b"[]")
-    (work / "facts.json").write_bytes(orjson.dumps(facts._asdict()))
-    try:
-        work.rename(folder)
-    except OSError:  # another process was first
-        shutil.rmtree(work, ignore_errors=True)
+    def fill(work: Path) -> None:
+        (work / "text").mkdir()
+        tantivy.Index(_schema(facts), path=str(work / "text"))
+        if facts.encoder:
+            from ragcli.store_local import vectors
 
+            vectors.create(work / "vectors.bin", facts.encoder.dimension)
+        (work / "fields.json").write_bytes(b"[]")
+        (work / "facts.json").write_bytes(orjson.dumps(facts.as_json()))
 
-def _side_folder(folder: Path) -> Path:
-    """Make a folder beside an index for what is on its way in or out; no index name has a comma."""
-    return Path(tempfile.mkdtemp(prefix=f".{folder.name},", dir=folder.parent))
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left beside an index. To be called by its only writer: no one else makes it now."""
-    for left in folder.parent.glob(f".{glob.escape(folder.name)},*"):
-        shutil.rmtree(left, ignore_errors=True)
+    make_whole(folder, fill)
 
 
 def _unwritable(folder: Path, error: Exception) -> RagcliError:
@@ -86,16 +94,7 @@ def _give_up(writer: tantivy.IndexWriter) -> None:
         writer.wait_merging_threads()
 
 
-def _replace_file(path: Path, content: bytes) -> None:
-    new = path.with_suffix(".new")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-
-
-def _add(writer: tantivy.IndexWriter, change: Change, document: Document) -> None:
+def _add(writer: tantivy.IndexWriter, change: Change, document: Document, keys: Sequence[int]) -> None:
     title, metadata = document.title, document.metadata
     terms = metadata_terms(title, metadata)
     heading = cjk_bigrams(title)
@@ -107,6 +106,8 @@ def _add(writer: tantivy.IndexWriter, change: Change, document: Document) -> Non
         for term in terms:
             entry.add_text("terms", term)
         entry.add_text("content", f"{heading}\n{cjk_bigrams(passage)}")
+        if keys:
+            entry.add_unsigned("vector", keys[part])
         record = [title, passage, start, len(change.passages), change.hash, metadata]
         entry.add_bytes("record", orjson.dumps(record))
         writer.add_document(entry)
@@ -146,7 +147,7 @@ class LocalStore:
                 )
             _create(folder, create)
         try:
-            facts = IndexFacts(**orjson.loads(path.read_bytes()))
+            facts = IndexFacts.from_json(orjson.loads(path.read_bytes()))
         except (OSError, ValueError, TypeError) as e:
             raise damaged(folder, e) from e
         if facts.version != FORMAT_VERSION:
@@ -162,10 +163,7 @@ class LocalStore:
         if folder.exists():
             with suppress(IndexMismatchError), translated(folder):  # a damaged one is nobody's
                 _lock = tantivy.Index.open(str(folder / "text")).writer(_LEAST_HEAP_BYTES, 1)
-            # Renamed first: a process killed on the way leaves no half index under the name.
-            gone = _side_folder(folder) / "gone"
-            folder.rename(gone)
-            shutil.rmtree(gone.parent)
+            take_away(folder)
 
     @property
     def facts(self) -> IndexFacts | None:
@@ -201,59 +199,160 @@ class LocalStore:
         with self._translated():
             writer = self._index.writer(_HEAP_BYTES)  # holds the lock, so that no file goes away now
             check_sums(self._folder / "text")
-        _sweep(self._folder)
+            file = self._file if self._facts.encoder else None
+        sweep(self._folder)
         try:
             with ExitStack() as undo:
                 undo.callback(_give_up, writer)
-                self._apply(writer, chain([first], changes))
+                if file:
+                    undo.callback(file.end)
+                    file.begin()
+                self._apply(writer, file, chain([first], changes))
+                if file:
+                    self._tidy(file)
+                    file.end()
                 undo.pop_all()
                 writer.wait_merging_threads()
         except (ValueError, OSError) as e:
             raise _unwritable(self._folder, e) from e
+        self._reload()
+
+    def _reload(self) -> None:
         with self._translated():
             self._index.reload()
             self._searcher = self._index.searcher()
 
-    def _apply(self, writer: tantivy.IndexWriter, changes: Iterable[Change]) -> None:
+    def _apply(self, writer: tantivy.IndexWriter, file: "VectorFile | None", changes: Iterable[Change]) -> None:
         pending = 0
         for change in changes:
             if pending == _COMMIT_EVERY:
-                self._commit(writer)
+                self._commit(writer, file)
                 pending = 0
+            keys = self._add_vectors(file, change, change.document) if file and change.document else []
             if change.old:
                 writer.delete_documents_by_term("doc_id", change.doc_id)
             if change.document:
-                _add(writer, change, change.document)
+                _add(writer, change, change.document, keys)
                 self._fields.update(change.document.metadata)
             pending += 1
-        self._commit(writer)
+        self._commit(writer, file)
 
-    def _commit(self, writer: tantivy.IndexWriter) -> None:
-        # Names before documents: a run killed between the two leaves a name too many, never one too few.
+    def _add_vectors(self, file: "VectorFile", change: Change, document: Document) -> list[int]:
+        keys = [vector_key(document.title, text) for _, text in change.passages]
+        file.add(keys, check_vectors(change.vectors, (len(keys), self._dimension), f"document {change.doc_id!r}"))
+        return keys
+
+    def _commit(self, writer: tantivy.IndexWriter, file: "VectorFile | None") -> None:
+        # Vectors and names before documents: a run killed between the two leaves some too many, never one too few.
+        if file:
+            file.commit()
         names = orjson.dumps(self.fields())
         if names != self._saved_fields:
-            _replace_file(self._folder / "fields.json", names)
+            replace_file(self._folder / "fields.json", names)
             self._saved_fields = names
         writer.commit()
 
-    def search(self, query: str, k: int, filters: Sequence[Filter] = (), light: str = "") -> list[Hit]:
-        """Return the k best passages, best first, ties by id and start; all that pass the filters if no query."""
-        with self._translated():
-            parts = [(Occur.Must, self._words(query) if query else Query.all_query())]
-            if light:
-                parts.append((Occur.Should, Query.boost_query(self._words(light), LIGHT)))
-            parts += [self._condition(condition) for condition in filters]
-            hits = self._best(Query.boolean_query(parts), k)
-        hits.sort(key=lambda hit: (-hit.score, hit.id, hit.start))
-        return [hit._replace(rank=rank) for rank, hit in enumerate(hits[:k], 1)]
+    def _tidy(self, file: "VectorFile") -> None:
+        """Write the vectors anew where most of them are of passages that are gone (a text may have several passages)."""
+        self._reload()
+        if len(file) > 2 * self._searcher.num_docs + _SPARE_ROWS:
+            file.compact(self._keys(Query.all_query()))
 
-    def _words(self, query: str) -> Query:
-        words = Counter(self._analyzer.analyze(cjk_bigrams(query))[:MAX_QUERY_WORDS])
-        terms = [Query.term_query(self._schema, "content", word, "freq") for word in words]
-        weighted = [
-            Query.boost_query(term, n) if n > 1 else term for term, n in zip(terms, words.values(), strict=True)
+    def search(self, words: Sequence[Words], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
+        """Return the k best passages, best first, ties by id and start; all that pass the filters if no words."""
+        with self._translated():
+            required = [self._weighted(group) for group in words if group.required]
+            wanted = Query.boolean_query([(Occur.Should, query) for query in required]) if words else Query.all_query()
+            parts = [(Occur.Must, wanted)]
+            parts += [(Occur.Should, self._weighted(group)) for group in words if not group.required]
+            parts += self._conditions(filters)
+            return self._ranked(self._best(Query.boolean_query(parts), k), k)
+
+    def _weighted(self, words: Words) -> Query:
+        counts = Counter(self._analyzer.analyze(cjk_bigrams(words.text))[:MAX_QUERY_WORDS])
+        terms = [
+            (Occur.Should, Query.boost_query(Query.term_query(self._schema, "content", word, "freq"), n * words.weight))
+            for word, n in counts.items()
         ]
-        return Query.boolean_query([(Occur.Should, term) for term in weighted])
+        return Query.boolean_query(terms)
+
+    def nearest(
+        self, vector: "Vector", k: int, filters: Sequence[Filter] = (), candidates: int | None = None
+    ) -> list[Hit]:
+        """Return the k passages nearest to a vector, best first, ties by id and start: always the very nearest."""
+        if not self._facts.encoder:
+            raise no_vectors(self._folder.name)
+        check_vectors(vector, (self._dimension,), "the query")
+        found: list[tuple[float, tantivy.DocAddress]] = []
+        with self._translated():
+            passing = Query.boolean_query([(Occur.Must, Query.all_query()), *self._conditions(filters)])
+            among = self._keys(passing) if filters else None
+            for batch in self._file.ranking(vector, 2 * k, among):
+                found += self._of_keys(batch.cosines, passing)
+                if sum(score >= batch.least for score, _ in found) >= k:
+                    break
+            found.sort(key=itemgetter(0), reverse=True)
+            last = found[k - 1][0] if len(found) > k else -2.0
+            best = [pair for pair in found if pair[0] >= last][: k + _MAX_TIES]
+            return self._ranked([self._hit(score, address) for score, address in best], k)
+
+    def _keys(self, query: Query) -> list[int]:
+        """Return the keys of all passages that a query finds."""
+        most = self._searcher.search(query, 1).count  # type: ignore[attr-defined]
+        if not most:
+            return []
+        found = self._searcher.search(query, most, count=False, order_by_field="vector").hits
+        return [key for key, _ in found]
+
+    def _of_keys(self, cosines: dict[int, float], passing: Query) -> list[tuple[float, tantivy.DocAddress]]:
+        """Return the passages with these keys, as far as they pass, and their cosines."""
+        used = {key: n for key in cosines if (n := self._searcher.doc_freq("vector", key))}
+        if not used:
+            return []
+        wanted = Query.term_set_query(self._schema, "vector", list(used))
+        query = Query.boolean_query([(Occur.Must, wanted), (Occur.Must, passing)])
+        places = [place for _, place in self._searcher.search(query, sum(used.values()), count=False).hits]
+        keys = self._searcher.fast_field_values("vector", places)
+        return [(cosines[key], place) for key, place in zip(keys, places, strict=True)]
+
+    def vectors(self, keys: Sequence[int]) -> "dict[int, Vector]":
+        """Return those vectors that the store knows, by vector_key; also those of a run that was killed."""
+        if not self._facts.encoder:
+            return {}
+        with self._translated():
+            return self._file.find(keys)
+
+    @cached_property
+    def _file(self) -> "VectorFile":
+        from ragcli.store_local.vectors import VectorFile  # and NumPy, for which keyword search does not wait
+
+        return VectorFile(self._folder / "vectors.bin", self._dimension)
+
+    @property
+    def _dimension(self) -> int:
+        return self._facts.encoder.dimension if self._facts.encoder else 0
+
+    def passages(self, doc_id: str) -> list[Hit]:
+        """Return a document's passages in their order, with score 0; none for an unknown document."""
+        with self._translated():
+            most = self._searcher.doc_freq("doc_id", doc_id)
+            query = Query.term_query(self._schema, "doc_id", doc_id, "basic")
+            found = self._searcher.search(query, max(1, most), count=False).hits
+            return self._ranked([self._hit(0.0, address) for _, address in found], most)
+
+    def frequencies(self, words: Sequence[str]) -> list[int]:
+        """Return in how many passages each word occurs; of what the analyzer makes several words of, the rarest."""
+        with self._translated():
+            return [
+                min(
+                    (self._searcher.doc_freq("content", term) for term in self._analyzer.analyze(cjk_bigrams(word))),
+                    default=0,
+                )
+                for word in words
+            ]
+
+    def _conditions(self, filters: Sequence[Filter]) -> list[tuple[Occur, Query]]:
+        return [self._condition(condition) for condition in filters]
 
     def _condition(self, condition: Filter) -> tuple[Occur, Query]:
         occur = Occur.MustNot if condition.operator == "!=" else Occur.Must
@@ -272,6 +371,11 @@ class LocalStore:
             if len(found) <= limit or found[k - 1][0] > found[-1][0] or limit > k + _MAX_TIES:
                 return [self._hit(score, address) for score, address in found]
             limit *= 2
+
+    @staticmethod
+    def _ranked(hits: list[Hit], k: int) -> list[Hit]:
+        hits.sort(key=lambda hit: (-hit.score, hit.id, hit.start))
+        return [hit._replace(rank=rank) for rank, hit in enumerate(hits[:k], 1)]
 
     def _hit(self, score: float, address: tantivy.DocAddress) -> Hit:
         document = self._searcher.doc(address)

@@ -1,0 +1,47 @@
+"""The folder of an index: made whole or not at all, taken away whole, and swept of what killed processes left."""
+
+import glob
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def make_whole(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Fill a folder under another name, then give it its own, unless another process was first."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = side_folder(folder)
+    fill(work)
+    try:
+        work.rename(folder)
+    except OSError:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def take_away(folder: Path) -> None:
+    """Remove a folder; a process killed on the way leaves no half one under the name."""
+    gone = side_folder(folder) / "gone"
+    folder.rename(gone)
+    shutil.rmtree(gone.parent)
+
+
+def side_folder(folder: Path) -> Path:
+    """Make a folder beside an index for what is on its way in or out; no index name has a comma."""
+    return Path(tempfile.mkdtemp(prefix=f".{folder.name},", dir=folder.parent))
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left beside an index. To be called by its only writer: no one else makes it now."""
+    for left in folder.parent.glob(f".{glob.escape(folder.name)},*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file that is on disk, whole, before it has its name."""
+    new = path.with_suffix(".new")
+    with new.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

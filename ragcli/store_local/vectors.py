@@ -1,0 +1,202 @@
+"""The vectors of an index: a file of rows, each a passage's key and its vector, that grows until dead rows prevail.
+
+A header holds how many rows the index may count on: those that were on disk before its last commit. What comes after
+them was written by a run that was killed, or is being written now; its whole rows serve as well. Rows of passages that
+are gone stay, and find no passage.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from struct import Struct
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Keys = NDArray[np.uint64]
+Vector = NDArray[np.float32]
+
+_HEADER = Struct("<8sIQ")  # a mark, the dimension, the committed rows
+_MARK = b"ragclivc"
+_START = 64
+_NEAR = 1e-6  # what two ways to add the products of one row may differ by
+_RECENT = 65_536
+_BLOCK = 16_384
+
+
+class Batch(NamedTuple):
+    """Hold keys with their cosines; all that is still to come has less than `least`, by more than rounding."""
+
+    cosines: dict[int, float]
+    least: float
+
+
+def create(path: Path, dimension: int) -> None:
+    """Write a file without rows."""
+    path.write_bytes(_HEADER.pack(_MARK, dimension, 0).ljust(_START, b"\0"))
+
+
+class VectorFile:
+    """Rank the rows of a file, find them by key, and, for who holds the index's lock, add rows.
+
+    Raises ValueError for a file that is damaged or shorter than it says.
+    """
+
+    def __init__(self, path: Path, dimension: int) -> None:
+        self._path = path
+        self._type = np.dtype([("key", "<u8"), ("vector", "<f4", (dimension,))])
+        self._target = -1
+        self._open()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def _open(self) -> None:
+        dimension = self._type["vector"].shape[0]
+        with self._path.open("rb") as file:
+            head = file.read(_START)
+            if len(head) < _START or _HEADER.unpack_from(head)[:2] != (_MARK, dimension):
+                raise ValueError(f"{self._path.name} is no file of vectors of dimension {dimension}")
+            whole = (os.fstat(file.fileno()).st_size - _START) // self._type.itemsize
+            if whole < (committed := _HEADER.unpack_from(head)[2]):
+                raise ValueError(f"{self._path.name} has {whole} of {committed} rows")
+            # The mapping outlives the file's name: a reader keeps what it has opened.
+            self._map = mmap(file.fileno(), _START + whole * self._type.itemsize, access=ACCESS_READ)
+        self._rows = np.frombuffer(self._map, self._type, whole, _START)
+        tail = np.asarray(self._rows["vector"][committed:], np.float64)
+        sound = np.abs((tail * tail).sum(axis=1) - 1) < 1e-2  # after a power cut there may be zeros
+        self._count = whole if sound.all() else committed + int(np.argmin(sound))
+        self._rows = self._rows[: self._count]
+        self._sorted: tuple[Keys, NDArray[np.intp]] | None = None
+        self._recent: dict[int, int] = {}
+
+    # Reading
+
+    def find(self, keys: Sequence[int]) -> dict[int, Vector]:
+        """Return the vectors (dimension,) of those keys that the file has."""
+        rows = self._rows_of(np.array(keys, np.uint64))
+        self._map_more()
+        return {key: self._rows["vector"][row].copy() for key, row in zip(keys, rows.tolist(), strict=True) if row >= 0}
+
+    def ranking(self, vector: Vector, first: int, among: Iterable[int] | None = None) -> Iterator[Batch]:
+        """Yield the keys (of those given) by their cosine to a vector, best first, in batches of `first` and more."""
+        self._map_more()
+        rows = None if among is None else self._rows_of(np.fromiter(among, np.uint64))
+        rows = rows if rows is None else rows[rows >= 0]
+        cosines = self._cosines(vector, rows)
+        if not cosines.size:
+            return
+        if not np.abs(cosines).max() < 1.01:
+            raise ValueError(f"{self._path.name} holds what is no vector of length 1")
+        size, below = first, np.inf
+        while True:
+            size = min(size, cosines.size)
+            least = float(np.partition(cosines, cosines.size - size)[cosines.size - size])
+            # With all that may be equal to the last: how a product is rounded depends on its row's place.
+            end = -np.inf if size == cosines.size else least - 2 * _NEAR
+            chosen = np.flatnonzero((cosines >= end) & (cosines < below))
+            yield Batch(self._exact(vector, chosen if rows is None else rows[chosen]), end + _NEAR)
+            if size == cosines.size:
+                return
+            size, below = size * 4, end
+
+    def _cosines(self, vector: Vector, rows: NDArray[np.intp] | None) -> Vector:
+        """Multiply all rows at once (blocks cost several times as much), or gather some in blocks."""
+        matrix = self._rows["vector"]
+        if rows is None:
+            return np.asarray(matrix @ vector)
+        parts = [matrix[rows[i : i + _BLOCK]] @ vector for i in range(0, rows.size, _BLOCK)]
+        return np.concatenate(parts) if parts else np.empty(0, np.float32)
+
+    def _exact(self, vector: Vector, rows: NDArray[np.intp]) -> dict[int, float]:
+        """Return keys and cosines that are equal for equal vectors, wherever their rows are."""
+        chosen = self._rows[rows]
+        cosines = (chosen["vector"].astype(np.float64) * vector).sum(axis=1)
+        return dict(zip(chosen["key"].tolist(), cosines.tolist(), strict=True))
+
+    def _rows_of(self, keys: Keys) -> NDArray[np.intp]:
+        """Return the row of each key, -1 for an unknown one."""
+        if self._sorted is None:
+            order = np.argsort(self._rows["key"])
+            self._sorted = self._rows["key"][order], order
+        known, order = self._sorted
+        if not known.size:
+            rows = np.full(keys.size, -1)
+        else:
+            at = np.minimum(np.searchsorted(known, keys), known.size - 1)
+            rows = np.where(known[at] == keys, order[at], -1)
+        if self._recent:
+            for i in np.flatnonzero(rows < 0).tolist():
+                rows[i] = self._recent.get(int(keys[i]), -1)
+        return rows
+
+    def _map_more(self) -> None:
+        """Map the rows that this process has added."""
+        if self._count > len(self._rows):
+            known, recent = self._sorted, self._recent
+            self._open()
+            if len(recent) < _RECENT:  # which is cheaper than to sort again
+                self._sorted, self._recent = known, recent
+
+    # Writing
+
+    def begin(self) -> None:
+        """Begin to add rows, after the last whole one."""
+        self._open()
+        self._target = os.open(self._path, os.O_RDWR)
+        os.ftruncate(self._target, self._end())
+        os.lseek(self._target, 0, os.SEEK_END)
+
+    def _end(self) -> int:
+        return _START + self._count * self._type.itemsize
+
+    def add(self, keys: Sequence[int], vectors: Vector) -> None:
+        """Write the vectors (keys, dimension) whose keys are new; they outlive this process at once."""
+        known = self._rows_of(np.array(keys, np.uint64))
+        new = {key: i for i, key in enumerate(keys) if known[i] < 0}
+        if not new:
+            return
+        rows = np.empty(len(new), self._type)
+        rows["key"] = list(new)
+        rows["vector"] = vectors[list(new.values())]
+        _write(self._target, rows.tobytes())
+        for key in new:
+            self._recent[key] = self._count
+            self._count += 1
+        if len(self._recent) >= _RECENT:
+            self._map_more()
+
+    def commit(self) -> None:
+        """Bring all rows to the disk, and let the index count on them."""
+        os.fsync(self._target)
+        dimension = self._type["vector"].shape[0]
+        os.pwrite(self._target, _HEADER.pack(_MARK, dimension, self._count), 0)
+        os.fsync(self._target)
+
+    def end(self) -> None:
+        """Add no more rows."""
+        if self._target >= 0:
+            os.close(self._target)
+            self._target = -1
+
+    def compact(self, alive: Iterable[int]) -> None:
+        """Write a new file of the rows with these keys, and put it in the place of the old one."""
+        self._open()
+        rows = np.sort(self._rows_of(np.fromiter(alive, np.uint64)))
+        rows = rows[rows >= 0]
+        new = self._path.with_suffix(".new")
+        with new.open("wb") as file:
+            file.write(_HEADER.pack(_MARK, self._type["vector"].shape[0], rows.size).ljust(_START, b"\0"))
+            for i in range(0, rows.size, _BLOCK):
+                file.write(self._rows[rows[i : i + _BLOCK]].tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._path)
+        self._open()
+
+
+def _write(target: int, content: bytes) -> None:
+    while content:  # a write may be cut short, as by a disk that is almost full
+        content = content[os.write(target, content) :]
