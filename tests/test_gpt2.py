@@ -23,9 +23,11 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 from ragcli.engine_transformers import TransformersEngine
 from ragcli.errors import ExitCode, RagcliError
 from ragcli.generate import Engine, Options, Precision, complete, complete_all, open_engine
-from ragcli.gpt2 import Gpt2Engine, cache
+from ragcli.gpt2 import Gpt2Engine
+from ragcli.gpt2.balance import Block, balance
 from ragcli.gpt2.checkpoint import runs_here
-from ragcli.gpt2.quantize import BLOCK_4, BLOCK_8, Block, balance, to_4_bits, to_8_bits, to_8_bits_by_block
+from ragcli.graphs import cache
+from ragcli.graphs.rounding import BLOCK_4, BLOCK_8, to_4_bits, to_8_bits, to_8_bits_by_block
 from ragcli.models import PACKAGED, ModelFolder
 from ragcli.sampling import Sampling
 from tests.support import ROOT, Run, assert_two_lines, environment, run_process
@@ -463,7 +465,7 @@ def test_what_a_killed_build_left_is_swept_but_not_what_is_being_written(tmp_pat
     program = """
 import os, signal, sys
 from pathlib import Path
-from ragcli.gpt2 import cache
+from ragcli.graphs import cache
 def write(folder):
     (folder / "body.bin").write_bytes(bytes(1000))
     os.kill(os.getpid(), signal.SIGKILL)

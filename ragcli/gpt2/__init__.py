@@ -1,7 +1,6 @@
 """The GPT-2 family on ONNX Runtime, on the CPU, without torch: prompts, steps, and the key/value state."""
 
 import json
-import tempfile
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -10,12 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ragcli.errors import RagcliError
-from ragcli.gpt2 import cache
-from ragcli.gpt2.checkpoint import Checkpoint, Matrix, read_shape, runs_here
-from ragcli.gpt2.runner import LoadError, Runner
+from ragcli.gpt2.checkpoint import Checkpoint, read_shape, runs_here
+from ragcli.gpt2.runner import Runner
+from ragcli.graphs import open_graphs
+from ragcli.graphs.rounding import Matrix
 from ragcli.models import ModelFolder
-from ragcli.settings import cache_home
 from ragcli.tokenizer import check_vocabulary, read_byte_level
 
 __all__ = ["Gpt2Engine", "runs_here"]
@@ -168,39 +166,17 @@ def _chosen(logits: Logits, ids: Sequence[int]) -> Logits:
 
 
 def _open_runner(checkpoint: Checkpoint, precision: Precision, note: Note) -> Runner:
-    """Load the prepared graph; prepare it where there is none in the cache, or none that can be used."""
-    home = cache_home() / "engines"
-    folder = home / cache.graph_key(home, checkpoint.files, f"{checkpoint.shape} {precision}")
-    if folder.exists():
-        try:
-            cache.check(folder)
-            return Runner(folder, checkpoint.shape)
-        except (cache.UnusableError, LoadError) as error:
-            note(f"the prepared model in {folder} cannot be used ({error}); it is prepared anew")
-    try:
-        cache.build(folder, lambda path: _write(checkpoint, precision, path))
-    except OSError as error:
-        note(f"cannot keep the prepared model in {home} ({error.strerror or error}); every run prepares it anew")
-        return _open_without_cache(checkpoint, precision)
-    note(f"prepared the model for {precision}, once: {cache.size(folder) / 1e6:.0f} MB in {folder}")
-    return Runner(folder, checkpoint.shape)
+    """Load the prepared graphs, or prepare them."""
 
+    def write(folder: Path) -> None:
+        from ragcli.gpt2.graph import write_graphs  # and with it onnx, which only a first run needs
 
-def _open_without_cache(checkpoint: Checkpoint, precision: Precision) -> Runner:
-    try:
-        with tempfile.TemporaryDirectory(prefix="ragcli-", ignore_cleanup_errors=True) as folder:
-            _write(checkpoint, precision, Path(folder))
-            return Runner(Path(folder), checkpoint.shape)
-    except OSError as error:
-        raise RagcliError(
-            f"cannot prepare the model: {error.strerror or error}", "Make room in the temporary folder."
-        ) from error
+        write_graphs(checkpoint, precision, folder)
 
+    def load(folder: Path) -> Runner:
+        return Runner(folder, checkpoint.shape)
 
-def _write(checkpoint: Checkpoint, precision: Precision, folder: Path) -> None:
-    from ragcli.gpt2.graph import write_graphs  # and with it onnx, which only a first run needs
-
-    write_graphs(checkpoint, precision, folder)
+    return open_graphs(checkpoint.files, str(checkpoint.shape), precision, write, load, note)
 
 
 def _end_ids(folder: ModelFolder, config: dict[str, Any]) -> frozenset[int]:

@@ -1,35 +1,24 @@
 """Run the graph: one ONNX Runtime session, and the key/value buffers that it writes in place."""
 
-import contextlib
 import functools
-import platform
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as states
 
-from ragcli.errors import first_line
-from ragcli.gpt2.checkpoint import Matrix, Shape
+from ragcli.gpt2.checkpoint import Shape
+from ragcli.graphs.rounding import Matrix
+from ragcli.graphs.session import open_session
 
-_LOAD_ERRORS = (
-    *(states.Fail, states.InvalidArgument, states.InvalidGraph, states.InvalidProtobuf),
-    *(states.NoSuchFile, states.NotImplemented, states.RuntimeException),
-)
 _FEW = 4  # tokens up to which the body for a few is faster
 _GROW = 256  # positions that the buffers grow by at least
-
-
-class LoadError(Exception):
-    """Report that a graph cannot be loaded, and what ONNX Runtime says of it."""
 
 
 class _Body:
     """Hold a session and what its inputs and outputs are bound to."""
 
     def __init__(self, graph: Path) -> None:
-        self.session = _load(graph)
+        self.session = open_session(graph)
         self.binding = self.session.io_binding()
         self.bound: tuple[int, slice] | None = None  # to which buffers, and which of their rows
 
@@ -42,7 +31,7 @@ class Runner:
         self._folder = folder
         many = folder / "many.onnx"
         self._many = _Body(many) if many.exists() else self._few
-        self._head = _load(folder / "head.onnx")
+        self._head = open_session(folder / "head.onnx")
         self._shape = shape
         self.lengths = np.zeros(0, dtype=np.int32)
         self._allocated = 0
@@ -138,40 +127,3 @@ class Runner:
                 place = ("cpu", 0, np.float32, buffer.shape, buffer.ctypes.data)
                 body.binding.bind_input(f"{kind}.{i}", *place)
                 body.binding.bind_output(f"new_{kind}.{i}", *place)
-
-
-def _load(graph: Path) -> ort.InferenceSession:
-    try:
-        return ort.InferenceSession(graph, _options(), providers=["CPUExecutionProvider"])
-    except _LOAD_ERRORS as error:
-        raise LoadError(first_line(error)) from error
-
-
-def _options() -> ort.SessionOptions:
-    _share_threads()
-    options = ort.SessionOptions()
-    options.use_per_session_threads = False
-    options.log_severity_level = 4
-    if _needs_care():
-        options.add_session_config_entry("session.x64quantprecision", "1")
-    return options
-
-
-@functools.cache
-def _share_threads() -> None:
-    """Let all sessions have the same threads: those of one would still spin when the next one begins."""
-    with contextlib.suppress(states.Fail):  # somebody else made them share
-        ort.set_global_thread_pool_sizes()
-
-
-def _needs_care() -> bool:
-    """Tell whether the fast 8-bit kernel may overflow: on x86 without VNNI. The exact one takes twice as long.
-
-    Source: ONNX Runtime's documentation of quantization, "U8S8 on AVX2 and AVX512".
-    """
-    if platform.machine().lower() not in ("x86_64", "amd64"):
-        return False
-    try:
-        return "vnni" not in Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except (OSError, ValueError):  # not Linux: nobody tells
-        return True

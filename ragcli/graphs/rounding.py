@@ -1,0 +1,58 @@
+"""Pure arithmetic on weights: balance the channels of neighbouring layers, and round to 8 or 4 bits."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float32]
+
+BLOCK_8 = 128  # weights that share a scale
+BLOCK_4 = 32
+_TINY = np.float32(1e-12)
+
+
+def balance_norm(gain: Matrix, bias: Matrix, weight: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    """Balance a layer norm with the linear layer (in, out) behind it."""
+    scale = balance_scale(np.hypot(gain, bias), weight)
+    return gain / scale, bias / scale, weight * scale[:, np.newaxis]
+
+
+def balance_scale(size: Matrix, weight: Matrix) -> Matrix:
+    """Return by what to divide channels of this size, before a layer with these weights (in, out)."""
+    largest = np.abs(weight).max(axis=1)
+    scale = np.sqrt(np.maximum(size, _TINY) / np.maximum(largest, _TINY))
+    scale[(size <= _TINY) | (largest <= _TINY)] = 1  # a channel that is off may stay as it is
+    return np.asarray(scale, dtype=np.float32)
+
+
+def to_8_bits(weight: Matrix) -> tuple[NDArray[np.int8], Matrix]:
+    """Round (in, out) to -127..127, with one scale for each output."""
+    scale = np.maximum(np.abs(weight).max(axis=0), _TINY) / 127
+    return np.rint(weight / scale).astype(np.int8), scale.astype(np.float32)
+
+
+def to_8_bits_by_block(weight: Matrix) -> tuple[NDArray[np.uint8], Matrix]:
+    """Round (in, out) to 1..255 around 128, with one scale for each BLOCK_8 inputs of an output.
+
+    Returns (out, blocks, BLOCK_8) and scales (out, blocks). What is missing in the last block is zero.
+    """
+    rounded, scale = _by_block(weight, BLOCK_8, 127)
+    return (rounded + 128).astype(np.uint8), scale
+
+
+def to_4_bits(weight: Matrix) -> tuple[NDArray[np.uint8], Matrix]:
+    """Round (in, out) to 1..15 around 8, with one scale for each BLOCK_4 inputs of an output.
+
+    Returns (out, blocks, BLOCK_4 / 2) with two weights a byte, the first in its lower half, and scales (out, blocks).
+    What is missing in the last block is zero.
+    """
+    rounded, scale = _by_block(weight, BLOCK_4, 7)
+    values = (rounded + 8).astype(np.uint8)
+    return np.asarray(values[..., 0::2] | (values[..., 1::2] << 4), dtype=np.uint8), scale
+
+
+def _by_block(weight: Matrix, block: int, top: int) -> tuple[Matrix, Matrix]:
+    """Return the blocks (out, blocks, block) rounded to -top..top, and their scales (out, blocks)."""
+    missing = -len(weight) % block
+    blocks = np.pad(weight, ((0, missing), (0, 0))).T.reshape(weight.shape[1], -1, block)
+    scale = np.maximum(np.abs(blocks).max(axis=-1), _TINY) / top
+    return np.rint(blocks / scale[..., np.newaxis]), scale.astype(np.float32)

@@ -1,0 +1,104 @@
+"""Read a checkpoint's tensors from memory-mapped safetensors, without torch.
+
+The format is read here, not by the library's NumPy interface: that one knows no bfloat16 and copies whole tensors,
+while a look-up of a few embedding rows needs a few pages. Source: https://github.com/huggingface/safetensors#format.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragcli.errors import RagcliError
+from ragcli.graphs.rounding import Matrix
+from ragcli.models import ModelFolder, weight_files
+
+_COPY_AGAIN = "Copy or download the model again."
+_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+# Causal masks and lists of places, which old checkpoints carry as if they were weights.
+_TYPES |= {"BOOL": "u1", "U8": "u1", "I64": "<i8"}
+
+
+class Kind(NamedTuple):
+    """Say what a family's checkpoints have in common, and in errors what was expected."""
+
+    family: str  # as in "that no GPT-2 has"
+    model: str  # as in "or no causal language model"
+    choose: str  # what to do instead
+    prefix: str  # which its names may have or not
+    head: str  # how the names begin that never have it
+
+
+class Tensors:
+    """Hold the tensors of a checkpoint, mapped into memory; names are without the prefix."""
+
+    def __init__(self, folder: ModelFolder, kind: Kind, aliases: Mapping[str, str] | None = None) -> None:
+        """Map the files; `aliases` are old endings of names, and what they are now. Raises RagcliError."""
+        self.files = weight_files(folder.path)
+        self._folder, self._kind = folder, kind
+        named = {name: tensor for file in self.files for name, tensor in _map_file(file)}
+        self._prefix = kind.prefix if any(name.startswith(kind.prefix) for name in named) else ""
+        self._tensors = {_renamed(name.removeprefix(kind.prefix), aliases or {}): named[name] for name in named}
+
+    def __getitem__(self, name: str) -> Matrix:
+        """Return a whole tensor as float32."""
+        return _as_float(self._tensors[name])
+
+    def rows(self, name: str, places: Sequence[int] | NDArray[np.int64]) -> Matrix:
+        """Return some rows of a matrix as float32, and read no more."""
+        return _as_float(self._tensors[name][np.asarray(places)])
+
+    def check(self, wanted: Mapping[str, tuple[int, ...]], ignored: Callable[[str], bool]) -> None:
+        """Raise RagcliError for tensors that are missing, neither wanted nor ignored, or not of the right size."""
+        folder, kind = self._folder, self._kind
+        missing = sorted(self._full(name) for name in wanted if name not in self._tensors)
+        if missing:
+            raise RagcliError(
+                f"the model {folder.name} lacks {len(missing)} of its tensors, {missing[0]} among them",
+                f"It is damaged, or no {kind.model}. {kind.choose}",
+            )
+        extra = sorted(self._full(name) for name in self._tensors if name not in wanted and not ignored(name))
+        if extra:
+            raise RagcliError(
+                f"the model {folder.name} has {len(extra)} tensors that no {kind.family} has, {extra[0]} among them",
+                "Is config.json another model's? Put the right one into the folder.",
+            )
+        for name, size in wanted.items():
+            if self._tensors[name].shape != size:
+                message = f"{folder.path}: the tensor {self._full(name)} does not have the size of config.json"
+                raise RagcliError(message, _COPY_AGAIN)
+
+    def _full(self, name: str) -> str:
+        return name if name.startswith(self._kind.head) else self._prefix + name
+
+
+def _renamed(name: str, aliases: Mapping[str, str]) -> str:
+    ending = next((ending for ending in aliases if name.endswith(ending)), "")
+    return name.removesuffix(ending) + aliases[ending] if ending else name
+
+
+def _map_file(path: Path) -> Iterable[tuple[str, NDArray[Any]]]:
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length))
+        data = np.asarray(np.memmap(path, dtype=np.uint8, mode="r", offset=8 + length))  # its slices are faster
+        return [(name, _view(data, entry)) for name, entry in header.items() if name != "__metadata__"]
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError, MemoryError) as error:
+        message = f"cannot load {path}: it is cut short, damaged, or has tensors of an unknown type"
+        raise RagcliError(message, _COPY_AGAIN) from error
+
+
+def _view(data: NDArray[np.uint8], entry: Mapping[str, Any]) -> NDArray[Any]:
+    start, end = entry["data_offsets"]
+    return data[start:end].view(np.dtype(_TYPES[entry["dtype"]])).reshape(entry["shape"])
+
+
+def _as_float(tensor: NDArray[Any]) -> Matrix:
+    """Return float32; 16-bit integers are bfloat16, the upper half of a float32."""
+    if tensor.dtype == np.uint16:
+        return (tensor.astype(np.uint32) << 16).view(np.float32)
+    return np.asarray(tensor, dtype=np.float32)
