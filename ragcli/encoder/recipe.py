@@ -8,13 +8,12 @@ from ragcli.encoder.names import Prefixes, known_prefixes
 from ragcli.errors import RagcliError
 from ragcli.models import ModelFolder, read_json
 
+Pooling = Literal["mean", "cls"]
+
 _MODULES = ("Transformer", "Pooling", "Normalize")
 _CHOOSE = "Choose an encoder that takes the mean of its tokens or the first one, such as minilm or e5."
 # How files written before 2026 name the ways of pooling that are known here.
 _FLAGS: dict[str, Pooling] = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
-
-
-Pooling = Literal["mean", "cls"]
 
 
 class Recipe(NamedTuple):
