@@ -1,10 +1,13 @@
 """Give the passages of changed documents their vectors; what a store knows already is not encoded again."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from ragcli.encoder import Encoder, open_encoder
 from ragcli.errors import IndexMismatchError
 from ragcli.store import Change, EncoderFacts, Store, vector_key
+
+if TYPE_CHECKING:
+    from ragcli.encoder import Encoder
 
 _BATCH = 128  # passages: enough to put those of like length together, few enough to show progress
 
@@ -14,12 +17,22 @@ def passage_text(title: str, text: str) -> str:
     return f"{title}\n{text}" if title else text
 
 
-def matching_encoder(facts: EncoderFacts, note: Callable[[str], None]) -> Encoder:
+def open_encoder(name: str, note: Callable[[str], None]) -> "Encoder":
+    """Open an encoder by alias, hub id or folder; only now NumPy and ONNX Runtime are loaded.
+
+    Raises UnreachableError for a model that cannot be had, RagcliError for one that is damaged or does not run here.
+    """
+    from ragcli import encoder
+
+    return encoder.open_encoder(name, "auto", note)
+
+
+def matching_encoder(facts: EncoderFacts, note: Callable[[str], None]) -> "Encoder":
     """Open the encoder that made an index's vectors.
 
     Raises IndexMismatchError where what now has its name is another one, UnreachableError where it is not to be had.
     """
-    encoder = open_encoder(facts.name, note=note)
+    encoder = open_encoder(facts.name, note)
     if not same_encoder(encoder.facts, facts):
         raise IndexMismatchError(
             f"{facts.name} is not the encoder any more that the index was built with",

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice, pairwise
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import orjson
 
@@ -32,11 +32,13 @@ from ragcli.documents import (
     read_documents,
     split_passages,
 )
-from ragcli.encoder import Encoder, open_encoder
-from ragcli.encoding import matching_encoder, same_encoder, with_vectors
+from ragcli.encoding import matching_encoder, open_encoder, same_encoder, with_vectors
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, UsageError
 from ragcli.store import LOCAL, Change, IndexFacts, Place, Store, Stored, drop_index, open_store
 from ragcli.text import detect_language
+
+if TYPE_CHECKING:
+    from ragcli.encoder import Encoder
 
 PASSAGE_SIZE = 1_200
 _BATCH = 500  # documents: for a lookup of what the store holds, and between two reports of progress
@@ -144,7 +146,7 @@ def index_files(paths: Iterable[Path], place: Place, options: IndexOptions, watc
         sample = [item.text for item in islice(_documents(inputs, options.fields), _LANGUAGE_SAMPLE)]
         if options.prune and not sample:
             raise RagcliError("the input holds no document, and --prune would empty the index", "Check the input.")
-        encoder = open_encoder(options.encoder, note=watcher.note) if options.encoder else None
+        encoder = open_encoder(options.encoder, watcher.note) if options.encoder else None
         wanted = IndexFacts(
             options.language or detect_language(sample),
             options.passage_size or PASSAGE_SIZE,
@@ -226,7 +228,7 @@ def _repeated(keys: Iterable[int]) -> Counter[int]:
     return Counter({key: n + 1 for key, n in more.items()})
 
 
-def _checked_facts(store: Store, options: IndexOptions, encoder: Encoder | None) -> IndexFacts:
+def _checked_facts(store: Store, options: IndexOptions, encoder: "Encoder | None") -> IndexFacts:
     facts = store.facts
     if facts is None:
         raise IndexMismatchError(
@@ -252,7 +254,7 @@ class _Run:
         inputs: list[Input],
         options: IndexOptions,
         watcher: Watcher,
-        encoder: Encoder | None,
+        encoder: "Encoder | None",
     ) -> None:
         self.summary = Summary()
         self._store = store
@@ -289,7 +291,7 @@ class _Run:
             self._store.write(changes)
 
     @cached_property
-    def _encoder(self) -> Encoder:
+    def _encoder(self) -> "Encoder":
         """The encoder that was named, else the index's own, which is opened only where something has to be encoded."""
         assert self._facts.encoder  # noqa: S101 (nothing is encoded without)
         return self._given or matching_encoder(self._facts.encoder, self._watcher.note)

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,12 +28,33 @@ _SHARDS = "model.safetensors.index.json"
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 _WANTED = [_CONFIG, "generation_config.json", _WEIGHTS, _SHARDS, "model-*-of-*.safetensors", *_TOKENIZERS]
 _WANTED += ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt"]
+# What sentence-transformers writes beside a model's own files. A cache without the first may lack the others as well.
+_MODULES = "modules.json"
+_SENTENCES = [_MODULES, "1_Pooling/config.json", "config_sentence_transformers.json", "sentence_bert_config.json"]
 _PICKLES = re.compile(r".*\.(bin|pt|pth|ckpt|pkl)", re.ASCII)
 _HUB_ID = re.compile(r"(?!.*(?:\.\.|--|\.git$))\w(?:[\w.-]{0,94}\w)?(?:/\w(?:[\w.-]{0,94}\w)?)?", re.ASCII)
 _HUB_SECONDS = 5.0  # how long the hub may take to answer at all, unless HF_HUB_ETAG_TIMEOUT says otherwise
-_WAYS_OUT = (
-    "Run the command once with a network, set HF_HOME to a folder that holds the cache, or give --model a local folder."
-)
+
+
+class Role(NamedTuple):
+    """Say what a model is for: the option that names it, the files that it may have, one that a cache must know of."""
+
+    option: str = "--model"
+    files: Sequence[str] = _WANTED
+    decisive: str = ""
+
+    @property
+    def ways_out(self) -> str:
+        """Say what to do where the hub cannot be reached."""
+        return (
+            "Run the command once with a network, set HF_HOME to a folder that holds the cache, "
+            f"or give {self.option} a local folder."
+        )
+
+
+LANGUAGE_MODEL = Role()
+ENCODER = Role("--encoder", [*_WANTED, *_SENTENCES], _MODULES)
+RERANKER = Role("--rerank", [*_WANTED, *_SENTENCES])
 
 
 class ModelFolder(NamedTuple):
@@ -44,7 +65,7 @@ class ModelFolder(NamedTuple):
     note: str | None = None
 
 
-def find_model(name: str, *, allow_fallback: bool) -> ModelFolder:
+def find_model(name: str, *, allow_fallback: bool, role: Role = LANGUAGE_MODEL) -> ModelFolder:
     """Find the folder of a model: a local one, one made by train, the hub's cache, a download, in this order.
 
     `allow_fallback` says that the user named no model: then the packaged GPT-2 stands in where the hub is out of reach.
@@ -55,15 +76,14 @@ def find_model(name: str, *, allow_fallback: bool) -> ModelFolder:
     if local and (not allow_fallback or Path(name, _CONFIG).is_file()):
         return _checked(name, Path(name))
     if not _HUB_ID.fullmatch(name):
-        raise RagcliError(f"there is no folder {name}", "Give --model a folder that holds a model, or a hub id.")
+        raise RagcliError(f"there is no folder {name}", f"Give {role.option} a folder that holds a model, or a hub id.")
     trained = data_home() / _TRAINED / name
     if (trained / _CONFIG).is_file():
         return _checked(name, trained)
-    cached = _in_cache(name)
-    if cached:
-        return _checked(name, cached)
+    if cached := cached_model(name, role):
+        return cached
     try:
-        return _checked(name, _download(name))
+        return _checked(name, _download(name, role))
     except UnreachableError:
         if not allow_fallback:
             raise
@@ -103,7 +123,7 @@ def _checked(name: str, path: Path) -> ModelFolder:
 def _check_files(path: Path) -> None:
     if not (path / _CONFIG).is_file():
         raise RagcliError(f"the folder {path} is no model: it has no {_CONFIG}", "Give --model a folder that has one.")
-    _read_json(path / _CONFIG)
+    read_json(path / _CONFIG)
     if not _has_weights(names := {file.name for file in path.iterdir()}):
         raise _no_weights(str(path), names)
     lost = [file.name for file in weight_files(path) if not file.is_file()]
@@ -117,7 +137,7 @@ def weight_files(path: Path) -> list[Path]:
     """Return the weights' file or, where there is only an index, the shards that it names."""
     if (path / _WEIGHTS).exists():
         return [path / _WEIGHTS]
-    shards = _read_json(path / _SHARDS).get("weight_map")
+    shards = read_json(path / _SHARDS).get("weight_map")
     if not isinstance(shards, dict) or not shards:
         raise RagcliError(f"{path / _SHARDS} is damaged: it names no files", _copy_again(path))
     return sorted({path / str(shard) for shard in shards.values()})
@@ -156,7 +176,8 @@ def _check_safetensors(path: Path) -> None:
         raise RagcliError(f"{path} is cut short or damaged", _copy_again(path.parent))
 
 
-def _read_json(path: Path) -> dict[str, object]:
+def read_json(path: Path) -> dict[str, object]:
+    """Read a JSON object from a model's folder. Raises RagcliError for a damaged one."""
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -172,10 +193,16 @@ def _copy_again(path: Path) -> str:
     return "Copy or download the model again."
 
 
+def is_classifier(folder: ModelFolder) -> bool:
+    """Tell whether a model classifies texts, and is no language model."""
+    kinds = read_json(folder.path / _CONFIG).get("architectures")
+    return isinstance(kinds, list) and any(str(kind).endswith("ForSequenceClassification") for kind in kinds)
+
+
 # The hub
 
 
-def _in_cache(name: str) -> Path | None:
+def cached_model(name: str, role: Role) -> ModelFolder | None:
     """Return the newest snapshot in the hub's cache, or None where there is none or it misses files.
 
     Reads the cache's documented layout itself: the library's own function costs 0.3 s of imports.
@@ -184,29 +211,34 @@ def _in_cache(name: str) -> Path | None:
 
     repo = Path(constants.HF_HUB_CACHE, f"models--{name.replace('/', '--')}")
     try:
-        snapshot = repo / "snapshots" / (repo / "refs" / "main").read_text(encoding="utf-8").strip()
+        commit = (repo / "refs" / "main").read_text(encoding="utf-8").strip()
+        snapshot = repo / "snapshots" / commit
         _check_files(snapshot)
     except (OSError, ValueError, RagcliError):
         return None
-    return snapshot
+    known = (snapshot / role.decisive, repo / ".no_exist" / commit / role.decisive)
+    return _checked(name, snapshot) if any(path.exists() for path in known) else None
 
 
-def _download(name: str) -> Path:
+def _download(name: str, role: Role) -> Path:
     """Download the model's files into the hub's cache, with progress on stderr."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
-        raise UnreachableError(f"{name} is not in the cache, and HF_HUB_OFFLINE forbids to download it", _WAYS_OUT)
+        raise UnreachableError(f"{name} is not in the cache, and HF_HUB_OFFLINE forbids to download it", role.ways_out)
     from huggingface_hub import errors as hub
     from huggingface_hub import snapshot_download
 
-    files = [file.rfilename for file in _ask_hub(name).siblings or ()]
+    files = [file.rfilename for file in _ask_hub(name, role).siblings or ()]
     if not _has_weights(files):
         raise _no_weights(f"{name} on the hub", files)
     try:
-        return Path(snapshot_download(name, allow_patterns=_WANTED))
+        snapshot = Path(snapshot_download(name, allow_patterns=list(role.files)))
+        if role.decisive and role.decisive not in files:
+            _remember_absent(snapshot, role.decisive)
+        return snapshot
     except hub.HfHubHTTPError as error:
-        raise _refused(name, error) from error
+        raise _refused(name, error, role) from error
     except (hub.HTTPError, hub.EntryNotFoundError, RuntimeError) as error:  # type: ignore[attr-defined]
         hint = "Run the command again: the download goes on where it stopped."
         raise UnreachableError(f"the download of {name} broke off: {first_line(error)}", hint) from error
@@ -215,7 +247,14 @@ def _download(name: str) -> Path:
         raise RagcliError(f"cannot store {name}: {first_line(error)}", hint) from error
 
 
-def _ask_hub(name: str) -> "ModelInfo":
+def _remember_absent(snapshot: Path, file: str) -> None:
+    """Note in the cache, in its own documented way, that the hub has no such file."""
+    absent = snapshot.parents[1] / ".no_exist" / snapshot.name / file
+    absent.parent.mkdir(parents=True, exist_ok=True)
+    absent.touch()
+
+
+def _ask_hub(name: str, role: Role) -> "ModelInfo":
     """Ask the hub for the model's list of files, and give up soon.
 
     In a thread because no timeout of the HTTP client covers the name server or the sum over a host's addresses.
@@ -225,16 +264,16 @@ def _ask_hub(name: str) -> "ModelInfo":
     chosen = "HF_HUB_ETAG_TIMEOUT" in os.environ
     seconds = constants.HF_HUB_ETAG_TIMEOUT if chosen else _HUB_SECONDS
     answers: list[ModelInfo | UnreachableError] = []
-    thread = threading.Thread(target=lambda: answers.append(_model_info(name, seconds)), daemon=True)
+    thread = threading.Thread(target=lambda: answers.append(_model_info(name, seconds, role)), daemon=True)
     thread.start()
     thread.join(seconds + 0.5)
-    answer = answers[0] if answers else _unreachable(name, f"no answer within {seconds:g} s")
+    answer = answers[0] if answers else _unreachable(name, f"no answer within {seconds:g} s", role)
     if isinstance(answer, UnreachableError):
         raise answer
     return answer
 
 
-def _model_info(name: str, seconds: float) -> "ModelInfo | UnreachableError":
+def _model_info(name: str, seconds: float, role: Role) -> "ModelInfo | UnreachableError":
     """Return what the hub says of the model, or in our words why it says nothing."""
     from huggingface_hub import HfApi
     from huggingface_hub import errors as hub
@@ -242,12 +281,12 @@ def _model_info(name: str, seconds: float) -> "ModelInfo | UnreachableError":
     try:
         return HfApi().model_info(name, timeout=seconds)
     except hub.HfHubHTTPError as error:
-        return _refused(name, error)
+        return _refused(name, error, role)
     except (hub.HTTPError, OSError, ValueError) as error:  # type: ignore[attr-defined]
-        return _unreachable(name, first_line(error))
+        return _unreachable(name, first_line(error), role)
 
 
-def _refused(name: str, error: "HfHubHTTPError") -> UnreachableError:
+def _refused(name: str, error: "HfHubHTTPError", role: Role) -> UnreachableError:
     """Say why the hub answers but does not hand the model out."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
@@ -255,11 +294,11 @@ def _refused(name: str, error: "HfHubHTTPError") -> UnreachableError:
         hint = f"Accept its terms on https://huggingface.co/{name} and set HF_TOKEN."
         return UnreachableError(f"the hub gives {name} only to those who accepted its terms", hint)
     if isinstance(error, RepositoryNotFoundError):
-        hint = "Check the spelling; for a private model set HF_TOKEN; for your own give --model its folder."
+        hint = f"Check the spelling; for a private model set HF_TOKEN; for your own give {role.option} its folder."
         return UnreachableError(f"the hub has no model {name}, or it is private", hint)
     hint = "Check HF_TOKEN." if error.response.status_code in (401, 403) else "Try again later."
     return UnreachableError(f"the hub refuses {name}: {first_line(error)}", hint)
 
 
-def _unreachable(name: str, reason: str) -> UnreachableError:
-    return UnreachableError(f"{name} is not in the cache, and the hub cannot be reached ({reason})", _WAYS_OUT)
+def _unreachable(name: str, reason: str, role: Role) -> UnreachableError:
+    return UnreachableError(f"{name} is not in the cache, and the hub cannot be reached ({reason})", role.ways_out)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, BertWordPieceTokenizer, Tokenizer, decoders, models, pre_tokenizers
 
 from ragcli.errors import RagcliError, first_line
-from ragcli.models import ModelFolder
+from ragcli.models import ModelFolder, read_json
 
 _END = "<|endoftext|>"
 _COPY_AGAIN = "Copy or download the model again."
@@ -35,6 +35,20 @@ def read_byte_level(folder: ModelFolder) -> Tokenizer:
     if tokenizer.token_to_id(_END) is not None:
         tokenizer.add_special_tokens([AddedToken(_END, special=True)])
     return plain(tokenizer)
+
+
+def read_wordpiece(folder: ModelFolder) -> Tokenizer:
+    """Read an encoder's tokenizer: tokenizer.json, or the vocab.txt of BERTs before. Raises RagcliError."""
+    file = folder.path / "tokenizer.json"
+    if file.is_file():
+        return read_tokenizer(file)
+    settings = folder.path / "tokenizer_config.json"
+    lower = bool(read_json(settings).get("do_lower_case", True)) if settings.is_file() else True
+    try:
+        return plain(BertWordPieceTokenizer(str(folder.path / "vocab.txt"), lowercase=lower)._tokenizer)
+    except Exception as error:  # the library raises nothing narrower
+        hint = "Put the model's tokenizer.json into the folder."
+        raise RagcliError(f"cannot load the tokenizer of {folder.name}: {first_line(error)}", hint) from error
 
 
 def plain(tokenizer: Tokenizer) -> Tokenizer:

@@ -133,7 +133,7 @@ def test_a_review_is_built_on_the_films_reviews_only(searcher: Searcher) -> None
     assert parrot.heard.endswith("A new review of Inception (2010):")
     assert answer.question == "Inception (2010)"
     assert answer.answer == "A dream."
-    assert [source.id for source in answer.sources] == ["i1", "i2"]
+    assert {source.id for source in answer.sources} == {"i1", "i2"}
 
 
 def test_a_film_that_is_not_there_is_suggested(searcher: Searcher) -> None:

@@ -120,7 +120,11 @@ def test_a_removed_document_is_gone(store: Store) -> None:
     put(store, document("a", sentences("apples", 4), "Fruit", kind="fruit"), document("b"))
     remove(store, "a", "none such")
     assert store.counts() == Counts(1, 1)
-    assert [store.search(words("apples fruit"), 10), store.values("kind", "", 10), list(store.stored(["a"]))] == [[], [], []]
+    assert [store.search(words("apples fruit"), 10), store.values("kind", "", 10), list(store.stored(["a"]))] == [
+        [],
+        [],
+        [],
+    ]
 
 
 def test_a_removed_document_can_come_again(store: Store) -> None:
@@ -230,7 +234,9 @@ def test_the_score_is_bm25(store: Store) -> None:
 
 def test_title_and_text_are_one_field(store: Store) -> None:
     put(store, document("a", "loops again", "python"), document("b", "python again", "loops"))
-    assert [hit.score for hit in store.search(words("python"), 10)] == [pytest.approx(store.search(words("loops"), 1)[0].score)] * 2
+    assert [hit.score for hit in store.search(words("python"), 10)] == [
+        pytest.approx(store.search(words("loops"), 1)[0].score)
+    ] * 2
     assert ids(store.search(words("python loops"), 10)) == ["a", "b"]
 
 

@@ -8,18 +8,10 @@ from typing import TypeVar
 from ragcli.errors import RagcliError
 from ragcli.graphs import cache
 from ragcli.graphs.session import LoadError
-from ragcli.settings import cache_home
-
-__all__ = ["engines_home", "open_graphs"]
 
 Note = Callable[[str], None]
 Write = Callable[[Path], None]
 Opened = TypeVar("Opened")
-
-
-def engines_home() -> Path:
-    """Return the folder of all graphs."""
-    return cache_home() / "engines"
 
 
 def open_graphs(
@@ -29,7 +21,7 @@ def open_graphs(
 
     `facts` says what else the graphs depend on. Raises RagcliError where there is no room to write them.
     """
-    home = engines_home()
+    home = cache.engines_home()
     folder = home / cache.graph_key(home, files, f"{facts} {precision}")
     if folder.exists():
         try:

@@ -10,11 +10,18 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ragcli.settings import cache_home
+
 _VERSION = 2  # of what is built; raise it with every change of the graph
 _FACTS = "facts.json"
 _DIGESTS = "digests"
 _UNFINISHED = "unfinished-"
 _ABANDONED = 3600  # seconds after which an unfinished folder that nobody writes to is a killed process's
+
+
+def engines_home() -> Path:
+    """Return the folder of all graphs."""
+    return cache_home() / "engines"
 
 
 class UnusableError(Exception):
@@ -25,6 +32,11 @@ def graph_key(home: Path, files: Sequence[Path], facts: str) -> str:
     """Return the name of a graph's folder: a hash of the checkpoint's files and of what else the graph depends on."""
     digests = [_digest(home / _DIGESTS, file.resolve()) for file in files]
     return hashlib.sha256("\n".join([facts, *digests]).encode()).hexdigest()[:32]
+
+
+def file_digest(file: Path) -> str:
+    """Return the sha256 of a file, remembered beside the graphs as long as the file stays as it is. Raises OSError."""
+    return _digest(engines_home() / _DIGESTS, file.resolve())
 
 
 def check(folder: Path) -> None:

@@ -33,7 +33,8 @@ class Graph:
         self._weights = weights
         self._nodes: list[onnx.NodeProto] = []
         self._tensors: list[onnx.TensorProto] = []
-        if kernel == "rows8":
+        self._rounded: dict[str, tuple[str, str]] = {}  # activations that several layers take
+        if kernel in ("rows8", "tokens8"):
             self._tiny = self.constant("tiny", np.array(_TINY, dtype=np.float32))
             self._axis = self.constant("axis", np.array([-1]))
 
@@ -64,6 +65,8 @@ class Graph:
             return self.node("MatMul", [x, self.constant(name, weight)])
         if self._kernel == "rows8":
             return self._linear_rows(name, x, weight)
+        if self._kernel == "tokens8":
+            return self._linear_tokens(name, x, weight)
         bits = 8 if self._kernel == "blocks8" else 4
         values, scale = to_8_bits_by_block(weight) if bits == 8 else to_4_bits(weight)
         inputs = [x, self.constant(name, values), self.constant(f"{name}.scale", scale)]
@@ -87,6 +90,31 @@ class Graph:
             self.constant(f"{name}.zero", np.zeros(len(scale), np.int8)),
         ]
         return self.node("Mul", [self.node("DynamicQuantizeMatMul", inputs, domain=MS), size])
+
+    def _linear_tokens(self, name: str, x: str, weight: Matrix) -> str:
+        """As _linear_rows, but a token is rounded in the same way whatever else the input holds."""
+        if x not in self._rounded:
+            self._rounded[x] = self._round_tokens(x)
+        rounded, size = self._rounded[x]
+        values, scale = to_8_bits(weight)
+        inputs = [
+            rounded,
+            self.constant(name, values),
+            self._step,
+            self.constant(f"{name}.scale", scale),
+            self._middle,
+            self.constant(f"{name}.zero", np.zeros(len(scale), np.int8)),
+        ]
+        return self.node("Mul", [self.node("MatMulIntegerToFloat", inputs, domain=MS), size])
+
+    def _round_tokens(self, x: str) -> tuple[str, str]:
+        """Round to 1..255 around 128; return this, and the size of each token's largest value."""
+        if not self._rounded:
+            self._step = self.constant("step", np.array(1 / 127, dtype=np.float32))
+            self._middle = self.constant("middle", np.array(128, dtype=np.uint8))
+        size = self.node("ReduceMax", [self.node("Abs", [x]), self._axis], keepdims=1)
+        size = self.node("Max", [size, self._tiny])
+        return self.node("QuantizeLinear", [self.node("Div", [x, size]), self._step, self._middle]), size
 
     def norm(self, name: str, stream: str, skip: Skip | None, gain: Matrix, bias: Matrix) -> tuple[str, str]:
         """Add what is to be added to the stream, and normalise it; return both, the normalised first."""

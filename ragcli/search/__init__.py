@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ragcli.documents import split_passages
-from ragcli.encoder import Encoder
 from ragcli.encoding import matching_encoder
 from ragcli.errors import IndexMismatchError, NothingFoundError, UsageError
 from ragcli.filters import Filter
@@ -18,6 +17,7 @@ from ragcli.store import EncoderFacts, Hit, Store, Words, vector_key
 from ragcli.text import word_stems
 
 if TYPE_CHECKING:
+    from ragcli.encoder import Encoder
     from ragcli.store import Vector
 
 Mode = Literal["keyword", "semantic", "hybrid"]
@@ -129,7 +129,7 @@ class Searcher:
         return self.store.facts.encoder if self.store.facts else None
 
     @cached_property
-    def _encoder(self) -> Encoder:
+    def _encoder(self) -> "Encoder":
         facts = self._encoder_facts
         assert facts  # noqa: S101 (no mode that needs it is chosen without)
         return matching_encoder(facts, self._note)
@@ -169,7 +169,8 @@ class Searcher:
 
     @cached_property
     def _centre(self) -> "Vector":
-        return self.store.sample(_SAMPLE).mean(axis=0)
+        centre: Vector = self.store.sample(_SAMPLE).mean(axis=0)
+        return centre
 
     def _chosen(self, hits: Sequence[Hit], k: int) -> list[Hit]:
         if self._ranking.diversity and hits:

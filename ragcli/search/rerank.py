@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from ragcli.models import DEFAULT_MODEL, find_model, model_kind
+from ragcli.encoding import passage_text
+from ragcli.models import DEFAULT_MODEL, LANGUAGE_MODEL, RERANKER, find_model, is_classifier
 from ragcli.search.fusion import Ranked, fuse
 from ragcli.store import Hit
 
 if TYPE_CHECKING:
+    from ragcli.encoder import CrossEncoder
     from ragcli.generate import Engine
 
 
@@ -22,13 +24,14 @@ class Reranker(Protocol):
 
 def open_reranker(name: str, note: Callable[[str], None]) -> Reranker:
     """Open a cross-encoder, or a language model that ranks by how likely it finds the query after the passage."""
-    folder = find_model(name, allow_fallback=name == DEFAULT_MODEL)
+    default = name == DEFAULT_MODEL
+    folder = find_model(name, allow_fallback=default, role=LANGUAGE_MODEL if default else RERANKER)
     if folder.note:
         note(folder.note)
-    if model_kind(folder) == "classifier":
-        from ragcli.encoder import open_cross_encoder
+    if is_classifier(folder):
+        from ragcli.encoder import CrossEncoder
 
-        return CrossEncoding(open_cross_encoder(folder, note).scores)
+        return CrossEncoding(CrossEncoder(folder, "auto", note))
     from ragcli.generate import open_engine
 
     return Likelihood(open_engine(folder, "auto", note))
@@ -50,12 +53,12 @@ class CrossEncoding:
 
     weight = 0.8
 
-    def __init__(self, score: Callable[[str, Sequence[str]], Sequence[float]]) -> None:
-        self._score = score
+    def __init__(self, scorer: "CrossEncoder") -> None:
+        self._scorer = scorer
 
     def scores(self, query: str, hits: Sequence[Hit]) -> list[float]:
         """Return the classifier's logit for each passage."""
-        return [float(score) for score in self._score(query, [_text(hit) for hit in hits])]
+        return [float(score) for score in self._scorer.scores(query, [_text(hit) for hit in hits])]
 
 
 class Likelihood:
@@ -78,4 +81,4 @@ class Likelihood:
 
 
 def _text(hit: Hit) -> str:
-    return f"{hit.title}\n{hit.text}" if hit.title else hit.text
+    return passage_text(hit.title, hit.text)

@@ -34,5 +34,7 @@ def telling_words(store: Store, text: str) -> list[Words]:
 
 def middle(vectors: Sequence["Vector"]) -> "Vector":
     """Return the mean of vectors, scaled to length 1."""
-    mean = sum(vectors[1:], start=vectors[0]) / len(vectors)
-    return mean / max(float((mean @ mean) ** 0.5), 1e-12)
+    total = vectors[0]
+    for vector in vectors[1:]:
+        total = total + vector
+    return total / max(float(total @ total) ** 0.5, 1e-12)

@@ -322,6 +322,13 @@ class LocalStore:
         with self._translated():
             return self._file.find(keys)
 
+    def sample(self, n: int) -> "Vector":
+        """Return vectors (up to n, dimension) of passages from all over the index, always the same ones."""
+        if not self._facts.encoder:
+            raise no_vectors(self._folder.name)
+        with self._translated():
+            return self._file.sample(n)
+
     @cached_property
     def _file(self) -> "VectorFile":
         from ragcli.store_local.vectors import VectorFile  # and NumPy, for which keyword search does not wait

@@ -80,6 +80,11 @@ class VectorFile:
         self._map_more()
         return {key: self._rows["vector"][row].copy() for key, row in zip(keys, rows.tolist(), strict=True) if row >= 0}
 
+    def sample(self, n: int) -> Vector:
+        """Return vectors (up to n, dimension) from all over the file."""
+        self._map_more()
+        return np.array(self._rows["vector"][:: max(1, -(-len(self._rows) // n))])
+
     def ranking(self, vector: Vector, first: int, among: Iterable[int] | None = None) -> Iterator[Batch]:
         """Yield the keys (of those given) by their cosine to a vector, best first, in batches of `first` and more."""
         self._map_more()

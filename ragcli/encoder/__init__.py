@@ -1,0 +1,73 @@
+"""BERT- and XLM-RoBERTa-type encoders on ONNX Runtime, on the CPU, without torch: texts → vectors of length 1."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ragcli.encoder.cross import CrossEncoder
+from ragcli.encoder.engine import Engine, Precision
+from ragcli.encoder.names import find_encoder
+from ragcli.encoder.recipe import read_recipe
+from ragcli.errors import RagcliError
+from ragcli.graphs.cache import file_digest
+from ragcli.graphs.rounding import Matrix
+from ragcli.models import ModelFolder, read_json, weight_files
+from ragcli.store import EncoderFacts
+
+__all__ = ["CrossEncoder", "Encoder", "open_encoder"]
+
+Note = Callable[[str], None]
+
+_TOKENIZERS = ("tokenizer.json", "vocab.txt")  # of which the first counts
+
+
+class Encoder:
+    """Hold an encoder; `facts` say what decides about its vectors."""
+
+    def __init__(self, folder: ModelFolder, precision: Precision, note: Note) -> None:
+        """Load the model, and prepare it first where that was not done yet. Raises RagcliError."""
+        recipe = read_recipe(folder)
+        self._engine = Engine(folder, read_json(folder.path / "config.json"), recipe.pooling, precision, note)
+        shape = self._engine.checkpoint.shape
+        self._longest = min(recipe.longest or shape.longest, shape.longest)
+        self._lower = recipe.lower
+        self.facts = EncoderFacts(
+            name=folder.name,
+            revision=_revision(folder, f"{shape} {recipe}"),
+            dimension=shape.width,
+            pooling=recipe.pooling,
+            query_prefix=recipe.query_prefix,
+            passage_prefix=recipe.passage_prefix,
+        )
+
+    def queries(self, texts: Sequence[str]) -> Matrix:
+        """Return the vectors (n, dimension) of queries, of length 1. Raises RagcliError."""
+        return self._encode(self.facts.query_prefix, texts)
+
+    def passages(self, texts: Sequence[str]) -> Matrix:
+        """Return the vectors (n, dimension) of passages, of length 1. Raises RagcliError."""
+        return self._encode(self.facts.passage_prefix, texts)
+
+    def _encode(self, prefix: str, texts: Sequence[str]) -> Matrix:
+        whole = [f"{prefix}{text}" for text in texts]
+        vectors = self._engine.run([text.lower() for text in whole] if self._lower else whole, self._longest)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not lengths.all():
+            raise RagcliError(f"{self.facts.name} gives vectors of length 0", "Copy or download the model again.")
+        return np.asarray(vectors / lengths, dtype=np.float32)
+
+
+def open_encoder(name: str, precision: Precision, note: Note) -> Encoder:
+    """Open an encoder by alias, hub id or folder; `note` is told what a user should know, such as a first preparation.
+
+    Raises UnreachableError for a model that cannot be had, RagcliError for one that is damaged or does not run here.
+    """
+    return Encoder(find_encoder(name), precision, note)
+
+
+def _revision(folder: ModelFolder, decisions: str) -> str:
+    """Return a hash of weights, tokenizer, and what else decides; the precision is left out, which changes little."""
+    tokenizer = next(path for name in _TOKENIZERS if (path := folder.path / name).is_file())
+    digests = [file_digest(file) for file in (*weight_files(folder.path), tokenizer)]
+    return hashlib.sha256("\n".join([decisions, *digests]).encode()).hexdigest()[:32]

@@ -1,0 +1,64 @@
+"""Run an encoder's graph: texts or pairs of them → one vector each, as its pooling leaves it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ragcli.encoder.checkpoint import Checkpoint, Sizes
+from ragcli.encoder.recipe import Pooling
+from ragcli.encoder.texts import Text, groups, ids_of, tokenize, types_of
+from ragcli.errors import RagcliError
+from ragcli.graphs import open_graphs
+from ragcli.graphs.rounding import Matrix
+from ragcli.graphs.session import open_session
+from ragcli.models import ModelFolder
+from ragcli.tokenizer import check_vocabulary, read_wordpiece
+
+Note = Callable[[str], None]
+Precision = Literal["auto", "float32", "int8"]
+
+
+class Engine:
+    """Hold a checkpoint, its tokenizer, and the session that runs its graph."""
+
+    def __init__(
+        self,
+        folder: ModelFolder,
+        config: Mapping[str, Any],
+        pooling: Pooling,
+        precision: Precision,
+        note: Note,
+        head: Sizes | None = None,
+    ) -> None:
+        """Load the model, and prepare it first where that was not done yet. Raises RagcliError."""
+        self.name = folder.name
+        self.checkpoint = checkpoint = Checkpoint(folder, config, head)
+        self._tokenizer = read_wordpiece(folder)
+        check_vocabulary(folder, self._tokenizer, checkpoint.shape.vocab)
+        chosen: Literal["float32", "int8"] = "int8" if precision == "auto" else precision
+
+        def write(path: Path) -> None:
+            from ragcli.encoder.graph import write_graph  # and with it onnx, which only a first run needs
+
+            write_graph(checkpoint, pooling, chosen, path)
+
+        facts = f"encoder {checkpoint.shape} {pooling}"
+        self._session = open_graphs(
+            checkpoint.files, facts, chosen, write, lambda path: open_session(path / "encoder.onnx"), note
+        )
+
+    def run(self, texts: Sequence[Text], longest: int) -> Matrix:
+        """Return the vectors (n, width) of texts or pairs. Raises RagcliError where the weights give no numbers."""
+        width = self.checkpoint.shape.width
+        pooled = np.empty((len(texts), width), dtype=np.float32)
+        encodings = tokenize(self._tokenizer, texts, longest)
+        for places in groups([len(encoding) for encoding in encodings]):
+            chosen = [encodings[place] for place in places]
+            types = types_of(chosen) if self.checkpoint.shape.types > 1 else None
+            embeddings = self.checkpoint.embed(ids_of(chosen), types)
+            [pooled[places]] = self._session.run(None, {"embeddings": embeddings})
+        if not np.isfinite(pooled).all():
+            raise RagcliError(f"{self.name} gives vectors that are no numbers", "Copy or download the model again.")
+        return pooled

@@ -1,0 +1,85 @@
+"""Write an encoder as an ONNX graph with its weights in a file beside it.
+
+Input: embeddings (rows, tokens, width), all rows of the same length, so that nothing is padded and nothing masked.
+Output: pooled (rows, width), what the texts' first tokens have become, or the mean of all. The embeddings are looked up
+outside, in the checkpoint's own memory-mapped file.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from onnx import TensorProto
+
+from ragcli.encoder.checkpoint import Checkpoint, Shape
+from ragcli.encoder.recipe import Pooling
+from ragcli.graphs.rounding import Matrix
+from ragcli.graphs.writer import MS, Graph, Kernel, value
+
+Precision = Literal["float32", "int8"]
+
+_KERNELS: dict[Precision, Kernel] = {"float32": "float32", "int8": "tokens8"}
+
+
+def write_graph(checkpoint: Checkpoint, pooling: Pooling, precision: Precision, folder: Path) -> None:
+    """Write the graph and its weights into a folder."""
+    shape = checkpoint.shape
+    with (folder / "encoder.bin").open("wb") as weights:
+        graph = Graph(_KERNELS[precision], shape.epsilon, weights)
+        gain, bias = _norm(checkpoint, "embeddings.LayerNorm")
+        stream, _ = graph.norm("embeddings_norm", "embeddings", None, gain, bias)
+        for i in range(shape.layers):
+            stream = _add_layer(graph, checkpoint, i, stream, first_only=pooling == "cls" and i == shape.layers - 1)
+        if pooling == "mean":
+            graph.node("ReduceMean", [stream, graph.constant("tokens", np.array([1]))], keepdims=0)
+        model = graph.finish(
+            [value("embeddings", TensorProto.FLOAT, ["rows", "tokens", shape.width])],
+            value("pooled", TensorProto.FLOAT, ["rows", shape.width]),
+        )
+    (folder / "encoder.onnx").write_bytes(model.SerializeToString())
+
+
+def _add_layer(graph: Graph, checkpoint: Checkpoint, i: int, stream: str, *, first_only: bool) -> str:
+    """Add a layer, and return what it makes of the stream: (rows, tokens, width), of the first tokens (rows, width)."""
+    layer = f"encoder.layer.{i}"
+    mixed = _attention(graph, checkpoint.shape, *_qkv(checkpoint, layer), layer, stream)
+    if first_only:
+        first = graph.constant("first", np.array(0))
+        mixed, stream = (graph.node("Gather", [x, first], axis=1) for x in (mixed, stream))
+    out = _linear(graph, checkpoint, f"{layer}.attention.output.dense", mixed)
+    stream = _add_norm(graph, checkpoint, f"{layer}.attention.output", stream, out)
+    up = _linear(graph, checkpoint, f"{layer}.intermediate.dense", stream)
+    up_bias = checkpoint[f"{layer}.intermediate.dense.bias"]
+    up = graph.activation(checkpoint.shape.activation, up, f"{layer}.up_bias", up_bias)
+    down = _linear(graph, checkpoint, f"{layer}.output.dense", up)
+    return _add_norm(graph, checkpoint, f"{layer}.output", stream, down)
+
+
+def _qkv(checkpoint: Checkpoint, layer: str) -> tuple[list[Matrix], Matrix]:
+    """Return the weights (in, out) of queries, keys and values, and their biases in one row."""
+    names = [f"{layer}.attention.self.{part}" for part in ("query", "key", "value")]
+    biases = np.concatenate([checkpoint[f"{name}.bias"] for name in names])
+    return [checkpoint[f"{name}.weight"].T for name in names], biases
+
+
+def _attention(graph: Graph, shape: Shape, weights: list[Matrix], bias: Matrix, layer: str, stream: str) -> str:
+    """Attend from every token to all of its row."""
+    qkv = [graph.linear(f"{layer}.{part}", stream, w) for part, w in zip("qkv", weights, strict=True)]
+    inputs = [*qkv, graph.constant(f"{layer}.qkv_bias", bias)]
+    return graph.node("MultiHeadAttention", inputs, domain=MS, num_heads=shape.heads)
+
+
+def _linear(graph: Graph, checkpoint: Checkpoint, name: str, x: str) -> str:
+    return graph.linear(name, x, checkpoint[f"{name}.weight"].T)
+
+
+def _add_norm(graph: Graph, checkpoint: Checkpoint, part: str, stream: str, added: str) -> str:
+    """Add a layer's output with its bias to the stream, and normalise the sum."""
+    skip = (added, checkpoint[f"{part}.dense.bias"])
+    normed, _ = graph.norm(f"{part}.norm", stream, skip, *_norm(checkpoint, f"{part}.LayerNorm"))
+    graph.name_outputs("", "", "")
+    return normed
+
+
+def _norm(checkpoint: Checkpoint, name: str) -> tuple[Matrix, Matrix]:
+    return checkpoint[f"{name}.weight"], checkpoint[f"{name}.bias"]
