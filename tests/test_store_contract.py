@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ragcli.documents import Document, content_hash, split_passages
 from ragcli.errors import MissingIndexError, RagcliError
 from ragcli.filters import Filter, metadata_terms, parse_filter, ranges
-from ragcli.store import LOCAL, Change, Counts, Hit, IndexFacts, Place, Store, Stored, drop_index, open_store
+from ragcli.store import LOCAL, Change, Counts, Hit, IndexFacts, Place, Store, Stored, Words, drop_index, open_store
 from tests.oracle import Found, Oracle, satisfies
 
 SIZE = 120
@@ -67,6 +67,11 @@ def put(store: Store, *documents: Document) -> None:
 def remove(store: Store, *doc_ids: str) -> None:
     """Take documents out."""
     store.write([Change(old.doc_id, old) for old in store.stored(doc_ids)])
+
+
+def words(text: str, light: str = "") -> list[Words]:
+    """Ask for the words of a text, and, for a third of their score, for those of another that match nothing."""
+    return [Words(text)] * bool(text) + [Words(light, 0.3, required=False)] * bool(light)
 
 
 def ids(hits: Sequence[Hit]) -> list[str]:
@@ -316,8 +321,8 @@ def test_the_query_is_data(fruit: Store, query: str) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_an_endless_query_is_cut(place: Place, language: str) -> None:
-    words = [f"w{i}" for i in range(10_000)]
-    endless = [" ".join(words), ",".join(words), "".join(chr(0x4E00 + i) for i in range(10_000)), "-" * 100_000]
+    many = [f"w{i}" for i in range(10_000)]
+    endless = [" ".join(many), ",".join(many), "".join(chr(0x4E00 + i) for i in range(10_000)), "-" * 100_000]
     with open_store(place, IndexFacts(language, SIZE)) as store:
         put(store, document("a", "apples"), document("b", "pears"))
         assert [ids(store.search(words(f"apples {more}"), 10)) for more in endless] == [["a"]] * len(endless)
@@ -440,9 +445,8 @@ def test_all_filters_must_hold(films: Store) -> None:
 
 def test_filters_do_not_change_scores(films: Store) -> None:
     scores = {hit.id: hit.score for hit in films.search(words("apples"), 10)}
-    for hit in films.search(
-        "apples", 10, [parse_filter("year>1"), parse_filter("id!=up"), parse_filter("good!=false")]
-    ):
+    conditions = [parse_filter(text) for text in ("year>1", "id!=up", "good!=false")]
+    for hit in films.search(words("apples"), 10, conditions):
         assert hit.score == pytest.approx(scores[hit.id])
 
 
@@ -548,7 +552,7 @@ def make_questions(documents: Sequence[Document], language: str, count: int) -> 
     pattern = re.compile(r"(?<![^\s(])[A-Za-z]{3,}(?=[\s,;.!?)])" if language == "en" else "[\u4e00-\u9fff]{2,6}")
     texts = [text for document in documents for _, text in split_passages(document.text, 400)]
     found = [sorted(set(pattern.findall(choose.choice(texts)))) for _ in range(2 * count)]
-    return [" ".join(choose.sample(words, min(len(words), choose.randint(2, 6)))) for words in found if len(words) > 2][
+    return [" ".join(choose.sample(some, min(len(some), choose.randint(2, 6)))) for some in found if len(some) > 2][
         :count
     ]
 
@@ -567,7 +571,7 @@ def test_the_best_passage_is_the_oracles(
     questions = make_questions(documents, language, count)
     oracle = Oracle(documents, 400, language)
     light = "what does how many" if language == "en" else ""
-    right = [oracle.search(question, light=light) for question in questions]
+    right = [oracle.search(words(question, light)) for question in questions]
     first: dict[str, list[list[tuple[str, int]]]] = {}
     for engine in ENGINES:
         place = new_place(engine, request, tmp_path)

@@ -36,7 +36,7 @@ from elasticsearch import (
 from ragcli.documents import Document, content_hash, split_passages
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, UnreachableError, UsageError
 from ragcli.filters import parse_filter
-from ragcli.store import Access, Change, Counts, IndexFacts, Place, Stored, drop_index, open_store
+from ragcli.store import Access, Change, Counts, IndexFacts, Place, Stored, Words, drop_index, open_store
 from ragcli.store_elastic import ElasticStore
 from ragcli.store_elastic.layout import index_mapping
 from ragcli.store_elastic.server import address, translated
@@ -50,6 +50,11 @@ TEXT = " ".join(f"Sentence {i} of four is about apples and fills a passage of it
 def change(doc_id: str, text: str = TEXT, old: Stored | None = None) -> Change:
     """Make the change that brings a document in."""
     return Change(doc_id, old, Document(doc_id, "", text, {}), content_hash("", text, {}), split_passages(text, 100))
+
+
+def words(text: str) -> list[Words]:
+    """Ask for the words of a text."""
+    return [Words(text)] * bool(text)
 
 
 @pytest.fixture

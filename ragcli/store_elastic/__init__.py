@@ -7,16 +7,30 @@ from itertools import chain, groupby, islice
 from multiprocessing.pool import AsyncResult, ThreadPool
 from operator import itemgetter
 from time import sleep
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from elastic_transport import ObjectApiResponse
 from elasticsearch import ApiError, BadRequestError, Elasticsearch, NotFoundError, helpers
 
 from ragcli.errors import IndexMismatchError, RagcliError
 from ragcli.filters import Filter, fold, is_known
-from ragcli.store import FORMAT_VERSION, LIGHT, Access, Change, Counts, Hit, IndexFacts, Stored, unknown_field
-from ragcli.store_elastic.layout import Foreign, Json, Own, actions, first_words, index_mapping, pattern
+from ragcli.store import (
+    FORMAT_VERSION,
+    Access,
+    Change,
+    Counts,
+    Hit,
+    IndexFacts,
+    Stored,
+    Words,
+    no_vectors,
+    unknown_field,
+)
+from ragcli.store_elastic.layout import Foreign, Json, Own, actions, index_mapping, pattern, ranking
 from ragcli.store_elastic.server import address, connect, missing, translating
+
+if TYPE_CHECKING:
+    from ragcli.store import Vector
 
 _THREADS = 2
 _BULK = 500  # passages a request, the client's own default
@@ -140,21 +154,61 @@ class ElasticStore:
             if (operation, item["status"]) != ("delete", 404):
                 raise _refused(item, self._url)
 
-    def search(self, query: str, k: int, filters: Sequence[Filter] = (), light: str = "") -> list[Hit]:
-        """Return the k best passages, best first, ties by id and start; all that pass the filters if no query."""
+    def search(self, words: Sequence[Words], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
+        """Return the k best passages, best first, ties by id and start; all that pass the filters if no words."""
         layout = self._layout
-        clauses: dict[str, list[Json]] = {"filter": [*layout.always], "must_not": []}
         with translating(self._url, self._index):
-            for condition in filters:
-                self._check_field(condition.field)
-                clauses["must_not" if condition.operator == "!=" else "filter"].append(layout.condition(condition))
-            must = layout.words(first_words(query)) if query else {"match_all": {}}
-            if light:
-                clauses["should"] = [{"bool": {"must": layout.words(first_words(light)), "boost": LIGHT}}]
-            wanted = {"bool": {"must": must, **clauses}}
+            wanted = {"bool": {"must": ranking(layout, words), **self._conditions(filters)}}
             rows = islice(self._scan(min(k, _PAGE), query=wanted, sort=layout.sort, source=layout.columns), k)
-            hits = sorted(map(layout.hit, rows), key=lambda hit: (-hit.score, hit.id, hit.start))
-        return [hit._replace(rank=rank) for rank, hit in enumerate(hits, 1)]
+            return _ranked(map(layout.hit, rows))
+
+    def _conditions(self, filters: Sequence[Filter]) -> dict[str, list[Json]]:
+        clauses: dict[str, list[Json]] = {"filter": [*self._layout.always], "must_not": []}
+        for condition in filters:
+            self._check_field(condition.field)
+            clauses["must_not" if condition.operator == "!=" else "filter"].append(self._layout.condition(condition))
+        return clauses
+
+    def nearest(
+        self, vector: "Vector", k: int, filters: Sequence[Filter] = (), candidates: int | None = None
+    ) -> list[Hit]:
+        """Return the k passages nearest to a vector, best first, ties by id and start."""
+        raise no_vectors(self._index)
+
+    def vectors(self, keys: Sequence[int]) -> "dict[int, Vector]":
+        """Return those vectors that the store knows, by vector_key."""
+        return {}
+
+    def sample(self, n: int) -> "Vector":
+        """Return vectors (up to n, dimension) of passages from all over the index, always the same ones."""
+        raise no_vectors(self._index)
+
+    def passages(self, doc_id: str) -> list[Hit]:
+        """Return a document's passages in their order, with score 0; none for an unknown document."""
+        layout = self._layout
+        wanted = {"bool": {"filter": [layout.whole(doc_id), *layout.always]}}
+        with translating(self._url, self._index):
+            rows = self._scan(_PAGE, query=wanted, sort=layout.sort, source=layout.columns)
+            return _ranked(layout.hit(row)._replace(score=0.0) for row in rows)
+
+    def frequencies(self, words: Sequence[str]) -> list[int]:
+        """Return in how many passages each word occurs; of what the analyzer makes several words of, the rarest."""
+        terms = [self._layout.terms(word) for word in words]
+        counts = self._having(sorted(set(chain.from_iterable(terms))))
+        return [min((counts[term] for term in found), default=0) for found in terms]
+
+    def _having(self, terms: Sequence[str]) -> dict[str, int]:
+        """Count the passages that have each term, many in a request: the server reads no more than their postings."""
+        counts: dict[str, int] = {}
+        always = {"bool": {"filter": [*self._layout.always]}}
+        with translating(self._url, self._index):
+            for i in range(0, len(terms), _IDS):
+                some = terms[i : i + _IDS]
+                wanted = {"filters": {"filters": [self._layout.words(term, "and") for term in some]}}
+                answer = self._ask(self._client.search, size=0, query=always, aggregations={"found": wanted})
+                found = answer["aggregations"]["found"]["buckets"]
+                counts |= {term: int(bucket["doc_count"]) for term, bucket in zip(some, found, strict=True)}
+        return counts
 
     def _scan(self, size: int, **body: Any) -> Iterator[Json]:
         after: list[Any] | None = None
@@ -230,6 +284,11 @@ class ElasticStore:
         self.close()
 
 
+def _ranked(hits: Iterable[Hit]) -> list[Hit]:
+    ordered = sorted(hits, key=lambda hit: (-hit.score, hit.id, hit.start))
+    return [hit._replace(rank=rank) for rank, hit in enumerate(ordered, 1)]
+
+
 def _as_is(action: Any) -> Any:
     return action
 
@@ -280,7 +339,7 @@ def _read_facts(mapping: Json, url: str, index: str) -> IndexFacts | None:
             f"index {index} at {url} has format {found.get('version')}, this ragcli reads {FORMAT_VERSION}",
             f"Build it again: ragcli index FILE --store {url} --index {index} --rebuild",
         )
-    return IndexFacts(**found)
+    return IndexFacts.from_json(found)
 
 
 def _foreign(index: str) -> RagcliError:

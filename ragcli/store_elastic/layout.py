@@ -6,7 +6,8 @@ from itertools import islice
 from typing import Any
 
 from ragcli.filters import Filter, TermRange, field_prefix, metadata_terms, ranges
-from ragcli.store import MAX_QUERY_WORDS, Change, Hit, IndexFacts
+from ragcli.store import MAX_QUERY_WORDS, Change, Hit, IndexFacts, Words
+from ragcli.text import cjk_bigrams
 
 Json = dict[str, Any]
 
@@ -33,7 +34,7 @@ def index_mapping(facts: IndexFacts) -> Json:
         "fields": {"type": "keyword", "ignore_above": 256},
         "metadata": {"type": "object", "enabled": False},
     }
-    return {"dynamic": False, "_meta": {"ragcli": facts._asdict()}, "properties": properties}
+    return {"dynamic": False, "_meta": {"ragcli": facts.as_json()}, "properties": properties}
 
 
 def actions(change: Change) -> Iterator[Any]:
@@ -41,10 +42,10 @@ def actions(change: Change) -> Iterator[Any]:
 
     The first passage comes first and goes last, since it is the one that counts as a document.
     """
-    doc_id, old, document, content_hash, passages = change
+    doc_id, old, document, passages = change.doc_id, change.old, change.document, change.passages
     if document:
         _, title, _, metadata = document
-        common: Json = {"doc_id": doc_id, "parts": len(passages), "hash": content_hash, "title": title}
+        common: Json = {"doc_id": doc_id, "parts": len(passages), "hash": change.hash, "title": title}
         if terms := metadata_terms(title, metadata):
             common["terms"] = terms
         if metadata:
@@ -62,9 +63,17 @@ class Own:
     sort: Sequence[Json] = ({"_score": "desc"}, {"doc_id": "asc"}, {"start": "asc"})
     columns: Sequence[str] | None = ("doc_id", "title", "text", "start", "metadata")
 
-    def words(self, query: str) -> Json:
-        """Return the query for passages that have words of a text."""
-        return {"combined_fields": {"query": query, "fields": ["title", "text"]}}
+    def words(self, text: str, operator: str = "or") -> Json:
+        """Return the query for passages that have any of a text's words, or (`and`) all."""
+        return {"combined_fields": {"query": text, "fields": ["title", "text"], "operator": operator}}
+
+    def terms(self, word: str) -> list[str]:
+        """Return what the index has of a word, as far as can be said here."""
+        return cjk_bigrams(word).split()
+
+    def whole(self, doc_id: str) -> Json:
+        """Return the query for all of a document."""
+        return {"term": {"doc_id": doc_id}}
 
     def condition(self, condition: Filter) -> Json:
         """Return the query for what satisfies a condition; for `!=`, for what does not."""
@@ -95,11 +104,20 @@ class Foreign:
         self.fields = dict(_flat(mapping["properties"]))
         self._has_title = mapping["properties"].get("title", {}).get("type") == "text"
 
-    def words(self, query: str) -> Json:
-        """Return the query for texts that have words of a text, in the title too where there is one."""
+    def words(self, text: str, operator: str = "or") -> Json:
+        """Return the query for texts that have any of a text's words, or (`and`) all, in text and title."""
+        asked = {"query": text, "operator": operator}
         if self._has_title:
-            return {"multi_match": {"query": query, "fields": ["title", "text"], "type": "cross_fields"}}
-        return {"match": {"text": query}}
+            return {"multi_match": {**asked, "fields": ["title", "text"], "type": "cross_fields"}}
+        return {"match": {"text": asked}}
+
+    def terms(self, word: str) -> list[str]:
+        """Return what the index has of a word: its analyzer is not ours to know."""
+        return [word]
+
+    def whole(self, doc_id: str) -> Json:
+        """Return the query for all of a document."""
+        return {"ids": {"values": [doc_id]}}
 
     def condition(self, condition: Filter) -> Json:
         """Return the query for what satisfies a condition; for `!=`, for what does not."""
@@ -143,6 +161,19 @@ def _flat(properties: Json, prefix: str = "") -> Iterator[tuple[str, tuple[str, 
 def _plain(value: Any) -> str:
     values = value if isinstance(value, list) else [value]
     return "\n".join(str(item) for item in values if item is not None)
+
+
+def ranking(layout: Own | Foreign, words: Sequence[Words]) -> Json:
+    """Return the query for passages that have words of the required texts, ranked by the words of all."""
+    if not words:
+        return {"match_all": {}}
+    required = [_weighted(layout, group) for group in words if group.required]
+    matching = {"bool": {"should": required}} if required else {"match_none": {}}
+    return {"bool": {"must": matching, "should": [_weighted(layout, group) for group in words if not group.required]}}
+
+
+def _weighted(layout: Own | Foreign, words: Words) -> Json:
+    return {"bool": {"must": layout.words(first_words(words.text)), "boost": words.weight}}
 
 
 def _between(wanted: TermRange) -> Json:

@@ -253,7 +253,7 @@ class LocalStore:
         writer.commit()
 
     def _tidy(self, file: "VectorFile") -> None:
-        """Write the vectors anew where most of them are of passages that are gone (a text may have several passages)."""
+        """Write the vectors anew where most are of passages that are gone (one may be of several that are not)."""
         self._reload()
         if len(file) > 2 * self._searcher.num_docs + _SPARE_ROWS:
             file.compact(self._keys(Query.all_query()))
@@ -313,7 +313,7 @@ class LocalStore:
         query = Query.boolean_query([(Occur.Must, wanted), (Occur.Must, passing)])
         places = [place for _, place in self._searcher.search(query, sum(used.values()), count=False).hits]
         keys = self._searcher.fast_field_values("vector", places)
-        return [(cosines[key], place) for key, place in zip(keys, places, strict=True)]
+        return [(cosines[int(key or 0)], place) for key, place in zip(keys, places, strict=True)]
 
     def vectors(self, keys: Sequence[int]) -> "dict[int, Vector]":
         """Return those vectors that the store knows, by vector_key; also those of a run that was killed."""

@@ -81,9 +81,10 @@ class VectorFile:
         return {key: self._rows["vector"][row].copy() for key, row in zip(keys, rows.tolist(), strict=True) if row >= 0}
 
     def sample(self, n: int) -> Vector:
-        """Return vectors (up to n, dimension) from all over the file."""
+        """Return at most n vectors (n, dimension), in rows as far apart as can be."""
         self._map_more()
-        return np.array(self._rows["vector"][:: max(1, -(-len(self._rows) // n))])
+        steps = np.arange(min(n, self._count), dtype=np.intp)
+        return np.array(self._rows["vector"][steps * self._count // max(steps.size, 1)])
 
     def ranking(self, vector: Vector, first: int, among: Iterable[int] | None = None) -> Iterator[Batch]:
         """Yield the keys (of those given) by their cosine to a vector, best first, in batches of `first` and more."""
