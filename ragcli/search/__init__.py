@@ -165,12 +165,11 @@ class Searcher:
 
     def _unrelated(self, vector: "Vector") -> float:
         """Return the mean cosine of a vector to the passages: what one has that has nothing to do with it."""
-        return float(self._centre @ vector)
+        return float((self._sample @ vector).mean()) if len(self._sample) else 0.0
 
     @cached_property
-    def _centre(self) -> "Vector":
-        centre: Vector = self.store.sample(_SAMPLE).mean(axis=0)
-        return centre
+    def _sample(self) -> "Vector":
+        return self.store.sample(_SAMPLE)
 
     def _chosen(self, hits: Sequence[Hit], k: int) -> list[Hit]:
         if self._ranking.diversity and hits:

@@ -34,7 +34,6 @@ def telling_words(store: Store, text: str) -> list[Words]:
 
 def middle(vectors: Sequence["Vector"]) -> "Vector":
     """Return the mean of vectors, scaled to length 1."""
-    total = vectors[0]
-    for vector in vectors[1:]:
-        total = total + vector
-    return total / max(float(total @ total) ** 0.5, 1e-12)
+    total = sum(vectors[1:], start=vectors[0])
+    scaled: Vector = total / max(float(total @ total) ** 0.5, 1e-12)
+    return scaled

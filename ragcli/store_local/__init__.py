@@ -204,11 +204,11 @@ class LocalStore:
         try:
             with ExitStack() as undo:
                 undo.callback(_give_up, writer)
-                if file:
+                if file is not None:
                     undo.callback(file.end)
                     file.begin()
                 self._apply(writer, file, chain([first], changes))
-                if file:
+                if file is not None:
                     self._tidy(file)
                     file.end()
                 undo.pop_all()
@@ -228,7 +228,7 @@ class LocalStore:
             if pending == _COMMIT_EVERY:
                 self._commit(writer, file)
                 pending = 0
-            keys = self._add_vectors(file, change, change.document) if file and change.document else []
+            keys = self._add_vectors(file, change, change.document) if file is not None and change.document else []
             if change.old:
                 writer.delete_documents_by_term("doc_id", change.doc_id)
             if change.document:
@@ -244,7 +244,7 @@ class LocalStore:
 
     def _commit(self, writer: tantivy.IndexWriter, file: "VectorFile | None") -> None:
         # Vectors and names before documents: a run killed between the two leaves some too many, never one too few.
-        if file:
+        if file is not None:
             file.commit()
         names = orjson.dumps(self.fields())
         if names != self._saved_fields:
