@@ -9,10 +9,12 @@ from ragcli.filters import Filter
 from ragcli.generate import Engine, Options, complete, count_tokens
 from ragcli.prompt import Prompt, Span, build_prompt, question_ending, review_ending
 from ragcli.search import Searcher
+from ragcli.search.diversity import joined
 from ragcli.store import Hit
 from ragcli.titles import find_title
 
 STYLE = "free"
+_PASSAGES = 2  # retrieved for each that is wanted: some are of one document
 # A model that goes on after its answer asks itself another question, or begins another passage.
 _STOP = ("\n\n", "\nQuestion:", "\nAnswer:")
 
@@ -64,11 +66,11 @@ class Job(NamedTuple):
 
 
 def retrieve(searcher: Searcher, question: str, job: Job) -> list[Hit]:
-    """Return the k passages for a question, best first.
+    """Return passages of k documents for a question, best first: of each the best one, and those that touch it.
 
     Raises NothingFoundError where nothing matches, UsageError for an empty question.
     """
-    hits = searcher.search(question, job.k, job.filters)
+    hits = joined(searcher.search(question, _PASSAGES * job.k, job.filters))[: job.k]
     if not hits:
         raise NothingFoundError("nothing in the index matches the question", "Ask in other words, or index more texts.")
     return hits

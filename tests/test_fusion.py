@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragcli.search.diversity import diversified, one_a_document
+from ragcli.search.diversity import diversified, joined, one_a_document
 from ragcli.search.fusion import Fusion, Ranked, fuse
 from ragcli.store import Hit
 
@@ -135,3 +135,12 @@ def test_a_document_counts_by_its_best_passage() -> None:
     first, second, third = hits(x=3, y=2, z=1)
     found = one_a_document([first, second._replace(id="x", start=5), third])
     assert [(hit.id, hit.start, hit.rank) for hit in found] == [("x", 0, 1), ("z", 0, 2)]
+
+
+def test_neighbours_are_joined_at_their_places_and_a_document_comes_once() -> None:
+    text = "One two.\n\nThree four. Five."
+    pieces = [Hit(1, "x", "", text[10:21], 3.0, 10, 21, {}), Hit(2, "y", "", "Why.", 2.0, 0, 4, {})]
+    pieces += [Hit(3, "x", "", text[:8], 1.0, 0, 8, {}), Hit(4, "x", "", "far", 0.5, 100, 103, {})]
+    found = joined(pieces)
+    assert [(hit.id, hit.start, hit.end, hit.score) for hit in found] == [("x", 0, 21, 3.0), ("y", 0, 4, 2.0)]
+    assert found[0].text == text[:21]

@@ -181,7 +181,9 @@ class Searcher:
         keys = [vector_key(hit.title, hit.text) for hit in hits]
         vectors = self.store.vectors(keys) if self._encoder_facts else {}
         if all(key in vectors for key in keys):
-            return lambda i, j: float(vectors[keys[i]] @ vectors[keys[j]])
+            mean = self._sample.mean(axis=0)
+            usual = float(mean @ mean)  # of two passages: some encoders find all texts alike
+            return lambda i, j: (float(vectors[keys[i]] @ vectors[keys[j]]) - usual) / max(1 - usual, 1e-6)
         language = self.store.facts.language if self.store.facts else "en"
         stems = [word_stems(hit.text, language) for hit in hits]
         return lambda i, j: len(stems[i] & stems[j]) / max(len(stems[i] | stems[j]), 1)

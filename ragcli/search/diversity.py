@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from ragcli.search.fusion import min_max
 from ragcli.store import Hit, Part
 
+_GAP = 8  # characters of white space between two passages that touch
+
 Similarity = Callable[[int, int], float]  # of two hits by their places, at most 1
 
 
@@ -40,3 +42,23 @@ def one_a_document(hits: Sequence[Hit]) -> list[Hit]:
     for hit in hits:
         best.setdefault(hit.id, hit)
     return [hit._replace(rank=rank) for rank, hit in enumerate(best.values(), 1)]
+
+
+def joined(hits: Sequence[Hit]) -> list[Hit]:
+    """Keep a hit for each document: its best passage, with those of its passages that touch it, joined in their order.
+
+    Between passages stood white space; as much of it stands between them again, so that offsets stay right.
+    """
+    found: dict[str, Hit] = {}
+    for hit in hits:
+        found[hit.id] = _with_neighbour(found[hit.id], hit) if hit.id in found else hit
+    return [hit._replace(rank=rank) for rank, hit in enumerate(found.values(), 1)]
+
+
+def _with_neighbour(hit: Hit, other: Hit) -> Hit:
+    first, second = sorted((hit, other), key=lambda one: one.start)
+    gap = second.start - first.end
+    if not 0 <= gap <= _GAP:
+        return hit
+    between = " " if gap == 1 else "\n" * gap
+    return hit._replace(start=first.start, end=second.end, text=f"{first.text}{between}{second.text}")
