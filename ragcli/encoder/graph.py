@@ -32,6 +32,8 @@ def write_graph(checkpoint: Checkpoint, pooling: Pooling, precision: Precision, 
             stream = _add_layer(graph, checkpoint, i, stream, first_only=pooling == "cls" and i == shape.layers - 1)
         if pooling == "mean":
             graph.node("ReduceMean", [stream, graph.constant("tokens", np.array([1]))], keepdims=0)
+        else:
+            graph.node("Reshape", [stream, graph.constant("flat", np.array([-1, shape.width]))])
         model = graph.finish(
             [value("embeddings", TensorProto.FLOAT, ["rows", "tokens", shape.width])],
             value("pooled", TensorProto.FLOAT, ["rows", shape.width]),
@@ -40,11 +42,11 @@ def write_graph(checkpoint: Checkpoint, pooling: Pooling, precision: Precision, 
 
 
 def _add_layer(graph: Graph, checkpoint: Checkpoint, i: int, stream: str, *, first_only: bool) -> str:
-    """Add a layer, and return what it makes of the stream: (rows, tokens, width), of the first tokens (rows, width)."""
+    """Add a layer; return what it makes of the stream (rows, tokens, width), or of its first tokens (rows, 1, width)."""
     layer = f"encoder.layer.{i}"
     mixed = _attention(graph, checkpoint.shape, *_qkv(checkpoint, layer), layer, stream)
     if first_only:
-        first = graph.constant("first", np.array(0))
+        first = graph.constant("first", np.array([0]))
         mixed, stream = (graph.node("Gather", [x, first], axis=1) for x in (mixed, stream))
     out = _linear(graph, checkpoint, f"{layer}.attention.output.dense", mixed)
     stream = _add_norm(graph, checkpoint, f"{layer}.attention.output", stream, out)

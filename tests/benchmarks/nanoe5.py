@@ -12,6 +12,7 @@ import json
 import struct
 import zipfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def read_tokenizer(read: Reader) -> Tokenizer:
     size = read("Q")
     offsets, scores = read.array("<u4", count + 1), read.array("<f4", count)
     blob = read.take(size)
-    pieces = [blob[a:b].decode() for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    pieces = [blob[a:b].decode() for a, b in pairwise(offsets)]
     table = dict(read_table(read))
     tokenizer = Tokenizer(models.Unigram(list(zip(pieces, scores.tolist(), strict=True)), unknown, False))
     tokenizer.normalizer = normalizer(table)
@@ -143,7 +144,7 @@ def read_tensors(read: Reader, width: int, inner: int) -> dict[str, NDArray[np.f
     tensors = {}
     for _ in range(read("i")):
         name = read.take(read("H")).decode()
-        kind, count, offset, size = read("BIQQ")
+        _, count, offset, size = read("BIQQ")
         content = read.content[offset : offset + size]
         tensors[full_name(name)] = np.frombuffer(content, "<f4") if size == 4 * count else restore(content)
     shapes = {"intermediate.dense.weight": (inner, width), "output.dense.weight": (width, inner)}
