@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -16,10 +16,11 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_torch
 from safetensors.torch import save_file as save_torch
 
-from ragcli.encoder import Encoder, open_cross_encoder, open_encoder
+from ragcli.encoder import CrossEncoder, Encoder, open_encoder
 from ragcli.encoder.names import ALIASES, MINILM, known_prefixes
 from ragcli.encoder.texts import groups
 from ragcli.errors import ExitCode, RagcliError
+from ragcli.models import find_model
 from tests.support import environment
 from tests.tiny_encoders import (
     LONGEST,
@@ -32,6 +33,10 @@ from tests.tiny_encoders import (
 
 TEXTS = ["a fox", "", "列表推导式是什么?", "x", "an owl sleeps by day " * 9, "the cat", "a fox", "€ 猫"]
 WEIGHTS = "model.safetensors"
+
+
+def cross_encoder(folder: Path, precision: Literal["float32", "int8"], note: Callable[[str], None]) -> CrossEncoder:
+    return CrossEncoder(find_model(str(folder), allow_fallback=False), precision, note)
 
 
 def opened(folder: Path, precision: Any = "float32", notes: list[str] | None = None) -> Encoder:
@@ -69,9 +74,9 @@ def test_scores_of_a_cross_encoder_are_those_of_transformers(tmp_path: Path, kin
     folder = write_cross_encoder(tmp_path / kind, kind)
     expected = reference_scores(folder, "what is a list?", TEXTS)
     assert len(set(expected.tolist())) == len(set(TEXTS))
-    scores = open_cross_encoder(str(folder), "float32", print).scores("what is a list?", TEXTS)
+    scores = cross_encoder(folder, "float32", print).scores("what is a list?", TEXTS)
     np.testing.assert_allclose(scores, expected, atol=1e-4)
-    rounded = open_cross_encoder(str(folder), "int8", print).scores("what is a list?", TEXTS)
+    rounded = cross_encoder(folder, "int8", print).scores("what is a list?", TEXTS)
     assert np.corrcoef(rounded, expected)[0, 1] > 0.99
 
 
@@ -293,13 +298,13 @@ def test_what_is_no_encoder_or_a_damaged_one_is_refused(bert: Path, damage: Chan
 
 def test_what_is_no_cross_encoder_is_refused(tmp_path: Path, bert: Path) -> None:
     with pytest.raises(RagcliError, match="is no cross-encoder but BertModel"):
-        open_cross_encoder(str(bert), "float32", print)
+        cross_encoder(bert, "float32", print)
     folder = write_cross_encoder(tmp_path / "two", num_labels=2)
     with pytest.raises(RagcliError, match="has 2 labels, a re-ranker has one"):
-        open_cross_encoder(str(folder), "float32", print)
+        cross_encoder(folder, "float32", print)
     config(id2label={"0": "x"})(folder)
     with pytest.raises(RagcliError, match=r"the tensor classifier\.weight does not have the size"):
-        open_cross_encoder(str(folder), "float32", print)
+        cross_encoder(folder, "float32", print)
 
 
 # The cache
