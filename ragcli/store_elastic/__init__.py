@@ -185,7 +185,7 @@ class ElasticStore:
             try:
                 return self._nearest(vector, k, passing, candidates, rescored=True)
             except BadRequestError as e:
-                if "rescore_vector" not in str(e):  # which servers before 8.18 do not know
+                if "rescore_vector" not in str(e.body):  # which servers before 8.18 do not know
                     raise
                 return self._nearest(vector, k, passing, candidates, rescored=False)
 
