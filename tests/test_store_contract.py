@@ -539,6 +539,83 @@ def test_light_words_break_ties_and_match_nothing(store: Store) -> None:
     assert found[0].score == pytest.approx(scores[1]["b"] + 0.3 * scores[0]["b"], rel=1e-5)
 
 
+def test_each_text_has_its_weight(store: Store) -> None:
+    documents = [
+        document("a", "Apples and pears."),
+        document("b", "Pears, pears and plums."),
+        document("c", "Plums."),
+        document("d", "Figs only."),
+        document("e", "Cherries, apples, plums and dates."),
+    ]
+    put(store, *documents)
+    oracle = Oracle(documents, SIZE)
+    queries = [
+        [Words("apples", 2.5), Words("plums", 0.5)],
+        [Words("apples", 0.5), Words("plums", 2.5), Words("dates pears", 1.5, required=False)],
+        [Words("apples apples plums")],
+        [Words("figs", 0.1, required=False), Words("plums", 3)],
+        [Words("none such"), Words("plums", 2, required=False)],
+        [Words("plums", 2, required=False)],
+        [Words("the"), Words("plums")],
+        [*(Words(word, weight) for weight, word in enumerate(["apples", "pears", "plums", "figs", "dates"], 1))],
+    ]
+    for query in queries:
+        right = oracle.search(query)
+        hits = store.search(query, 10)
+        assert [(hit.id, hit.start) for hit in hits] == [(found.id, found.start) for found in right], query
+        assert [hit.score for hit in hits] == pytest.approx([found.score for found in right], rel=1e-5), query
+
+
+# By content
+
+
+def test_the_passages_of_a_document_come_in_their_order(store: Store) -> None:
+    text = sentences("apples", 12)
+    put(store, document("a", text, "Fruit", year=2010), document("b", sentences("apples", 3)), document("a#1"))
+    hits = store.passages("a")
+    assert [(hit.start, hit.text) for hit in hits] == [tuple(passage) for passage in split_passages(text, SIZE)]
+    assert all(text[hit.start : hit.end] == hit.text for hit in hits)
+    assert [hit.rank for hit in hits] == list(range(1, 13))
+    assert {(hit.id, hit.title, hit.score, hit.metadata["year"]) for hit in hits} == {("a", "Fruit", 0.0, 2010)}
+    assert len(store.passages("a#1")) == 1
+    assert store.passages("none such") == store.passages("") == []
+    put(store, document("a", "Short."))
+    assert [hit.text for hit in store.passages("a")] == ["Short."]
+
+
+def test_a_document_of_very_many_passages_is_whole(store: Store) -> None:
+    text = sentences("apples", 5_200)
+    put(store, document("a", text))
+    assert [hit.start for hit in store.passages("a")] == [passage.start for passage in split_passages(text, SIZE)]
+
+
+def test_words_are_counted_by_passages(store: Store) -> None:
+    put(
+        store,
+        document("a", "Apples, apples. " + sentences("pears", 3), "The apple"),
+        document("b", "An apple and a cherry.", "Apples"),
+        document("c", "Cherries.", "Plums"),
+    )
+    asked = ["apples", "apple", "pears", "cherry", "plums", "the", "none", "", "?", "APPLES", "a" * 40_000]
+    assert store.frequencies(asked) == [5, 5, 3, 2, 1, 0, 0, 0, 0, 5, 0]
+    assert store.frequencies([]) == []
+    remove(store, "b")
+    put(store, document("c", "Cherries and apples.", "Plums"))
+    assert store.counts() == Counts(2, 5)
+
+
+def test_cjk_words_are_counted_by_their_rarest_bigram(place: Place) -> None:
+    with open_store(place, IndexFacts("zh", SIZE)) as store:
+        put(store, document("a", "列表推导式"), document("b", "推导公式"), document("c", "列表的式"))
+        assert store.frequencies(["推导", "列表", "推导式", "列表推导", "式", "python"]) == [2, 2, 1, 1, 0, 0]
+
+
+def test_thousands_of_words_are_counted_at_once(store: Store) -> None:
+    put(store, document("a", "w7 w1234"), document("b", "w1234"))
+    counts = store.frequencies([f"w{i}" for i in range(3_000)])
+    assert {i: count for i, count in enumerate(counts) if count} == {7: 1, 1234: 2}
+
+
 def read_samples(language: str) -> list[Document]:
     """Read the sample passages of a language."""
     lines = (SAMPLES / {"en": "python.jsonl", "zh": "python_zh.jsonl"}[language]).read_bytes().splitlines()

@@ -5,6 +5,7 @@ import logging
 import signal
 import socket
 import traceback
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from threading import Event, Thread, Timer, get_ident
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 from elastic_transport import ConnectionError as NoConnectionError
@@ -36,7 +38,7 @@ from elasticsearch import (
 from ragcli.documents import Document, content_hash, split_passages
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, UnreachableError, UsageError
 from ragcli.filters import parse_filter
-from ragcli.store import Access, Change, Counts, IndexFacts, Place, Stored, Words, drop_index, open_store
+from ragcli.store import Access, Change, Counts, EncoderFacts, IndexFacts, Place, Stored, Words, drop_index, open_store
 from ragcli.store_elastic import ElasticStore
 from ragcli.store_elastic.layout import index_mapping
 from ragcli.store_elastic.server import address, translated
@@ -185,6 +187,20 @@ def test_values_of_a_foreign_index(films: ElasticStore) -> None:
     assert films.values("genre", "cRi", 10) == ["crime"]
     assert films.values("director", "p", 10) == ["pete docter"]
     assert films.values("year", "", 10) == films.values("title", "", 10) == films.values("none such", "", 10) == []
+
+
+def test_a_foreign_index_is_asked_by_content(films: ElasticStore) -> None:
+    [heat] = films.passages("1")
+    assert (heat.rank, heat.title, heat.text, heat.score) == (1, "Heat", "A heist.", 0.0)
+    assert films.passages("3") == films.passages("none such") == []
+    assert films.frequencies(["heists", "heat", "a house", "house heist", "lost", "the"]) == [2, 1, 1, 0, 0, 0]
+
+
+def test_a_foreign_index_has_no_vectors_of_ours(films: ElasticStore) -> None:
+    assert films.vectors([1]) == {}
+    for ask in (lambda: films.nearest(np.ones(1, np.float32), 5), lambda: films.sample(5)):
+        with pytest.raises(IndexMismatchError, match="no vectors"):
+            ask()
 
 
 def test_a_foreign_index_is_not_written(elasticsearch: Server, films: ElasticStore, name: str) -> None:
@@ -480,6 +496,34 @@ def endless(read: list[int]) -> Iterator[Change]:
 def taken(ids: list[str]) -> tuple[int, Any]:
     """Answer that all passages of a bulk request were taken."""
     return 200, {"items": [{"index": {"_id": i, "status": 200}} for i in ids]}
+
+
+def test_a_server_that_cannot_rescore_leaves_it_to_us(elasticsearch: Server, client: Elasticsearch, name: str) -> None:
+    """Before 8.18 it does not, and the score would be of vectors in 8 bits."""
+
+    def older(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        if b"rescore_vector" in body:
+            reason = "[1:84] [knn] unknown field [rescore_vector] did you mean [query_vector]?"
+            return 400, {"error": {"type": "x_content_parse_exception", "reason": reason}, "status": 400}
+        headers = {"content-type": "application/json"}
+        request = urllib.request.Request(f"{elasticsearch.url}{path}", body or None, headers, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return 200, json.loads(answer.read() or b"null")
+
+    texts = [f"Text {i}." for i in range(400)]
+    vectors = np.random.default_rng(0).normal(size=(400, 32)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    with open_at(elasticsearch, name, FACTS._replace(encoder=EncoderFacts("m", "0", 32, "mean"))) as store:
+        store.write(
+            change(text, text)._replace(vectors=vector[None]) for text, vector in zip(texts, vectors, strict=True)
+        )
+    with fake_server(older) as url, open_at(url, name) as store:
+        for vector in -vectors[:10]:
+            best = np.argsort(-(vectors @ vector))[:10]
+            hits = store.nearest(vector, 10, candidates=400)
+            assert [hit.id for hit in hits] == [texts[i] for i in best]
+            assert [hit.score for hit in hits] == pytest.approx((vectors @ vector)[best], abs=1e-6)
+        assert store.nearest(vectors[0], 10, [parse_filter("id=none")]) == []
 
 
 def test_too_many_requests_are_tried_again() -> None:

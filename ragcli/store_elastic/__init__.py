@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from elastic_transport import ObjectApiResponse
 from elasticsearch import ApiError, BadRequestError, Elasticsearch, NotFoundError, helpers
 
-from ragcli.errors import IndexMismatchError, RagcliError
+from ragcli.errors import IndexMismatchError
 from ragcli.filters import Filter, fold, is_known
 from ragcli.store import (
     FORMAT_VERSION,
@@ -23,11 +23,13 @@ from ragcli.store import (
     IndexFacts,
     Stored,
     Words,
+    check_vectors,
     no_vectors,
     unknown_field,
 )
 from ragcli.store_elastic.layout import Foreign, Json, Own, actions, index_mapping, pattern, ranking
-from ragcli.store_elastic.server import address, connect, missing, translating
+from ragcli.store_elastic.server import address, connect, foreign, missing, refused, replaced, translating
+from ragcli.store_elastic.vectors import nearest_query, read_vectors, written_key
 
 if TYPE_CHECKING:
     from ragcli.store import Vector
@@ -38,6 +40,8 @@ _BULK_BYTES = 10 * 2**20
 _RETRIES = 6  # after 0.5, 1, 2, 4, 8, 10 seconds, where the server says 429, too many requests
 _PAGE = 5_000  # of at most 10,000 hits a request
 _IDS = 1_000  # of at most 65,536 terms a query
+_VECTORS = 1_000  # a request: a few megabytes
+_COLUMNS = ("vector", "vector_key")
 _MAX_FIELDS = 10_000
 _PATIENCE = (0.1, 0.2, 0.5, 1, 2, 4)  # seconds between attempts while no copy of the index can be read
 
@@ -89,7 +93,7 @@ class ElasticStore:
             if found is None:
                 return
             if "ragcli" not in found.mapping.get("_meta", {}):
-                raise _foreign(index)
+                raise foreign(index)
             client.indices.delete(index=index)
 
     @property
@@ -100,7 +104,7 @@ class ElasticStore:
     def stored(self, doc_ids: Sequence[str] | None = None) -> Iterator[Stored]:
         """Yield what the store holds of these documents, or of all, page by page."""
         if not self._facts:
-            raise _foreign(self._index)
+            raise foreign(self._index)
         queries: list[Json] = [{"match_all": {}}]
         if doc_ids is not None:
             queries = [{"terms": {"doc_id": list(doc_ids[i : i + _IDS])}} for i in range(0, len(doc_ids), _IDS)]
@@ -116,7 +120,7 @@ class ElasticStore:
     def write(self, changes: Iterable[Change]) -> None:
         """Apply the changes as they come. All are durable and can be searched on return."""
         if not self._facts:
-            raise _foreign(self._index)
+            raise foreign(self._index)
         with translating(self._url, self._index):
             # Not helpers.parallel_bulk: it gives up on 429, and after an error or Ctrl-C it sends all the rest first.
             # Here the caller's thread reads the changes, and what stops it stops all.
@@ -132,12 +136,12 @@ class ElasticStore:
             # Where the index was deleted meanwhile, the server made another one of the remaining passages, unasked.
             found = _find(self._client, self._index)
             if not found or found.uuid != self._uuid:
-                raise _replaced(self._index, self._url)
+                raise replaced(self._index, self._url)
 
     def _send(self, batch: list[Change]) -> None:
         failures = helpers.streaming_bulk(
             self._client,
-            chain.from_iterable(map(actions, batch)),
+            chain.from_iterable(actions(change, self._dimension) for change in batch),
             chunk_size=2 * _BULK,
             max_chunk_bytes=_BULK_BYTES,
             expand_action_callback=_as_is,
@@ -152,7 +156,7 @@ class ElasticStore:
         for _, failure in failures:
             [(operation, item)] = failure.items()
             if (operation, item["status"]) != ("delete", 404):
-                raise _refused(item, self._url)
+                raise refused(item, self._url)
 
     def search(self, words: Sequence[Words], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
         """Return the k best passages, best first, ties by id and start; all that pass the filters if no words."""
@@ -172,16 +176,58 @@ class ElasticStore:
     def nearest(
         self, vector: "Vector", k: int, filters: Sequence[Filter] = (), candidates: int | None = None
     ) -> list[Hit]:
-        """Return the k passages nearest to a vector, best first, ties by id and start."""
-        raise no_vectors(self._index)
+        """Return the k passages nearest to a vector, best first, ties by id and start; at most 10,000."""
+        if not self._dimension:
+            raise no_vectors(self._index)
+        check_vectors(vector, (self._dimension,), "the query")
+        with translating(self._url, self._index):
+            passing = {"bool": self._conditions(filters)}
+            try:
+                return self._nearest(vector, k, passing, candidates, rescored=True)
+            except BadRequestError as e:
+                if "rescore_vector" not in str(e.body):  # which servers before 8.18 do not know
+                    raise
+                return self._nearest(vector, k, passing, candidates, rescored=False)
+
+    def _nearest(self, vector: "Vector", k: int, passing: Json, candidates: int | None, rescored: bool) -> list[Hit]:
+        query = nearest_query(vector, k, passing, candidates, rescored)
+        rows = self._page(sort=self._layout.sort, source=self._layout.columns, **query)
+        # The server's score of a cosine is no less than 0.
+        cosines = (
+            [2 * row["_score"] - 1 for row in rows]
+            if rescored
+            else (read_vectors(rows, self._dimension) @ vector).tolist()
+        )
+        hits = [self._layout.hit(row)._replace(score=cosine) for row, cosine in zip(rows, cosines, strict=True)]
+        return _ranked(hits)[:k]
 
     def vectors(self, keys: Sequence[int]) -> "dict[int, Vector]":
-        """Return those vectors that the store knows, by vector_key."""
-        return {}
+        """Return those vectors that the store knows, by vector_key; also those of a run that was killed."""
+        found: dict[int, Vector] = {}
+        if self._dimension:
+            wanted = [written_key(key) for key in dict.fromkeys(keys)]
+            with translating(self._url, self._index):
+                for i in range(0, len(wanted), _VECTORS):
+                    some = {"terms": {"vector_key": wanted[i : i + _VECTORS]}}
+                    rows = self._page(
+                        query=some, size=_VECTORS, collapse={"field": "vector_key"}, fields=_COLUMNS, source=False
+                    )
+                    read = [int(row["fields"]["vector_key"][0], 16) for row in rows]
+                    found |= zip(read, read_vectors(rows, self._dimension), strict=True)
+        return found
 
     def sample(self, n: int) -> "Vector":
         """Return vectors (up to n, dimension) of passages from all over the index, always the same ones."""
-        raise no_vectors(self._index)
+        if not self._dimension:
+            raise no_vectors(self._index)
+        order = ["vector_key", "doc_id", "part"]  # a hash first
+        with translating(self._url, self._index):
+            rows = self._scan(min(n, _VECTORS), query={"match_all": {}}, sort=order, fields=_COLUMNS, source=False)
+            return read_vectors(list(islice(rows, n)), self._dimension)
+
+    @property
+    def _dimension(self) -> int:
+        return self._facts.encoder.dimension if self._facts and self._facts.encoder else 0
 
     def passages(self, doc_id: str) -> list[Hit]:
         """Return a document's passages in their order, with score 0; none for an unknown document."""
@@ -213,14 +259,17 @@ class ElasticStore:
     def _scan(self, size: int, **body: Any) -> Iterator[Json]:
         after: list[Any] | None = None
         while True:
-            # Always the same copy of a shard: copies count deleted passages differently, and so score differently.
-            options = {"size": size, "search_after": after, "track_total_hits": False, "preference": "ragcli"}
-            answer = self._ask(self._client.search, **options, **body)
-            page = answer["hits"]["hits"]
+            page = self._page(size=size, search_after=after, **body)
             yield from page
             if len(page) < size:
                 return
             after = page[-1]["sort"]
+
+    def _page(self, **body: Any) -> list[Json]:
+        # Always the same copy of a shard: copies count deleted passages differently, and so score differently.
+        answer = self._ask(self._client.search, track_total_hits=False, preference="ragcli", **body)
+        hits: list[Json] = answer["hits"]["hits"]
+        return hits
 
     def _check_field(self, field: str) -> None:
         if isinstance(self._layout, Foreign):
@@ -340,20 +389,3 @@ def _read_facts(mapping: Json, url: str, index: str) -> IndexFacts | None:
             f"Build it again: ragcli index FILE --store {url} --index {index} --rebuild",
         )
     return IndexFacts.from_json(found)
-
-
-def _foreign(index: str) -> RagcliError:
-    message = f"index {index} was not made by ragcli, which only reads it"
-    return IndexMismatchError(message, "Choose another name: --index NAME")
-
-
-def _replaced(index: str, url: str) -> RagcliError:
-    message = f"index {index} at {url} was deleted or made anew while it was written"
-    return IndexMismatchError(message, "Delete what is there now, then run this again, one at a time.")
-
-
-def _refused(item: Json, url: str) -> RagcliError:
-    document = item["_id"].rpartition("#")[0]
-    reason = item.get("error", {}).get("reason", f"status {item['status']}").splitlines()[0]
-    hint = "Mend this, then run the same again: it goes on where it stopped."
-    return RagcliError(f"Elasticsearch at {url} did not take document {document!r}: {reason}", hint)

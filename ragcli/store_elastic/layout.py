@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any
 
 from ragcli.filters import Filter, TermRange, field_prefix, metadata_terms, ranges
 from ragcli.store import MAX_QUERY_WORDS, Change, Hit, IndexFacts, Words
+from ragcli.store_elastic.vectors import vector_fields, written_vectors
 from ragcli.text import cjk_bigrams
 
 Json = dict[str, Any]
@@ -33,14 +34,16 @@ def index_mapping(facts: IndexFacts) -> Json:
         "terms": looked_up,
         "fields": {"type": "keyword", "ignore_above": 256},
         "metadata": {"type": "object", "enabled": False},
+        **(vector_fields(facts.encoder) if facts.encoder else {}),
     }
     return {"dynamic": False, "_meta": {"ragcli": facts.as_json()}, "properties": properties}
 
 
-def actions(change: Change) -> Iterator[Any]:
+def actions(change: Change, dimension: int) -> Iterator[Any]:
     """Yield the passages, then the removal of old ones that are left, as pairs of a bulk action and its body.
 
-    The first passage comes first and goes last, since it is the one that counts as a document.
+    The first passage comes first and goes last, since it is the one that counts as a document. With a dimension, each
+    has a vector. Raises IndexMismatchError, RagcliError for bad ones.
     """
     doc_id, old, document, passages = change.doc_id, change.old, change.document, change.passages
     if document:
@@ -50,8 +53,10 @@ def actions(change: Change) -> Iterator[Any]:
             common["terms"] = terms
         if metadata:
             common |= {"fields": list(metadata), "metadata": metadata}
-        for part, (start, text) in enumerate(passages):
-            yield {"index": {"_id": f"{doc_id}#{part}"}}, {"part": part, "start": start, "text": text, **common}
+        vectors = written_vectors(change, document, dimension) if dimension else repeat({}, len(passages))
+        for part, ((start, text), vector) in enumerate(zip(passages, vectors, strict=True)):
+            entry = {"part": part, "start": start, "text": text, **common, **vector}
+            yield {"index": {"_id": f"{doc_id}#{part}"}}, entry
     for part in range(old.passages if old else 0, len(passages), -1):
         yield {"delete": {"_id": f"{doc_id}#{part - 1}"}}, None
 

@@ -21,7 +21,7 @@ from elasticsearch import (
 from elasticsearch.exceptions import ElasticsearchWarning
 from elasticsearch.serializer import OrjsonSerializer
 
-from ragcli.errors import MissingIndexError, RagcliError, UnreachableError, UsageError
+from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, UnreachableError, UsageError
 from ragcli.store import Access
 
 Login = tuple[str, str]
@@ -76,6 +76,26 @@ def missing(url: str, index: str) -> RagcliError:
     """Make the error for an index that is not there."""
     hint = f"Make it: ragcli index FILE --store {url} --index {index}"
     return MissingIndexError(f"no index named {index} at {url}", hint)
+
+
+def foreign(index: str) -> RagcliError:
+    """Make the error for an index that only others may change."""
+    message = f"index {index} was not made by ragcli, which only reads it"
+    return IndexMismatchError(message, "Choose another name: --index NAME")
+
+
+def replaced(index: str, url: str) -> RagcliError:
+    """Make the error for an index that is not the one any more that was opened."""
+    message = f"index {index} at {url} was deleted or made anew while it was written"
+    return IndexMismatchError(message, "Delete what is there now, then run this again, one at a time.")
+
+
+def refused(item: dict[str, Any], url: str) -> RagcliError:
+    """Make the error for an entry that the server did not take."""
+    document = item["_id"].rpartition("#")[0]
+    reason = item.get("error", {}).get("reason", f"status {item['status']}").splitlines()[0]
+    hint = "Mend this, then run the same again: it goes on where it stopped."
+    return RagcliError(f"Elasticsearch at {url} did not take document {document!r}: {reason}", hint)
 
 
 @contextmanager

@@ -255,7 +255,7 @@ class LocalStore:
     def _tidy(self, file: "VectorFile") -> None:
         """Write the vectors anew where most are of passages that are gone (one may be of several that are not)."""
         self._reload()
-        if len(file) > 2 * self._searcher.num_docs + _SPARE_ROWS:
+        if file.count > 2 * self._searcher.num_docs + _SPARE_ROWS:
             file.compact(self._keys(Query.all_query()))
 
     def search(self, words: Sequence[Words], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:

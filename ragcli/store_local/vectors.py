@@ -50,7 +50,9 @@ class VectorFile:
         self._target = -1
         self._open()
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """Count the rows, dead ones too."""
         return self._count
 
     def _open(self) -> None:

@@ -48,7 +48,7 @@ def changes(documents: list[Document]) -> Iterator[Change]:
 
 def entries(documents: list[Document]) -> list[dict[str, Any]]:
     """Return the very entries that ragcli writes, as parallel_bulk takes them."""
-    return [{**action["index"], **body} for change in changes(documents) for action, body in actions(change)]
+    return [{**action["index"], **body} for change in changes(documents) for action, body in actions(change, 0)]
 
 
 def bare(place: Place, prepared: list[dict[str, Any]]) -> None:
