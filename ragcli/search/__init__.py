@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Mode = Literal["keyword", "semantic", "hybrid"]
 Note = Callable[[str], None]
 
-_DEPTH = 100  # hits of each half that are fused
+_DEPTH = 200  # hits of each half that are fused
 _SAMPLE = 500  # passages by which the mean cosine of unrelated texts is known
 _PASSAGES_A_DOCUMENT = 5  # that are looked at where documents are wanted
 
