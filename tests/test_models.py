@@ -145,17 +145,19 @@ def test_a_name_that_is_neither_folder_nor_hub_id_is_refused(name: str) -> None:
 PROGRAM = """
 import json, sys
 from ragcli.errors import RagcliError
-from ragcli.models import find_model
+from ragcli.models import ENCODER, LANGUAGE_MODEL, find_model
 for argument in sys.argv[1:]:
-    name, fallback = argument.split("=")
+    name, how = argument.split("=")
+    role = ENCODER if how == "encoder" else LANGUAGE_MODEL
     try:
-        found = find_model(name, allow_fallback=fallback == "fallback")
+        found = find_model(name, allow_fallback=how == "fallback", role=role)
         print(json.dumps([found.name, str(found.path), found.note]))
     except RagcliError as error:
         print(json.dumps([error.exit_code.value, error.message, error.hint]))
 print(json.dumps(sorted({"torch", "transformers", "httpx2", "httpx"} & set(sys.modules))))
 """
 
+POOLING = b'{"pooling_mode_cls_token": true}'
 Ask = Callable[..., list[Any]]
 
 
@@ -298,7 +300,7 @@ class Hub(BaseHTTPRequestHandler):
         elif path.startswith("login-page"):
             self.answer(200, {}, b"<html>")
         elif "/resolve/" in path:
-            self.send_file(name, path.rpartition("/")[2])
+            self.send_file(name, path.split("/", 4)[4])
         elif "/tree/" in path:
             files = self.models[name].items()
             self.answer_json([{"type": "file", "path": p, "size": len(c), "oid": "0" * 40} for p, c in files])
@@ -338,7 +340,14 @@ def hub(tmp_path: Path) -> Iterator[str]:
     pickled = {"config.json": b"{}", "pytorch_model.bin": b"", "tokenizer.json": b"{}"}
     extra = {"pytorch_model.bin": b"", "README.md": b"", "consolidated.safetensors": b"", "modeling.py": b""}
     cut = {**whole, "model.safetensors": whole["model.safetensors"][:-3]}
-    Hub.models = {"whole/model": {**whole, **extra}, "pickled": pickled, "cut": cut, "gated/files": whole}
+    encoder = {**whole, "modules.json": b"[]", "1_Pooling/config.json": POOLING, "2_Dense/config.json": b"{}"}
+    Hub.models = {
+        "whole/model": {**whole, **extra},
+        "whole/encoder": encoder,
+        "pickled": pickled,
+        "cut": cut,
+        "gated/files": whole,
+    }
     Hub.requests = []
     with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
         threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
@@ -355,6 +364,29 @@ def test_a_model_is_downloaded_once_and_only_what_is_needed(ask: Ask, hub: str) 
         "tokenizer.json",
     ]
     assert Hub.requests.count("api/models/whole/model") == 1
+
+
+def test_an_encoder_comes_with_what_says_how_it_pools(ask: Ask, hub: str) -> None:
+    [model, encoder, again, _] = ask(
+        "whole/encoder=", "whole/encoder=encoder", "whole/encoder=encoder", HF_ENDPOINT=hub
+    )
+    assert model == encoder == again
+    folder = Path(encoder[1])
+    assert (folder / "1_Pooling" / "config.json").read_bytes() == POOLING and (folder / "modules.json").exists()
+    assert not (folder / "2_Dense").exists()
+    assert Hub.requests.count("api/models/whole/encoder") == 2  # the first time for the model, then for the rest
+
+
+def test_an_encoder_of_which_the_hub_has_no_more_is_asked_for_once(ask: Ask, hub: str) -> None:
+    found, again, _ = ask("whole/model=encoder", "whole/model=encoder", HF_ENDPOINT=hub)
+    assert found == again and ask("whole/model=encoder", HF_HUB_OFFLINE="1")[0] == found
+    assert Hub.requests.count("api/models/whole/model") == 1
+
+
+def test_an_encoder_that_is_out_of_reach_is_told_with_its_option(ask: Ask) -> None:
+    answer, folder, _ = ask("some/encoder=encoder", "no/such/folder=encoder", HF_HUB_OFFLINE="1")
+    assert answer[0] == ExitCode.UNREACHABLE and "--encoder" in answer[2] and "--model" not in answer[2]
+    assert folder[0] == ExitCode.ERROR and "--encoder" in folder[2]
 
 
 def test_an_incomplete_cached_model_is_completed(ask: Ask, hub: str, tmp_path: Path) -> None:

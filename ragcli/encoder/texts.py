@@ -20,7 +20,7 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[Text], longest: int) -> list[
 def groups(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Yield the places of texts of the same length, at most _TOKENS tokens together, the shortest first.
 
-    A text alone keeps two processors busy from some 50 tokens on, and many shorter ones often have the same length.
+    A text of 64 tokens alone is nearly as fast a token as many together, and shorter ones often have the same length.
     """
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     begin = 0

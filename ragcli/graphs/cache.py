@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ragcli.settings import cache_home
 
-_VERSION = 2  # of what is built; raise it with every change of the graph
+_VERSION = 3  # of what is built; raise it with every change of the graph
 _FACTS = "facts.json"
 _DIGESTS = "digests"
 _UNFINISHED = "unfinished-"

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,12 @@ def open_peer(model: Path) -> Encode:
 
     peer = SentenceTransformer(str(model), device="cpu", local_files_only=True)
     return lambda texts: peer.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
+
+
+def one_by_one(encode: Encode, texts: Sequence[str]) -> None:
+    """Encode each text alone."""
+    for text in texts:
+        encode([text])
 
 
 def timed(call: Callable[[], object]) -> float:
@@ -113,13 +120,13 @@ def measure(given: argparse.Namespace) -> None:
     for name, encoder in encoders.items():
         cosines = (encoder.passages(texts) * expected).sum(axis=1)
         print(f"cosine of {name} to {PEER}: mean {np.mean(cosines):.4f}, least {np.min(cosines):.4f}")
-    documents: dict[str, Callable[[], object]] = {PEER: lambda: peer(prefixed)}
-    together: dict[str, Callable[[], object]] = {PEER: lambda: peer(questions)}
-    alone: dict[str, Callable[[], object]] = {PEER: lambda: [peer([query]) for query in questions]}
+    documents: dict[str, Callable[[], object]] = {PEER: partial(peer, prefixed)}
+    together: dict[str, Callable[[], object]] = {PEER: partial(peer, questions)}
+    alone: dict[str, Callable[[], object]] = {PEER: partial(one_by_one, peer, questions)}
     for name, encoder in encoders.items():
-        documents[name] = lambda encoder=encoder: encoder.passages(texts)
-        together[name] = lambda encoder=encoder: encoder.queries(queries)
-        alone[name] = lambda encoder=encoder: [encoder.queries([query]) for query in queries]
+        documents[name] = partial(encoder.passages, texts)
+        together[name] = partial(encoder.queries, queries)
+        alone[name] = partial(one_by_one, encoder.queries, queries)
     report("documents", in_turn(documents, given.runs), PEER, len(texts))
     report("queries together", in_turn(together, given.runs), PEER, len(texts))
     report("queries one by one", in_turn(alone, given.runs), PEER, len(texts))
