@@ -606,8 +606,14 @@ def test_words_are_counted_by_passages(store: Store) -> None:
 
 def test_cjk_words_are_counted_by_their_rarest_bigram(place: Place) -> None:
     with open_store(place, IndexFacts("zh", SIZE)) as store:
-        put(store, document("a", "列表推导式"), document("b", "推导公式"), document("c", "列表的式"))
-        assert store.frequencies(["推导", "列表", "推导式", "列表推导", "式", "python"]) == [2, 2, 1, 1, 0, 0]
+        put(
+            store,
+            document("a", "列表推导式"),
+            document("b", "推导公式"),
+            document("c", "列表的式"),
+            document("d", "误导式"),
+        )
+        assert store.frequencies(["推导", "列表", "推导式", "列表推导", "式", "python"]) == [2, 2, 2, 1, 0, 0]
 
 
 def test_thousands_of_words_are_counted_at_once(store: Store) -> None:
