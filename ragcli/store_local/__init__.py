@@ -44,6 +44,7 @@ _LEAST_HEAP_BYTES = 15_000_000
 _COMMIT_EVERY = 100_000  # documents: what a killed run may have to do again
 _PAGE = 10_000
 _MAX_TIES = 1_000
+_FEW = 4  # a filter that leaves less than one passage in so many is worth to be gathered
 _SPARE_ROWS = 4_096  # of vectors: what may lie dead in a small index
 
 
@@ -286,7 +287,9 @@ class LocalStore:
         found: list[tuple[float, tantivy.DocAddress]] = []
         with self._translated():
             passing = Query.boolean_query([(Occur.Must, Query.all_query()), *self._conditions(filters)])
-            among = self._keys(passing) if filters else None
+            # To gather the keys of most passages would take longer than to pass over the few that do not count.
+            few = _FEW * self._searcher.search(passing, 1).count < self._searcher.num_docs  # type: ignore[attr-defined]
+            among = self._keys(passing) if filters and few else None
             for batch in self._file.ranking(vector, 2 * k, among):
                 found += self._of_keys(batch.cosines, passing)
                 if sum(score >= batch.least for score, _ in found) >= k:
