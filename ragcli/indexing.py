@@ -75,6 +75,7 @@ class RejectLog:
 
     def __init__(self, path: Path | None, inputs: Iterable[Path], keep: int = 10) -> None:
         self.first: list[Reject] = []
+        self.count = 0
         self._keep = keep
         self._path = path
         if path and path.exists() and any(source.exists() and source.samefile(path) for source in inputs):
@@ -86,6 +87,7 @@ class RejectLog:
 
     def add(self, reject: Reject) -> None:
         """Take one more reject. Raises RagcliError where the file cannot be written."""
+        self.count += 1
         if len(self.first) < self._keep:
             self.first.append(reject)
         if self._file:

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ragcli.errors import NothingFoundError
+from ragcli.errors import NothingFoundError, RagcliError, UsageError
 from ragcli.filters import Filter
-from ragcli.generate import Engine, Options, complete, count_tokens
+from ragcli.generate import Completion, Engine, Options, complete, complete_all, count_tokens
 from ragcli.prompt import Prompt, Span, build_prompt, question_ending, review_ending
 from ragcli.search import Searcher
 from ragcli.search.diversity import joined
@@ -109,6 +109,61 @@ def ask(
     return _generate(question, good, question_ending(question), open_engine(), job, emit, clock)
 
 
+def ask_all(
+    searcher: Searcher, open_engine: Callable[[], Engine], questions: Sequence[str], job: Job
+) -> list[Answer | RagcliError]:
+    """Answer each question as `ask` does, many together; in the place of one that cannot be asked stands the error.
+
+    Where nothing matches, the answer is empty and `abstained`. The time of what is done together is shared out evenly.
+    `open_engine` may be called often, so it should keep what it opens.
+    """
+    found = [_asked(searcher, question, job) for question in questions]
+    done: list[Answer | RagcliError] = [one if isinstance(one, RagcliError) else _silence(one, job) for one in found]
+    prompts: dict[int, Prompt] = {}
+    for place, one in enumerate(found):
+        if isinstance(one, _Asked) and one.good:
+            try:
+                prompts[place] = _fit_prompt(open_engine(), one.good, question_ending(one.question), job.options)
+            except UsageError as error:
+                done[place] = error
+    places = sorted(prompts, key=lambda place: prompts[place].tokens)
+    clock = _Clock()
+    options = job.options._replace(rows=1, stop=_STOP)
+    written = complete_all(open_engine(), [prompts[place].text for place in places], options) if places else []
+    share = clock.seconds().total / max(len(places), 1)
+    for place, completion in zip(places, written, strict=True):
+        searched = done[place].seconds.search  # type: ignore[union-attr]
+        seconds = Seconds(searched, None, round(searched + share, 4))
+        done[place] = _answer(questions[place], prompts[place], completion, open_engine(), job, seconds)
+    return done
+
+
+class _Asked(NamedTuple):
+    """Hold a question, what was found for it, what of that is good enough, and how long the search took."""
+
+    question: str
+    hits: list[Hit]
+    good: list[Hit]
+    seconds: float
+
+
+def _asked(searcher: Searcher, question: str, job: Job) -> "_Asked | RagcliError":
+    clock = _Clock()
+    try:
+        hits = retrieve(searcher, question, job)
+    except NothingFoundError:
+        hits = []
+    except UsageError as error:
+        return error
+    return _Asked(question, hits, [hit for hit in hits if hit.score >= job.min_score], clock.seconds().total)
+
+
+def _silence(asked: "_Asked", job: Job) -> Answer:
+    """Return the answer that there is none."""
+    seconds = Seconds(asked.seconds, None, asked.seconds)
+    return Answer(asked.question, "", True, _sources(asked.hits), (), (), "", STYLE, job.options.seed, 0, 0, seconds)
+
+
 def ask_without_passages(engine: Engine, question: str, job: Job) -> Answer:
     """Answer a question from the model alone, in the same form of prompt: what retrieval is measured against."""
     return _generate(question, [], question_ending(question), engine, job, None, _Clock())
@@ -195,6 +250,12 @@ def _generate(
             emit(piece)
 
     completion = complete(engine, prompt.text, job.options._replace(rows=1, stop=_STOP), heard)[0]
+    return _answer(question, prompt, completion, engine, job, clock.seconds())
+
+
+def _answer(
+    question: str, prompt: Prompt, completion: Completion, engine: Engine, job: Job, seconds: Seconds
+) -> Answer:
     return Answer(
         question=question,
         answer=completion.text.strip(),
@@ -207,7 +268,7 @@ def _generate(
         seed=job.options.seed,
         prompt_tokens=prompt.tokens,
         new_tokens=completion.tokens,
-        seconds=clock.seconds(),
+        seconds=seconds,
     )
 
 

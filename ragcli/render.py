@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
@@ -288,6 +288,16 @@ def print_answer(answer: "Answer", key: str, as_json: bool, streamed: bool) -> N
     for source in answer.sources:
         console.print(_source(source), soft_wrap=True)
     _note_dropped(answer.dropped)
+
+
+def write_answer(line_id: str, answer: "Answer", file: BinaryIO | None) -> None:
+    """Write an answer as a line of JSON with the id of its question, to a file or to stdout."""
+    line = {"id": line_id, **_answer_json(answer, "question")}
+    if file is None:
+        print_json(line)
+    else:
+        file.write(orjson.dumps(line) + b"\n")
+        file.flush()
 
 
 def _note_dropped(spans: Sequence["Span"]) -> None:

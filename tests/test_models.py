@@ -300,7 +300,7 @@ class Hub(BaseHTTPRequestHandler):
         elif path.startswith("login-page"):
             self.answer(200, {}, b"<html>")
         elif "/resolve/" in path:
-            self.send_file(name, path.split("/", 4)[4])
+            self.send_file(name, path.partition("/resolve/")[2].partition("/")[2])
         elif "/tree/" in path:
             files = self.models[name].items()
             self.answer_json([{"type": "file", "path": p, "size": len(c), "oid": "0" * 40} for p, c in files])

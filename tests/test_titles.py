@@ -6,7 +6,7 @@ import pytest
 
 from ragcli.errors import NothingFoundError
 from ragcli.filters import Filter, fold
-from ragcli.store import Hit
+from ragcli.store import Hit, Words
 from ragcli.titles import find_title
 
 TITLES = [
@@ -27,9 +27,9 @@ class Films:
         assert field == "title"
         return sorted(fold(title) for title in TITLES if fold(title).startswith(fold(prefix)))[:limit]
 
-    def search(self, query: str, k: int, filters: Sequence[Filter] = (), light: str = "") -> list[Hit]:
-        words = set(fold(query).split())
-        return [Hit(1, t, t, "", 1.0, 0, 0, {}) for t in TITLES if words & set(fold(t).split())][:k]
+    def search(self, words: Sequence[Words], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
+        asked = {word for one in words for word in fold(one.text).split()}
+        return [Hit(1, t, t, "", 1.0, 0, 0, {}) for t in TITLES if asked & set(fold(t).split())][:k]
 
 
 @pytest.mark.parametrize(

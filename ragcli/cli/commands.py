@@ -1,7 +1,9 @@
 """The commands on texts: index, search, generate, ask, review."""
 
+from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +15,7 @@ from ragcli.cli.options import (
     Finding,
     K,
     MinScore,
+    Rejects,
     TextFormat,
     Where,
     Writing,
@@ -22,6 +25,9 @@ from ragcli.cli.options import (
     read_text,
 )
 from ragcli.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from ragcli.batch import AnswerAll
 
 
 @flat
@@ -43,9 +49,7 @@ def index(
     prune: Annotated[bool, typer.Option("--prune", help="Delete what the input no longer holds.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what would happen.")] = False,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Remove the index first.")] = False,
-    rejects: Annotated[
-        Path | None, typer.Option(help="Write the lines that are no documents to this file.", show_default=False)
-    ] = None,
+    rejects: Rejects = None,
     format: TextFormat = "text",
 ) -> None:
     """Load documents; run again, it writes only what changed.
@@ -103,7 +107,7 @@ def search(
     from ragcli.search import Searcher
 
     if sum(given is not None for given in (query, like, like_file)) != 1:
-        raise UsageError("there must be one thing to search for", "Give a query, or --like ID, or --like-file FILE.")
+        raise UsageError("there must be one thing to search for", "Give a query, --like ID, or --like-file FILE. Try: ragcli search --help")
     question = given_text(query or "")
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
@@ -159,12 +163,21 @@ def generate(
 @flat
 def ask(
     context: typer.Context,
-    question: Annotated[str, typer.Argument(help="A question, or `-` for stdin.")],
+    question: Annotated[str | None, typer.Argument(help="A question, or `-` for stdin.", show_default=False)] = None,
     k: K = 5,
     where: Where = None,
     finding: Finding = Finding(),
     min_score: MinScore = 0.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
+    batch: Annotated[
+        Path | None,
+        typer.Option(help="Answer each question of this JSON Lines file, or `-` for stdin.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the answers of --batch here.", show_default=False)
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Skip what --output holds already.")] = False,
+    rejects: Rejects = None,
     at: At = At(),
     by: By = By(),
     writing: Writing = Writing(temperature=0.0),
@@ -177,17 +190,46 @@ def ask(
     from ragcli import rag
     from ragcli.search import Searcher
 
+    if (question is None) == (batch is None):
+        raise UsageError("there must be one thing to answer", "Give a question, or --batch FILE. Try: ragcli ask --help")
     job = rag.Job(writing.options(), k, filters(where), min_score)
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
+        if batch is not None:
+            open_engine = cache(by.open)
+            _ask_all(lambda texts: rag.ask_all(searcher, open_engine, texts, job), batch, output, resume, rejects)
+            return
+        text = given_text(question or "")
         if dry_run:
-            render.print_prompt(rag.ask_prompt(searcher, by.open, given_text(question), job), format == "json")
+            render.print_prompt(rag.ask_prompt(searcher, by.open, text, job), format == "json")
             return
         streamed = format == "text" and render.on_terminal()
-        answer = rag.ask(searcher, by.open, given_text(question), job, render.stream if streamed else None)
+        answer = rag.ask(searcher, by.open, text, job, render.stream if streamed else None)
     render.print_answer(answer, "question", format == "json", streamed)
     if answer.abstained:
         raise typer.Exit(ExitCode.ABSTAINED)
+
+
+def _ask_all(answer_all: "AnswerAll", questions: Path, output: Path | None, resume: bool, rejects: Path | None) -> None:
+    from ragcli.batch import answer_lines, resumed
+    from ragcli.indexing import RejectLog
+
+    if resume and not output:
+        raise UsageError("--resume goes on with a file", "Name it: --output FILE.")
+    if output and not resume and output.exists() and output.stat().st_size:
+        raise UsageError(f"{output} exists", "Name another --output, or go on with it: --resume.")
+    done = resumed(output) if output and resume else set()
+    rejected = 0
+    with RejectLog(rejects, [questions]) as log, render.progress("Answering") as progress:
+        with output.open("ab") if output else nullcontext() as file:
+            answers = answer_lines(questions, answer_all, done, log.add)
+            for count, (line_id, answer) in enumerate(answers, 1):
+                render.write_answer(line_id, answer, file)
+                progress(count)
+        rejected = log.count
+    render.print_rejects(log.first, rejected)
+    if rejected:
+        raise typer.Exit(ExitCode.REJECTS)
 
 
 @flat

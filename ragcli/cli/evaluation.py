@@ -127,6 +127,9 @@ def answers(
         bool, typer.Option("--baseline-answers", help="Also answer without passages, and show what they gain.")
     ] = False,
     limit: Limit = None,
+    answers: Annotated[
+        Path | None, typer.Option(help="Measure what ask --batch wrote; answer nothing.", show_default=False)
+    ] = None,
     at: At = At(),
     by: By = By(),
     writing: Writing = Writing(temperature=0.0, seed=0),
@@ -163,6 +166,7 @@ def answers(
         keep_going,
         IndexOptions(encoder=encoder),
         finding.ranking(context),
+        answers,
     )
     with render.progress("Answering") as progress:
         measured = evaluate_answers(job, by.open, Listener(progress, render.print_note))

@@ -66,6 +66,9 @@ RepetitionPenalty = Annotated[
 Seed = Annotated[int | None, typer.Option(min=0, help="Same seed, same text; without one, a new one each time.")]
 TextFormat = Annotated[Literal["text", "json"], typer.Option("--format", help="Plain text, or one JSON object.")]
 MinScore = Annotated[float, typer.Option(help="Answer only from passages of at least this score.")]
+Rejects = Annotated[
+    Path | None, typer.Option(help="Write the lines that could not be taken to this file.", show_default=False)
+]
 K = Annotated[int, typer.Option("-k", min=1, max=10_000, help="Passages to retrieve.")]
 EncoderName = Annotated[
     str | None,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from ragcli.batch import read_answers
 from ragcli.errors import NothingFoundError, RagcliError
 from ragcli.evaluate.answer_measures import by_characters, contains, exact_match, f1, groundedness, rouge_l
 from ragcli.evaluate.judgments import find_corpus
@@ -40,6 +41,7 @@ class AnswersJob(NamedTuple):
     keep_going: bool = False
     indexing: IndexOptions = IndexOptions()
     ranking: Ranking = Ranking()
+    finished: Path | None = None  # answers that `ask --batch` wrote
 
 
 class Given(NamedTuple):
@@ -82,6 +84,8 @@ def evaluate_answers(job: AnswersJob, open_engine: Callable[[], Engine], listene
     path = job.questions / "qa.jsonl" if job.questions.is_dir() else job.questions
     found = read_questions(path)
     questions = found.items[: job.limit]
+    if job.finished:
+        return _finished(job, job.finished, path, questions, started)
     with _store(job, found, listener) as (store, rejected):
         engine = open_engine()
         searcher = Searcher(store, job.ranking, listener.note)
@@ -105,6 +109,30 @@ def evaluate_answers(job: AnswersJob, open_engine: Callable[[], Engine], listene
         skipped={"rejected_documents": rejected} if rejected else {},
         failed=failed,
         details=details,
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+def _finished(job: AnswersJob, answers: Path, path: Path, questions: Sequence[Question], started: float) -> Report:
+    """Measure answers that are there; a question without one counts as not answered."""
+    written = read_answers(answers)
+    given = [
+        _given(question, written[question.id]) if question.id in written else Given(question, None)
+        for question in questions
+    ]
+    if all(one.answer is None for one in given):
+        raise RagcliError(f"{answers} answers none of the questions", "Do both have the same ids?")
+    missing = [one.question.id for one in given if one.answer is None]
+    return new_report(
+        "eval answers",
+        data={"questions": describe_file(path), "answers": describe_file(answers), "limit": job.limit},
+        settings={"model": given[0].answer.model if given[0].answer else None, "k": job.ask.k},
+        queries=len(given),
+        metrics=aggregated(given, job.ask.k),
+        per_query={one.question.id: values(one, job.ask.k) for one in given},
+        skipped={"without_answer": len(missing)} if missing else {},
+        failed={},
+        details={"queries": {one.question.id: _shown(one) for one in given}},
         seconds=round(time.perf_counter() - started, 3),
     )
 
@@ -157,8 +185,12 @@ def _one(question: Question, answer: Answerer, keep_going: bool) -> Given:
             hint = f"{e.hint} Or let it count as a wrong answer: --keep-going"
             raise type(e)(f"question {question.id}: {e.message}", hint) from e
         return Given(question, None, failure=e.message)
-    retrieved = [source.id for source in found.sources] + [span.id for span in found.dropped]
-    return Given(question, found, tuple(dict.fromkeys(retrieved)))
+    return _given(question, found)
+
+
+def _given(question: Question, answer: Answer) -> Given:
+    retrieved = [source.id for source in answer.sources] + [span.id for span in answer.dropped]
+    return Given(question, answer, tuple(dict.fromkeys(retrieved)))
 
 
 def values(given: Given, k: int) -> Values:

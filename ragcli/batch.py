@@ -1,0 +1,83 @@
+"""Many questions: read from JSON Lines, answered together, in their order; a run that was killed goes on."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ragcli.documents import Document, FieldNames, Input, Reject, find_inputs, read_documents
+from ragcli.errors import RagcliError, UsageError
+from ragcli.prompt import Span
+from ragcli.rag import Answer, Seconds, Source
+
+_TOGETHER = 64  # questions: enough to put those of like length together, few enough to show progress
+
+AnswerAll = Callable[[Sequence[str]], list[Answer | RagcliError]]
+
+
+def answer_lines(
+    questions: Path, answer_all: AnswerAll, done: Iterable[str], reject: Callable[[Reject], None]
+) -> Iterator[tuple[str, Answer]]:
+    """Yield the id and answer of each question of a file (`-` is standard input), but for ids that are done.
+
+    A question is a line of JSON: {"id": …, "question": …}; without an id it is known by a hash. What is none, an id
+    that comes again, and a question that cannot be asked, are rejects.
+    """
+    [source] = find_inputs([questions])
+    source = Input(Path("/dev/stdin"), "-") if source.name == "-" else source
+    done, seen = frozenset(done), set[str]()
+    items = read_documents([source], FieldNames(text="question"))
+    while batch := list(islice(items, _TOGETHER)):
+        asked = [document for document in _new(batch, seen, reject) if document.id not in done]
+        for document, answer in zip(asked, answer_all([document.text for document in asked]), strict=True):
+            if isinstance(answer, RagcliError):
+                reject(Reject(source.name, 0, document.id, answer.message, document.text))
+            else:
+                yield document.id, answer
+
+
+def _new(items: Iterable[Document | Reject], seen: set[str], reject: Callable[[Reject], None]) -> Iterator[Document]:
+    for item in items:
+        if isinstance(item, Reject):
+            reject(item)
+        elif item.id in seen:
+            reject(Reject("", 0, item.id, "this id came before", item.text))
+        else:
+            seen.add(item.id)
+            yield item
+
+
+def read_answers(path: Path) -> dict[str, Answer]:
+    """Read the answers that a batch wrote, by the ids of their questions. Raises RagcliError for what is none."""
+    try:
+        lines = [orjson.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
+        return {str(line.pop("id")): _answer(line) for line in lines}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise RagcliError(f"{path} holds what is no answer", "Give a file that ragcli ask --batch wrote.") from error
+
+
+def _answer(line: dict[str, Any]) -> Answer:
+    kinds: dict[str, Callable[..., Any]] = {"sources": Source, "dropped": Span, "sentences": Span}
+    lists = {name: tuple(kind(**item) for item in line[name]) for name, kind in kinds.items()}
+    return Answer(**{**line, **lists, "seconds": Seconds(**line["seconds"])})
+
+
+def resumed(output: Path) -> set[str]:
+    """Return the ids that a file of answers holds; cut off its last line where a killed run left it unfinished.
+
+    Raises UsageError for a file of something else.
+    """
+    if not output.exists():
+        return set()
+    content = output.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    try:
+        ids = {str(orjson.loads(line)["id"]) for line in whole.splitlines()}
+    except (ValueError, LookupError, TypeError) as error:
+        raise UsageError(f"{output} holds no answers", "Name another --output, or one that --batch wrote.") from error
+    if len(whole) < len(content):
+        with output.open("rb+") as file:
+            file.truncate(len(whole))
+    return ids
