@@ -19,7 +19,7 @@ ORDER = (
     *("prompt", "sampling", "speculation", "models", "tokenizer"),
     *("store_local", "store_elastic", "generate", "engine_transformers", "gpt2"),
     *("indexing", "search", "titles"),
-    *("rag", "evaluate", "train", "render", "cli", "__main__"),
+    *("grounded", "rag", "evaluate", "train", "render", "cli", "__main__"),
 )
 # The factories: they import, when called, what stands above them.
 FACTORIES = {
@@ -38,7 +38,7 @@ OWNERS = {
     "elastic_transport": {"store_elastic"},
     "tantivy": {"store_local"},
     "huggingface_hub": {"models", "engine_transformers"},
-    "numpy": {"sampling", "speculation", "generate", "engine_transformers", "gpt2", "small_gpt2", "evaluate", "train"},
+    "numpy": {"sampling", "speculation", "generate", "engine_transformers", "gpt2", "small_gpt2", "evaluate", "train", "grounded"},
     "matplotlib": {"train"},
     "ir_measures": {"evaluate"},
     "scipy": {"evaluate"},
