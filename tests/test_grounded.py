@@ -202,6 +202,13 @@ def test_a_piece_has_the_shortest_length_and_no_word_comes_twice() -> None:
     assert [piece.text for piece in copying.pieces(done)] == ["two three four five"]
 
 
+def test_a_piece_does_not_run_into_what_was_copied() -> None:
+    copying = Copying([hit("one two three four five")], characters, [0], shortest=2)
+    tokens = characters(" three four five one two")
+    assert [piece.text for piece in copying.pieces(tokens)] == ["three four five", "one two"]
+    assert copying.allowed(tokens) == [0]
+
+
 def test_a_model_writes_only_what_stands_in_the_sources() -> None:
     engine = open_engine(ModelFolder("small", ROOT / "ragcli" / "small_gpt2"), "float32")
     hits = [hit(OWLS), hit(MICE, 2)]
