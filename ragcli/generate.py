@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from ragcli.errors import RagcliError
 from ragcli.models import ModelFolder
-from ragcli.sampling import Sampling, next_tokens, row_generator
+from ragcli.sampling import Sampling, next_tokens, only, row_generator
 from ragcli.speculation import Checking, Lookahead
 
 Logits = NDArray[np.float32]
+Allowed = Callable[[Sequence[int]], Sequence[int]]
 
 Ended = Literal["end", "stop", "length", "context"]
 Precision = Literal["auto", "float32", "int8", "int4"]
@@ -128,13 +129,17 @@ def count_tokens(engine: Engine, text: str) -> int:
 
 
 def complete(
-    engine: Engine, prompt: str, options: Options, emit: Callable[[str], None] | None = None
+    engine: Engine,
+    prompt: str,
+    options: Options,
+    emit: Callable[[str], None] | None = None,
+    allowed: Allowed | None = None,
 ) -> list[Completion]:
     """Continue a prompt, once for each row.
 
     `emit` gets the first row's text in pieces as it grows: whole characters, nothing of a stop string, together the
-    completion's text. Raises RagcliError for a prompt that leaves no room, or that is empty where the model has no
-    token to begin with.
+    completion's text. `allowed` says which tokens may follow those of a row so far. Raises RagcliError for a prompt
+    that leaves no room, or that is empty where the model has no token to begin with.
     """
     prompt_ids = _prompt_ids(engine, prompt)
     room = engine.context - len(prompt_ids)
@@ -144,7 +149,7 @@ def complete(
         step = Lookahead(engine, prompt_ids).step
     for n in range(min(options.max_new_tokens, room)):
         logits = step([row.last for row in rows]) if n else _checked(engine, engine.prefill(prompt_ids, options.rows))
-        _choose(rows, logits, options.sampling)
+        _choose(rows, logits, options.sampling, allowed)
         if all(row.ended for row in rows):
             break
     return [row.finish("length" if options.max_new_tokens <= room else "context") for row in rows]
@@ -188,11 +193,14 @@ def damaged_weights(engine: Engine) -> RagcliError:
     return RagcliError(f"{engine.name} answers with what is no number: its weights are damaged", "Download it again.")
 
 
-def _choose(rows: "Sequence[_Row]", logits: Logits, sampling: Sampling) -> None:
+def _choose(rows: "Sequence[_Row]", logits: Logits, sampling: Sampling, allowed: Allowed | None = None) -> None:
     """Add a token to each row that has not ended."""
     alive = [i for i, row in enumerate(rows) if not row.ended]
     generated, rngs = [rows[i].tokens for i in alive], [rows[i].rng for i in alive]
-    for i, token in zip(alive, next_tokens(logits[alive], generated, sampling, rngs), strict=True):
+    scores = logits[alive]
+    if allowed:
+        scores = np.stack([only(row, allowed(tokens)) for row, tokens in zip(scores, generated, strict=True)])
+    for i, token in zip(alive, next_tokens(scores, generated, sampling, rngs), strict=True):
         rows[i].add(token)
 
 

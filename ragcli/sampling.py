@@ -101,6 +101,14 @@ def ban(logits: Logits, banned: Tokens) -> Logits:
     return scores if scores.max() > -np.inf else logits
 
 
+def only(logits: Logits, allowed: Sequence[int]) -> Logits:
+    """Set all but the allowed tokens to -inf."""
+    kept = np.asarray(allowed, dtype=np.int64)
+    scores = np.full_like(logits, -np.inf)
+    scores[kept] = logits[kept]
+    return scores
+
+
 def temper(logits: Logits, temperature: float) -> Logits:
     """Divide by the temperature, which is taken as 1e-30 where it is smaller, for nothing to overflow."""
     return np.asarray(logits / np.float32(max(temperature, 1e-30)))

@@ -19,7 +19,7 @@ ORDER = (
     *("prompt", "sampling", "speculation", "models", "tokenizer"),
     *("store_local", "store_elastic", "generate", "engine_transformers", "graphs", "gpt2", "encoder"),
     *("encoding", "indexing", "search", "titles"),
-    *("rag", "batch", "evaluate", "train", "render", "cli", "__main__"),
+    *("grounded", "rag", "batch", "evaluate", "train", "render", "cli", "__main__"),
 )
 # The factories: they import, when called, what stands above them, or what is heavy and not always wanted.
 FACTORIES = {
@@ -42,7 +42,7 @@ OWNERS = {
     "numpy": {
         *("store", "store_local", "store_elastic", "encoding", "search"),
         *("sampling", "speculation", "generate", "engine_transformers", "graphs", "gpt2", "encoder"),
-        *("small_gpt2", "evaluate", "train"),
+        *("small_gpt2", "grounded", "evaluate", "train"),
     },
     "matplotlib": {"train"},
     "filelock": {"train"},

@@ -1,0 +1,56 @@
+"""The fitted numbers: how much each feature counts, when one sentence is enough, how sure an answer is."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ragcli.grounded.features import Features, Matrix
+
+FILE = Path(__file__).with_name("fitted.json")
+
+
+class Linear(NamedTuple):
+    """Hold a weight for each feature, and what is added."""
+
+    weights: Mapping[str, float]
+    bias: float = 0.0
+
+    def scores(self, features: Features) -> Matrix:
+        """Return a score for each candidate (candidates,); features without a weight do not count."""
+        weights = np.array([self.weights.get(name, 0.0) for name in features.names], dtype=np.float32)
+        return np.asarray(features.values @ weights + np.float32(self.bias))
+
+    def probability(self, values: Mapping[str, float]) -> float:
+        """Return the logistic function of the weighted sum of values."""
+        total = self.bias + sum(weight * values[name] for name, weight in self.weights.items())
+        return float(1 / (1 + np.exp(-np.clip(total, -30, 30))))
+
+
+class Fitted(NamedTuple):
+    """Hold what was fitted for one situation.
+
+    Above the probability `enough` one sentence is answer enough; below the confidence `abstain` there is none.
+    """
+
+    ranking: Linear
+    confidence: Linear
+    enough: float
+    abstain: float
+
+
+@cache
+def fitted(language: str, encoder: bool) -> Fitted:
+    """Return what was fitted for English or for CJK, with an encoder or without; CJK has none with an encoder."""
+    situations = json.loads(FILE.read_text(encoding="utf-8"))["situations"]
+    name = "words" if language == "en" else "bigrams"
+    return read_fitted(situations.get(f"{name}+encoder" if encoder else name) or situations[name])
+
+
+def read_fitted(record: Mapping[str, Any]) -> Fitted:
+    """Read one situation of the file."""
+    ranking, confidence = (Linear(record[part]["weights"], record[part]["bias"]) for part in ("ranking", "confidence"))
+    return Fitted(ranking, confidence, record["enough"], record["abstain"])

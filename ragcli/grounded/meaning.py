@@ -1,0 +1,56 @@
+"""What an encoder says for a sentence: cosines to the question."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from ragcli.grounded.candidates import Candidate
+from ragcli.grounded.features import Features, Matrix
+from ragcli.store import Hit, Store, vector_key
+
+
+class Encoder(Protocol):
+    """Turn texts into vectors of length 1."""
+
+    def queries(self, texts: Sequence[str]) -> Matrix:
+        """Return the vectors (texts, dimension) of questions."""
+
+    def passages(self, texts: Sequence[str]) -> Matrix:
+        """Return the vectors (texts, dimension) of texts to be found."""
+
+
+class Row(NamedTuple):
+    """Hold the features of one candidate that an encoder decides about."""
+
+    cosine: float  # of the sentence
+    cosine_passage: float  # of the passage
+    cosine_best: float  # of the passage's best sentence
+
+
+def meaning_features(
+    question: str, hits: Sequence[Hit], found: Sequence[Candidate], encoder: Encoder, store: Store
+) -> Features:
+    """Compare each candidate with the question by their vectors."""
+    asked = encoder.queries([question])[0]
+    passages = passage_vectors(hits, encoder, store) @ asked
+    sentences = encoder.passages([candidate.text for candidate in found]) @ asked
+    best = np.full(len(hits), -1.0, dtype=np.float32)
+    of = np.array([candidate.hit for candidate in found])
+    np.maximum.at(best, of, sentences)
+    return Features(Row._fields, np.column_stack([sentences, passages[of], best[of]]).astype(np.float32))
+
+
+def passage_vectors(hits: Sequence[Hit], encoder: Encoder, store: Store) -> Matrix:
+    """Return the vectors (hits, dimension) of passages: the store's, and made anew where it has none."""
+    keys = [vector_key(hit.title, hit.text) for hit in hits]
+    known = store.vectors(keys)
+    missing = [i for i, key in enumerate(keys) if key not in known]
+    if missing:
+        made = encoder.passages([_encoded(hits[i]) for i in missing])
+        known = known | {keys[i]: vector for i, vector in zip(missing, made, strict=True)}
+    return np.stack([known[key] for key in keys])
+
+
+def _encoded(hit: Hit) -> str:
+    return f"{hit.title}\n{hit.text}" if hit.title else hit.text

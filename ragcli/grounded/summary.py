@@ -1,0 +1,75 @@
+"""Summarize texts by their own sentences: those that say most of what the others say, and not twice."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragcli.grounded.candidates import Candidate, find_candidates
+from ragcli.grounded.choose import Cited, cite, in_reading_order
+from ragcli.grounded.features import Matrix
+from ragcli.grounded.terms import bag_of, words_by_term
+from ragcli.store import Hit
+
+_EARLY = 0.5  # what standing first in a text is worth, against the most central sentence's 1
+_ASKED = 2.0  # what holding all of the query is worth
+_REPEATED = 0.7  # what being the same as a chosen sentence costs
+_FEWEST_TERMS = 3  # of a sentence that says something by itself
+
+
+def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "") -> tuple[Cited, ...]:
+    """Return at most so many sentences of the hits, in reading order; with a query, those that are about it.
+
+    A sentence counts by its cosine to all of them together (tf-idf), by how early it stands and by its share of the
+    query; each next one is chosen with what it repeats taken off.
+    Sources: Radev et al. 2004, Centroid-based summarization; Carbonell and Goldstein 1998, MMR.
+    """
+    found = find_candidates(hits)
+    bags = [bag_of(candidate.text, language) for candidate in found]
+    kept = [i for i, bag in enumerate(bags) if len(bag) >= _FEWEST_TERMS] or list(range(len(found)))
+    found, bags = [found[i] for i in kept], [bags[i] for i in kept]
+    if not found:
+        return ()
+    vectors = tf_idf(bags)
+    values = central(vectors) + _EARLY * np.array([_early(candidate) for candidate in found])
+    if query:
+        asked = set(words_by_term(query, language))
+        values = values + _ASKED * np.array([len(asked & set(bag)) / max(1, len(asked)) for bag in bags])
+    chosen = diverse(values, vectors @ vectors.T, sentences, _REPEATED)
+    return tuple(cite(found[place]) for place in in_reading_order(found, sorted(chosen)))
+
+
+def diverse(values: NDArray[np.floating[Any]], alike: Matrix, most: int, cost: float) -> list[int]:
+    """Choose one after another the best, less `cost` times the likeness (n, n) to the nearest one chosen."""
+    chosen: list[int] = []
+    repeated = np.zeros(len(values))
+    while len(chosen) < min(most, len(values)):
+        left = np.asarray(values - cost * repeated, dtype=float)
+        left[chosen] = -np.inf
+        chosen.append(int(left.argmax()))
+        repeated = np.maximum(repeated, alike[chosen[-1]])
+    return chosen
+
+
+def tf_idf(bags: Sequence[Counter[str]]) -> Matrix:
+    """Return vectors (sentences, terms) of length 1."""
+    held = Counter(term for bag in bags for term in bag)
+    place = {term: i for i, term in enumerate(held)}
+    vectors = np.zeros((len(bags), len(place)), dtype=np.float32)
+    for row, bag in zip(vectors, bags, strict=True):
+        for term, count in bag.items():
+            row[place[term]] = count * np.log1p(len(bags) / held[term])
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-9))
+
+
+def central(vectors: Matrix) -> Matrix:
+    """Return the cosine of each to the mean of all, the largest brought to 1."""
+    cosines = vectors @ vectors.mean(axis=0)
+    return np.asarray(cosines / max(float(cosines.max()), 1e-9))
+
+
+def _early(candidate: Candidate) -> float:
+    return 1 / (1 + candidate.place)

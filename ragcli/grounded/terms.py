@@ -1,0 +1,83 @@
+"""Cut texts into the terms that carry meaning, and weigh those of a question: pure functions."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+import snowballstemmer
+
+from ragcli.text import STOP_WORDS, Stemmer, cjk_bigrams
+
+_WORD = re.compile(r"[^\W_]+(?:['’](?=s\b))?")
+# What asks but names nothing; as bigrams such words would count as rare, hence important.
+_ASKING = re.compile(
+    "请问|請問|什么|什麼|甚么|甚麼|为何|為何|为什么|為什麼|怎么样|怎麼樣|怎样|怎樣|怎么|怎麼|如何|哪[一个個些里裡儿兒种種位年月天]?|"
+    "谁|誰|多少|几[个個年种種]?|幾[个個年种種]?|是否|有没有|有沒有|吗|嗎|呢|[是为為]?何[时時处處人者]?(?=[？?]|$)|[？?]"
+)
+
+
+class Weights(NamedTuple):
+    """Hold the distinct terms of a question in order, and the weight of each: its idf."""
+
+    terms: tuple[str, ...]
+    idf: tuple[float, ...]
+
+    @property
+    def total(self) -> float:
+        """Sum the weights."""
+        return math.fsum(self.idf)
+
+    def share(self, terms: frozenset[str]) -> float:
+        """Return the share of the weight that falls on terms in a set, in [0, 1]."""
+        found = math.fsum(idf for term, idf in zip(self.terms, self.idf, strict=True) if term in terms)
+        return found / self.total if self.total else 0.0
+
+
+def terms(text: str, language: str) -> list[str]:
+    """Return the terms of a text in order: stems without function words, bigrams of Chinese, Japanese, Korean."""
+    return [term for word in _words(text) if (term := _term(word, language))]
+
+
+def bag_of(text: str, language: str) -> Counter[str]:
+    """Count the terms of a text."""
+    return Counter(terms(text, language))
+
+
+def words_by_term(text: str, language: str) -> dict[str, str]:
+    """Return the distinct terms of a question in order, each with the first word that it was made of."""
+    plain = text if language == "en" else _ASKING.sub(" ", text)
+    found: dict[str, str] = {}
+    for word in _words(plain):
+        if term := _term(word, language):
+            found.setdefault(term, word)
+    return found or {word: word for word in _words(text)}
+
+
+def weigh(words: Mapping[str, str], frequencies: Sequence[int], passages: int) -> Weights:
+    """Weigh terms by how few of the passages hold them: ln(1 + (N - n + 0.5) / (n + 0.5)).
+
+    Source: Robertson and Zaragoza 2009, The Probabilistic Relevance Framework, section 3.
+    """
+    idf = (math.log1p((max(passages, n) - n + 0.5) / (n + 0.5)) for n in frequencies)
+    return Weights(tuple(words), tuple(idf))
+
+
+def _words(text: str) -> list[str]:
+    return [word.rstrip("'’") for word in _WORD.findall(cjk_bigrams(text).lower())]
+
+
+@lru_cache(maxsize=1 << 16)
+def _term(word: str, language: str) -> str:
+    """Return the term of a word in small letters; none for a function word."""
+    if word in STOP_WORDS or word == "s":
+        return ""
+    return _stemmer().stemWord(word) if language == "en" else word
+
+
+@cache
+def _stemmer() -> Stemmer:
+    stemmer: Stemmer = snowballstemmer.stemmer("english")
+    return stemmer

@@ -1,0 +1,256 @@
+"""Answers made of the sources' own sentences: where they stand, how sure they are, and what may be copied."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from ragcli.generate import Options, complete, open_engine
+from ragcli.grounded.attribution import attribute
+from ragcli.grounded.candidates import find_candidates
+from ragcli.grounded.choose import Cited, Grounded, answer, judge, pick, signs, softmax
+from ragcli.grounded.copying import Copying
+from ragcli.grounded.fitted import fitted
+from ragcli.grounded.opinion import compose_review, polarity
+from ragcli.grounded.summary import summarize
+from ragcli.grounded.terms import bag_of, terms, weigh, words_by_term
+from ragcli.models import ModelFolder
+from ragcli.sampling import Sampling
+from ragcli.store import Counts, Hit, IndexFacts
+from tests.support import ROOT
+
+OWLS = "Owls hunt at night. Their eyes are fixed in their sockets. An owl can turn its head by 270 degrees!"
+MICE = "Mice are eaten by owls. Owls hunt at night. A mouse lives for two years."
+
+
+def hit(text: str, rank: int = 1, score: float = 1.0, start: int = 0, title: str = "") -> Hit:
+    return Hit(rank, f"d{rank}", title, text, score, start, start + len(text), {})
+
+
+class Shelf(NamedTuple):
+    """Know how often words occur in some passages: what an answer asks a store for."""
+
+    texts: Sequence[str]
+    facts: IndexFacts
+
+    def frequencies(self, words: Sequence[str]) -> list[int]:
+        bags = [bag_of(text, self.facts.language) for text in self.texts]
+        return [sum(all(t in bag for t in terms(word, self.facts.language)) for bag in bags) for word in words]
+
+    def counts(self) -> Counts:
+        return Counts(len(self.texts), len(self.texts))
+
+    def vectors(self, keys: Sequence[int]) -> dict[int, NDArray[np.float32]]:
+        return {}
+
+
+class Letters:
+    """Make a text's vector of how often it has each letter."""
+
+    def queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        counts = np.array([[1.0 + text.lower().count(chr(97 + i)) for i in range(26)] for text in texts])
+        return np.asarray(counts / np.linalg.norm(counts, axis=1, keepdims=True), dtype=np.float32)
+
+    passages = queries
+
+
+def shelf(*texts: str, language: str = "en") -> Shelf:
+    return Shelf(texts, IndexFacts(language, 1200))
+
+
+def ask(question: str, *texts: str, language: str = "en", **options: object) -> Grounded:
+    hits = [hit(text, n, 10 - n) for n, text in enumerate(texts, 1)]
+    return answer(question, hits, shelf(*texts, language=language), **options)  # type: ignore[arg-type]
+
+
+texts = st.lists(
+    st.text(st.sampled_from("ab owl 10.?!\n。是猫狗“”)(A\x1b[3]"), min_size=1, max_size=80), min_size=1, max_size=4
+)
+
+
+def assert_stands(sentences: Sequence[Cited], hits: Sequence[Hit]) -> None:
+    """Each sentence is its source's text at its offsets, and none comes twice."""
+    for sentence in sentences:
+        assert sentence.source is not None
+        source = hits[sentence.source - 1]
+        assert source.text[sentence.start - source.start : sentence.end - source.start] == sentence.text
+        assert 0 <= sentence.support <= 1
+    assert len({(s.source, s.start) for s in sentences}) == len(sentences)
+
+
+@given(texts, st.sampled_from(["How far can an owl turn?", "猫是什么？", "?", ""]), st.sampled_from(["en", "zh"]))
+def test_every_sentence_stands_in_its_source(found: list[str], question: str, language: str) -> None:
+    hits = [hit(text, n, 5.0 - n, start=7 * n) for n, text in enumerate(found, 1)]
+    grounded = answer(question, hits, shelf(*found, language=language), most=3, min_confidence=0)  # type: ignore[arg-type]
+    assert_stands(grounded.sentences, hits)
+    assert_stands(summarize(hits, 3, language, question), hits)
+    assert_stands(compose_review(hits, 3, language), hits)
+    assert 0 <= grounded.confidence <= 1
+    folded = [" ".join(s.text.casefold().split()) for s in grounded.sentences]
+    assert len(set(folded)) == len(folded)
+
+
+def test_the_answer_is_the_sentence_that_answers() -> None:
+    grounded = ask("By how many degrees can an owl turn its head?", OWLS, MICE, min_confidence=0, most=1)
+    start = OWLS.index("An owl")
+    assert [(s.source, s.start, s.end) for s in grounded.sentences] == [(1, start, len(OWLS))]
+    assert grounded.text == "An owl can turn its head by 270 degrees! [1]"
+
+
+def test_a_sentence_of_two_passages_is_a_candidate_once() -> None:
+    found = find_candidates([hit(OWLS), hit(MICE, 2), hit("OWLS  hunt at\nnight.", 3)])
+    assert [c.text for c in found].count("Owls hunt at night.") == 1
+    assert len(found) == 5
+
+
+def test_an_encoder_is_asked() -> None:
+    hits = [hit(OWLS), hit(MICE, 2, 0.5)]
+    judged = judge("owl", hits, shelf(OWLS, MICE), Letters())  # type: ignore[arg-type]
+    assert judged.features.of("cosine").min() > 0
+    assert judged.features.of("cosine_best")[0] == judged.features.of("cosine")[:3].max()
+
+
+def test_below_the_confidence_there_is_no_answer() -> None:
+    sure = ask("By how many degrees can an owl turn its head?", OWLS, MICE, min_confidence=0)
+    unsure = ask("Which treaty ended the Thirty Years' War?", OWLS, MICE)
+    assert unsure.abstained and unsure.sentences == () and unsure.confidence < sure.confidence
+    assert ask("owl", OWLS, min_confidence=1.01).abstained
+    assert ask("owl", " ", min_confidence=0) == Grounded((), 0.0, True)
+
+
+@pytest.mark.parametrize("factor", [0.01, 100.0])
+def test_confidence_does_not_depend_on_the_scale_of_scores(factor: float) -> None:
+    def confidence(times: float) -> float:
+        hits = [hit(text, n, times * (9.5 - n)) for n, text in enumerate((OWLS, MICE), 1)]
+        return answer("Do owls eat mice?", hits, shelf(OWLS, MICE)).confidence  # type: ignore[arg-type]
+
+    assert confidence(factor) == pytest.approx(confidence(1.0), abs=1e-5)
+
+
+def test_one_sentence_is_enough_where_it_is_likely() -> None:
+    numbers = fitted("en", False)._replace(enough=0.8)
+    assert pick(np.array([0.1, 0.85, 0.05], dtype=np.float32), 2, numbers) == [1]
+    assert pick(np.array([0.1, 0.75, 0.15], dtype=np.float32), 2, numbers) == [1, 2]
+
+
+def test_the_file_names_features_that_there_are() -> None:
+    for language, encoder in (("en", None), ("en", Letters()), ("zh", None)):
+        judged = judge("owl", [hit(OWLS)], shelf(OWLS, language=language), encoder)  # type: ignore[arg-type]
+        numbers = fitted(language, encoder is not None)
+        assert set(numbers.ranking.weights) == set(judged.features.names)
+        assert set(numbers.confidence.weights) <= set(signs(judged, numbers.ranking.scores(judged.features)))
+
+
+def test_terms_are_stems_or_bigrams() -> None:
+    assert terms("The owls' hunting of 3 mice", "en") == ["owl", "hunt", "3", "mice"]
+    assert list(words_by_term("什么是列表推导？", "zh")) == ["是列", "列表", "表推", "推导"]
+    assert list(words_by_term("what is it", "en")) == ["what", "is", "it"]
+
+
+def test_rare_terms_weigh_more() -> None:
+    weights = weigh({"owl": "owls", "night": "night"}, [1, 3], 4)
+    assert weights.idf == (np.log1p(3.5 / 1.5), np.log1p(1.5 / 3.5))
+    assert weights.share(frozenset(["owl"])) == pytest.approx(weights.idf[0] / sum(weights.idf))
+    assert softmax(np.array([0.0, 0.0], dtype=np.float32)).tolist() == [0.5, 0.5]
+
+
+def test_attribution_finds_the_source_or_says_that_there_is_none() -> None:
+    hits = [hit(OWLS, start=100), hit(MICE, 2)]
+    text = "The head of an owl can turn 270 degrees. The capital of France is Paris."
+    turned, paris = attribute(text, hits, shelf(OWLS, MICE))  # type: ignore[arg-type]
+    assert (turned.source, turned.start - 100, turned.end - 100) == (1, OWLS.index("An owl"), len(OWLS))
+    assert turned.text == "The head of an owl can turn 270 degrees." and turned.support > 0.9
+    assert (paris.source, paris.start, paris.end) == (None, 0, 0)
+    assert attribute("Owls.", [], shelf("x")) == (Cited("Owls.", None, 0, 0, 0.0),)  # type: ignore[arg-type]
+
+
+# What may be copied
+
+
+def characters(text: str) -> list[int]:
+    return [ord(character) for character in text]
+
+
+@given(st.lists(st.text("ab c猫。", min_size=1, max_size=12), min_size=1, max_size=3), st.data())
+def test_whatever_is_copied_stands_in_a_source(found: list[str], data: st.DataObject) -> None:
+    hits = [hit(text, n, start=3) for n, text in enumerate(found, 1)]
+    copying, tokens = Copying(hits, characters, [0], shortest=2), list[int]()
+    while len(tokens) < 12:
+        allowed = copying.allowed(tokens)
+        assert allowed == Copying(hits, characters, [0], shortest=2).allowed(tokens)
+        token = data.draw(st.sampled_from(allowed))
+        if token == 0:
+            break
+        tokens.append(token)
+    pieces = copying.pieces(tokens)
+    assert_stands(pieces, hits)
+    copied = "".join(chr(token) for token in tokens)
+    assert "".join("".join(piece.text.split()) for piece in pieces) == "".join(copied.split()) or len(tokens) == 12
+
+
+def test_a_piece_has_the_shortest_length_and_no_word_comes_twice() -> None:
+    copying = Copying([hit("one two three four five")], characters, [0], shortest=3)
+    assert set(copying.allowed([])) == {ord(" "), 0}
+    assert copying.allowed(characters(" two three")) == [ord(" ")]
+    assert 0 in copying.allowed(characters(" two three four"))
+    done = characters(" two three four five")
+    assert copying.allowed(done) == [0]
+    assert [piece.text for piece in copying.pieces(done)] == ["two three four five"]
+
+
+def test_a_piece_does_not_run_into_what_was_copied() -> None:
+    copying = Copying([hit("one two three four five")], characters, [0], shortest=2)
+    tokens = characters(" three four five one two")
+    assert [piece.text for piece in copying.pieces(tokens)] == ["three four five", "one two"]
+    assert copying.allowed(tokens) == [0]
+
+
+def test_a_model_writes_only_what_stands_in_the_sources() -> None:
+    engine = open_engine(ModelFolder("small", ROOT / "ragcli" / "small_gpt2"), "float32")
+    hits = [hit(OWLS), hit(MICE, 2)]
+    for seed in range(3):
+        copying = Copying(hits, engine.encode, engine.end_ids)
+        written: list[int] = []
+
+        def allowed(tokens: Sequence[int], copying: Copying = copying, written: list[int] = written) -> list[int]:
+            written[:] = tokens
+            return copying.allowed(tokens)
+
+        options = Options(20, Sampling(), seed)
+        completion = complete(engine, "Question: Who eats mice?\nAnswer:", options, allowed=allowed)[0]
+        pieces = copying.pieces(written)
+        assert_stands(pieces, hits)
+        assert pieces and " ".join(piece.text for piece in pieces)[:20] == completion.text.strip()[:20]
+
+
+# Reviews and summaries
+
+
+def test_a_review_praises_and_blames_as_the_reviews_do() -> None:
+    reviews = [
+        hit("A brilliant and moving film. The plot is dull and predictable."),
+        hit("I loved the superb photography of it. It was shown on Monday evening.", 2),
+        hit("Masterful acting throughout the film.", 3),
+    ]
+    review = compose_review(reviews, 3, "en")
+    assert_stands(review, reviews)
+    assert [polarity(sentence.text) > 0 for sentence in review] == [True, True, False]
+    assert compose_review([], 3, "en") == ()
+
+
+def test_a_negation_turns_a_word_round() -> None:
+    assert polarity("not good") < 0 < polarity("good")
+    assert polarity("不好看") < 0 < polarity("很好看")
+    assert polarity("It was shown on Monday") == 0
+
+
+def test_a_summary_says_nothing_twice_and_is_about_the_query() -> None:
+    text = "Owls hunt mice at night. At night owls hunt mice. Owls sleep in old trees by day. Bread is made of flour."
+    hits = [hit(text)]
+    assert [s.text for s in summarize(hits, 2, "en")] == ["Owls hunt mice at night.", "Owls sleep in old trees by day."]
+    assert summarize(hits, 1, "en", "flour bread")[0].text == "Bread is made of flour."
+    assert summarize([], 2, "en") == ()
