@@ -107,7 +107,8 @@ def search(
     from ragcli.search import Searcher
 
     if sum(given is not None for given in (query, like, like_file)) != 1:
-        raise UsageError("there must be one thing to search for", "Give a query, --like ID, or --like-file FILE. Try: ragcli search --help")
+        hint = "Give a query, --like ID, or --like-file FILE. Try: ragcli search --help"
+        raise UsageError("there must be one thing to search for", hint)
     question = given_text(query or "")
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
@@ -191,7 +192,8 @@ def ask(
     from ragcli.search import Searcher
 
     if (question is None) == (batch is None):
-        raise UsageError("there must be one thing to answer", "Give a question, or --batch FILE. Try: ragcli ask --help")
+        hint = "Give a question, or --batch FILE. Try: ragcli ask --help"
+        raise UsageError("there must be one thing to answer", hint)
     job = rag.Job(writing.options(), k, filters(where), min_score)
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)

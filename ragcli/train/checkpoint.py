@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,6 +87,7 @@ def _gain(progress: Progress) -> dict[str, float | None]:
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Keep other trainings out of a folder. Raises RagcliError where one is at work there."""
+    made = not folder.parent.exists()
     folder.parent.mkdir(parents=True, exist_ok=True)
     place = folder.with_name(f".{folder.name}.lock")
     lock = FileLock(place, blocking=False)
@@ -99,6 +100,9 @@ def alone(folder: Path) -> Iterator[None]:
     finally:
         place.unlink(missing_ok=True)
         lock.release()
+        if made and not folder.exists():
+            with suppress(OSError):  # somebody else put something there
+                folder.parent.rmdir()
 
 
 def claim(folder: Path) -> None:
