@@ -226,7 +226,7 @@ def _pieces(text: str, size: int) -> Iterator[tuple[int, int]]:
         while end - start > size:
             cut = max(text.rfind(" ", start, start + size + 1), text.rfind("\n", start, start + size + 1))
             cut = cut if cut > start else start + size
-            yield start, cut
+            yield start, start + len(text[start:cut].rstrip())
             start = cut
             while start < end and text[start].isspace():
                 start += 1

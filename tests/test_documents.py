@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ragcli import documents
@@ -144,6 +144,7 @@ TEXTS = st.text(alphabet=st.sampled_from("ab. \n!函数。"), min_size=1, max_si
 
 
 @given(TEXTS, st.integers(min_value=1, max_value=100))
+@example("aaa  a", 2)
 def test_passages_are_pieces_of_the_text_that_lose_only_white_space(text: str, size: int) -> None:
     passages = split_passages(text, size)
     assert all(text[start : start + len(piece)] == piece for start, piece in passages)
