@@ -73,6 +73,7 @@ def retrieval(
         int | None,
         typer.Option(min=100, max=100_000, help="Characters a passage at most. [default: 1200]", show_default=False),
     ] = None,
+    limit: Limit = None,
     keep_going: KeepGoing = False,
     fail_under: FailUnder = None,
     baseline: Baseline = None,
@@ -104,6 +105,7 @@ def retrieval(
         options=IndexOptions(passage_size=passage_size, encoder=encoder),
         ranking=finding.ranking(context),
         keep_going=keep_going,
+        limit=limit,
     )
     with render.progress("Measuring") as progress:
         measured = evaluate_retrieval(job, Listener(progress, render.print_note))

@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, NamedTuple
@@ -35,6 +36,7 @@ class Retrieval(NamedTuple):
     options: IndexOptions = IndexOptions()
     ranking: Ranking = Ranking()
     keep_going: bool = False
+    limit: int | None = None  # queries, from the first on
 
     @property
     def documents(self) -> Path | None:
@@ -83,7 +85,7 @@ def _report(job: Retrieval, searched: _Searched, result: Scores, seconds: float)
     settings: dict[str, Any] = {"measures": list(job.measures)}
     if job.run is None:
         settings |= {"store": LOCAL if job.place.url == LOCAL else "elasticsearch", **searched.settings}
-        settings |= {"k": depth(job.measures.values()), "passage_size": job.options.passage_size}
+        settings |= {"k": depth(job.measures.values()), "passage_size": job.options.passage_size, "limit": job.limit}
     return new_report(
         "eval retrieval",
         data=_described(job) | searched.data,
@@ -132,6 +134,7 @@ def _searched(job: Retrieval, qrels: Qrels, listener: Listener) -> _Searched:
     _note_unmatched(left_out["judged_without_query"], len(queries) - len(judged), listener)
     if not judged:
         raise RagcliError("no judged query is among the queries", "Do the queries and the qrels belong together?")
+    judged = dict(islice(judged.items(), job.limit))
     texts = {query: queries[query] for query in judged}
     with _store(job, listener) as (store, rejected):
         left_out["judged_documents_not_indexed"] = _missing_documents(store, judged, listener)

