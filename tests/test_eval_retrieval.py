@@ -212,6 +212,11 @@ def test_layouts(ragcli: Run, tmp_path: Path, qrels: str, queries: str) -> None:
     assert report_of(ragcli, tmp_path)["metrics"]["Success@1"] == 1.0
 
 
+def test_a_limit_takes_the_first_queries(ragcli: Run, collection: Path) -> None:
+    report = json.loads(ragcli("eval", "retrieval", collection, "--limit", "1", "--format", "json").out)
+    assert report["queries"] == 1 and set(report["per_query"]) == {"q1"}
+
+
 def test_one_of_several_splits_must_be_named(ragcli: Run, tmp_path: Path) -> None:
     write_lines(tmp_path / "corpus.jsonl", {"id": "a", "text": "An apple."})
     write_lines(tmp_path / "queries.jsonl", {"id": "q", "text": "apple"}, {"id": "r", "text": "apple"})

