@@ -9,6 +9,7 @@ import orjson
 
 from ragcli.documents import Document, FieldNames, Input, Reject, find_inputs, read_documents
 from ragcli.errors import RagcliError, UsageError
+from ragcli.grounded.choose import Cited
 from ragcli.prompt import Span
 from ragcli.rag import Answer, Seconds, Source
 
@@ -59,7 +60,7 @@ def read_answers(path: Path) -> dict[str, Answer]:
 
 
 def _answer(line: dict[str, Any]) -> Answer:
-    kinds: dict[str, Callable[..., Any]] = {"sources": Source, "dropped": Span, "sentences": Span}
+    kinds: dict[str, Callable[..., Any]] = {"sources": Source, "dropped": Span, "sentences": Cited}
     lists = {name: tuple(kind(**item) for item in line[name]) for name, kind in kinds.items()}
     return Answer(**{**line, **lists, "seconds": Seconds(**line["seconds"])})
 

@@ -1,19 +1,26 @@
-"""Compositions: ask and review as search → prompt → generate → answer with sources."""
+"""Compositions: ask and review as search → prompt → generate, or search → choose sentences → answer with sources."""
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ragcli.errors import NothingFoundError, RagcliError, UsageError
 from ragcli.filters import Filter
 from ragcli.generate import Completion, Engine, Options, complete, complete_all, count_tokens
+from ragcli.grounded.attribution import attribute
+from ragcli.grounded.choose import Cited
+from ragcli.grounded.choose import answer as choose
+from ragcli.grounded.copying import Copying
+from ragcli.grounded.opinion import compose_review
 from ragcli.prompt import Prompt, Span, build_prompt, question_ending, review_ending
 from ragcli.search import Searcher
 from ragcli.search.diversity import joined
 from ragcli.store import Hit
 from ragcli.titles import find_title
 
-STYLE = "free"
+Style = Literal["free", "grounded", "copy"]
+
+_REVIEW_SENTENCES = 5
 _PASSAGES = 2  # retrieved for each that is wanted: some are of one document
 # A model that goes on after its answer asks itself another question, or begins another passage.
 _STOP = ("\n\n", "\nQuestion:", "\nAnswer:")
@@ -46,7 +53,7 @@ class Answer(NamedTuple):
     answer: str
     abstained: bool
     sources: tuple[Source, ...]
-    sentences: tuple[Span, ...]
+    sentences: tuple[Cited, ...]
     dropped: tuple[Span, ...]
     model: str
     style: str
@@ -54,15 +61,23 @@ class Answer(NamedTuple):
     prompt_tokens: int
     new_tokens: int
     seconds: Seconds
+    confidence: float | None = None
 
 
 class Job(NamedTuple):
-    """Say how to answer: how many passages, from which score on, with which filters and generation options."""
+    """Say how to answer: how many passages, from which score on, with which filters and generation options.
+
+    A `free` answer is the model's own words, a `grounded` one sentences of the passages, a `copy` what the model writes
+    where it may only go on with pieces of the passages. `min_confidence` is that of a grounded answer; None is what was
+    found best.
+    """
 
     options: Options
     k: int = 5
     filters: Sequence[Filter] = ()
     min_score: float = 0.0
+    style: Style = "free"
+    min_confidence: float | None = None
 
 
 def retrieve(searcher: Searcher, question: str, job: Job) -> list[Hit]:
@@ -105,8 +120,27 @@ def ask(
     clock.searched()
     good = [hit for hit in hits if hit.score >= job.min_score]
     if not good:
-        return Answer(question, "", True, _sources(hits), (), (), "", STYLE, job.options.seed, 0, 0, clock.seconds())
-    return _generate(question, good, question_ending(question), open_engine(), job, emit, clock)
+        return _silence(question, hits, job, clock.seconds())
+    if job.style == "grounded":
+        return _choose(searcher, question, good, job, clock)
+    answer = _generate(question, good, question_ending(question), open_engine(), job, emit, clock)
+    return _attributed(answer, good, searcher)
+
+
+def _choose(searcher: Searcher, question: str, hits: Sequence[Hit], job: Job, clock: "_Clock") -> Answer:
+    """Answer by sentences of the passages."""
+    chosen = choose(question, hits, searcher.store, searcher.encoder, min_confidence=job.min_confidence)
+    silent = _silence(question, hits, job, clock.seconds())
+    return silent._replace(
+        answer=chosen.text, abstained=chosen.abstained, sentences=chosen.sentences, confidence=chosen.confidence
+    )
+
+
+def _attributed(answer: Answer, hits: Sequence[Hit], searcher: Searcher) -> Answer:
+    """Say of each sentence of a free answer which source supports it, if one does."""
+    if answer.style != "free" or not answer.answer:
+        return answer
+    return answer._replace(sentences=attribute(answer.answer, hits[: len(answer.sources)], searcher.store))
 
 
 def ask_all(
@@ -118,14 +152,21 @@ def ask_all(
     `open_engine` may be called often, so it should keep what it opens.
     """
     found = [_asked(searcher, question, job) for question in questions]
-    done: list[Answer | RagcliError] = [one if isinstance(one, RagcliError) else _silence(one, job) for one in found]
+    done: list[Answer | RagcliError] = [
+        one
+        if isinstance(one, RagcliError)
+        else _silence(one.question, one.hits, job, Seconds(one.seconds, None, one.seconds))
+        for one in found
+    ]
     prompts: dict[int, Prompt] = {}
     for place, one in enumerate(found):
-        if isinstance(one, _Asked) and one.good:
+        if isinstance(one, _Asked) and one.good and job.style == "free":
             try:
                 prompts[place] = _fit_prompt(open_engine(), one.good, question_ending(one.question), job.options)
             except UsageError as error:
                 done[place] = error
+        elif isinstance(one, _Asked) and one.good:
+            done[place] = _alone(searcher, open_engine, one, job)
     places = sorted(prompts, key=lambda place: prompts[place].tokens)
     clock = _Clock()
     options = job.options._replace(rows=1, stop=_STOP)
@@ -134,8 +175,19 @@ def ask_all(
     for place, completion in zip(places, written, strict=True):
         searched = done[place].seconds.search  # type: ignore[union-attr]
         seconds = Seconds(searched, None, round(searched + share, 4))
-        done[place] = _answer(questions[place], prompts[place], completion, open_engine(), job, seconds)
+        answer = _answer(questions[place], prompts[place], completion, open_engine(), job, seconds)
+        done[place] = _attributed(answer, prompts[place].used, searcher)
     return done
+
+
+def _alone(searcher: Searcher, open_engine: Callable[[], Engine], one: "_Asked", job: Job) -> Answer | RagcliError:
+    clock = _Clock(one.seconds)
+    if job.style == "grounded":
+        return _choose(searcher, one.question, one.good, job, clock)
+    try:
+        return _generate(one.question, one.good, question_ending(one.question), open_engine(), job, None, clock)
+    except UsageError as error:
+        return error
 
 
 class _Asked(NamedTuple):
@@ -158,10 +210,9 @@ def _asked(searcher: Searcher, question: str, job: Job) -> "_Asked | RagcliError
     return _Asked(question, hits, [hit for hit in hits if hit.score >= job.min_score], clock.seconds().total)
 
 
-def _silence(asked: "_Asked", job: Job) -> Answer:
+def _silence(question: str, hits: Sequence[Hit], job: Job, seconds: Seconds) -> Answer:
     """Return the answer that there is none."""
-    seconds = Seconds(asked.seconds, None, asked.seconds)
-    return Answer(asked.question, "", True, _sources(asked.hits), (), (), "", STYLE, job.options.seed, 0, 0, seconds)
+    return Answer(question, "", True, _sources(hits), (), (), "", job.style, job.options.seed, 0, 0, seconds)
 
 
 def ask_without_passages(engine: Engine, question: str, job: Job) -> Answer:
@@ -184,7 +235,13 @@ def review(
     hits = retrieve_reviews(searcher, title, job)
     clock.searched()
     name = hits[0].title
-    return _generate(name, hits, review_ending(name), open_engine(), job, emit, clock)
+    if job.style == "grounded":
+        sentences = compose_review(hits, _REVIEW_SENTENCES, searcher.language)
+        text = " ".join(f"{one.text} [{one.source}]" for one in sentences)
+        return _silence(name, hits, job, clock.seconds())._replace(
+            answer=text, abstained=not sentences, sentences=sentences
+        )
+    return _attributed(_generate(name, hits, review_ending(name), open_engine(), job, emit, clock), hits, searcher)
 
 
 def ask_prompt(searcher: Searcher, open_engine: Callable[[], Engine], question: str, job: Job) -> Prompt:
@@ -205,11 +262,11 @@ def _fit_prompt(engine: Engine, hits: Sequence[Hit], ending: str, options: Optio
 
 
 class _Clock:
-    """Take the times of an answer."""
+    """Take the times of an answer; `searched` is how long the search took, where it is over."""
 
-    def __init__(self) -> None:
-        self._start = time.perf_counter()
-        self._search = 0.0
+    def __init__(self, searched: float = 0.0) -> None:
+        self._start = time.perf_counter() - searched
+        self._search = searched
         self._first: float | None = None
 
     def searched(self) -> None:
@@ -249,8 +306,17 @@ def _generate(
         if emit:
             emit(piece)
 
-    completion = complete(engine, prompt.text, job.options._replace(rows=1, stop=_STOP), heard)[0]
-    return _answer(question, prompt, completion, engine, job, clock.seconds())
+    options = job.options._replace(rows=1, stop=_STOP)
+    if job.style == "free" or not prompt.used:
+        completion = complete(engine, prompt.text, options, heard)[0]
+        return _answer(question, prompt, completion, engine, job, clock.seconds())
+    copying = Copying(prompt.used, engine.encode, engine.end_ids)  # which itself copies nothing twice
+    sampling = options.sampling._replace(no_repeat_ngram_size=0, repetition_penalty=1.0)
+    completion = complete(engine, prompt.text, options._replace(sampling=sampling), None, copying.allowed)[0]
+    pieces = copying.copied()
+    text = " ".join(f"{one.text} [{one.source}]" for one in pieces)
+    answer = _answer(question, prompt, completion, engine, job, clock.seconds())
+    return answer._replace(answer=text, sentences=pieces)
 
 
 def _answer(
@@ -264,7 +330,7 @@ def _answer(
         sentences=(),
         dropped=prompt.dropped,
         model=engine.name,
-        style=STYLE,
+        style=job.style,
         seed=job.options.seed,
         prompt_tokens=prompt.tokens,
         new_tokens=completion.tokens,

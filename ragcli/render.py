@@ -284,6 +284,9 @@ def print_answer(answer: "Answer", key: str, as_json: bool, streamed: bool) -> N
     else:
         print_text("" if streamed else answer.answer)
         print_text("")
+    unsupported = sum(sentence.source is None for sentence in answer.sentences)
+    if unsupported:
+        print_note(f"{unsupported} of {len(answer.sentences)} sentences stand in no source.")
     console = _console()
     for source in answer.sources:
         console.print(_source(source), soft_wrap=True)

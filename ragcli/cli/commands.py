@@ -14,8 +14,10 @@ from ragcli.cli.options import (
     EncoderName,
     Finding,
     K,
+    MinConfidence,
     MinScore,
     Rejects,
+    Style,
     TextFormat,
     Where,
     Writing,
@@ -169,6 +171,8 @@ def ask(
     where: Where = None,
     finding: Finding = Finding(),
     min_score: MinScore = 0.0,
+    style: Style = "free",
+    min_confidence: MinConfidence = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
     batch: Annotated[
         Path | None,
@@ -194,7 +198,7 @@ def ask(
     if (question is None) == (batch is None):
         hint = "Give a question, or --batch FILE. Try: ragcli ask --help"
         raise UsageError("there must be one thing to answer", hint)
-    job = rag.Job(writing.options(), k, filters(where), min_score)
+    job = rag.Job(writing.options(), k, filters(where), min_score, style, min_confidence)
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
         if batch is not None:
@@ -205,7 +209,7 @@ def ask(
         if dry_run:
             render.print_prompt(rag.ask_prompt(searcher, by.open, text, job), format == "json")
             return
-        streamed = format == "text" and render.on_terminal()
+        streamed = format == "text" and style == "free" and render.on_terminal()
         answer = rag.ask(searcher, by.open, text, job, render.stream if streamed else None)
     render.print_answer(answer, "question", format == "json", streamed)
     if answer.abstained:
@@ -241,6 +245,7 @@ def review(
     k: K = 6,
     where: Where = None,
     finding: Finding = Finding(),
+    style: Style = "free",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
     at: At = At(),
     by: By = By(),
@@ -254,12 +259,12 @@ def review(
     from ragcli import rag
     from ragcli.search import Searcher
 
-    job = rag.Job(writing.options(), k, filters(where))
+    job = rag.Job(writing.options(), k, filters(where), style=style)
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
         if dry_run:
             render.print_prompt(rag.review_prompt(searcher, by.open, given_text(title), job), format == "json")
             return
-        streamed = format == "text" and render.on_terminal()
+        streamed = format == "text" and style == "free" and render.on_terminal()
         answer = rag.review(searcher, by.open, given_text(title), job, render.stream if streamed else None)
     render.print_answer(answer, "title", format == "json", streamed)

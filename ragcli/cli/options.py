@@ -65,6 +65,18 @@ RepetitionPenalty = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(min=0, help="Same seed, same text; without one, a new one each time.")]
 TextFormat = Annotated[Literal["text", "json"], typer.Option("--format", help="Plain text, or one JSON object.")]
+Style = Annotated[
+    Literal["free", "grounded", "copy"],
+    typer.Option(
+        "--style", help="In the model's own words, in sentences of the sources, or in pieces of them that it chooses."
+    ),
+]
+MinConfidence = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0, max=1.0, help="Below it a grounded answer is none. [default: what was found best]", show_default=False
+    ),
+]
 MinScore = Annotated[float, typer.Option(help="Answer only from passages of at least this score.")]
 Rejects = Annotated[
     Path | None, typer.Option(help="Write the lines that could not be taken to this file.", show_default=False)

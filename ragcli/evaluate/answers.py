@@ -160,6 +160,8 @@ def _settings(job: Job, engine: Engine) -> dict[str, Any]:
         "model": engine.name,
         "k": job.k,
         "min_score": job.min_score,
+        "style": job.style,
+        "min_confidence": job.min_confidence,
         "max_new_tokens": options.max_new_tokens,
         "seed": options.seed,
     } | options.sampling._asdict()

@@ -60,6 +60,10 @@ class Copying:
             ids.update(self._end_ids)
         return sorted(ids or self._end_ids)
 
+    def copied(self) -> tuple[Cited, ...]:
+        """Return what was copied of the tokens that `allowed` was last asked with."""
+        return self.pieces(self._tokens)
+
     def pieces(self, tokens: Sequence[int]) -> tuple[Cited, ...]:
         """Return what was copied, in order, each with its source; a word that was cut off is left out."""
         self._follow(tokens)

@@ -128,6 +128,16 @@ class Searcher:
     def _encoder_facts(self) -> EncoderFacts | None:
         return self.store.facts.encoder if self.store.facts else None
 
+    @property
+    def language(self) -> str:
+        """Return the language of the index; of one that ragcli did not build, English."""
+        return self.store.facts.language if self.store.facts else "en"
+
+    @property
+    def encoder(self) -> "Encoder | None":
+        """Return the index's encoder, if the mode uses it."""
+        return None if self.mode == "keyword" else self._encoder
+
     @cached_property
     def _encoder(self) -> "Encoder":
         facts = self._encoder_facts
@@ -184,8 +194,7 @@ class Searcher:
             mean = self._sample.mean(axis=0)
             usual = float(mean @ mean)  # of two passages: some encoders find all texts alike
             return lambda i, j: (float(vectors[keys[i]] @ vectors[keys[j]]) - usual) / max(1 - usual, 1e-6)
-        language = self.store.facts.language if self.store.facts else "en"
-        stems = [word_stems(hit.text, language) for hit in hits]
+        stems = [word_stems(hit.text, self.language) for hit in hits]
         return lambda i, j: len(stems[i] & stems[j]) / max(len(stems[i] | stems[j]), 1)
 
     def _words(self, query: str) -> list[Words]:

@@ -1,0 +1,94 @@
+"""Answers in three styles, on the sample texts: what is cited stands in the documents, word by word."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ragcli.models import PACKAGED
+from tests.support import ROOT, Run, write_lines
+
+SAMPLE = ROOT / "sample_data"
+MODEL = ("--model", str(PACKAGED), "--max-new-tokens", "24", "--seed", "0")
+QUESTIONS = ["What is a lambda function?", "How do I open a file?", "What does pass do?", "What is self?"]
+
+
+@pytest.fixture
+def texts(ragcli: Run) -> dict[str, str]:
+    """Index the sample documents; return their texts by id."""
+    assert ragcli("index", SAMPLE / "python.jsonl").code == 0
+    return {line["id"]: line["text"] for line in map(json.loads, (SAMPLE / "python.jsonl").read_text().splitlines())}
+
+
+def asked(ragcli: Run, *arguments: str, code: int = 0) -> dict[str, Any]:
+    result = ragcli(*arguments, "--format", "json")
+    assert result.code == code, result.err
+    answer: dict[str, Any] = json.loads(result.out)
+    return answer
+
+
+def assert_cited(answer: dict[str, Any], texts: dict[str, str]) -> None:
+    """Check that each sentence stands in the document that it names, at its offsets, and in the answer."""
+    ids = {source["n"]: source["id"] for source in answer["sources"]}
+    for sentence in answer["sentences"]:
+        text = texts[ids[sentence["source"]]]
+        assert text[sentence["start"] : sentence["end"]] == sentence["text"]
+        assert f"{sentence['text']} [{sentence['source']}]" in answer["answer"]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_grounded_answer_is_made_of_sentences_of_the_sources_and_opens_no_model(
+    ragcli: Run, texts: dict[str, str], question: str
+) -> None:
+    answer = asked(ragcli, "ask", question, "--style", "grounded", "--min-confidence", "0", "--model", "no/model")
+    assert 1 <= len(answer["sentences"]) <= 2 and answer["style"] == "grounded" and 0 <= answer["confidence"] <= 1
+    assert_cited(answer, texts)
+
+
+def test_below_the_least_confidence_there_is_no_answer_but_the_sources(ragcli: Run, texts: dict[str, str]) -> None:
+    answer = asked(ragcli, "ask", QUESTIONS[0], "--style", "grounded", "--min-confidence", "1", code=4)
+    assert answer["abstained"] and not answer["sentences"] and len(answer["sources"]) == 5
+    anyway = ("--style", "grounded", "--min-confidence", "0")
+    sure, unsure = (asked(ragcli, "ask", q, *anyway)["confidence"] for q in (QUESTIONS[0], "Who may win the next war?"))
+    assert sure > unsure
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_copied_answer_is_made_of_pieces_of_the_sources(ragcli: Run, texts: dict[str, str], question: str) -> None:
+    answer = asked(ragcli, "ask", question, "--style", "copy", *MODEL)
+    assert answer["sentences"] and answer["style"] == "copy"
+    assert_cited(answer, texts)
+
+
+def test_a_free_answer_says_what_supports_it(ragcli: Run, texts: dict[str, str]) -> None:
+    answer = asked(ragcli, "ask", QUESTIONS[0], *MODEL)
+    assert answer["style"] == "free" and answer["sentences"]
+    for sentence in answer["sentences"]:
+        assert sentence["text"] in answer["answer"] and 0 <= sentence["support"] <= 1
+        assert (sentence["source"] is None) == (sentence["end"] == 0)
+
+
+def test_a_grounded_review_quotes_the_films_reviews(ragcli: Run) -> None:
+    assert ragcli("index", SAMPLE / "film_reviews.jsonl", "--index", "films").code == 0
+    lines = map(json.loads, (SAMPLE / "film_reviews.jsonl").read_text().splitlines())
+    reviews = {line["id"]: line["text"] for line in lines}
+    answer = asked(ragcli, "review", "Inception", "--index", "films", "--style", "grounded")
+    assert 2 <= len(answer["sentences"]) <= 5 and answer["title"] == "Inception (2010)"
+    assert_cited(answer, reviews)
+    assert len({sentence["text"] for sentence in answer["sentences"]}) == len(answer["sentences"])
+
+
+@pytest.mark.parametrize("style", ["grounded", "copy"])
+def test_a_batch_answers_in_each_style(ragcli: Run, texts: dict[str, str], tmp_path: Path, style: str) -> None:
+    asking = write_lines(tmp_path / "q.jsonl", *({"id": str(n), "question": q} for n, q in enumerate(QUESTIONS)))
+    result = ragcli("ask", "--batch", asking, "--style", style, "--min-confidence", "0", *MODEL)
+    answers = [json.loads(line) for line in result.out.splitlines()]
+    assert [answer["question"] for answer in answers] == QUESTIONS
+    for answer in answers:
+        assert_cited(answer, texts)
+
+
+def test_unsupported_sentences_are_counted(ragcli: Run, texts: dict[str, str]) -> None:
+    result = ragcli("ask", QUESTIONS[0], *MODEL, "--max-new-tokens", "60", "--temperature", "3", "--top-k", "0")
+    assert "stand in no source" in result.err
