@@ -22,6 +22,7 @@ from ragcli.cli.options import (
     read_text,
 )
 from ragcli.errors import ExitCode, UsageError
+from ragcli.languages import Language
 
 
 @flat
@@ -32,8 +33,8 @@ def index(
     title_field: Annotated[str, typer.Option(help="Field that holds the title.")] = "title",
     id_field: Annotated[str, typer.Option(help="Field that holds the id.")] = "id",
     language: Annotated[
-        Literal["en", "zh", "ja", "ko"] | None,
-        typer.Option(help="Language of a new index; detected by default.", show_default=False),
+        Language | None,
+        typer.Option(help="Language of a new index. [default: that of the first texts]", show_default=False),
     ] = None,
     passage_size: Annotated[
         int | None,

@@ -6,13 +6,13 @@ from itertools import islice, repeat
 from typing import Any
 
 from ragcli.filters import Filter, TermRange, field_prefix, metadata_terms, ranges
+from ragcli.languages import STEMMED
 from ragcli.store import MAX_QUERY_WORDS, Change, Hit, IndexFacts, Words
 from ragcli.store_elastic.vectors import vector_fields, written_vectors
 from ragcli.text import cjk_bigrams
 
 Json = dict[str, Any]
 
-_ANALYZERS = {"en": "english", "zh": "cjk", "ja": "cjk", "ko": "cjk"}
 _EXACT = ("keyword", "constant_keyword", "wildcard")
 _BOUNDS = {">=": "gte", ">": "gt", "<=": "lte", "<": "lt"}
 # What an analyzer makes at most one word of: from U+2000 on a single character, as in Chinese.
@@ -21,7 +21,7 @@ _WORD = re.compile(r"[\u2000-\U0010ffff]|[^\W\u2000-\U0010ffff]{1,255}")
 
 def index_mapping(facts: IndexFacts) -> Json:
     """Return the mapping of an index that ragcli makes, its facts inside."""
-    text = {"type": "text", "analyzer": _ANALYZERS[facts.language]}
+    text = {"type": "text", "analyzer": STEMMED.get(facts.language, "cjk")}
     looked_up, kept = {"type": "keyword"}, {"type": "integer", "index": False}
     properties = {
         "doc_id": looked_up,
