@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Protocol
 
-from ragcli.languages import HAN, HANGUL, KANA, STEMMED
+from ragcli.languages import BIGRAMMED, FUNCTION_WORDS, HAN, HANGUL, KANA, STEMMED
 
 _CJK_RUN = re.compile(f"[{HAN}{KANA}{HANGUL}]+")
 _CJK_BYTES = b"\xe1" + bytes(range(0xE3, 0xF5))  # lead bytes of CJK text in UTF-8: their lack shows sooner than a run's
@@ -113,7 +113,7 @@ def _means_something(word: str, query: str) -> bool:
 
 def match_spans(query: str, text: str, language: str) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of the words in a text that the query's words match: by stem, CJK by bigrams."""
-    wanted = {_key(query[start:end], language) for start, end in _words(query)} - STOP_WORDS
+    wanted = {_key(query[start:end], language) for start, end in _words(query)} - _function_words(language)
     for start, end in _words(text):
         if _key(text[start:end], language) in wanted:
             yield start, end
@@ -146,9 +146,13 @@ def _words(text: str) -> Iterator[tuple[int, int]]:
 
 def _key(word: str, language: str) -> str:
     folded = unicodedata.normalize("NFKC", word).lower()
-    if language not in STEMMED or (language == "en" and folded in STOP_WORDS):
+    if language not in STEMMED or folded in _function_words(language):
         return folded
     return _stemmer(STEMMED[language]).stemWord(folded)
+
+
+def _function_words(language: str) -> frozenset[str]:
+    return STOP_WORDS if language in ("en", *BIGRAMMED) else FUNCTION_WORDS.get(language, frozenset())
 
 
 @cache
