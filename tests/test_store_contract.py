@@ -296,6 +296,34 @@ def test_words_are_stemmed_by_the_rules_of_the_language(
         assert ids(store.search(words("PYTHON"), 10)) == ["b"]
 
 
+MIXED = [
+    document("zh", "列表推导式 is what Chinese programmers call a comprehension.", "Python 术语"),
+    document("apart", "导 推 are two characters, 表 and 列 two others."),
+    document("en", "Comprehensions make lists."),
+]
+
+
+@pytest.mark.parametrize(
+    ("language", "query", "found"),
+    [
+        ("en", "推导", ["zh"]),
+        ("en", "术语", ["zh"]),
+        ("en", "推导 comprehension", ["zh", "en"]),
+        ("en", "推导式的functions", ["zh"]),
+        ("en", "的", []),
+        ("de", "列表推导", ["zh"]),
+        ("zh", "推导", ["zh"]),
+        ("zh", "comprehension推导", ["zh"]),
+        ("zh", "Comprehensions", ["en"]),
+    ],
+)
+def test_texts_of_two_languages_are_found_by_either(place: Place, language: str, query: str, found: list[str]) -> None:
+    with open_store(place, IndexFacts(language, SIZE)) as store:
+        put(store, *MIXED)
+        assert ids(store.search(words(query), 10)) == found
+        assert store.frequencies(["推导", "列表推导", "推表", "python"]) == [1, 1, 0, 1]
+
+
 def test_ties_go_by_id_and_start(store: Store) -> None:
     put(store, *(document(name, sentences("apples", 2)) for name in ("b", "a10", "a9", "Z", "ä")))
     hits = store.search(words("apples"), 100)
