@@ -34,8 +34,8 @@ from ragcli.documents import (
 )
 from ragcli.encoding import matching_encoder, open_encoder, same_encoder, with_vectors
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, UsageError
+from ragcli.languages import detect_language
 from ragcli.store import LOCAL, Change, IndexFacts, Place, Store, Stored, drop_index, open_store
-from ragcli.text import detect_language
 
 if TYPE_CHECKING:
     from ragcli.encoder import Encoder

@@ -1,20 +1,15 @@
-"""Pure functions on text: language by script, sentence boundaries, CJK bigrams."""
+"""Pure functions on text: sentence boundaries, CJK bigrams, words and what they match."""
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Protocol
 
-LANGUAGES = ("en", "zh", "ja", "ko")
+from ragcli.languages import BIGRAMMED, FUNCTION_WORDS, HAN, HANGUL, KANA, STEMMED
 
-_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af々〇"
-_KANA = "\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f"
-_HANGUL = "\uac00-\ud7af\u1100-\u11ff\u3130-\u318f"
-_CJK_RUN = re.compile(f"[{_HAN}{_KANA}{_HANGUL}]+")
-_SCRIPTS = {"zh": re.compile(f"[{_HAN}]"), "ja": re.compile(f"[{_KANA}]"), "ko": re.compile(f"[{_HANGUL}]")}
+_CJK_RUN = re.compile(f"[{HAN}{KANA}{HANGUL}]+")
 _CJK_BYTES = b"\xe1" + bytes(range(0xE3, 0xF5))  # lead bytes of CJK text in UTF-8: their lack shows sooner than a run's
-_LETTER = re.compile(r"[^\W\d_]")
 
 # A sentence ends after its mark and closing quotes where a new one may begin, at a blank line, and at a line end
 # unless the next line goes on in small letters (hard-wrapped text).
@@ -51,22 +46,6 @@ class Stemmer(Protocol):
 
     def stemWord(self, word: str) -> str:  # noqa: N802 (the library's name)
         """Return the stem of a word in small letters."""
-
-
-def detect_language(texts: Iterable[str]) -> str:
-    """Return the language that the script of the texts shows: "ja", "ko", "zh", or "en" for all else.
-
-    Kana mark Japanese even where Han characters prevail; a text counts as CJK from a fifth of its letters on.
-    """
-    sample = "".join(text[:1000] for text in texts)
-    letters = len(_LETTER.findall(sample))
-    counts = {language: len(pattern.findall(sample)) for language, pattern in _SCRIPTS.items()}
-    cjk = sum(counts.values())
-    if cjk * 5 < letters or not cjk:
-        return "en"
-    if counts["ja"] * 10 > cjk:
-        return "ja"
-    return "ko" if counts["ko"] > counts["zh"] else "zh"
 
 
 def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
@@ -133,8 +112,8 @@ def _means_something(word: str, query: str) -> bool:
 
 
 def match_spans(query: str, text: str, language: str) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of the words in a text that the query's words match: by stem in English, CJK by bigrams."""
-    wanted = {_key(query[start:end], language) for start, end in _words(query)} - STOP_WORDS
+    """Yield (start, end) of the words in a text that the query's words match: by stem, CJK by bigrams."""
+    wanted = {_key(query[start:end], language) for start, end in _words(query)} - _function_words(language)
     for start, end in _words(text):
         if _key(text[start:end], language) in wanted:
             yield start, end
@@ -167,14 +146,18 @@ def _words(text: str) -> Iterator[tuple[int, int]]:
 
 def _key(word: str, language: str) -> str:
     folded = unicodedata.normalize("NFKC", word).lower()
-    if language != "en" or folded in STOP_WORDS:
+    if language not in STEMMED or folded in _function_words(language):
         return folded
-    return _stemmer().stemWord(folded)
+    return _stemmer(STEMMED[language]).stemWord(folded)
+
+
+def _function_words(language: str) -> frozenset[str]:
+    return STOP_WORDS if language in ("en", *BIGRAMMED) else FUNCTION_WORDS.get(language, frozenset())
 
 
 @cache
-def _stemmer() -> "Stemmer":
+def _stemmer(name: str) -> Stemmer:
     import snowballstemmer  # only a terminal shows matches, so nothing else waits for this
 
-    stemmer: Stemmer = snowballstemmer.stemmer("english")
+    stemmer: Stemmer = snowballstemmer.stemmer(name)
     return stemmer

@@ -15,7 +15,7 @@ from tests.support import COMMANDS, ROOT, environment
 
 # From the bottom up: a file imports only what stands before it. A folder is one file that grew.
 ORDER = (
-    *("errors", "settings", "text", "filters", "documents", "store"),
+    *("errors", "settings", "languages", "text", "filters", "documents", "store"),
     *("prompt", "sampling", "speculation", "models", "tokenizer"),
     *("store_local", "store_elastic", "generate", "engine_transformers", "graphs", "gpt2", "encoder"),
     *("encoding", "indexing", "search", "titles"),

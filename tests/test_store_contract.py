@@ -264,6 +264,66 @@ def test_cjk_is_matched_by_bigrams(place: Place, language: str, text: str, query
         assert ids(store.search(words(query), 10)) == ["a"]
 
 
+# A text, a word of it in another form, and a function word of it that is left out.
+STEMMED_TEXTS = [
+    ("ar", "القراءة في المكتبات العامة", "المكتبة", ""),
+    ("da", "Funktionerne er i modulet.", "funktion", "i"),
+    ("de", "Die Funktionen stehen in den Modulen.", "Funktion", "die"),
+    ("el", "Οι συναρτήσεις επιστρέφουν τιμές.", "τιμή", ""),
+    ("es", "Las funciones devuelven los valores.", "función", "los"),
+    ("fi", "Funktiot ovat moduulissa ja luokassa.", "moduulista", "ja"),
+    ("fr", "Les fonctions de l’état rendent des valeurs.", "valeur", "les"),
+    ("hu", "A függvények értéket adnak.", "függvény", "a"),
+    ("it", "Le funzioni restituiscono i valori dell’insieme.", "funzione", "le"),
+    ("nl", "De functies geven de waarden terug.", "waarde", "de"),
+    ("no", "Funksjonene gir verdiene og navnene.", "funksjon", "og"),
+    ("pt", "As funções devolvem os valores.", "valor", "os"),
+    ("ro", "Funcțiile întorc valorile.", "valori", ""),
+    ("ru", "Функции возвращают значения и списки.", "значение", "и"),
+    ("sv", "Funktionerna ger värden och namnen.", "funktion", "och"),
+    ("tr", "Fonksiyonlar kitapları okur.", "kitap", ""),
+]
+
+
+@pytest.mark.parametrize(("language", "text", "query", "function_word"), STEMMED_TEXTS)
+def test_words_are_stemmed_by_the_rules_of_the_language(
+    place: Place, language: str, text: str, query: str, function_word: str
+) -> None:
+    with open_store(place, IndexFacts(language, SIZE)) as store:
+        put(store, document("a", text), document("b", "Python 3000"))
+        assert ids(store.search(words(query), 10)) == ["a"]
+        assert store.search(words(function_word or "none"), 10) == []
+        assert ids(store.search(words("PYTHON"), 10)) == ["b"]
+
+
+MIXED = [
+    document("zh", "列表推导式 is what Chinese programmers call a comprehension.", "Python 术语"),
+    document("apart", "导 推 are two characters, 表 and 列 two others."),
+    document("en", "Comprehensions make lists."),
+]
+
+
+@pytest.mark.parametrize(
+    ("language", "query", "found"),
+    [
+        ("en", "推导", ["zh"]),
+        ("en", "术语", ["zh"]),
+        ("en", "推导 comprehension", ["zh", "en"]),
+        ("en", "推导式的functions", ["zh"]),
+        ("en", "的", []),
+        ("de", "列表推导", ["zh"]),
+        ("zh", "推导", ["zh"]),
+        ("zh", "comprehension推导", ["zh"]),
+        ("zh", "Comprehensions", ["en"]),
+    ],
+)
+def test_texts_of_two_languages_are_found_by_either(place: Place, language: str, query: str, found: list[str]) -> None:
+    with open_store(place, IndexFacts(language, SIZE)) as store:
+        put(store, *MIXED)
+        assert ids(store.search(words(query), 10)) == found
+        assert store.frequencies(["推导", "列表推导", "推表", "python"]) == [1, 1, 0, 1]
+
+
 def test_ties_go_by_id_and_start(store: Store) -> None:
     put(store, *(document(name, sentences("apples", 2)) for name in ("b", "a10", "a9", "Z", "ä")))
     hits = store.search(words("apples"), 100)

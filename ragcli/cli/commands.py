@@ -27,6 +27,7 @@ from ragcli.cli.options import (
     read_text,
 )
 from ragcli.errors import ExitCode, UsageError
+from ragcli.languages import Language
 
 if TYPE_CHECKING:
     from ragcli.batch import AnswerAll
@@ -40,8 +41,8 @@ def index(
     title_field: Annotated[str, typer.Option(help="Field that holds the title.")] = "title",
     id_field: Annotated[str, typer.Option(help="Field that holds the id.")] = "id",
     language: Annotated[
-        Literal["en", "zh", "ja", "ko"] | None,
-        typer.Option(help="Language of a new index; detected by default.", show_default=False),
+        Language | None,
+        typer.Option(help="Language of a new index. [default: that of the first texts]", show_default=False),
     ] = None,
     passage_size: Annotated[
         int | None,

@@ -64,7 +64,7 @@ class ElasticStore:
         self._facts = _read_facts(mapping, url, index)
         if not self._facts and "text" not in mapping.get("properties", {}):
             raise IndexMismatchError(f"index {index} at {url} has no field `text`", "Choose another one: --index NAME")
-        self._layout = Own() if self._facts else Foreign(mapping)
+        self._layout = Own(self._facts.language) if self._facts else Foreign(mapping)
 
     @classmethod
     def open(cls, url: str, index: str, access: Access, create: IndexFacts | None) -> Self:

@@ -4,24 +4,26 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice, repeat
 from typing import Any
+from unicodedata import normalize
 
 from ragcli.filters import Filter, TermRange, field_prefix, metadata_terms, ranges
+from ragcli.languages import HAN, STEMMED
 from ragcli.store import MAX_QUERY_WORDS, Change, Hit, IndexFacts, Words
 from ragcli.store_elastic.vectors import vector_fields, written_vectors
 from ragcli.text import cjk_bigrams
 
 Json = dict[str, Any]
 
-_ANALYZERS = {"en": "english", "zh": "cjk", "ja": "cjk", "ko": "cjk"}
 _EXACT = ("keyword", "constant_keyword", "wildcard")
 _BOUNDS = {">=": "gte", ">": "gt", "<=": "lte", "<": "lt"}
 # What an analyzer makes at most one word of: from U+2000 on a single character, as in Chinese.
+_CHARACTERS = re.compile(f"[{HAN}\u3041-\u309f]{{2,}}")
 _WORD = re.compile(r"[\u2000-\U0010ffff]|[^\W\u2000-\U0010ffff]{1,255}")
 
 
 def index_mapping(facts: IndexFacts) -> Json:
     """Return the mapping of an index that ragcli makes, its facts inside."""
-    text = {"type": "text", "analyzer": _ANALYZERS[facts.language]}
+    text = {"type": "text", "analyzer": STEMMED.get(facts.language, "cjk")}
     looked_up, kept = {"type": "keyword"}, {"type": "integer", "index": False}
     properties = {
         "doc_id": looked_up,
@@ -65,12 +67,22 @@ class Own:
     """Ask for passages in an index that ragcli made."""
 
     always: Sequence[Json] = ()
+    texts: Sequence[str] = ("title", "text")
     sort: Sequence[Json] = ({"_score": "desc"}, {"doc_id": "asc"}, {"start": "asc"})
     columns: Sequence[str] | None = ("doc_id", "title", "text", "start", "metadata")
 
+    def __init__(self, language: str) -> None:
+        self._has_bigrams = language not in STEMMED
+
     def words(self, text: str, operator: str = "or") -> Json:
         """Return the query for passages that have any of a text's words, or (`and`) all."""
-        return {"combined_fields": {"query": text, "fields": ["title", "text"], "operator": operator}}
+        text = text if self._has_bigrams else normalize("NFKC", text)
+        if self._has_bigrams or not (pairs := list(_character_pairs(text))):
+            return {"combined_fields": {"query": text, "fields": ["title", "text"], "operator": operator}}
+        wanted = [{"multi_match": {"query": pair, "fields": ["title", "text"], "type": "phrase"}} for pair in pairs]
+        if rest := _CHARACTERS.sub(" ", text).strip():
+            wanted.append(self.words(rest, operator))
+        return {"bool": {"should" if operator == "or" else "must": wanted}}
 
     def terms(self, word: str) -> list[str]:
         """Return what the index has of a word, as far as can be said here."""
@@ -98,6 +110,12 @@ class Own:
         return Hit(0, *found, source.get("metadata", {}))
 
 
+def _character_pairs(text: str) -> Iterator[str]:
+    """Yield the pairs of Chinese characters and hiragana, which the analyzers of other languages take one by one."""
+    for run in _CHARACTERS.finditer(text):
+        yield from (run[0][i : i + 2] for i in range(len(run[0]) - 1))
+
+
 class Foreign:
     """Ask for the texts of an index that others made, by the fields that its mapping names."""
 
@@ -108,6 +126,7 @@ class Foreign:
     def __init__(self, mapping: Json) -> None:
         self.fields = dict(_flat(mapping["properties"]))
         self._has_title = mapping["properties"].get("title", {}).get("type") == "text"
+        self.texts = ("title", "text") if self._has_title else ("text",)
 
     def words(self, text: str, operator: str = "or") -> Json:
         """Return the query for texts that have any of a text's words, or (`and`) all, in text and title."""

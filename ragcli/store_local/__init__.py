@@ -17,6 +17,7 @@ from tantivy import Occur, Query
 from ragcli.documents import Document
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, first_line
 from ragcli.filters import Filter, TermRange, field_prefix, fold, is_known, metadata_terms, ranges
+from ragcli.languages import STEMMED
 from ragcli.store import (
     FORMAT_VERSION,
     MAX_QUERY_WORDS,
@@ -45,6 +46,7 @@ _COMMIT_EVERY = 100_000  # documents: what a killed run may have to do again
 _PAGE = 10_000
 _MAX_TIES = 1_000
 _FEW = 4  # a filter that leaves less than one passage in so many is worth to be gathered
+_WITHOUT_STOP_WORDS = ("ar", "el", "ro", "tr")  # tantivy has no list of them
 _SPARE_ROWS = 4_096  # of vectors: what may lie dead in a small index
 
 
@@ -62,8 +64,10 @@ def _schema(facts: IndexFacts) -> tantivy.Schema:
 
 def _analyzer(language: str) -> tantivy.TextAnalyzer:
     builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple()).filter(TokenFilter.lowercase())
-    if language == "en":
-        builder = builder.filter(TokenFilter.stopword("english")).filter(TokenFilter.stemmer("english"))
+    if name := STEMMED.get(language):
+        if language not in _WITHOUT_STOP_WORDS:
+            builder = builder.filter(TokenFilter.stopword(name))
+        builder = builder.filter(TokenFilter.stemmer(name))
     return builder.build()
 
 
