@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Self
 
 import orjson
 import tantivy
-from tantivy import Filter as TokenFilter
 from tantivy import Occur, Query
 
 from ragcli.documents import Document
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, first_line
-from ragcli.filters import Filter, TermRange, field_prefix, fold, is_known, metadata_terms, ranges
-from ragcli.languages import STEMMED
+from ragcli.filters import Filter, TermRange, field_prefix, fold, is_known, ranges
 from ragcli.store import (
     FORMAT_VERSION,
     MAX_QUERY_WORDS,
@@ -34,6 +32,7 @@ from ragcli.store import (
 )
 from ragcli.store_local.damage import check_sums, damaged, translated
 from ragcli.store_local.folder import make_whole, replace_file, sweep, take_away
+from ragcli.store_local.layout import add_entries, analyzer, read_names, schema
 from ragcli.text import cjk_bigrams
 
 if TYPE_CHECKING:
@@ -46,35 +45,13 @@ _COMMIT_EVERY = 100_000  # documents: what a killed run may have to do again
 _PAGE = 10_000
 _MAX_TIES = 1_000
 _FEW = 4  # a filter that leaves less than one passage in so many is worth to be gathered
-_WITHOUT_STOP_WORDS = ("ar", "el", "ro", "tr")  # tantivy has no list of them
 _SPARE_ROWS = 4_096  # of vectors: what may lie dead in a small index
-
-
-def _schema(facts: IndexFacts) -> tantivy.Schema:
-    builder = tantivy.SchemaBuilder()
-    builder.add_text_field("doc_id", stored=True, tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("terms", tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("content", tokenizer_name="ragcli", index_option="freq")
-    builder.add_unsigned_field("later", indexed=True)  # of passages after a document's first
-    builder.add_bytes_field("record", stored=True)
-    if facts.encoder:
-        builder.add_unsigned_field("vector", indexed=True, fast=True)  # the key of the passage's vector
-    return builder.build()
-
-
-def _analyzer(language: str) -> tantivy.TextAnalyzer:
-    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple()).filter(TokenFilter.lowercase())
-    if name := STEMMED.get(language):
-        if language not in _WITHOUT_STOP_WORDS:
-            builder = builder.filter(TokenFilter.stopword(name))
-        builder = builder.filter(TokenFilter.stemmer(name))
-    return builder.build()
 
 
 def _create(folder: Path, facts: IndexFacts) -> None:
     def fill(work: Path) -> None:
         (work / "text").mkdir()
-        tantivy.Index(_schema(facts), path=str(work / "text"))
+        tantivy.Index(schema(facts), path=str(work / "text"))
         if facts.encoder:
             from ragcli.store_local import vectors
 
@@ -99,42 +76,16 @@ def _give_up(writer: tantivy.IndexWriter) -> None:
         writer.wait_merging_threads()
 
 
-def _add(writer: tantivy.IndexWriter, change: Change, document: Document, keys: Sequence[int]) -> None:
-    title, metadata = document.title, document.metadata
-    terms = metadata_terms(title, metadata)
-    heading = cjk_bigrams(title)
-    for part, (start, passage) in enumerate(change.passages):
-        entry = tantivy.Document()
-        entry.add_text("doc_id", change.doc_id)
-        if part:
-            entry.add_unsigned("later", 1)
-        for term in terms:
-            entry.add_text("terms", term)
-        entry.add_text("content", f"{heading}\n{cjk_bigrams(passage)}")
-        if keys:
-            entry.add_unsigned("vector", keys[part])
-        record = [title, passage, start, len(change.passages), change.hash, metadata]
-        entry.add_bytes("record", orjson.dumps(record))
-        writer.add_document(entry)
-
-
-def _names(content: bytes) -> set[str]:
-    names = orjson.loads(content)
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError("fields.json is no list of names")
-    return set(names)
-
-
 class LocalStore:
     """Keep an index in a folder: `facts.json` and the tantivy index `text/`."""
 
     def __init__(self, folder: Path, facts: IndexFacts) -> None:
         self._folder = folder
         self._facts = facts
-        self._analyzer = _analyzer(facts.language)
+        self._analyzer = analyzer(facts.language)
         with self._translated():
             self._saved_fields = (folder / "fields.json").read_bytes()
-            self._fields = _names(self._saved_fields)
+            self._fields = read_names(self._saved_fields)
             self._index = tantivy.Index.open(str(folder / "text"))
             self._index.register_tokenizer("ragcli", self._analyzer)
             self._schema = self._index.schema
@@ -237,7 +188,7 @@ class LocalStore:
             if change.old:
                 writer.delete_documents_by_term("doc_id", change.doc_id)
             if change.document:
-                _add(writer, change, change.document, keys)
+                add_entries(writer, change, change.document, keys)
                 self._fields.update(change.document.metadata)
             pending += 1
         self._commit(writer, file)

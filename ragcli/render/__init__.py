@@ -1,0 +1,36 @@
+"""The only printer: tables on a terminal, JSON Lines in a pipe, streamed text; results to stdout, all else to stderr.
+
+Text from documents, models and users is data: it is never read as markup, and its control characters do not reach a
+terminal.
+"""
+
+from ragcli.render.base import clean, on_terminal, print_error, print_json, print_note, print_text, progress
+from ragcli.render.hits import print_hits, print_rejects, print_summary
+from ragcli.render.reports import print_comparison, print_crossings, print_report
+from ragcli.render.texts import print_answer, print_completions, print_each, print_prompt, stream, write_answer
+from ragcli.render.training import print_survey, print_training, steps
+
+__all__ = [
+    "clean",
+    "on_terminal",
+    "print_answer",
+    "print_comparison",
+    "print_completions",
+    "print_crossings",
+    "print_each",
+    "print_error",
+    "print_hits",
+    "print_json",
+    "print_note",
+    "print_prompt",
+    "print_rejects",
+    "print_report",
+    "print_summary",
+    "print_survey",
+    "print_text",
+    "print_training",
+    "progress",
+    "steps",
+    "stream",
+    "write_answer",
+]

@@ -1,0 +1,92 @@
+"""What all printing goes through: results to stdout, all else to stderr, no control character to a terminal."""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from ragcli.errors import RagcliError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_NOT_ESCAPED_BY_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def on_terminal() -> bool:
+    """Tell whether stdout is a terminal."""
+    return sys.stdout.isatty()
+
+
+def clean(text: str) -> str:
+    """Replace control characters and text direction marks, but tabs and line ends, by a visible mark."""
+    return CONTROL.sub("\ufffd", text.replace("\r\n", "\n"))
+
+
+def print_error(error: RagcliError) -> None:
+    """Print an error's two lines to stderr: what failed, and what to do next."""
+    sys.stderr.write(f"Error: {line(error.message)}\n{line(error.hint)}\n")
+
+
+def print_note(text: str) -> None:
+    """Print a line to stderr."""
+    sys.stderr.write(line(text) + "\n")
+
+
+def print_json(value: Any) -> None:
+    """Print a value as one line of JSON."""
+    line = orjson.dumps(value).decode()
+    sys.stdout.write(_NOT_ESCAPED_BY_JSON.sub(lambda m: f"\\u{ord(m[0]):04x}", line) + "\n")
+
+
+def print_text(text: str) -> None:
+    """Print plain text."""
+    sys.stdout.write(clean(text) + "\n")
+
+
+def line(text: str) -> str:
+    """Return a text as one clean line."""
+    return clean(" ".join(text.splitlines()))
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[int], None]]:
+    """Show how much is done, and its rate, on stderr while work goes on, where stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            return Text(f"{task.completed:,.0f} · {task.speed or 0:,.0f}/s")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), Rate(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in the unit that suits them."""
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def console() -> "Console":
+    """Return a console that reads no markup."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def figure(value: float | None) -> str:
+    """Return a measure's value, or a dash for none."""
+    return "–" if value is None else f"{value:.4f}"

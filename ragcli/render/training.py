@@ -1,0 +1,70 @@
+"""Print what a training does and did."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ragcli.render.base import duration, figure, print_json, print_note, print_text
+
+if TYPE_CHECKING:
+    from ragcli.train.loop import Report as Step
+    from ragcli.train.run import Summary as Training
+    from ragcli.train.run import Survey
+
+
+@contextmanager
+def steps() -> Iterator[Callable[["Step"], None]]:
+    """Show each step of a training on stderr where it is a terminal; a line for each checkpoint anywhere."""
+    if not sys.stderr.isatty():
+        yield lambda step: print_note(_step(step)) if step.saved else None
+        return
+    from rich.console import Console
+    from rich.status import Status
+
+    with Status("", console=Console(stderr=True, markup=False, highlight=False)) as status:
+
+        def show(step: "Step") -> None:
+            status.update(_step(step))
+            if step.saved:
+                status.console.print(_step(step))
+
+        yield show
+
+
+def _step(step: "Step") -> str:
+    of = f" of {step.steps:,}" if step.steps else ""
+    held = "" if step.held is None else f" · {step.held:.3f} bits/byte held out"
+    rate = f"{step.tokens_per_second:,.0f} tokens/s · {duration(step.seconds_left)} left"
+    return f"step {step.step:,}{of} · loss {step.loss:.3f}{held} · {rate}"
+
+
+def print_training(training: "Training", as_json: bool) -> None:
+    """Print what a training did."""
+    if as_json:
+        print_json(training._asdict())
+        return
+    if training.unextended:
+        old = training.unextended
+        tokens = f"{figure(old['tokens_per_character'])} → {figure(training.tokens_per_character)}"
+        print_text(f"tokens a character: {tokens}")
+        print_text(f"bits a byte, new tokens untrained: {figure(old['bits_per_byte'])} → {figure(training.before)}")
+    print_text(f"bits a byte, held out: {figure(training.before)} → {figure(training.after)}")
+    size = f"{training.steps:,} steps, {training.tokens:,} tokens"
+    print_text(f"{size} · {duration(training.seconds)} · {training.output}")
+
+
+def print_survey(survey: "Survey", as_json: bool) -> None:
+    """Print what a training would be."""
+    if as_json:
+        print_json(survey.data | {"steps": survey.steps, "seconds": survey.seconds})
+        return
+    shares = {"cut": "texts longer than a row", "badly_split": "words split badly"}
+    for name, value in survey.data.items():
+        label = shares.get(name, name.replace("_", " "))
+        if value is None:
+            continue
+        shown = f"{value:.1%}" if name in shares else f"{value:,}" if isinstance(value, int) else f"{value:.2f}"
+        print_text(f"{shown:>12}  {label}")
+    steps = f"{survey.steps:,} steps, " if survey.steps else ""
+    print_text(f"{steps}about {duration(survey.seconds)}")

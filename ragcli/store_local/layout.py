@@ -1,0 +1,66 @@
+"""How passages lie in a tantivy index: its fields, how text becomes terms, and the entry of each passage."""
+
+from collections.abc import Sequence
+
+import orjson
+import tantivy
+from tantivy import Filter as TokenFilter
+
+from ragcli.documents import Document
+from ragcli.filters import metadata_terms
+from ragcli.languages import STEMMED
+from ragcli.store import Change, IndexFacts
+from ragcli.text import cjk_bigrams
+
+_WITHOUT_STOP_WORDS = ("ar", "el", "ro", "tr")  # tantivy has no list of them
+
+
+def schema(facts: IndexFacts) -> tantivy.Schema:
+    """Return the fields of an index."""
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field("doc_id", stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("terms", tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("content", tokenizer_name="ragcli", index_option="freq")
+    builder.add_unsigned_field("later", indexed=True)  # of passages after a document's first
+    builder.add_bytes_field("record", stored=True)
+    if facts.encoder:
+        builder.add_unsigned_field("vector", indexed=True, fast=True)  # the key of the passage's vector
+    return builder.build()
+
+
+def analyzer(language: str) -> tantivy.TextAnalyzer:
+    """Return what makes terms of a language's text."""
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple()).filter(TokenFilter.lowercase())
+    if name := STEMMED.get(language):
+        if language not in _WITHOUT_STOP_WORDS:
+            builder = builder.filter(TokenFilter.stopword(name))
+        builder = builder.filter(TokenFilter.stemmer(name))
+    return builder.build()
+
+
+def add_entries(writer: tantivy.IndexWriter, change: Change, document: Document, keys: Sequence[int]) -> None:
+    """Add an entry for each passage of a document, with the key of its vector if there are any."""
+    title, metadata = document.title, document.metadata
+    terms = metadata_terms(title, metadata)
+    heading = cjk_bigrams(title)
+    for part, (start, passage) in enumerate(change.passages):
+        entry = tantivy.Document()
+        entry.add_text("doc_id", change.doc_id)
+        if part:
+            entry.add_unsigned("later", 1)
+        for term in terms:
+            entry.add_text("terms", term)
+        entry.add_text("content", f"{heading}\n{cjk_bigrams(passage)}")
+        if keys:
+            entry.add_unsigned("vector", keys[part])
+        record = [title, passage, start, len(change.passages), change.hash, metadata]
+        entry.add_bytes("record", orjson.dumps(record))
+        writer.add_document(entry)
+
+
+def read_names(content: bytes) -> set[str]:
+    """Read the names of fields. Raises ValueError for what is none."""
+    names = orjson.loads(content)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("fields.json is no list of names")
+    return set(names)
