@@ -12,6 +12,7 @@ from ragcli.grounded.choose import Cited
 from ragcli.grounded.choose import answer as choose
 from ragcli.grounded.copying import Copying
 from ragcli.grounded.opinion import compose_review
+from ragcli.grounded.summary import summarize as choose_summary
 from ragcli.prompt import Prompt, Span, build_prompt, question_ending, review_ending
 from ragcli.search import Searcher
 from ragcli.search.diversity import joined
@@ -237,11 +238,25 @@ def review(
     name = hits[0].title
     if job.style == "grounded":
         sentences = compose_review(hits, _REVIEW_SENTENCES, searcher.language)
-        text = " ".join(f"{one.text} [{one.source}]" for one in sentences)
         return _silence(name, hits, job, clock.seconds())._replace(
-            answer=text, abstained=not sentences, sentences=sentences
+            answer=_cited_text(sentences), abstained=not sentences, sentences=sentences
         )
     return _attributed(_generate(name, hits, review_ending(name), open_engine(), job, emit, clock), hits, searcher)
+
+
+def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "") -> Answer:
+    """Summarize texts by at most so many of their own sentences, each cited; with a query, by those that are about it.
+
+    Raises UsageError for more text than can be compared sentence by sentence.
+    """
+    clock = _Clock()
+    chosen = choose_summary(hits, sentences, language, query)
+    silent = _silence(query, hits, Job(Options(), style="grounded"), clock.seconds())
+    return silent._replace(answer=_cited_text(chosen), abstained=not chosen, sentences=chosen)
+
+
+def _cited_text(sentences: Sequence[Cited]) -> str:
+    return " ".join(f"{one.text} [{one.source}]" for one in sentences)
 
 
 def ask_prompt(searcher: Searcher, open_engine: Callable[[], Engine], question: str, job: Job) -> Prompt:
@@ -314,9 +329,8 @@ def _generate(
     sampling = options.sampling._replace(no_repeat_ngram_size=0, repetition_penalty=1.0)
     completion = complete(engine, prompt.text, options._replace(sampling=sampling), None, copying.allowed)[0]
     pieces = copying.copied()
-    text = " ".join(f"{one.text} [{one.source}]" for one in pieces)
     answer = _answer(question, prompt, completion, engine, job, clock.seconds())
-    return answer._replace(answer=text, sentences=pieces)
+    return answer._replace(answer=_cited_text(pieces), sentences=pieces)
 
 
 def _answer(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ragcli.models import PACKAGED
-from tests.support import ROOT, Run, write_lines
+from tests.support import ROOT, Run, assert_two_lines, write_lines
 
 SAMPLE = ROOT / "sample_data"
 MODEL = ("--model", str(PACKAGED), "--max-new-tokens", "24", "--seed", "0")
@@ -92,3 +92,31 @@ def test_a_batch_answers_in_each_style(ragcli: Run, texts: dict[str, str], tmp_p
 def test_unsupported_sentences_are_counted(ragcli: Run, texts: dict[str, str]) -> None:
     result = ragcli("ask", QUESTIONS[0], *MODEL, "--max-new-tokens", "60", "--temperature", "3", "--top-k", "0")
     assert "stand in no source" in result.err
+
+
+# Summaries
+
+
+def test_a_text_is_summarized_by_its_own_sentences(ragcli: Run, tmp_path: Path) -> None:
+    text = "Owls hunt mice at night. Owls hunt mice in the dark. The weather was fine. Mice hide from owls at night."
+    (tmp_path / "owls.txt").write_text(text)
+    summary = asked(ragcli, "summarize", str(tmp_path / "owls.txt"), "--sentences", "2")
+    assert len(summary["sentences"]) == 2 and "weather" not in summary["answer"]
+    assert_cited(summary, {"owls.txt": text})
+    about = asked(ragcli, "summarize", str(tmp_path / "owls.txt"), "--sentences", "1", "--query", "weather")
+    assert about["answer"] == "The weather was fine. [1]"
+
+
+def test_documents_and_the_index_are_summarized(ragcli: Run, texts: dict[str, str]) -> None:
+    summary = asked(ragcli, "summarize", "--query", "lambda function", "--sentences", "3")
+    assert len(summary["sentences"]) == 3 and "lambda" in summary["answer"].lower()
+    assert_cited(summary, texts)
+    assert len(asked(ragcli, "summarize", str(SAMPLE / "python.jsonl"), "--sentences", "4")["sentences"]) == 4
+
+
+def test_nothing_to_summarize_is_told(ragcli: Run, tmp_path: Path) -> None:
+    assert_two_lines(ragcli("summarize"), 2, "nothing to summarize", "--query")
+    (tmp_path / "empty.txt").write_text(" \n")
+    assert ragcli("summarize", tmp_path / "empty.txt").code == 3
+    (tmp_path / "long.txt").write_text("".join(f"Sentence {n} is about owls. " for n in range(4_001)))
+    assert_two_lines(ragcli("summarize", tmp_path / "long.txt"), 2, "too many", "--query")

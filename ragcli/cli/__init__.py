@@ -46,7 +46,10 @@ def _root(
         context.default_map = settings.read_defaults(path, _known_options(context.command))
 
 
-for command in (commands.index, commands.search, commands.generate, commands.ask, commands.review, training.train):
+for command in (
+    *(commands.index, commands.search, commands.generate, commands.ask, commands.review, commands.summarize),
+    training.train,
+):
     app.command()(command)
 app.add_typer(evaluation.app, name="eval")
 

@@ -25,6 +25,7 @@ from ragcli.cli.options import (
     flat,
     given_text,
     read_text,
+    whole_texts,
 )
 from ragcli.errors import ExitCode, UsageError
 from ragcli.languages import Language
@@ -269,3 +270,46 @@ def review(
         streamed = format == "text" and style == "free" and render.on_terminal()
         answer = rag.review(searcher, by.open, given_text(title), job, render.stream if streamed else None)
     render.print_answer(answer, "title", format == "json", streamed)
+
+
+@flat
+def summarize(
+    context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A text or JSON Lines of documents, or `-` for stdin; without, the index.", show_default=False
+        ),
+    ] = None,
+    query: Annotated[str | None, typer.Option(help="What the summary should be about.", show_default=False)] = None,
+    sentences: Annotated[int, typer.Option(min=1, max=100, help="Sentences at most.")] = 5,
+    k: K = 10,
+    where: Where = None,
+    finding: Finding = Finding(),
+    at: At = At(),
+    format: TextFormat = "text",
+) -> None:
+    """Summarize a text, or what the index has on a query.
+
+    Example: ragcli summarize README.md --sentences 3
+    """
+    from ragcli import rag
+    from ragcli.search import Searcher
+    from ragcli.languages import detect_language
+
+    about = given_text(query or "")
+    if file is None:
+        if not about:
+            raise UsageError("there is nothing to summarize", "Give a file, or --query TEXT to ask the index.")
+        with at.open() as store:
+            searcher = Searcher(store, finding.ranking(context), render.print_note)
+            hits = rag.retrieve(searcher, about, rag.Job(Writing().options(), k, filters(where)))
+            language = searcher.language
+    else:
+        hits = whole_texts(file)
+        language = detect_language(hit.text for hit in hits)
+    summary = rag.summarize(hits, sentences, language, about)
+    if summary.abstained:
+        render.print_note("There is no sentence in it.")
+        raise typer.Exit(ExitCode.NOTHING_FOUND)
+    render.print_answer(summary, "query", format == "json", streamed=False)

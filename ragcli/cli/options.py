@@ -16,7 +16,7 @@ import typer
 from ragcli import render, settings
 from ragcli.errors import UsageError
 from ragcli.filters import Filter, parse_filter
-from ragcli.store import Access, Place, Store, open_store
+from ragcli.store import Access, Hit, Place, Store, open_store
 
 if TYPE_CHECKING:
     from ragcli.generate import Engine, Options
@@ -268,3 +268,15 @@ def read_text(path: Path) -> str:
         return path.read_bytes().decode("utf-8")
     except UnicodeError as e:
         raise UsageError(f"{path} is not UTF-8", "Convert it first, for example by iconv -t utf-8.") from e
+
+
+def whole_texts(path: Path) -> list[Hit]:
+    """Return a file's text as one source, or each document of a JSON Lines file as one."""
+    from ragcli.documents import Document, FieldNames, find_inputs, read_documents
+
+    if not path.name.endswith((".jsonl", ".jsonl.gz")):
+        text = read_text(path)
+        return [Hit(1, path.name, "", text, 0.0, 0, len(text), {})]
+    items = read_documents(find_inputs([path]), FieldNames())
+    documents = [item for item in items if isinstance(item, Document)]
+    return [Hit(n, d.id, d.title, d.text, 0.0, 0, len(d.text), {}) for n, d in enumerate(documents, 1)]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ragcli.errors import UsageError
 from ragcli.grounded.candidates import Candidate, find_candidates
 from ragcli.grounded.choose import Cited, cite, in_reading_order
 from ragcli.grounded.features import Matrix
@@ -16,6 +17,7 @@ from ragcli.store import Hit
 _EARLY = 0.5  # what standing first in a text is worth, against the most central sentence's 1
 _ASKED = 2.0  # what holding all of the query is worth
 _REPEATED = 0.7  # what being the same as a chosen sentence costs
+_MOST = 4_000  # sentences: each is compared with each
 _FEWEST_TERMS = 3  # of a sentence that says something by itself
 
 
@@ -28,15 +30,18 @@ def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "
     """
     found = find_candidates(hits)
     bags = [bag_of(candidate.text, language) for candidate in found]
-    kept = [i for i, bag in enumerate(bags) if len(bag) >= _FEWEST_TERMS] or list(range(len(found)))
+    asked = set(words_by_term(query, language)) if query else set()
+    kept = [i for i, bag in enumerate(bags) if len(bag) >= _FEWEST_TERMS or asked & set(bag)] or list(range(len(found)))
     found, bags = [found[i] for i in kept], [bags[i] for i in kept]
     if not found:
         return ()
+    if len(found) > _MOST:
+        message = f"{len(found):,} sentences are too many to summarize at once"
+        raise UsageError(message, f"Give at most {_MOST:,}, or index the text and give a --query.")
     vectors = tf_idf(bags)
     values = central(vectors) + _EARLY * np.array([_early(candidate) for candidate in found])
-    if query:
-        asked = set(words_by_term(query, language))
-        values = values + _ASKED * np.array([len(asked & set(bag)) / max(1, len(asked)) for bag in bags])
+    if asked:
+        values = values + _ASKED * np.array([len(asked & set(bag)) / len(asked) for bag in bags])
     chosen = diverse(values, vectors @ vectors.T, sentences, _REPEATED)
     return tuple(cite(found[place]) for place in in_reading_order(found, sorted(chosen)))
 
