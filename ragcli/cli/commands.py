@@ -294,8 +294,8 @@ def summarize(
     Example: ragcli summarize README.md --sentences 3
     """
     from ragcli import rag
-    from ragcli.search import Searcher
     from ragcli.languages import detect_language
+    from ragcli.search import Searcher
 
     about = given_text(query or "")
     if file is None:
