@@ -189,6 +189,12 @@ class Store(Protocol):
     def frequencies(self, words: Sequence[str]) -> list[int]:
         """Return in how many passages each word occurs; of what the analyzer makes several words of, the rarest."""
 
+    def near_words(self, words: Sequence[str]) -> list[list[str]]:
+        """Return for each word, which no passage has, those (stems) that passages have and that are spelled nearly so.
+
+        By text.nearest_words; none for what the analyzer leaves out or makes several words of.
+        """
+
     def values(self, field: str, prefix: str, limit: int) -> list[str]:
         """List at most `limit` distinct text values of a field that begin with the prefix, case folded, sorted."""
 

@@ -13,6 +13,7 @@ from ragcli.search.fusion import Fusion, Ranked, fuse
 from ragcli.search.query import weighted_words
 from ragcli.search.rerank import Reranker, open_reranker, reranked
 from ragcli.search.similar import middle, telling_words
+from ragcli.search.spelling import with_nearest
 from ragcli.store import EncoderFacts, Hit, Store, Words, vector_key
 from ragcli.text import word_stems
 
@@ -198,7 +199,8 @@ class Searcher:
         return lambda i, j: len(stems[i] & stems[j]) / max(len(stems[i] | stems[j]), 1)
 
     def _words(self, query: str) -> list[Words]:
-        return weighted_words(query, self.store.facts.language if self.store.facts else "")
+        words = weighted_words(query, self.store.facts.language if self.store.facts else "")
+        return with_nearest(self.store, words, self._note)
 
 
 def search(

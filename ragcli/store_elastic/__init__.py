@@ -27,7 +27,7 @@ from ragcli.store import (
     no_vectors,
     unknown_field,
 )
-from ragcli.store_elastic.layout import Foreign, Json, Own, actions, index_mapping, pattern, ranking
+from ragcli.store_elastic.layout import NEAR, Foreign, Json, Own, actions, index_mapping, near_words, pattern, ranking
 from ragcli.store_elastic.server import address, connect, foreign, missing, refused, replaced, translating
 from ragcli.store_elastic.vectors import nearest_query, read_vectors, written_key
 
@@ -242,6 +242,20 @@ class ElasticStore:
         terms = [self._layout.terms(word) for word in words]
         counts = self._having(sorted(set(chain.from_iterable(terms))))
         return [min((counts[term] for term in found), default=0) for found in terms]
+
+    def near_words(self, words: Sequence[str]) -> list[list[str]]:
+        """Return for each word, which no passage has, those that passages have and that are spelled nearly so."""
+        suggest = {
+            f"{field} {i}": {"text": word, "term": {"field": field, **NEAR}}
+            for i, word in enumerate(words)
+            for field in self._layout.texts
+        }
+        with translating(self._url, self._index):
+            found = self._ask(self._client.search, size=0, suggest=suggest)["suggest"]
+        return [
+            near_words([term for field in self._layout.texts for term in found[f"{field} {i}"]])
+            for i in range(len(words))
+        ]
 
     def _having(self, terms: Sequence[str]) -> dict[str, int]:
         """Count the passages that have each term, many in a request: the server reads no more than their postings."""

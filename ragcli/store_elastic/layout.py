@@ -1,8 +1,9 @@
 """How passages lie in an Elasticsearch index, ragcli's own or another's, and how each is asked for them."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from typing import Any
 from unicodedata import normalize
 
@@ -10,10 +11,12 @@ from ragcli.filters import Filter, TermRange, field_prefix, metadata_terms, rang
 from ragcli.languages import HAN, STEMMED
 from ragcli.store import MAX_QUERY_WORDS, Change, Hit, IndexFacts, Words
 from ragcli.store_elastic.vectors import vector_fields, written_vectors
-from ragcli.text import cjk_bigrams
+from ragcli.text import cjk_bigrams, nearest_words
 
 Json = dict[str, Any]
 
+# How a word's neighbours are asked for; all within reach, since the server's own order is another.
+NEAR = {"suggest_mode": "always", "max_edits": 2, "prefix_length": 1, "size": 50, "shard_size": 200}
 _EXACT = ("keyword", "constant_keyword", "wildcard")
 _BOUNDS = {">=": "gte", ">": "gt", "<=": "lte", "<": "lt"}
 # What an analyzer makes at most one word of: from U+2000 on a single character, as in Chinese.
@@ -217,6 +220,16 @@ def pattern(start: str, prefix: str) -> str:
     """Write a Lucene regular expression: what begins with `start` and, in capitals or small letters, the prefix."""
     either = (f"[{c}{c.upper()}]" if len(c.upper()) == 1 and c.isalpha() else _escaped(c) for c in prefix[:64])
     return f"{_escaped(start)}{''.join(either)}.*"
+
+
+def near_words(terms: Sequence[Json]) -> list[str]:
+    """Read what the server suggests for a word in several fields, if it is one word in all of them."""
+    if len({term["text"] for term in terms}) != 1 or len({term["offset"] for term in terms}) != 1:
+        return []
+    known: Counter[str] = Counter()
+    for option in chain.from_iterable(term["options"] for term in terms):
+        known[option["text"]] += option["freq"]
+    return nearest_words(terms[0]["text"], known)
 
 
 def _escaped(text: str) -> str:

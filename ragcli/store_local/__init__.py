@@ -33,7 +33,7 @@ from ragcli.store import (
 from ragcli.store_local.damage import check_sums, damaged, translated
 from ragcli.store_local.folder import make_whole, replace_file, sweep, take_away
 from ragcli.store_local.layout import add_entries, analyzer, read_names, schema
-from ragcli.text import cjk_bigrams
+from ragcli.text import cjk_bigrams, nearest_words
 
 if TYPE_CHECKING:
     from ragcli.store import Vector
@@ -315,6 +315,16 @@ class LocalStore:
                 )
                 for word in words
             ]
+
+    def near_words(self, words: Sequence[str]) -> list[list[str]]:
+        """Return for each word, which no passage has, those that passages have and that are spelled nearly so."""
+        with self._translated():
+            return [self._near(self._analyzer.analyze(cjk_bigrams(word))) for word in words]
+
+    def _near(self, terms: Sequence[str]) -> list[str]:
+        if len(terms) != 1:
+            return []
+        return nearest_words(terms[0], dict(self._searcher.terms_with_prefix("content", terms[0][0])))
 
     def _conditions(self, filters: Sequence[Filter]) -> list[tuple[Occur, Query]]:
         return [self._condition(condition) for condition in filters]
