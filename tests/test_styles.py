@@ -120,3 +120,11 @@ def test_nothing_to_summarize_is_told(ragcli: Run, tmp_path: Path) -> None:
     assert ragcli("summarize", tmp_path / "empty.txt").code == 3
     (tmp_path / "long.txt").write_text("".join(f"Sentence {n} is about owls. " for n in range(4_001)))
     assert_two_lines(ragcli("summarize", tmp_path / "long.txt"), 2, "too many", "--query")
+
+
+def test_cited_answers_are_measured_without_their_numbers(ragcli: Run, texts: dict[str, str]) -> None:
+    questions = str(SAMPLE / "python_questions" / "qa.jsonl")
+    how = ("--index", "knowledge_base", "--style", "grounded", "--min-confidence", "0", "--limit", "6")
+    report = asked(ragcli, "eval", "answers", questions, *how, *MODEL)
+    assert report["metrics"]["groundedness"] == 1.0 and report["metrics"]["accuracy"] > 0
+    assert not any("[1]" in shown["answer"] for shown in report["details"]["queries"].values())

@@ -54,7 +54,9 @@ class Given(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Return the answer's text, empty for none."""
+        """Return the answer's text, empty for none; of cited sentences without their numbers."""
+        if self.answer and self.answer.style != "free":
+            return " ".join(sentence.text for sentence in self.answer.sentences)
         return self.answer.answer if self.answer else ""
 
     @property
@@ -208,9 +210,17 @@ def values(given: Given, k: int) -> Values:
     if question.doc_id is not None and given.failure is None:
         found[f"recall@{k}"] = float(question.doc_id in given.retrieved)
     if given.answer:
-        found["groundedness"] = groundedness(given.text, [source.text for source in given.answer.sources])
+        found["groundedness"] = _grounded(given.answer)
         found |= {"mean_tokens": float(given.answer.new_tokens), "mean_seconds": given.answer.seconds.total}
     return {name: value for name, value in found.items() if not name.startswith("abstention")}
+
+
+def _grounded(answer: Answer) -> float | None:
+    """Return the share of an answer's sentences that stand in a source; of cited ones, in the source that they name."""
+    if answer.style == "free":
+        return groundedness(answer.answer, [source.text for source in answer.sources])
+    texts = {source.n: source.text for source in answer.sources}
+    return mean([float(sentence.text in texts.get(sentence.source or 0, "")) for sentence in answer.sentences])
 
 
 def aggregated(given: Sequence[Given], k: int) -> Values:
