@@ -183,6 +183,24 @@ def test_diversity_moves_what_says_the_same_down(ragcli: Run, notes: Path, encod
     assert ids(found(ragcli, "fox river", "--index", "words", "--diversity", "0.7")) == ["fox", "hen", "fox2"]
 
 
+def test_a_misspelled_word_is_searched_for_by_its_nearest(ragcli: Run, indexed: Path) -> None:
+    for query, word, near in (("rivver", "rivver", "river"), ("Sleesp", "Sleesp", "sleep")):
+        result = ragcli("search", query, "--mode", "keyword", "--format", "json")
+        assert len(result.objects()) == 2
+        assert f"no passage has {word!r}: searching for {near!r}" in result.err
+    assert ids(found(ragcli, "hunst owl fox", "--mode", "keyword")) == ["owl", "fox"]
+
+
+@pytest.mark.parametrize("query", ["river", "RIVVER", "rivver2", "foz", "zebra crossing", "fox 河流sleeep1"])
+def test_names_short_words_and_what_is_there_stay_as_they_are(ragcli: Run, indexed: Path, query: str) -> None:
+    assert "searching for" not in ragcli("search", query, "--mode", "keyword").err
+
+
+def test_a_misspelled_word_weighs_as_much_as_the_right_one(ragcli: Run, indexed: Path) -> None:
+    right = found(ragcli, "sleeps by a river", "--mode", "keyword")
+    assert found(ragcli, "sleeps by a riverr", "--mode", "keyword") == right
+
+
 def test_long_and_odd_queries_are_searched_for(ragcli: Run, indexed: Path) -> None:
     assert len(found(ragcli, " ".join(["river"] * 10_000))) == 4
     assert len(found(ragcli, '() AND "owl~2 列表 [red]x[/red] \x1b[31m')) == 4

@@ -682,6 +682,25 @@ def test_thousands_of_words_are_counted_at_once(store: Store) -> None:
     assert {i: count for i, count in enumerate(counts) if count} == {7: 1, 1234: 2}
 
 
+def test_words_spelled_nearly_alike_are_found(store: Store) -> None:
+    put(
+        store,
+        document("a", "Functions and comprehensions.", "Keyboards"),
+        document("b", "A function, a fiction, an unction.", "List"),
+        document("c", "Lists are listed; the lisp and the gist.", "List"),
+    )
+    near = {
+        "functoin": ["function"],
+        "lsit": ["list"],
+        "compreensions": ["comprehens"],
+        "kyboard": ["keyboard"],
+        "lisd": ["list", "lisp"],
+    }
+    assert store.near_words(list(near)) == list(near.values())
+    assert store.near_words(["the", "zebra", "junction", "a-b", "", "推导"]) == [[]] * 6
+    assert store.near_words([]) == []
+
+
 def read_samples(language: str) -> list[Document]:
     """Read the sample passages of a language."""
     lines = (SAMPLES / {"en": "python.jsonl", "zh": "python_zh.jsonl"}[language]).read_bytes().splitlines()

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from ragcli.text import (
     cjk_bigrams,
+    edit_distance,
     match_spans,
+    nearest_words,
     sentence_spans,
     split_words,
     word_stems,
@@ -103,6 +105,47 @@ def test_a_query_is_split_into_what_it_is_about_and_function_words(query: str, a
 
 def test_words_of_a_text_are_its_words_and_bigrams() -> None:
     assert list(words_in("The Lists of 列表推导 and ＡＢＣ")) == ["lists", "列表", "表推", "推导", "abc"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "distance"),
+    [
+        ("list", "list", 0),
+        ("lsit", "list", 1),
+        ("lit", "list", 1),
+        ("list", "lists", 1),
+        ("lust", "list", 1),
+        ("ab", "ba", 1),
+        ("lsti", "list", 2),
+        ("funcitons", "function", 2),
+        ("", "ab", 2),
+        ("list", "tuple", 3),
+        ("a", "abcdef", 3),
+    ],
+)
+def test_edit_distance_counts_slips_of_the_pen_up_to_a_bound(one: str, other: str, distance: int) -> None:
+    assert edit_distance(one, other, 2) == edit_distance(other, one, 2) == distance
+
+
+def slips(word: str) -> set[str]:
+    """Return what one slip makes of a word, by trying them all."""
+    cuts = [(word[:i], word[i:]) for i in range(len(word) + 1)]
+    dropped = {a + b[1:] for a, b in cuts if b}
+    swapped = {a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1}
+    return dropped | swapped | {a + c + rest for a, b in cuts for c in "abc" for rest in (b, b[1:])}
+
+
+@given(st.text("abc", max_size=6), st.text("abc", max_size=6))
+def test_words_one_slip_apart_are_those_of_brute_force(one: str, other: str) -> None:
+    assert (edit_distance(one, other, 1) <= 1) == (one == other or other in slips(one))
+
+
+def test_the_nearest_words_come_first_then_the_frequent() -> None:
+    known = {"function": 5, "functor": 9, "junction": 9, "functions": 3, "unction": 9, "fun": 9}
+    assert nearest_words("functin", known) == ["function"]
+    assert nearest_words("functoin", known) == ["function", "functor", "functions"]
+    assert nearest_words("lsit", {"list": 1, "slit": 9, "lit": 7, "sit": 9, "lots": 9}) == ["lit", "list"]
+    assert nearest_words("zebra", known) == []
 
 
 def test_stems_compare_texts() -> None:

@@ -13,8 +13,8 @@ from ragcli.search.fusion import Fusion, Ranked, fuse
 from ragcli.search.query import weighted_words
 from ragcli.search.rerank import Reranker, open_reranker, reranked
 from ragcli.search.similar import middle, telling_words
-from ragcli.search.spelling import with_nearest
-from ragcli.store import EncoderFacts, Hit, Store, Words, vector_key
+from ragcli.search.spelling import nearest_spellings
+from ragcli.store import EncoderFacts, Hit, Store, vector_key
 from ragcli.text import word_stems
 
 if TYPE_CHECKING:
@@ -71,7 +71,12 @@ class Searcher:
             raise UsageError("the query is empty", "Say what to look for.")
         ranking = self._ranking
         wanted = max(k, ranking.candidates) if ranking.rerank or ranking.diversity else k
-        hits = self._find(lambda: self._words(query), lambda: self._encoder.queries([query])[0], wanted, filters)
+        hits = self._find(
+            lambda depth: self._by_query(query, depth, filters),
+            lambda: self._encoder.queries([query])[0],
+            wanted,
+            filters,
+        )
         if ranking.rerank and hits:
             hits = reranked(hits, self._reranker, query, ranking.candidates)
         return self._chosen(hits, k)
@@ -105,7 +110,7 @@ class Searcher:
 
     def _find_like(self, text: str, vector: "Callable[[], Vector]", k: int, filters: Sequence[Filter]) -> list[Hit]:
         wanted = k * _PASSAGES_A_DOCUMENT
-        found = self._find(lambda: telling_words(self.store, text), vector, wanted, filters)
+        found = self._find(lambda depth: self._by_telling_words(text, depth, filters), vector, wanted, filters)
         return self._chosen(one_a_document(found), k)
 
     def settings(self) -> dict[str, Any]:
@@ -151,27 +156,34 @@ class Searcher:
 
     def _find(
         self,
-        words: Callable[[], Sequence[Words]],
+        by_words: Callable[[int], list[Hit]],
         vector: "Callable[[], Vector]",
         k: int,
         filters: Sequence[Filter],
     ) -> list[Hit]:
         """Return the k best passages by words, by a vector, or by both, as the mode says."""
         if self.mode == "keyword":
-            return self._by_words(words(), k, filters)
+            return by_words(k)
         meant = vector()
         if self.mode == "semantic":
             return self.store.nearest(meant, k, filters, self._ranking.looked_at)
         depth, weight = max(k, _DEPTH), self._ranking.weight
         lists = {
-            "keyword": Ranked(self._by_words(words(), depth, filters), 1 - weight),
+            "keyword": Ranked(by_words(depth), 1 - weight),
             "semantic": Ranked(
                 self.store.nearest(meant, depth, filters, self._ranking.looked_at), weight, self._unrelated(meant)
             ),
         }
         return fuse(lists, self._ranking.fusion, depth)[:k]
 
-    def _by_words(self, words: Sequence[Words], k: int, filters: Sequence[Filter]) -> list[Hit]:
+    def _by_query(self, query: str, k: int, filters: Sequence[Filter]) -> list[Hit]:
+        words = weighted_words(query, self.store.facts.language if self.store.facts else "")
+        hits = self.store.search(words, k, filters)
+        nearest = nearest_spellings(self.store, words, hits, self._note)
+        return self.store.search([*words, *nearest], k, filters) if nearest else hits
+
+    def _by_telling_words(self, text: str, k: int, filters: Sequence[Filter]) -> list[Hit]:
+        words = telling_words(self.store, text)
         return self.store.search(words, k, filters) if words else []
 
     def _unrelated(self, vector: "Vector") -> float:
@@ -197,10 +209,6 @@ class Searcher:
             return lambda i, j: (float(vectors[keys[i]] @ vectors[keys[j]]) - usual) / max(1 - usual, 1e-6)
         stems = [word_stems(hit.text, self.language) for hit in hits]
         return lambda i, j: len(stems[i] & stems[j]) / max(len(stems[i] | stems[j]), 1)
-
-    def _words(self, query: str) -> list[Words]:
-        words = weighted_words(query, self.store.facts.language if self.store.facts else "")
-        return with_nearest(self.store, words, self._note)
 
 
 def search(

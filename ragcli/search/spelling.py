@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 
-from ragcli.store import Store, Words
+from ragcli.store import Hit, Store, Words
 from ragcli.text import cjk_bigrams
 
 _LEAST = 5  # letters: shorter words have too many neighbours
@@ -11,22 +11,25 @@ _WORD = re.compile(r"[^\W_]+")
 _SPELLED = re.compile(r"[A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff\u1f00-\u1fff]+")  # Latin, Greek, Cyrillic
 
 
-def with_nearest(store: Store, words: Sequence[Words], note: Callable[[str], None]) -> list[Words]:
-    """Return the words of a query, and what is nearest to those that no passage has; the note names both.
+def nearest_spellings(
+    store: Store, words: Sequence[Words], hits: Sequence[Hit], note: Callable[[str], None]
+) -> list[Words]:
+    """Return what passages have that is nearest to those words of a query that no passage has; the note names both.
 
-    The word itself stays: a store counts it as nothing.
+    What stands in the hits of the query as it is spares the question, which takes a store on a server some time.
     """
+    seen = "\n".join(f"{hit.title}\n{hit.text}" for hit in hits).lower()
     asked = {
         word: group.weight
         for group in words
         if group.required
         for word in _WORD.findall(cjk_bigrams(group.text))
-        if _may_be_misspelled(word)
+        if _may_be_misspelled(word) and not re.search(rf"\b{word.lower()}\b", seen)
     }
     if not asked:
-        return list(words)
+        return []
     missing = [word for word, count in zip(asked, store.frequencies(list(asked)), strict=True) if not count]
-    found = list(words)
+    found: list[Words] = []
     for word, near in zip(missing, store.near_words(missing) if missing else [], strict=True):
         if near:
             note(f"no passage has {word!r}: searching for {near[0]!r}")

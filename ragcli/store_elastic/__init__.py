@@ -245,6 +245,8 @@ class ElasticStore:
 
     def near_words(self, words: Sequence[str]) -> list[list[str]]:
         """Return for each word, which no passage has, those that passages have and that are spelled nearly so."""
+        if not words:
+            return []
         suggest = {
             f"{field} {i}": {"text": word, "term": {"field": field, **NEAR}}
             for i, word in enumerate(words)
