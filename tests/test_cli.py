@@ -344,7 +344,7 @@ def test_the_settings_file_can_be_named(ragcli: Run, tmp_path: Path, monkeypatch
         ("[search]\npassage_size = 500", "'passage_size'"),
         ("[serach]\nk = 5", "'serach'"),
         ("search = 5", "'search'"),
-        ("query = 'x'", "'query'"),
+        ("question = 'x'", "'question'"),
         ("index = 5", "named 5"),
         ("[search]\nk = 'many'", "ragcli.toml"),
         ("where = 'year=1999'", "ragcli.toml"),

@@ -365,6 +365,9 @@ class Moody:
             raise UnreachableError("no answer", "Start it.")
         return [Hit(1, "fox", "", "a fox", 1.0, 0, 5, {})]
 
+    def frequencies(self, words: Sequence[str]) -> list[int]:
+        return [1 for _ in words]
+
 
 def test_a_failing_query_stops_all_or_is_counted() -> None:
     searcher, notes = Searcher(cast(Store, Moody())), list[str]()

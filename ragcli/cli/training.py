@@ -60,7 +60,7 @@ def train(
     at: At = At(),
     format: TextFormat = "text",
 ) -> None:
-    """Train GPT-2 on your own texts, or on questions as ask puts them.
+    """Train GPT-2 on your texts, or on questions as ask puts them.
 
     The new model is known by its name: ragcli generate "Once" --model film.
 
