@@ -201,6 +201,11 @@ def test_a_misspelled_word_weighs_as_much_as_the_right_one(ragcli: Run, indexed:
     assert found(ragcli, "sleeps by a riverr", "--mode", "keyword") == right
 
 
+def test_a_part_of_a_word_in_a_hit_is_not_that_word(ragcli: Run, tmp_path: Path) -> None:
+    assert ragcli("index", write_lines(tmp_path / "one.jsonl", {"text": "an owl has functions"})).code == 0
+    assert "no passage has 'functio': searching for 'function'" in ragcli("search", "owl functio").err
+
+
 def test_long_and_odd_queries_are_searched_for(ragcli: Run, indexed: Path) -> None:
     assert len(found(ragcli, " ".join(["river"] * 10_000))) == 4
     assert len(found(ragcli, '() AND "owl~2 列表 [red]x[/red] \x1b[31m')) == 4

@@ -194,6 +194,7 @@ def test_a_foreign_index_is_asked_by_content(films: ElasticStore) -> None:
     assert (heat.rank, heat.title, heat.text, heat.score) == (1, "Heat", "A heist.", 0.0)
     assert films.passages("3") == films.passages("none such") == []
     assert films.frequencies(["heists", "heat", "a house", "house heist", "lost", "the"]) == [2, 1, 1, 0, 0, 0]
+    assert films.near_words(["hiest", "haet", "zebra", "the"]) == [["heist"], ["heat"], [], []]
 
 
 def test_a_foreign_index_has_no_vectors_of_ours(films: ElasticStore) -> None:

@@ -24,7 +24,7 @@ def nearest_spellings(
         for group in words
         if group.required
         for word in _WORD.findall(cjk_bigrams(group.text))
-        if _may_be_misspelled(word) and not re.search(rf"\b{word.lower()}\b", seen)
+        if _may_be_misspelled(word) and not _stands_in(word.lower(), seen)
     }
     if not asked:
         return []
@@ -40,3 +40,14 @@ def nearest_spellings(
 def _may_be_misspelled(word: str) -> bool:
     """Tell whether a word is neither short nor, with digits or capitals inside, a name."""
     return len(word) >= _LEAST and word[1:].islower() and _SPELLED.fullmatch(word) is not None
+
+
+def _stands_in(word: str, text: str) -> bool:
+    """Tell whether a text has a word as a whole; a regular expression of each word would take longer to make."""
+    at = text.find(word)
+    while at >= 0:
+        end = at + len(word)
+        if not (text[at - 1 : at].isalnum() or text[end : end + 1].isalnum()):
+            return True
+        at = text.find(word, at + 1)
+    return False

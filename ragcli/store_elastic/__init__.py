@@ -27,7 +27,17 @@ from ragcli.store import (
     no_vectors,
     unknown_field,
 )
-from ragcli.store_elastic.layout import NEAR, Foreign, Json, Own, actions, index_mapping, near_words, pattern, ranking
+from ragcli.store_elastic.layout import (
+    Foreign,
+    Json,
+    Own,
+    actions,
+    index_mapping,
+    near_words,
+    pattern,
+    ranking,
+    spelled_nearly,
+)
 from ragcli.store_elastic.server import address, connect, foreign, missing, refused, replaced, translating
 from ragcli.store_elastic.vectors import nearest_query, read_vectors, written_key
 
@@ -247,17 +257,10 @@ class ElasticStore:
         """Return for each word, which no passage has, those that passages have and that are spelled nearly so."""
         if not words:
             return []
-        suggest = {
-            f"{field} {i}": {"text": word, "term": {"field": field, **NEAR}}
-            for i, word in enumerate(words)
-            for field in self._layout.texts
-        }
+        asked = spelled_nearly(self._layout.texts, words)
         with translating(self._url, self._index):
-            found = self._ask(self._client.search, size=0, suggest=suggest)["suggest"]
-        return [
-            near_words([term for field in self._layout.texts for term in found[f"{field} {i}"]])
-            for i in range(len(words))
-        ]
+            found = self._ask(self._client.search, size=0, suggest=asked)["suggest"]
+        return near_words(found, len(words))
 
     def _having(self, terms: Sequence[str]) -> dict[str, int]:
         """Count the passages that have each term, many in a request: the server reads no more than their postings."""

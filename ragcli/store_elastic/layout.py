@@ -16,7 +16,7 @@ from ragcli.text import cjk_bigrams, nearest_words
 Json = dict[str, Any]
 
 # How a word's neighbours are asked for; all within reach, since the server's own order is another.
-NEAR = {"suggest_mode": "always", "max_edits": 2, "prefix_length": 1, "size": 50, "shard_size": 200}
+_NEAR = {"suggest_mode": "always", "max_edits": 2, "prefix_length": 1, "size": 50, "shard_size": 200}
 _EXACT = ("keyword", "constant_keyword", "wildcard")
 _BOUNDS = {">=": "gte", ">": "gt", "<=": "lte", "<": "lt"}
 # What an analyzer makes at most one word of: from U+2000 on a single character, as in Chinese.
@@ -222,10 +222,26 @@ def pattern(start: str, prefix: str) -> str:
     return f"{_escaped(start)}{''.join(either)}.*"
 
 
-def near_words(terms: Sequence[Json]) -> list[str]:
-    """Read what the server suggests for a word in several fields, if it is one word in all of them."""
-    if len({term["text"] for term in terms}) != 1 or len({term["offset"] for term in terms}) != 1:
-        return []
+def spelled_nearly(fields: Sequence[str], words: Sequence[str]) -> Json:
+    """Return what asks, for each word and field, for what the field has that is spelled nearly like the word."""
+    return {
+        f"{i} {field}": {"text": word, "term": {"field": field, **_NEAR}}
+        for i, word in enumerate(words)
+        for field in fields
+    }
+
+
+def near_words(found: Json, count: int) -> list[list[str]]:
+    """Read what the server answers to spelled_nearly for so many words: of each what is nearest in all fields."""
+    entries: list[list[Json]] = [[] for _ in range(count)]
+    for name, terms in found.items():
+        entries[int(name.partition(" ")[0])] += terms
+    return [_nearest(terms) for terms in entries]
+
+
+def _nearest(terms: Sequence[Json]) -> list[str]:
+    if len({(term["text"], term["offset"]) for term in terms}) != 1:
+        return []  # no word for the analyzer, or several
     known: Counter[str] = Counter()
     for option in chain.from_iterable(term["options"] for term in terms):
         known[option["text"]] += option["freq"]
