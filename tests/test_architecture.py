@@ -19,7 +19,7 @@ ORDER = (
     *("prompt", "sampling", "speculation", "models", "tokenizer"),
     *("store_local", "store_elastic", "generate", "engine_transformers", "graphs", "gpt2", "encoder"),
     *("encoding", "indexing", "search", "titles"),
-    *("grounded", "rag", "batch", "evaluate", "train", "render", "cli", "__main__"),
+    *("grounded", "rag", "batch", "chat", "evaluate", "train", "render", "cli", "__main__"),
 )
 # The factories: they import, when called, what stands above them, or what is heavy and not always wanted.
 FACTORIES = {

@@ -48,6 +48,7 @@ def _root(
 
 for command in (
     *(commands.index, commands.search, commands.generate, commands.ask, commands.review, commands.summarize),
+    commands.chat,
     training.train,
 ):
     app.command()(command)

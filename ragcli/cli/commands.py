@@ -23,11 +23,13 @@ from ragcli.cli.options import (
     Writing,
     filters,
     flat,
+    given_lines,
     given_text,
+    keep_turn,
     read_text,
     whole_texts,
 )
-from ragcli.errors import ExitCode, UsageError
+from ragcli.errors import ExitCode, NothingFoundError, UsageError
 from ragcli.languages import Language
 
 if TYPE_CHECKING:
@@ -313,3 +315,47 @@ def summarize(
         render.print_note("There is no sentence in it.")
         raise typer.Exit(ExitCode.NOTHING_FOUND)
     render.print_answer(summary, "query", format == "json", streamed=False)
+
+
+@flat
+def chat(
+    context: typer.Context,
+    k: K = 5,
+    where: Where = None,
+    finding: Finding = Finding(),
+    min_score: MinScore = 0.0,
+    style: Style = "free",
+    min_confidence: MinConfidence = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            help="Append each turn to this file. [default: chat.jsonl in the data folder]", show_default=False
+        ),
+    ] = None,
+    at: At = At(),
+    by: By = By(),
+    writing: Writing = Writing(temperature=0.0),
+    format: TextFormat = "text",
+) -> None:
+    """Answer questions in turn, a line each; /sources shows the last sources, /quit ends.
+
+    Example: echo "What is a lambda?" | ragcli chat
+    """
+    from ragcli import rag
+    from ragcli.chat import Conversation, spoken
+    from ragcli.search import Searcher
+
+    job = rag.Job(writing.options(), k, filters(where), min_score, style, min_confidence)
+    with at.open() as store:
+        conversation = Conversation(Searcher(store, finding.ranking(context), render.print_note), cache(by.open), job)
+        for said in spoken(render.prompted(given_lines())):
+            if said == "/sources":
+                render.print_sources(conversation.turns[-1].answer if conversation.turns else None)
+                continue
+            try:
+                turn = conversation.ask(said)
+            except (NothingFoundError, UsageError) as error:
+                render.print_error(error)
+                continue
+            render.print_turn(turn, format == "json")
+            keep_turn(history, turn)

@@ -5,7 +5,7 @@ A command takes a group as one parameter, whose default holds the defaults of it
 
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
@@ -19,6 +19,7 @@ from ragcli.filters import Filter, parse_filter
 from ragcli.store import Access, Hit, Place, Store, open_store
 
 if TYPE_CHECKING:
+    from ragcli.chat import Turn
     from ragcli.generate import Engine, Options
     from ragcli.search import Ranking
 
@@ -258,6 +259,19 @@ def given_text(argument: str) -> str:
     except UnicodeError as e:
         raise UsageError("the text is not UTF-8", "Convert it first, for example by iconv -t utf-8.") from e
     return text
+
+
+def given_lines() -> Iterator[str]:
+    """Yield the lines of stdin as they come; what is not UTF-8 becomes U+FFFD."""
+    return (line.decode("utf-8", "replace") for line in iter(sys.stdin.buffer.readline, b""))
+
+
+def keep_turn(history: Path | None, turn: "Turn") -> None:
+    """Append a turn of a conversation to its history."""
+    path = history or settings.data_home() / "chat.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        render.write_turn(turn, file)
 
 
 def read_text(path: Path) -> str:

@@ -7,7 +7,18 @@ terminal.
 from ragcli.render.base import clean, on_terminal, print_error, print_json, print_note, print_text, progress
 from ragcli.render.hits import print_hits, print_rejects, print_summary
 from ragcli.render.reports import print_comparison, print_crossings, print_report
-from ragcli.render.texts import print_answer, print_completions, print_each, print_prompt, stream, write_answer
+from ragcli.render.texts import (
+    print_answer,
+    print_completions,
+    print_each,
+    print_prompt,
+    print_sources,
+    print_turn,
+    prompted,
+    stream,
+    write_answer,
+    write_turn,
+)
 from ragcli.render.training import print_survey, print_training, steps
 
 __all__ = [
@@ -25,12 +36,16 @@ __all__ = [
     "print_prompt",
     "print_rejects",
     "print_report",
+    "print_sources",
     "print_summary",
     "print_survey",
     "print_text",
     "print_training",
+    "print_turn",
     "progress",
+    "prompted",
     "steps",
     "stream",
     "write_answer",
+    "write_turn",
 ]

@@ -1,7 +1,7 @@
 """Print what was written: completions, prompts, answers with their sources."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
@@ -11,6 +11,7 @@ from ragcli.render.base import clean, console, line, print_json, print_note, pri
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from ragcli.chat import Turn
     from ragcli.generate import Completion
     from ragcli.prompt import Prompt, Span
     from ragcli.rag import Answer, Source
@@ -69,9 +70,7 @@ def print_answer(answer: "Answer", key: str, as_json: bool, streamed: bool) -> N
     unsupported = sum(sentence.source is None for sentence in answer.sentences)
     if unsupported:
         print_note(f"{unsupported} of {len(answer.sentences)} sentences stand in no source.")
-    printer = console()
-    for source in answer.sources:
-        printer.print(_source(source), soft_wrap=True)
+    print_sources(answer)
     _note_dropped(answer.dropped)
 
 
@@ -83,6 +82,44 @@ def write_answer(line_id: str, answer: "Answer", file: BinaryIO | None) -> None:
     else:
         file.write(orjson.dumps(line) + b"\n")
         file.flush()
+
+
+def prompted(lines: Iterator[str]) -> Iterator[str]:
+    """Yield lines as they are typed, with a mark before each where stdin is a terminal."""
+    while True:
+        if sys.stdin.isatty():
+            sys.stderr.write("> ")
+            sys.stderr.flush()
+        line = next(lines, None)
+        if line is None:
+            return
+        yield line
+
+
+def print_turn(turn: "Turn", as_json: bool) -> None:
+    """Print the answer of a turn."""
+    if as_json:
+        print_json(_turn_json(turn))
+    elif turn.answer.abstained:
+        print_text("I don't know: no passage is good enough to answer from.")
+    else:
+        print_text(turn.answer.answer)
+
+
+def write_turn(turn: "Turn", file: BinaryIO) -> None:
+    """Write a turn as a line of JSON."""
+    file.write(orjson.dumps(_turn_json(turn)) + b"\n")
+
+
+def _turn_json(turn: "Turn") -> dict[str, Any]:
+    return {"said": turn.said, **_answer_json(turn.answer, "question")}
+
+
+def print_sources(answer: "Answer | None") -> None:
+    """Print the sources of an answer, if there is one."""
+    printer = console()
+    for source in answer.sources if answer else ():
+        printer.print(_source(source), soft_wrap=True)
 
 
 def _note_dropped(spans: Sequence["Span"]) -> None:

@@ -1,0 +1,62 @@
+"""A conversation: questions in turn, each completed by the one before where it leans on it."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from ragcli.generate import Engine
+from ragcli.rag import Answer, Job, ask
+from ragcli.search import Searcher
+from ragcli.text import words_in
+
+_FEW = 2  # words that mean something: a question with fewer leans on what was asked before
+_POINTING = re.compile(
+    r"\b(?:it|its|they|them|their|this|that|these|those|he|him|his|she|her|hers|there|one|ones|else|too|also|instead)\b"
+    r"|^(?:and|but|or|so|then|why|how come|what about|how about)\b|[它他她其这這那]|呢",
+    re.IGNORECASE,
+)
+
+
+class Turn(NamedTuple):
+    """Hold what was asked, as what it was understood, and what was answered."""
+
+    said: str
+    question: str
+    answer: Answer
+
+
+class Conversation:
+    """Answer questions one after another; `turns` are those so far."""
+
+    def __init__(self, searcher: Searcher, open_engine: Callable[[], Engine], job: Job) -> None:
+        self._searcher = searcher
+        self._open_engine = open_engine
+        self._job = job
+        self.turns: list[Turn] = []
+
+    def ask(self, said: str) -> Turn:
+        """Answer a question as `ask` does; raises what that raises."""
+        question = completed(said, self.turns[-1].question if self.turns else "")
+        turn = Turn(said, question, ask(self._searcher, self._open_engine, question, self._job))
+        self.turns.append(turn)
+        return turn
+
+
+def completed(said: str, before: str) -> str:
+    """Return a question that stands by itself: one that points back, or says little, with the words of the one before.
+
+    Of what it was completed with itself only the first question is kept, so that it does not grow from turn to turn.
+    """
+    first = before.partition(" — ")[0]
+    leans = _POINTING.search(said.strip()) or len(set(words_in(said))) < _FEW
+    return f"{first} — {said.strip()}" if first and leans else said.strip()
+
+
+def spoken(lines: Iterator[str]) -> Iterator[str]:
+    """Yield what is said line by line, without empty lines, until /quit."""
+    for line in lines:
+        text = line.strip()
+        if text in ("/quit", "/exit"):
+            return
+        if text:
+            yield text
