@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from ragcli.chat import completed
 from ragcli.models import PACKAGED
-from tests.support import ROOT, Run, assert_two_lines, write_lines
+from ragcli.settings import data_home
+from tests.support import ROOT, Run, assert_two_lines, run_process, write_lines
 
 SAMPLE = ROOT / "sample_data"
 MODEL = ("--model", str(PACKAGED), "--max-new-tokens", "24", "--seed", "0")
@@ -128,3 +130,45 @@ def test_cited_answers_are_measured_without_their_numbers(ragcli: Run, texts: di
     report = asked(ragcli, "eval", "answers", questions, *how, *MODEL)
     assert report["metrics"]["groundedness"] == 1.0 and report["metrics"]["accuracy"] > 0
     assert not any("[1]" in shown["answer"] for shown in report["details"]["queries"].values())
+
+
+# Conversations
+
+
+@pytest.mark.parametrize(
+    ("said", "before", "asked_for"),
+    [
+        ("What is a list?", "", "What is a list?"),
+        ("Can it be empty?", "What is a list?", "What is a list? — Can it be empty?"),
+        ("Why?", "What is a list?", "What is a list? — Why?"),
+        ("它是什么？", "什么是列表？", "什么是列表？ — 它是什么？"),
+            "How do dictionaries keep their order?",
+            "What is a list?",
+            "What is a list? — How do dictionaries keep their order?",
+        ),
+        ("How does a generator end?", "What is a list?", "How does a generator end?"),
+        ("And why?", "What is a list? — Can it be empty?", "What is a list? — And why?"),
+    ],
+)
+def test_a_question_that_leans_on_the_one_before_is_completed(said: str, before: str, asked_for: str) -> None:
+    assert completed(said, before) == asked_for
+
+
+def test_a_conversation_in_a_pipe(ragcli: Run, texts: dict[str, str], tmp_path: Path) -> None:
+    said = "What is a lambda function?\n\n/sources\nCan it contain statements?\n/quit\nnever heard\n"
+    history = tmp_path / "turns.jsonl"
+    done = run_process(
+        *("chat", "--style", "grounded", "--min-confidence", "0", "--history", str(history)), input=said.encode()
+    )
+    assert done.code == 0 and "lambda" in done.out and "glossary/lambda" in done.out
+    turns = [json.loads(line) for line in history.read_text().splitlines()]
+    assert [turn["said"] for turn in turns] == ["What is a lambda function?", "Can it contain statements?"]
+    assert turns[1]["question"] == "What is a lambda function? — Can it contain statements?"
+    for turn in turns:
+        assert_cited(turn, texts)
+
+
+def test_a_conversation_goes_on_after_a_question_that_nothing_matches(ragcli: Run, texts: dict[str, str]) -> None:
+    done = run_process("chat", "--style", "grounded", input=b"zebra crossing quux\n\xff\nWhat is a lambda function?\n")
+    assert done.code == 0 and "nothing in the index matches" in done.err and "Traceback" not in done.err
+    assert (data_home() / "chat.jsonl").read_text().count("\n") == 1

@@ -90,7 +90,7 @@ def evaluate_answers(job: AnswersJob, open_engine: Callable[[], Engine], listene
         return _finished(job, job.finished, path, questions, started)
     with _store(job, found, listener) as (store, rejected):
         engine = open_engine()
-        searcher = Searcher(store, job.ranking, listener.note)
+        searcher = Searcher(store, job.ranking, listener.note, tell_spelling=False)
         given = _all(questions, lambda question: ask(searcher, lambda: engine, question.text, job.ask), job, listener)
         settings = _settings(job.ask, engine) | searcher.settings()
         index = store.counts()._asdict()

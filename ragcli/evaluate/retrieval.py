@@ -140,7 +140,7 @@ def _searched(job: Retrieval, qrels: Qrels, listener: Listener) -> _Searched:
         left_out["judged_documents_not_indexed"] = _missing_documents(store, judged, listener)
         data = {"index": store.counts()._asdict()}
         started = time.perf_counter()
-        searcher = Searcher(store, job.ranking, listener.note)
+        searcher = Searcher(store, job.ranking, listener.note, tell_spelling=False)
         run, failed = rank_queries(searcher, texts, depth(job.measures.values()), job.keep_going, listener)
         milliseconds = 1000 * (time.perf_counter() - started) / len(texts)
     skipped = {"unjudged_queries": len(queries) - len(judged), "rejected_documents": rejected}

@@ -54,11 +54,17 @@ def _ignore(_: str) -> None:
 class Searcher:
     """Search an index in one way, any number of times: models are opened once, when they are needed."""
 
-    def __init__(self, store: Store, ranking: Ranking = Ranking(), note: Note = _ignore) -> None:
-        """Raises IndexMismatchError for a mode that needs vectors where the index has none."""
+    def __init__(
+        self, store: Store, ranking: Ranking = Ranking(), note: Note = _ignore, tell_spelling: bool = True
+    ) -> None:
+        """Note what the user should know, with `tell_spelling` also what a misspelled word was taken for.
+
+        Raises IndexMismatchError for a mode that needs vectors where the index has none.
+        """
         self.store = store
         self._ranking = ranking
         self._note = note
+        self._tell_spelling = note if tell_spelling else _ignore
         self.mode = self._mode()
 
     def search(self, query: str, k: int = 10, filters: Sequence[Filter] = ()) -> list[Hit]:
@@ -179,7 +185,7 @@ class Searcher:
     def _by_query(self, query: str, k: int, filters: Sequence[Filter]) -> list[Hit]:
         words = weighted_words(query, self.store.facts.language if self.store.facts else "")
         hits = self.store.search(words, k, filters)
-        nearest = nearest_spellings(self.store, words, hits, self._note)
+        nearest = nearest_spellings(self.store, words, hits, self._tell_spelling)
         return self.store.search([*words, *nearest], k, filters) if nearest else hits
 
     def _by_telling_words(self, text: str, k: int, filters: Sequence[Filter]) -> list[Hit]:
