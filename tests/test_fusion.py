@@ -144,3 +144,9 @@ def test_neighbours_are_joined_at_their_places_and_a_document_comes_once() -> No
     found = joined(pieces)
     assert [(hit.id, hit.start, hit.end, hit.score) for hit in found] == [("x", 0, 21, 3.0), ("y", 0, 4, 2.0)]
     assert found[0].text == text[:21]
+
+
+def test_passages_that_a_sentence_goes_across_are_not_joined() -> None:
+    text = "A sentence that was too long\nand was cut."
+    pieces = [Hit(1, "x", "", text[:28], 3.0, 0, 28, {}), Hit(2, "x", "", text[29:], 2.0, 29, len(text), {})]
+    assert joined(pieces) == pieces[:1]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from ragcli.search.fusion import min_max
 from ragcli.store import Hit, Part
+from ragcli.text import sentence_spans
 
 _GAP = 8  # characters of white space between two passages that touch
 
@@ -47,7 +48,8 @@ def one_a_document(hits: Sequence[Hit]) -> list[Hit]:
 def joined(hits: Sequence[Hit]) -> list[Hit]:
     """Keep a hit for each document: its best passage, with those of its passages that touch it, joined in their order.
 
-    Between passages stood white space; as much of it stands between them again, so that offsets stay right.
+    Between passages stood white space; as much of it stands between them again, so that offsets stay right. Which kind
+    is not known, so passages that a sentence goes across are not joined: each sentence stays as it is in its document.
     """
     found: dict[str, Hit] = {}
     for hit in hits:
@@ -61,4 +63,7 @@ def _with_neighbour(hit: Hit, other: Hit) -> Hit:
     if not 0 <= gap <= _GAP:
         return hit
     between = " " if gap == 1 else "\n" * gap
-    return hit._replace(start=first.start, end=second.end, text=f"{first.text}{between}{second.text}")
+    text = f"{first.text}{between}{second.text}"
+    if all(end != len(first.text) for _, end in sentence_spans(text)):
+        return hit
+    return hit._replace(start=first.start, end=second.end, text=text)
