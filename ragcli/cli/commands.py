@@ -337,9 +337,11 @@ def chat(
     writing: Writing = Writing(temperature=0.0),
     format: TextFormat = "text",
 ) -> None:
-    """Answer questions in turn, a line each; /sources shows the last sources, /quit ends.
+    """Answer questions in turn, a line each.
 
-    Example: echo "What is a lambda?" | ragcli chat
+    /sources shows what the last answer is built on, /quit ends.
+
+    Example: ragcli chat --style grounded
     """
     from ragcli import rag
     from ragcli.chat import Conversation, spoken
