@@ -18,6 +18,7 @@ import pytest
 from ragcli.documents import split_passages
 from ragcli.indexing import PASSAGE_SIZE
 from ragcli.store import Change, IndexFacts, Place, Stored, open_store
+from ragcli.store_local.folder import make_whole
 from tests.support import Result, Run, assert_two_lines, command, environment, run_process, write_lines
 
 DOCUMENTS = 600
@@ -216,6 +217,20 @@ def test_two_processes_that_make_one_index_at_once(ragcli: Run, corpus: Path) ->
     assert all("another process" in error and len(error.splitlines()) == 2 for error in errors if error), errors
     assert ragcli("index", corpus, "--format", "json").summary()["documents"] == 3
     assert len(ragcli("search", "owl fox cat").objects()) == 3
+
+
+def test_who_makes_an_index_second_may_be_swept_away(tmp_path: Path) -> None:
+    folder = tmp_path / "notes"
+
+    def overtaken(work: Path) -> None:
+        make_whole(folder, lambda first: (first / "facts.json").touch())
+        shutil.rmtree(work)
+        (work / "facts.json").touch()
+
+    make_whole(folder, overtaken)
+    assert (folder / "facts.json").exists()
+    with pytest.raises(FileNotFoundError):
+        make_whole(tmp_path / "other", lambda work: (work / "no" / "such").touch())
 
 
 # A full disk

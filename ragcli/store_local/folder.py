@@ -9,14 +9,19 @@ from pathlib import Path
 
 
 def make_whole(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Fill a folder under another name, then give it its own, unless another process was first."""
+    """Fill a folder under another name, then give it its own, unless another process was first.
+
+    That one may have begun to write by now, and have swept away what lies beside its folder.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = side_folder(folder)
-    fill(work)
     try:
+        fill(work)
         work.rename(folder)
-    except OSError:
+    except (OSError, ValueError):  # tantivy's
         shutil.rmtree(work, ignore_errors=True)
+        if not folder.exists():
+            raise
 
 
 def take_away(folder: Path) -> None:
