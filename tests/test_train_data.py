@@ -2,6 +2,7 @@
 
 import gzip
 import math
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from ragcli.settings import data_home
 from ragcli.store import LOCAL, Place, open_store
 from ragcli.train.data import END, Text, read_texts, split_texts
 from ragcli.train.loop import batch, descend, new_optimizer, schedule
-from ragcli.train.model import Trainee, bits_per_byte, grow, loss_sum, open_model
+from ragcli.train.model import Trainee, bits_per_byte, grow, open_model, row_losses
 from ragcli.train.overlap import Overlap
 from ragcli.train.packing import NOT_LEARNT, Rows, pack, token_bytes
 from ragcli.train.plan import Plan
@@ -127,6 +128,19 @@ def test_of_a_question_only_the_answer_is_learnt_and_none_is_cut(trainee: Traine
     assert all(any(_within(example, row.tolist()) for row in rows.tokens) for example in written)
 
 
+def test_texts_and_questions_are_learnt_in_equal_measure(trainee: Trainee) -> None:
+    _, tokenizer, end = trainee
+    documents = [Text(str(n), sentences(n)) for n in range(9)]
+    asked = [Text(f"q{n}", f"fox {n}", f"Who sleeps in house {n}?") for n in range(2)]
+
+    def rows(texts: list[Text]) -> list[list[int]]:
+        packed: list[list[int]] = pack(texts, tokenizer, end, 32, lambda text: text.question).rows.tokens.tolist()
+        return packed
+
+    both, texts, questions = rows(documents + asked), rows(documents), rows(asked)
+    assert both == texts + (questions * len(texts))[: len(texts)] and len(questions) < len(texts)
+
+
 def _within(part: list[int], whole: list[int]) -> bool:
     return any(whole[start : start + len(part)] == part for start in range(len(whole) - len(part) + 1))
 
@@ -169,16 +183,22 @@ def animals(ragcli: Run, tmp_path: Path) -> Iterator[Any]:
         yield Searcher(store)
 
 
-def test_a_question_is_put_as_ask_puts_it(animals: Any, tiny: Path) -> None:
+def asking(k: int) -> str:
+    """Return the id of a question that is put with k passages."""
+    return next(str(n) for n in range(100) if zlib.crc32(str(n).encode()) % 5 == k - 1)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_a_question_is_put_as_ask_puts_it_with_few_passages_or_all(animals: Any, tiny: Path, k: int) -> None:
     engine = open_engine(find_model(str(tiny), allow_fallback=False), "float32")
-    text = Text("q", "by the river", "Where does the fox of house 0 sleep?", "d0")
+    text = Text(asking(k), "by the river", "Where does the fox of house 0 sleep?", "d0")
     prompt = prompt_for(animals, text, CONTEXT, lambda written: len(engine.encode(written)))
-    assert prompt == ask_prompt(animals, lambda: engine, str(text.question), Job(Options())).text
-    assert "[2] House" in str(prompt)  # a distractor
+    assert prompt == ask_prompt(animals, lambda: engine, str(text.question), Job(Options(), k)).text
+    assert ("[2] House" in str(prompt)) == (k > 1)  # a distractor
 
 
 def test_the_answers_passage_takes_the_last_place_where_the_search_misses_it(animals: Any) -> None:
-    text = Text("q", "house 7 sleeps", "Where does the owl of house 1 sleep?", "d7")
+    text = Text(asking(5), "house 7 sleeps", "Where does the owl of house 1 sleep?", "d7")
     prompt = str(prompt_for(animals, text, 10_000, len))
     assert prompt.count("House") == 5 and "[5] House 7\n" in prompt
     short = str(prompt_for(animals, text, 100 + 250, len))
@@ -232,10 +252,22 @@ def test_accumulated_batches_are_one_large_batch(tiny: Path) -> None:
     for parts in (1, 4):
         model = open_model(find_model(str(tiny), allow_fallback=False), 0.0).model
         batches = list(zip(np.split(tokens, parts), np.split(labels, parts), strict=True))
-        losses.append(descend(model, torch.optim.SGD(model.parameters(), 0.1), loss_sum, batches, 0.1))
+        losses.append(descend(model, torch.optim.SGD(model.parameters(), 0.1), row_losses, batches, 0.1))
         weights.append(model.transformer.wte.weight.detach())
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     assert torch.allclose(weights[0], weights[1], atol=1e-4)
+
+
+def test_each_row_weighs_alike_however_few_of_its_tokens_are_learnt(trainee: Trainee) -> None:
+    rng = np.random.default_rng(1)
+    tokens = rng.integers(0, 300, (2, 33)).astype(np.int32)
+    labels = tokens.copy()
+    labels[1, :-2] = NOT_LEARNT
+    with torch.no_grad():
+        nats = row_losses(trainee.model, *(torch.from_numpy(part).long() for part in (tokens, labels)))
+    stays = torch.optim.SGD(trainee.model.parameters(), 0.0)
+    loss = descend(trainee.model, stays, row_losses, [(tokens, labels)], 0.0)
+    assert loss == pytest.approx((float(nats[0]) / 32 + float(nats[1]) / 2) / 2, rel=1e-2)
 
 
 def test_norms_and_biases_do_not_decay(trainee: Trainee) -> None:
@@ -246,7 +278,7 @@ def test_norms_and_biases_do_not_decay(trainee: Trainee) -> None:
     assert not any("ln_" in names[id(p)] or names[id(p)].endswith("bias") for p in decaying["params"])
 
 
-def test_the_rate_warms_up_and_falls_to_a_tenth() -> None:
+def test_the_rate_warms_up_and_falls_to_nothing() -> None:
     assert schedule(0.0) == pytest.approx(0.1) and schedule(0.05) == pytest.approx(1.0, abs=0.01)
-    assert schedule(0.525) == pytest.approx(0.1 + 0.9 * (1 + math.cos(math.pi * 0.525)) / 2)
-    assert schedule(1.0) == pytest.approx(0.1)
+    assert schedule(0.525) == pytest.approx((1 + math.cos(math.pi * 0.525)) / 2)
+    assert schedule(1.0) == 0

@@ -60,9 +60,9 @@ def read_texts(paths: Iterable[Path], filters: Sequence[Filter] = ()) -> Read:
         path, name = source
         if str(path) == "-":
             raise UsageError("training reads its files more than once, standard input cannot be", "Name a file.")
-        if not path.name.endswith((".jsonl", ".jsonl.gz")):
+        if not _is_jsonl(path):
             read.texts.extend(_plain(path, name))
-        elif field_names(path).text == "question":
+        elif holds_questions(path):
             read.texts.extend(_questions(path, name))
         else:
             items = list(read_documents([source], FieldNames()))
@@ -72,6 +72,15 @@ def read_texts(paths: Iterable[Path], filters: Sequence[Filter] = ()) -> Read:
     if not read.texts:
         raise RagcliError("the data hold no text", _WHAT)
     return read
+
+
+def holds_questions(path: Path) -> bool:
+    """Tell questions from documents, by the first line of a file."""
+    return _is_jsonl(path) and field_names(path).text == "question"
+
+
+def _is_jsonl(path: Path) -> bool:
+    return path.name.endswith((".jsonl", ".jsonl.gz"))
 
 
 def _titled(document: Document, name: str) -> Text:

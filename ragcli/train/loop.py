@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from ragcli.errors import RagcliError
 from ragcli.train.checkpoint import Point, Progress, load, save
-from ragcli.train.model import LossSum, as_tensors, autocast, bits_per_byte, device, loss_sum
+from ragcli.train.model import Losses, as_tensors, autocast, bits_per_byte, device, row_losses
 from ragcli.train.packing import NOT_LEARNT, Rows
 from ragcli.train.plan import Plan
 from ragcli.train.prepare import Work
 
 _WARM_UP = 0.05  # of the training
-_LEAST_RATE = 0.1  # of the peak, at the end
 _DECAY = 0.1
 _CLIP = 1.0
 _POINT = 10  # steps between two points of the learning curve
@@ -71,7 +70,7 @@ def train(
     else:
         progress = Progress(curve=(Point(0, 0.0, None, measure(0)),))
         save(folder, work.trainee, optimizer, progress, facts)
-    loss_of = compiled(model, rows, plan) if plan.compile else loss_sum
+    losses_of = compiled(model, rows, plan) if plan.compile else row_losses
     model.train()
 
     steps = length(plan, len(rows.tokens))
@@ -81,7 +80,7 @@ def train(
         while (share := share_done(progress, steps, plan.minutes)) < 1 and not interrupted:
             stepped = time.perf_counter()
             batches = [batch(rows, plan, progress.step * plan.accumulate + i) for i in range(plan.accumulate)]
-            loss = descend(model, optimizer, loss_of, batches, work.rate * schedule(share))
+            loss = descend(model, optimizer, losses_of, batches, work.rate * schedule(share))
             if not math.isfinite(loss):
                 raise no_number(progress.step + 1, folder)
             losses.append(loss)
@@ -109,17 +108,20 @@ def train(
 
 
 def descend(
-    model: Any, optimizer: torch.optim.Optimizer, loss_of: LossSum, batches: Sequence[Batch], rate: float
+    model: Any, optimizer: torch.optim.Optimizer, losses_of: Losses, batches: Sequence[Batch], rate: float
 ) -> float:
-    """Take one step against the gradient of some batches; return their loss in nats a learnt token.
+    """Take one step against the gradient of some batches; return their loss: nats a learnt token, the mean of the rows.
 
-    Where loss or gradient are no number, that is returned and the model stays as it is.
+    Each row weighs alike, so that questions, of which a few tokens are learnt, are not lost among texts. Where loss or
+    gradient are no number, that is returned and the model stays as it is.
     """
-    learnt = sum(int((labels[:, 1:] != NOT_LEARNT).sum()) for _, labels in batches)
+    learnt = [(labels[:, 1:] != NOT_LEARNT).sum(axis=1) for _, labels in batches]
+    rows = max(1, sum(np.count_nonzero(counts) for counts in learnt))
     total = 0.0
-    for tokens, labels in batches:
+    for (tokens, labels), counts in zip(batches, learnt, strict=True):
+        weights = torch.from_numpy(1 / (rows * counts.clip(1))).float().to(model.device)
         with autocast(model.device):
-            loss = loss_of(model, *as_tensors(tokens, labels, model.device)) / max(1, learnt)
+            loss = losses_of(model, *as_tensors(tokens, labels, model.device)) @ weights
         torch.autograd.backward(loss)
         total += loss.item()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP).item()
@@ -149,18 +151,18 @@ def new_optimizer(model: Any, rate: float) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), fused=True)
 
 
-def compiled(model: Any, rows: Rows, plan: Plan) -> LossSum:
+def compiled(model: Any, rows: Rows, plan: Plan) -> Losses:
     """Compile the loss, before the clock starts and without drawing on the random state."""
     if not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
         raise RagcliError("compiling the model needs a C++ compiler", "Install g++, or add --no-compile.")
-    loss_of: LossSum = torch.compile(loss_sum)
+    losses_of: Losses = torch.compile(row_losses)
     model.train()
     with torch.random.fork_rng():
         with autocast(model.device):
-            loss = loss_of(model, *as_tensors(*batch(rows, plan, 0), model.device))
+            loss = losses_of(model, *as_tensors(*batch(rows, plan, 0), model.device)).sum()
         torch.autograd.backward(loss)
     model.zero_grad(set_to_none=True)
-    return loss_of
+    return losses_of
 
 
 def length(plan: Plan, rows: int) -> int | None:
@@ -177,9 +179,9 @@ def share_done(progress: Progress, steps: int | None, minutes: float | None) -> 
 
 
 def schedule(share: float) -> float:
-    """Return the learning rate as a share of its peak: a linear warm-up, then half a cosine down to a tenth."""
+    """Return the learning rate as a share of its peak: a linear warm-up, then half a cosine down to nothing."""
     cosine = (1 + math.cos(math.pi * min(1.0, share))) / 2
-    return min(1.0, (share + 0.1 * _WARM_UP) / _WARM_UP) * (_LEAST_RATE + (1 - _LEAST_RATE) * cosine)
+    return min(1.0, (share + 0.1 * _WARM_UP) / _WARM_UP) * cosine
 
 
 def batch(rows: Rows, plan: Plan, number: int) -> Batch:

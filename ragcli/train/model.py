@@ -26,7 +26,7 @@ _CONTEXT = 512  # of a model made from nothing, unless another is asked for
 _HELD_TOKENS = 2**15  # at most, to measure by
 _SUPPORTED = "Training takes GPT-2 in all its sizes: model_type gpt2 in config.json, such as gpt2 or distilgpt2."
 
-LossSum = Callable[[Any, torch.Tensor, torch.Tensor], torch.Tensor]
+Losses = Callable[[Any, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class Trainee(NamedTuple):
@@ -124,26 +124,29 @@ def autocast(where: torch.device) -> torch.autocast:
     return torch.autocast(where.type, torch.bfloat16, enabled=has_bfloat16())
 
 
-def loss_sum(model: Any, tokens: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Return the sum of the losses in nats over the labels that are learnt, each given the tokens before it."""
+def row_losses(model: Any, tokens: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return the loss of each row (rows,): the sum in nats over its labels that are learnt, given the tokens before."""
     logits = model(tokens[:, :-1], use_cache=False).logits
-    flat = labels[:, 1:].flatten()
-    return cross_entropy(logits.flatten(0, 1).float(), flat, ignore_index=NOT_LEARNT, reduction="sum")
+    wanted = labels[:, 1:]
+    each = cross_entropy(logits.flatten(0, 1).float(), wanted.flatten(), ignore_index=NOT_LEARNT, reduction="none")
+    return each.view(wanted.shape).sum(dim=1)
 
 
 @torch.no_grad()
 def bits_per_byte(model: Any, rows: Rows, sizes: NDArray[np.int64], batch: int) -> float | None:
-    """Return nats / (ln 2 · bytes) over at most 32,768 tokens of the rows; None where nothing is learnt.
+    """Return nats / (ln 2 · bytes) over at most 32,768 tokens, rows from all over; None where nothing is learnt.
 
     `sizes` is how many bytes each token stands for.
     """
     most = max(1, _HELD_TOKENS // rows.tokens.shape[1])
+    chosen = np.arange(0, len(rows.tokens), max(1, len(rows.tokens) / most)).astype(int)
     model.eval()
     nats, size = 0.0, 0
-    for start in range(0, min(most, len(rows.tokens)), batch):
-        tokens, labels = rows.tokens[start : start + batch], rows.labels[start : start + batch]
+    for start in range(0, len(chosen), batch):
+        some = chosen[start : start + batch]
+        tokens, labels = rows.tokens[some], rows.labels[some]
         with autocast(model.device):
-            nats += float(loss_sum(model, *as_tensors(tokens, labels, model.device)))
+            nats += float(row_losses(model, *as_tensors(tokens, labels, model.device)).sum())
         learnt = labels[:, 1:]
         size += int(sizes[learnt[learnt != NOT_LEARNT]].sum())
     model.train()

@@ -52,7 +52,10 @@ def pack(
     context: int,
     prompt_for: Callable[[Text], str | None],
 ) -> Packed:
-    """Turn texts into rows: a question's prompt is given and its answer learnt, of a document every token is."""
+    """Turn texts into rows: a question's prompt is given and its answer learnt, of a document every token is.
+
+    Where there are both, the fewer rows are taken as often as it takes to be as many as the others.
+    """
     documents = [text for text in texts if text.question is None]
     lengths: list[int] = []
     stream = array("i", [end])
@@ -63,7 +66,7 @@ def pack(
     examples = [_example(text, tokenizer, end, prompt_for) for text in texts if text.question is not None]
     usable = [example for example in examples if example]
     lengths += [len(example[0]) for example in usable]
-    rows = _joined(_stream_rows(stream, context, end), _example_rows(usable, context, end))
+    rows = _balanced(_stream_rows(stream, context, end), _example_rows(usable, context, end))
     cut = sum(length > context for length in lengths)
     many, badly = _words(documents, tokenizer)
     counts = Counts(sum(lengths), max(lengths, default=0), cut, len(examples) - len(usable), many, badly)
@@ -116,8 +119,12 @@ def _padded(rows: list[list[int]], context: int, filler: int) -> NDArray[np.int3
     return table
 
 
-def _joined(one: Rows, other: Rows) -> Rows:
-    return Rows(np.concatenate([one.tokens, other.tokens]), np.concatenate([one.labels, other.labels]))
+def _balanced(one: Rows, other: Rows) -> Rows:
+    sizes = len(one.tokens), len(other.tokens)
+    most = max(sizes) if all(sizes) else 0
+    chosen = [np.arange(max(size, most)) % max(size, 1) for size in sizes]
+    tokens = np.concatenate([one.tokens[chosen[0]], other.tokens[chosen[1]]])
+    return Rows(tokens, np.concatenate([one.labels[chosen[0]], other.labels[chosen[1]]]))
 
 
 def _words(texts: Iterable[Text], tokenizer: Tokenizer) -> tuple[int, int]:

@@ -1,10 +1,12 @@
 """Questions as `ask` puts them: the same search, the same prompt, and the passage that holds the answer in it."""
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ragcli.documents import find_inputs
 from ragcli.errors import RagcliError
 from ragcli.evaluate.judgments import field_names, find_corpus
 from ragcli.generate import Options
@@ -13,18 +15,19 @@ from ragcli.prompt import build_prompt, question_ending
 from ragcli.rag import Job
 from ragcli.search import Searcher
 from ragcli.store import LOCAL, Hit, Place, Store, open_store
-from ragcli.train.data import Text
+from ragcli.train.data import Text, holds_questions
 
 _JOB = Job(Options())  # as `ask` answers by default
 
 
 @contextmanager
 def open_passages(files: Iterable[Path], place: Place, named: bool) -> Iterator[Searcher]:
-    """Open the index to take passages from: the documents beside the files, for the occasion, unless one was named.
+    """Open the index to take passages from: the documents beside the questions, for the occasion, unless one was named.
 
     Raises IndexMismatchError for an index that is not there.
     """
-    beside = () if named else dict.fromkeys(find_corpus(file.parent) for file in files)
+    asking = [] if named else [path for path, _ in find_inputs(files) if holds_questions(path)]
+    beside = dict.fromkeys(find_corpus(path.parent) for path in asking)
     if not any(beside):
         with open_store(place) as store:
             yield Searcher(store)
@@ -40,15 +43,17 @@ def open_passages(files: Iterable[Path], place: Place, named: bool) -> Iterator[
 def prompt_for(searcher: Searcher, text: Text, context: int, count: Callable[[str], int]) -> str | None:
     """Return the prompt that `ask` would build, with the answer's passage in it; None where it has no room for that.
 
-    The passages are those that the search finds; where the right one is not among them it takes the last one's place.
+    The passages are those that the search finds, from one to as many as `ask` takes, by a hash of the question's id;
+    where the right one is not among them it takes the last one's place.
     """
     if text.question is None:
         raise RagcliError(f"{text.id} is no question", "Only questions have a prompt.")
-    found = searcher.search(text.question, _JOB.k)
+    k = 1 + zlib.crc32(text.id.encode()) % _JOB.k
+    found = searcher.search(text.question, k)
     gold = next((hit for hit in found if _is_gold(hit, text)), None) or _find_gold(searcher.store, text)
     if gold is None:
         return None
-    hits = found if gold in found else [*found[: _JOB.k - 1], gold]
+    hits = found if gold in found else [*found[: k - 1], gold]
     ending = question_ending(text.question)
     budget = context - _JOB.options.max_new_tokens
     while count(ending) <= budget:

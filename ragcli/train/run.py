@@ -11,7 +11,7 @@ import torch
 from ragcli.models import ModelFolder
 from ragcli.train.checkpoint import alone, claim, read_saved
 from ragcli.train.loop import Report, batch, length, train
-from ragcli.train.model import as_tensors, autocast, device, loss_sum
+from ragcli.train.model import as_tensors, autocast, device, row_losses
 from ragcli.train.packing import NOT_LEARNT
 from ragcli.train.plan import Plan
 from ragcli.train.prepare import Passages, Work, check_same, facts, prepare, survey
@@ -63,7 +63,7 @@ def _seconds(work: Work, plan: Plan) -> float:
     tensors = as_tensors(*batch(work.training.rows, plan, 0), model.device)
     started = time.perf_counter()
     with autocast(model.device):
-        loss = loss_sum(model, *tensors)
+        loss = row_losses(model, *tensors).sum()
     torch.autograd.backward(loss)
     return time.perf_counter() - started
 
