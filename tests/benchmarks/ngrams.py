@@ -34,7 +34,7 @@ def bits_per_byte(kenlm: Path, model: Path, tokenizer: Tokenizer, texts: list[st
     """Return -log2 p(text and its end) / bytes over all texts."""
     write_tokens(tokenizer, texts, folder / "texts")
     with (folder / "texts").open("rb") as file:
-        command = [kenlm / "query", "-v", "sentence", model]
+        command: list[str | Path] = [kenlm / "query", "-v", "sentence", model]
         told = subprocess.run(command, stdin=file, check=True, capture_output=True).stdout
     found = _TOTAL.findall(told)
     if len(found) != len(texts):
@@ -59,7 +59,7 @@ def main() -> None:
         folder = Path(name)
         write_tokens(tokenizer, (text.text for text in texts if text.id not in held), folder / "train")
         with (folder / "train").open("rb") as given, (folder / "arpa").open("wb") as arpa:
-            command = [options.kenlm / "lmplz", "-o", "5", "-S", "4G", "-T", folder]
+            command: list[str | Path] = [options.kenlm / "lmplz", "-o", "5", "-S", "4G", "-T", folder]
             subprocess.run(command, stdin=given, stdout=arpa, check=True)
         for path in options.texts:
             held_texts = [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]

@@ -17,6 +17,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments
 
 from ragcli.train.loop import batch, compiled, descend, new_optimizer
+from ragcli.train.model import has_bfloat16
 from ragcli.train.packing import Rows
 from ragcli.train.plan import Plan
 
@@ -67,7 +68,8 @@ def theirs(rows: Rows, options: argparse.Namespace) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             output_dir=folder, per_device_train_batch_size=BATCH, max_steps=options.steps + 1, learning_rate=RATE,
-            bf16=True, use_cpu=True, report_to=[], save_strategy="no", logging_strategy="no", disable_tqdm=True,
+            bf16=has_bfloat16(), use_cpu=True, report_to=[], save_strategy="no", logging_strategy="no",
+            disable_tqdm=True,
         )  # fmt: skip
         Trainer(
             model=new_model(options, options.activation), args=arguments, train_dataset=examples, callbacks=[clock]
