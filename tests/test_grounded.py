@@ -107,6 +107,35 @@ def test_a_sentence_of_two_passages_is_a_candidate_once() -> None:
     assert len(found) == 5
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "What do owls hunt?",
+        "Owls hunt:",
+        "Owls at night",
+        "hunt(owl, night=True)",
+        ">>> owl hunts by night",
+        "猫是什么？",
+    ],
+)
+def test_what_says_nothing_is_a_candidate_only_where_there_is_nothing_else(line: str) -> None:
+    assert [c.text for c in find_candidates([hit(f"{line}\nOwls hunt mice.")])] == ["Owls hunt mice."]
+    assert [c.text for c in find_candidates([hit(line)])] == [line]
+
+
+@pytest.mark.parametrize(
+    "line", ["Height 182 cm", "- eaten by owls at night", "Are they? They are.", "| owls | eat | mice |"]
+)
+def test_a_line_without_a_mark_may_say_something(line: str) -> None:
+    assert line.split("? ")[-1] in [c.text for c in find_candidates([hit(f"{line}\nOwls hunt mice.")])]
+
+
+def test_a_summary_is_made_of_whole_sentences_where_there_are_enough() -> None:
+    hits = [hit("- mice and owls and trees\nOwls live in trees.\nMice live under trees.")]
+    assert [s.text for s in summarize(hits, 2, "en")] == ["Owls live in trees.", "Mice live under trees."]
+    assert len(summarize(hits, 3, "en")) == 3
+
+
 def test_an_encoder_is_asked() -> None:
     hits = [hit(OWLS), hit(MICE, 2, 0.5)]
     judged = judge("owl", hits, shelf(OWLS, MICE), Letters())  # type: ignore[arg-type]
@@ -207,6 +236,11 @@ def test_a_piece_does_not_run_into_what_was_copied() -> None:
     tokens = characters(" three four five one two")
     assert [piece.text for piece in copying.pieces(tokens)] == ["three four five", "one two"]
     assert copying.allowed(tokens) == [0]
+
+
+def test_a_piece_is_of_the_source_that_has_it_whole() -> None:
+    copying = Copying([hit("a aa"), hit("a a", 2)], characters, [0], shortest=2)
+    assert [(piece.text, piece.source) for piece in copying.pieces(characters(" a a"))] == [("a a", 2)]
 
 
 def test_a_model_writes_only_what_stands_in_the_sources() -> None:

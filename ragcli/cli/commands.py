@@ -17,6 +17,7 @@ from ragcli.cli.options import (
     MinConfidence,
     MinScore,
     Rejects,
+    ShowSources,
     Style,
     TextFormat,
     Where,
@@ -177,6 +178,7 @@ def ask(
     min_score: MinScore = 0.0,
     style: Style = "free",
     min_confidence: MinConfidence = None,
+    show_sources: ShowSources = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
     batch: Annotated[
         Path | None,
@@ -213,9 +215,9 @@ def ask(
         if dry_run:
             render.print_prompt(rag.ask_prompt(searcher, by.open, text, job), format == "json")
             return
-        streamed = format == "text" and style == "free" and render.on_terminal()
-        answer = rag.ask(searcher, by.open, text, job, render.stream if streamed else None)
-    render.print_answer(answer, "question", format == "json", streamed)
+        with render.writing(format == "text" and render.on_terminal()) as emit:
+            answer = rag.ask(searcher, by.open, text, job, emit)
+    render.print_answer(answer, "question", format == "json", show_sources)
     if answer.abstained:
         raise typer.Exit(ExitCode.ABSTAINED)
 
@@ -250,6 +252,7 @@ def review(
     where: Where = None,
     finding: Finding = Finding(),
     style: Style = "free",
+    show_sources: ShowSources = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
     at: At = At(),
     by: By = By(),
@@ -269,9 +272,11 @@ def review(
         if dry_run:
             render.print_prompt(rag.review_prompt(searcher, by.open, given_text(title), job), format == "json")
             return
-        streamed = format == "text" and style == "free" and render.on_terminal()
-        answer = rag.review(searcher, by.open, given_text(title), job, render.stream if streamed else None)
-    render.print_answer(answer, "title", format == "json", streamed)
+        with render.writing(format == "text" and render.on_terminal()) as emit:
+            answer = rag.review(searcher, by.open, given_text(title), job, emit)
+    render.print_answer(answer, "title", format == "json", show_sources)
+    if answer.abstained:
+        raise typer.Exit(ExitCode.ABSTAINED)
 
 
 @flat
@@ -288,6 +293,7 @@ def summarize(
     k: K = 10,
     where: Where = None,
     finding: Finding = Finding(),
+    show_sources: ShowSources = False,
     at: At = At(),
     format: TextFormat = "text",
 ) -> None:
@@ -314,7 +320,7 @@ def summarize(
     if summary.abstained:
         render.print_note("There is no sentence in it.")
         raise typer.Exit(ExitCode.NOTHING_FOUND)
-    render.print_answer(summary, "query", format == "json", streamed=False)
+    render.print_answer(summary, "query", format == "json", show_sources)
 
 
 @flat
@@ -352,10 +358,12 @@ def chat(
         conversation = Conversation(Searcher(store, finding.ranking(context), render.print_note), cache(by.open), job)
         for said in spoken(render.prompted(given_lines())):
             if said == "/sources":
-                render.print_sources(conversation.turns[-1].answer if conversation.turns else None)
+                if conversation.turns:
+                    render.print_sources(conversation.turns[-1].answer, show=True)
                 continue
             try:
-                turn = conversation.ask(said)
+                with render.writing(format == "text" and render.on_terminal()) as emit:
+                    turn = conversation.ask(said, emit)
             except (NothingFoundError, UsageError) as error:
                 render.print_error(error)
                 continue

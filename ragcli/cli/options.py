@@ -78,6 +78,9 @@ MinConfidence = Annotated[
         min=0.0, max=1.0, help="Below it a grounded answer is none. [default: what was found best]", show_default=False
     ),
 ]
+ShowSources = Annotated[
+    bool, typer.Option("--show-sources", help="Show each source's passage too, with what is cited marked.")
+]
 MinScore = Annotated[float, typer.Option(help="Answer only from passages of at least this score.")]
 Rejects = Annotated[
     Path | None, typer.Option(help="Write the lines that could not be taken to this file.", show_default=False)

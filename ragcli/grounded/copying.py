@@ -129,9 +129,10 @@ class Copying:
         )
 
     def _finished(self) -> tuple[int, int] | None:
-        """Return the first and the last whole word of the piece being written, of the first source that has it."""
-        spans = [(p.first, p.word if self._at_word_end(p) else p.word - 1) for p in self._places]
-        return next(((first, last) for first, last in spans if last >= first), None)
+        """Return the first and the last whole word of the piece being written, of the first source that has all."""
+        ended = [(place.first, place.word) for place in self._places if self._at_word_end(place)]
+        cut_off = [(place.first, place.word - 1) for place in self._places]
+        return next(((first, last) for first, last in ended + cut_off if last >= first), None)
 
     def _at_word_end(self, place: _Place) -> bool:
         return place.token + 1 == len(self._words[place.word].tokens)
