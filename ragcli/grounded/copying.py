@@ -52,12 +52,12 @@ class Copying:
         self._begin_again()
 
     def allowed(self, tokens: Sequence[int]) -> list[int]:
-        """Return the ids, sorted, that may follow the tokens written so far; only end ids where all is copied."""
+        """Return the ids, sorted, that may follow the tokens written so far; end ids alone where all is copied."""
         self._follow(tokens)
         ids = {self._token(place) for place in self._next()}
         if self._may_leave():
             ids |= {self._token(place) for place in self._fresh()}
-            ids.update(self._end_ids)
+            ids.update(self._end_ids if self._tokens else ())  # an answer has one piece at least
         return sorted(ids or self._end_ids)
 
     def copied(self) -> tuple[Cited, ...]:

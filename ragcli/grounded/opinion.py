@@ -56,7 +56,8 @@ def compose_review(hits: Sequence[Hit], sentences: int, language: str) -> tuple[
     Where both are there, both are heard. Sentences that say neither fill up what is left.
     """
     shortest = _SHORTEST if language == "en" else _SHORTEST // 2
-    found = [c for c in whole_sentences(hits, sentences) if len(c.text) >= shortest]
+    whole = whole_sentences(hits, sentences)
+    found = [candidate for candidate in whole if len(candidate.text) >= shortest] or whole
     if not found:
         return ()
     signs = np.array([polarity(candidate.text) for candidate in found])
