@@ -53,7 +53,7 @@ def completed(said: str, before: str) -> str:
 
 
 def spoken(lines: Iterator[str]) -> Iterator[str]:
-    """Yield what is said line by line, without empty lines, until /quit."""
+    """Yield what is said line by line, without empty lines, until /quit. What begins with / is a command."""
     for line in lines:
         text = line.strip()
         if text in ("/quit", "/exit"):

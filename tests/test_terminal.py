@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ragcli.settings import data_home
 from tests.support import Result, Run, run_on_terminal, run_process, write_lines
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -158,12 +159,23 @@ def test_a_sentence_that_no_source_supports_is_dimmed_and_counted(ragcli: Run, c
     assert "stand in no source." in shown and re.search(r"\x1b\[2m[^\x1b]{20}", shown)
 
 
-def test_a_conversation_on_a_terminal_shows_what_its_answer_is_built_on(ragcli: Run, corpus: Path) -> None:
+CHAT = ("chat", "--style", "grounded", "--min-confidence", "0")
+
+
+def test_a_conversation_in_a_pipe_shows_what_its_answer_is_built_on(ragcli: Run, corpus: Path) -> None:
     ragcli("index", corpus)
-    said = b"When does an owl sleep?\n/sources\n"
-    done = run_process("chat", "--style", "grounded", "--min-confidence", "0", input=said)
+    done = run_process(*CHAT, input=b"/sources\nWhen does an owl sleep?\n/sources\n/help\n")
     assert done.out.splitlines()[0].startswith("An owl sleeps by day") and "The owl  owl 0-40" in done.out
     assert done.out.count("An owl sleeps by day and hunts by night.") == 2
+    assert done.err == "there is no /help; there are /sources and /quit\n"
+
+
+def test_a_conversation_on_a_terminal_goes_back_to_earlier_lines(ragcli: Run, corpus: Path) -> None:
+    ragcli("index", corpus)
+    shown = run_on_terminal(*CHAT, typed=b"When does an owl sleep?\n\x1b[A\n\xff\n/quit\n")
+    assert shown.code == 0 and "Traceback" not in shown.out
+    turns = [json.loads(line) for line in (data_home() / "chat.jsonl").read_text().splitlines()]
+    assert [turn["said"] for turn in turns] == [*["When does an owl sleep?"] * 2, "\ufffd"]
 
 
 # Progress

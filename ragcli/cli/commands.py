@@ -361,6 +361,9 @@ def chat(
                 if conversation.turns:
                     render.print_sources(conversation.turns[-1].answer, show=True)
                 continue
+            if said.startswith("/"):
+                render.print_note(f"there is no {said}; there are /sources and /quit")
+                continue
             try:
                 with render.writing(format == "text" and render.on_terminal()) as emit:
                     turn = conversation.ask(said, emit)

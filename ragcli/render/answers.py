@@ -1,8 +1,9 @@
 """Print answers: what supports each sentence, the sources, and on demand what in them is cited."""
 
+import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
@@ -70,15 +71,18 @@ def write_answer(line_id: str, answer: "Answer", file: BinaryIO | None) -> None:
 
 
 def prompted(lines: Iterator[str]) -> Iterator[str]:
-    """Yield lines as they are typed, with a mark before each where stdin is a terminal."""
-    while True:
-        if sys.stdin.isatty():
-            sys.stderr.write("> ")
-            sys.stderr.flush()
-        line = next(lines, None)
-        if line is None:
-            return
-        yield line
+    """Yield lines; on a terminal those typed after a mark, with arrow keys to change them and to find earlier ones."""
+    if not (sys.stdin.isatty() and on_terminal()):
+        yield from lines
+        return
+    import readline  # noqa: F401 (input() edits lines by it)
+
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    with suppress(EOFError):
+        while True:
+            yield input("> ")
+    print_text("")
 
 
 def print_turn(turn: "Turn", as_json: bool) -> None:
