@@ -13,6 +13,7 @@ from ragcli.grounded.choose import answer as choose
 from ragcli.grounded.copying import Copying
 from ragcli.grounded.opinion import compose_review
 from ragcli.grounded.summary import summarize as choose_summary
+from ragcli.grounded.titled import answer_by_title
 from ragcli.prompt import Prompt, Span, build_prompt, question_ending, review_ending
 from ragcli.search import Searcher
 from ragcli.search.diversity import joined
@@ -130,7 +131,9 @@ def ask(
 
 def _choose(searcher: Searcher, question: str, hits: Sequence[Hit], job: Job, clock: "_Clock") -> Answer:
     """Answer by sentences of the passages."""
-    chosen = choose(question, hits, searcher.store, searcher.encoder, min_confidence=job.min_confidence)
+    chosen = answer_by_title(question, hits, searcher.language)
+    if chosen is None or chosen.confidence < (job.min_confidence or 0):
+        chosen = choose(question, hits, searcher.store, searcher.encoder, min_confidence=job.min_confidence)
     silent = _silence(question, hits, job, clock.seconds())
     return silent._replace(
         answer=chosen.text, abstained=chosen.abstained, sentences=chosen.sentences, confidence=chosen.confidence

@@ -18,6 +18,7 @@ from ragcli.grounded.fitted import fitted
 from ragcli.grounded.opinion import compose_review, polarity
 from ragcli.grounded.summary import summarize
 from ragcli.grounded.terms import bag_of, terms, weigh, words_by_term
+from ragcli.grounded.titled import answer_by_title
 from ragcli.models import ModelFolder
 from ragcli.sampling import Sampling
 from ragcli.store import Counts, Hit, IndexFacts
@@ -134,6 +135,29 @@ def test_a_summary_is_made_of_whole_sentences_where_there_are_enough() -> None:
     hits = [hit("- mice and owls and trees\nOwls live in trees.\nMice live under trees.")]
     assert [s.text for s in summarize(hits, 2, "en")] == ["Owls live in trees.", "Mice live under trees."]
     assert len(summarize(hits, 3, "en")) == 3
+
+
+@pytest.mark.parametrize(
+    ("question", "title", "answered"),
+    [
+        ("What is an owl?", "Glossary: What is an owl? What is an eagle?", True),
+        ("what are owls in the glossary", "Glossary: What is an owl?", True),
+        ("What is an owl of the night?", "Glossary: What is an owl?", False),
+        ("What is an owl?", "Why do owls hunt by night?", False),
+        ("What is an owl?", "The owl", False),
+        ("?", "?", False),
+    ],
+)
+def test_a_title_that_asks_the_question_is_answered_by_how_its_document_begins(
+    question: str, title: str, answered: bool
+) -> None:
+    hits = [hit(MICE, title="Mice"), hit(OWLS, 2, title=title)]
+    found = answer_by_title(question, hits, "en")
+    assert (found is not None) == answered
+    if found:
+        assert_stands(found.sentences, hits)
+        assert found.text == "Owls hunt at night. [2] Their eyes are fixed in their sockets. [2]"
+    assert answer_by_title(question, [hit(OWLS, start=9, title=title)], "en") is None
 
 
 def test_an_encoder_is_asked() -> None:
