@@ -107,6 +107,34 @@ def test_unsupported_sentences_are_counted(ragcli: Run, texts: dict[str, str]) -
     assert "stand in no source" in result.err
 
 
+@pytest.mark.parametrize(
+    ("named", "style"),
+    [
+        ((), "grounded"),
+        (("--min-confidence", "0.1"), "grounded"),
+        (("--model", str(PACKAGED)), "free"),
+        (("--seed", "1", "--max-new-tokens", "4"), "free"),
+        (("--style", "grounded", "--seed", "1"), "grounded"),
+        (("--style", "copy"), "copy"),
+    ],
+)
+def test_the_model_writes_where_it_or_a_way_to_write_is_named(
+    ragcli: Run, texts: dict[str, str], named: tuple[str, ...], style: str
+) -> None:
+    assert asked(ragcli, "ask", "What is a lambda?", *named)["style"] == style
+
+
+def test_the_model_writes_where_the_environment_or_the_settings_name_it(
+    ragcli: Run, texts: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAGCLI_MODEL", str(PACKAGED))
+    assert asked(ragcli, "ask", "What is a lambda?")["style"] == "free"
+    monkeypatch.delenv("RAGCLI_MODEL")
+    (tmp_path / "settings.toml").write_text("[ask]\nmax_new_tokens = 4\n")
+    monkeypatch.setenv("RAGCLI_CONFIG", str(tmp_path / "settings.toml"))
+    assert asked(ragcli, "ask", "What is a lambda?")["style"] == "free"
+
+
 # Summaries
 
 

@@ -9,6 +9,7 @@ import typer
 
 from ragcli import render
 from ragcli.cli.options import (
+    AskStyle,
     At,
     By,
     EncoderName,
@@ -22,6 +23,7 @@ from ragcli.cli.options import (
     TextFormat,
     Where,
     Writing,
+    chosen_style,
     filters,
     flat,
     given_lines,
@@ -176,7 +178,7 @@ def ask(
     where: Where = None,
     finding: Finding = Finding(),
     min_score: MinScore = 0.0,
-    style: Style = "free",
+    style: AskStyle = None,
     min_confidence: MinConfidence = None,
     show_sources: ShowSources = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
@@ -204,7 +206,7 @@ def ask(
     if (question is None) == (batch is None):
         hint = "Give a question, or --batch FILE. Try: ragcli ask --help"
         raise UsageError("there must be one thing to answer", hint)
-    job = rag.Job(writing.options(), k, filters(where), min_score, style, min_confidence)
+    job = rag.Job(writing.options(), k, filters(where), min_score, chosen_style(context, style), min_confidence)
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
         if batch is not None:
@@ -330,7 +332,7 @@ def chat(
     where: Where = None,
     finding: Finding = Finding(),
     min_score: MinScore = 0.0,
-    style: Style = "free",
+    style: AskStyle = None,
     min_confidence: MinConfidence = None,
     history: Annotated[
         Path | None,
@@ -347,13 +349,13 @@ def chat(
 
     /sources shows what the last answer is built on, /quit ends.
 
-    Example: ragcli chat --style grounded
+    Example: ragcli chat --index knowledge_base
     """
     from ragcli import rag
     from ragcli.chat import Conversation, spoken
     from ragcli.search import Searcher
 
-    job = rag.Job(writing.options(), k, filters(where), min_score, style, min_confidence)
+    job = rag.Job(writing.options(), k, filters(where), min_score, chosen_style(context, style), min_confidence)
     with at.open() as store:
         conversation = Conversation(Searcher(store, finding.ranking(context), render.print_note), cache(by.open), job)
         for said in spoken(render.prompted(given_lines())):

@@ -19,6 +19,7 @@ from ragcli.filters import Filter, parse_filter
 from ragcli.store import Access, Hit, Place, Store, open_store
 
 if TYPE_CHECKING:
+    from ragcli import rag
     from ragcli.chat import Turn
     from ragcli.generate import Engine, Options
     from ragcli.search import Ranking
@@ -70,6 +71,15 @@ Style = Annotated[
     Literal["free", "grounded", "copy"],
     typer.Option(
         "--style", help="In the model's own words, in sentences of the sources, or in pieces of them that it chooses."
+    ),
+]
+AskStyle = Annotated[
+    Literal["free", "grounded", "copy"] | None,
+    typer.Option(
+        "--style",
+        help="In sentences of the sources, in a model's own words (free), or in pieces of them that it chooses (copy). "
+        "[default: free where a model or a way to write is named, else grounded]",
+        show_default=False,
     ),
 ]
 MinConfidence = Annotated[
@@ -134,6 +144,13 @@ def is_given(context: typer.Context, option: str) -> bool:
     """Tell whether an option stands on the command line, and not in the settings."""
     source = context.get_parameter_source(option)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def chosen_style(context: typer.Context, style: "rag.Style | None") -> "rag.Style":
+    """Return the style; where none is named, `free` if a model or a way to write is, else `grounded`."""
+    writing = (field.name for group in (By, Writing) for field in fields(group))
+    named = any((source := context.get_parameter_source(one)) and source.name != "DEFAULT" for one in writing)
+    return style or ("free" if named else "grounded")
 
 
 def flat(command: Callable[..., None]) -> Callable[..., None]:
