@@ -31,7 +31,7 @@ def answer_lines(
     done, seen = frozenset(done), set[str]()
     items = read_documents([source], FieldNames(text="question"))
     while batch := list(islice(items, _TOGETHER)):
-        asked = [document for document in _new(batch, seen, reject) if document.id not in done]
+        asked = [document for document in _new(batch, source.name, seen, reject) if document.id not in done]
         for document, answer in zip(asked, answer_all([document.text for document in asked]), strict=True):
             if isinstance(answer, RagcliError):
                 reject(Reject(source.name, 0, document.id, answer.message, document.text))
@@ -39,12 +39,14 @@ def answer_lines(
                 yield document.id, answer
 
 
-def _new(items: Iterable[Document | Reject], seen: set[str], reject: Callable[[Reject], None]) -> Iterator[Document]:
+def _new(
+    items: Iterable[Document | Reject], file: str, seen: set[str], reject: Callable[[Reject], None]
+) -> Iterator[Document]:
     for item in items:
         if isinstance(item, Reject):
             reject(item)
         elif item.id in seen:
-            reject(Reject("", 0, item.id, "this id came before", item.text))
+            reject(Reject(file, 0, item.id, "this id came before", item.text))
         else:
             seen.add(item.id)
             yield item

@@ -34,10 +34,10 @@ class Conversation:
         self._job = job
         self.turns: list[Turn] = []
 
-    def ask(self, said: str) -> Turn:
+    def ask(self, said: str, emit: Callable[[str], None] | None = None) -> Turn:
         """Answer a question as `ask` does; raises what that raises."""
         question = completed(said, self.turns[-1].question if self.turns else "")
-        turn = Turn(said, question, ask(self._searcher, self._open_engine, question, self._job))
+        turn = Turn(said, question, ask(self._searcher, self._open_engine, question, self._job, emit))
         self.turns.append(turn)
         return turn
 
@@ -53,7 +53,7 @@ def completed(said: str, before: str) -> str:
 
 
 def spoken(lines: Iterator[str]) -> Iterator[str]:
-    """Yield what is said line by line, without empty lines, until /quit."""
+    """Yield what is said line by line, without empty lines, until /quit. What begins with / is a command."""
     for line in lines:
         text = line.strip()
         if text in ("/quit", "/exit"):

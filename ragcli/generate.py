@@ -149,21 +149,30 @@ def complete(
         step = Lookahead(engine, prompt_ids).step
     for n in range(min(options.max_new_tokens, room)):
         logits = step([row.last for row in rows]) if n else _checked(engine, engine.prefill(prompt_ids, options.rows))
-        _choose(rows, logits, options.sampling, allowed)
+        _choose(rows, logits, options.sampling, [allowed] * len(rows) if allowed else ())
         if all(row.ended for row in rows):
             break
     return [row.finish("length" if options.max_new_tokens <= room else "context") for row in rows]
 
 
-def complete_all(engine: Engine, prompts: Sequence[str], options: Options) -> list[Completion]:
-    """Continue each prompt as `complete` does with one row, many together where the engine can; raises the same."""
+def complete_all(
+    engine: Engine, prompts: Sequence[str], options: Options, allowed: Sequence[Allowed] = ()
+) -> list[Completion]:
+    """Continue each prompt as `complete` does with one row, many together where the engine can; raises the same.
+
+    `allowed`, where given, has for each prompt what `complete` takes.
+    """
     if not isinstance(engine, Batching):
-        return [complete(engine, prompt, options._replace(rows=1))[0] for prompt in prompts]
-    groups = (prompts[at : at + _BATCH] for at in range(0, len(prompts), _BATCH))
-    return [completion for group in groups for completion in _complete_group(engine, engine, group, options)]
+        one = options._replace(rows=1)
+        rules: Sequence[Allowed | None] = allowed or [None] * len(prompts)
+        return [complete(engine, text, one, None, rule)[0] for text, rule in zip(prompts, rules, strict=True)]
+    groups = (slice(at, at + _BATCH) for at in range(0, len(prompts), _BATCH))
+    return [one for group in groups for one in _complete_group(engine, engine, prompts[group], options, allowed[group])]
 
 
-def _complete_group(engine: Engine, batching: Batching, prompts: Sequence[str], options: Options) -> list[Completion]:
+def _complete_group(
+    engine: Engine, batching: Batching, prompts: Sequence[str], options: Options, allowed: Sequence[Allowed]
+) -> list[Completion]:
     """Continue prompts together; both engines are the same one."""
     ids = [_prompt_ids(engine, prompt) for prompt in prompts]
     rows = [_Row(engine, prompt_ids, options, 0, None) for prompt_ids in ids]
@@ -177,7 +186,7 @@ def _complete_group(engine: Engine, batching: Batching, prompts: Sequence[str], 
             break
         last = [None if row.ended else row.last for row in rows]
         logits = batching.step_all(last) if n else _checked(engine, batching.prefill_all(ids, options.max_new_tokens))
-        _choose(rows, logits, options.sampling)
+        _choose(rows, logits, options.sampling, allowed)
     return [row.finish(end) for row, end in zip(rows, ends, strict=True)]
 
 
@@ -193,13 +202,14 @@ def damaged_weights(engine: Engine) -> RagcliError:
     return RagcliError(f"{engine.name} answers with what is no number: its weights are damaged", "Download it again.")
 
 
-def _choose(rows: "Sequence[_Row]", logits: Logits, sampling: Sampling, allowed: Allowed | None = None) -> None:
-    """Add a token to each row that has not ended."""
+def _choose(rows: "Sequence[_Row]", logits: Logits, sampling: Sampling, allowed: Sequence[Allowed]) -> None:
+    """Add a token to each row that has not ended; `allowed` is empty or holds a rule for each row."""
     alive = [i for i, row in enumerate(rows) if not row.ended]
     generated, rngs = [rows[i].tokens for i in alive], [rows[i].rng for i in alive]
     scores = logits[alive]
     if allowed:
-        scores = np.stack([only(row, allowed(tokens)) for row, tokens in zip(scores, generated, strict=True)])
+        rules = [allowed[i] for i in alive]
+        scores = np.stack([only(row, rule(own)) for row, rule, own in zip(scores, rules, generated, strict=True)])
     for i, token in zip(alive, next_tokens(scores, generated, sampling, rngs), strict=True):
         rows[i].add(token)
 

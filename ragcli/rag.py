@@ -13,6 +13,7 @@ from ragcli.grounded.choose import answer as choose
 from ragcli.grounded.copying import Copying
 from ragcli.grounded.opinion import compose_review
 from ragcli.grounded.summary import summarize as choose_summary
+from ragcli.grounded.titled import answer_by_title
 from ragcli.prompt import Prompt, Span, build_prompt, question_ending, review_ending
 from ragcli.search import Searcher
 from ragcli.search.diversity import joined
@@ -130,7 +131,9 @@ def ask(
 
 def _choose(searcher: Searcher, question: str, hits: Sequence[Hit], job: Job, clock: "_Clock") -> Answer:
     """Answer by sentences of the passages."""
-    chosen = choose(question, hits, searcher.store, searcher.encoder, min_confidence=job.min_confidence)
+    chosen = answer_by_title(question, hits, searcher.language)
+    if chosen is None or chosen.confidence < (job.min_confidence or 0):
+        chosen = choose(question, hits, searcher.store, searcher.encoder, min_confidence=job.min_confidence)
     silent = _silence(question, hits, job, clock.seconds())
     return silent._replace(
         answer=chosen.text, abstained=chosen.abstained, sentences=chosen.sentences, confidence=chosen.confidence
@@ -153,42 +156,39 @@ def ask_all(
     `open_engine` may be called often, so it should keep what it opens.
     """
     found = [_asked(searcher, question, job) for question in questions]
-    done: list[Answer | RagcliError] = [
-        one
-        if isinstance(one, RagcliError)
-        else _silence(one.question, one.hits, job, Seconds(one.seconds, None, one.seconds))
-        for one in found
-    ]
+    done = [one if isinstance(one, RagcliError) else _unwritten(searcher, one, job) for one in found]
     prompts: dict[int, Prompt] = {}
     for place, one in enumerate(found):
-        if isinstance(one, _Asked) and one.good and job.style == "free":
+        if isinstance(one, _Asked) and one.good and job.style != "grounded":
             try:
                 prompts[place] = _fit_prompt(open_engine(), one.good, question_ending(one.question), job.options)
             except UsageError as error:
                 done[place] = error
-        elif isinstance(one, _Asked) and one.good:
-            done[place] = _alone(searcher, open_engine, one, job)
     places = sorted(prompts, key=lambda place: prompts[place].tokens)
     clock = _Clock()
-    options = job.options._replace(rows=1, stop=_STOP)
-    written = complete_all(open_engine(), [prompts[place].text for place in places], options) if places else []
+    written = _write_all(open_engine(), [prompts[place] for place in places], job) if places else []
     share = clock.seconds().total / max(len(places), 1)
-    for place, completion in zip(places, written, strict=True):
+    for place, (completion, pieces) in zip(places, written, strict=True):
         searched = done[place].seconds.search  # type: ignore[union-attr]
         seconds = Seconds(searched, None, round(searched + share, 4))
-        answer = _answer(questions[place], prompts[place], completion, open_engine(), job, seconds)
+        answer = _answer(questions[place], prompts[place], completion, pieces, open_engine(), job, seconds)
         done[place] = _attributed(answer, prompts[place].used, searcher)
     return done
 
 
-def _alone(searcher: Searcher, open_engine: Callable[[], Engine], one: "_Asked", job: Job) -> Answer | RagcliError:
-    clock = _Clock(one.seconds)
-    if job.style == "grounded":
-        return _choose(searcher, one.question, one.good, job, clock)
-    try:
-        return _generate(one.question, one.good, question_ending(one.question), open_engine(), job, None, clock)
-    except UsageError as error:
-        return error
+def _unwritten(searcher: Searcher, one: "_Asked", job: Job) -> Answer | RagcliError:
+    """Answer without a model: by sentences of the passages, or by silence."""
+    if one.good and job.style == "grounded":
+        return _choose(searcher, one.question, one.good, job, _Clock(one.seconds))
+    return _silence(one.question, one.hits, job, Seconds(one.seconds, None, one.seconds))
+
+
+def _write_all(engine: Engine, prompts: Sequence[Prompt], job: Job) -> list[tuple[Completion, tuple[Cited, ...]]]:
+    """Complete prompts together; return with each completion the pieces that were copied."""
+    rules = [_copying(prompt, engine) for prompt in prompts] if job.style == "copy" else []
+    texts = [prompt.text for prompt in prompts]
+    completions = complete_all(engine, texts, _writing(job), [rule.allowed for rule in rules])
+    return list(zip(completions, [rule.copied() for rule in rules] or [()] * len(prompts), strict=True))
 
 
 class _Asked(NamedTuple):
@@ -218,7 +218,8 @@ def _silence(question: str, hits: Sequence[Hit], job: Job, seconds: Seconds) -> 
 
 def ask_without_passages(engine: Engine, question: str, job: Job) -> Answer:
     """Answer a question from the model alone, in the same form of prompt: what retrieval is measured against."""
-    return _generate(question, [], question_ending(question), engine, job, None, _Clock())
+    free = job._replace(style="free")
+    return _generate(question, [], question_ending(question), engine, free, None, _Clock())
 
 
 def review(
@@ -247,12 +248,17 @@ def review(
 def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "") -> Answer:
     """Summarize texts by at most so many of their own sentences, each cited; with a query, by those that are about it.
 
+    The sources are those cited, of however many texts there are.
+
     Raises UsageError for more text than can be compared sentence by sentence.
     """
     clock = _Clock()
     chosen = choose_summary(hits, sentences, language, query)
-    silent = _silence(query, hits, Job(Options(), style="grounded"), clock.seconds())
-    return silent._replace(answer=_cited_text(chosen), abstained=not chosen, sentences=chosen)
+    numbers = {n: new for new, n in enumerate(dict.fromkeys(one.source for one in chosen), 1)}
+    cited = tuple(one._replace(source=numbers[one.source]) for one in chosen)
+    held = [hits[n - 1] for n in numbers if n]
+    silent = _silence(query, held, Job(Options(), style="grounded"), clock.seconds())
+    return silent._replace(answer=_cited_text(cited), abstained=not cited, sentences=cited)
 
 
 def _cited_text(sentences: Sequence[Cited]) -> str:
@@ -321,27 +327,42 @@ def _generate(
         if emit:
             emit(piece)
 
+    if job.style == "free":
+        completion = complete(engine, prompt.text, _writing(job), heard)[0]
+        return _answer(question, prompt, completion, (), engine, job, clock.seconds())
+    copying = _copying(prompt, engine)
+    completion = complete(engine, prompt.text, _writing(job), None, copying.allowed)[0]
+    return _answer(question, prompt, completion, copying.copied(), engine, job, clock.seconds())
+
+
+def _writing(job: Job) -> Options:
+    """Return how to write an answer; what copies copies nothing twice, whatever may be repeated."""
     options = job.options._replace(rows=1, stop=_STOP)
-    if job.style == "free" or not prompt.used:
-        completion = complete(engine, prompt.text, options, heard)[0]
-        return _answer(question, prompt, completion, engine, job, clock.seconds())
-    copying = Copying(prompt.used, engine.encode, engine.end_ids)  # which itself copies nothing twice
-    sampling = options.sampling._replace(no_repeat_ngram_size=0, repetition_penalty=1.0)
-    completion = complete(engine, prompt.text, options._replace(sampling=sampling), None, copying.allowed)[0]
-    pieces = copying.copied()
-    answer = _answer(question, prompt, completion, engine, job, clock.seconds())
-    return answer._replace(answer=_cited_text(pieces), sentences=pieces)
+    if job.style == "free":
+        return options
+    return options._replace(sampling=options.sampling._replace(no_repeat_ngram_size=0, repetition_penalty=1.0))
+
+
+def _copying(prompt: Prompt, engine: Engine) -> Copying:
+    return Copying(prompt.used, engine.encode, engine.end_ids)
 
 
 def _answer(
-    question: str, prompt: Prompt, completion: Completion, engine: Engine, job: Job, seconds: Seconds
+    question: str,
+    prompt: Prompt,
+    completion: Completion,
+    pieces: tuple[Cited, ...],
+    engine: Engine,
+    job: Job,
+    seconds: Seconds,
 ) -> Answer:
+    copied = job.style == "copy"
     return Answer(
         question=question,
-        answer=completion.text.strip(),
-        abstained=False,
+        answer=_cited_text(pieces) if copied else completion.text.strip(),
+        abstained=copied and not pieces,
         sources=_sources(prompt.used),
-        sentences=(),
+        sentences=pieces,
         dropped=prompt.dropped,
         model=engine.name,
         style=job.style,

@@ -12,11 +12,12 @@ _CJK_RUN = re.compile(f"[{HAN}{KANA}{HANGUL}]+")
 _CJK_BYTES = b"\xe1" + bytes(range(0xE3, 0xF5))  # lead bytes of CJK text in UTF-8: their lack shows sooner than a run's
 
 # A sentence ends after its mark and closing quotes where a new one may begin, at a blank line, and at a line end
-# unless the next line goes on in small letters (hard-wrapped text).
+# unless the next line goes on in small letters or the line ends with a comma (hard-wrapped text).
 _BOUNDARY = re.compile(
     r"""[.!?]+["'”’)\]]*(?=\s+["'“‘(\[]*[^\sa-z]|\s*$)   # Latin: the next word does not begin small
       | [。！？｡]+["'”’」』）)]*                             # CJK: no blank needed
-      | \n(?=\s*\n|[^a-z])                               # a paragraph or line that stands for itself
+      | \n(?=\s*\n)                                      # a paragraph
+      | (?<![,，、])\n(?=[^a-z]) | (?<=[:：])\n            # a line that stands for itself
     """,
     re.VERBOSE,
 )

@@ -18,7 +18,8 @@ _CANDIDATES = 1_000
 def find_title(store: Store, title: str) -> str:
     """Return the index's title (case folded) that equals `title`, else without year and article, else the nearest.
 
-    Raises NothingFoundError, naming the nearest titles, where none is near.
+    What only one title begins with, before a subtitle or the name in another language, is near too. Raises
+    NothingFoundError, naming the nearest titles, where none is near.
     """
     folded = fold(title.strip())
     same_start = store.values("title", folded, _CANDIDATES)
@@ -31,7 +32,10 @@ def find_title(store: Store, title: str) -> str:
     ranked = _ranked(plain, _candidates(store, title, folded))
     if ranked and ranked[0][0] >= _NEAR:
         return ranked[0][1]
-    near = [value for ratio, value in ranked[:3] if ratio >= _WORTH_NAMING]
+    longer = [value for _, value in ranked if plain and _plain(value).startswith(f"{plain} ")]
+    if len(longer) == 1:
+        return longer[0]
+    near = sorted(longer[:3]) or [value for ratio, value in ranked[:3] if ratio >= _WORTH_NAMING]
     hint = f"Did you mean {' or '.join(near)}?" if near else "Index reviews whose title is the film's, then ask again."
     raise NothingFoundError(f"no reviews of {title!r} in the index", hint)
 

@@ -116,10 +116,13 @@ def environment(added: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **added}
 
 
-def run_on_terminal(*arguments: str | Path, out: bool = True, env: Mapping[str, str] | None = None) -> Result:
+def run_on_terminal(
+    *arguments: str | Path, out: bool = True, env: Mapping[str, str] | None = None, typed: bytes = b""
+) -> Result:
     """Run a command line on a terminal of 100 columns: stderr always, stdout as well unless `out` is false.
 
-    What the terminal gets is the result's `out` if stdout is the terminal, else its `err`.
+    `typed` is what waits at the keyboard. What the terminal gets is the result's `out` if stdout is the terminal, else
+    its `err`.
     """
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (40, 100))
@@ -128,7 +131,8 @@ def run_on_terminal(*arguments: str | Path, out: bool = True, env: Mapping[str, 
         command(*arguments), stdin=theirs, stdout=stdout, stderr=theirs, env=environment(env or {})
     )
     os.close(theirs)
-    shown = b"".join(_pieces(ours)).decode()
+    os.write(ours, typed)
+    shown = b"".join(_pieces(ours)).decode(errors="replace")
     os.close(ours)
     piped = process.stdout.read().decode() if process.stdout else ""
     if process.stdout:

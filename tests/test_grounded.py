@@ -18,6 +18,7 @@ from ragcli.grounded.fitted import fitted
 from ragcli.grounded.opinion import compose_review, polarity
 from ragcli.grounded.summary import summarize
 from ragcli.grounded.terms import bag_of, terms, weigh, words_by_term
+from ragcli.grounded.titled import answer_by_title
 from ragcli.models import ModelFolder
 from ragcli.sampling import Sampling
 from ragcli.store import Counts, Hit, IndexFacts
@@ -107,6 +108,58 @@ def test_a_sentence_of_two_passages_is_a_candidate_once() -> None:
     assert len(found) == 5
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "What do owls hunt?",
+        "Owls hunt:",
+        "Owls at night",
+        "hunt(owl, night=True)",
+        ">>> owl hunts by night",
+        "猫是什么？",
+    ],
+)
+def test_what_says_nothing_is_a_candidate_only_where_there_is_nothing_else(line: str) -> None:
+    assert [c.text for c in find_candidates([hit(f"{line}\nOwls hunt mice.")])] == ["Owls hunt mice."]
+    assert [c.text for c in find_candidates([hit(line)])] == [line]
+
+
+@pytest.mark.parametrize(
+    "line", ["Height 182 cm", "- eaten by owls at night", "Are they? They are.", "| owls | eat | mice |"]
+)
+def test_a_line_without_a_mark_may_say_something(line: str) -> None:
+    assert line.split("? ")[-1] in [c.text for c in find_candidates([hit(f"{line}\nOwls hunt mice.")])]
+
+
+def test_a_summary_is_made_of_whole_sentences_where_there_are_enough() -> None:
+    hits = [hit("- mice and owls and trees\nOwls live in trees.\nMice live under trees.")]
+    assert [s.text for s in summarize(hits, 2, "en")] == ["Owls live in trees.", "Mice live under trees."]
+    assert len(summarize(hits, 3, "en")) == 3
+
+
+@pytest.mark.parametrize(
+    ("question", "title", "answered"),
+    [
+        ("What is an owl?", "Glossary: What is an owl? What is an eagle?", True),
+        ("what are owls in the glossary", "Glossary: What is an owl?", True),
+        ("What is an owl of the night?", "Glossary: What is an owl?", False),
+        ("What is an owl?", "Why do owls hunt by night?", False),
+        ("What is an owl?", "The owl", False),
+        ("?", "?", False),
+    ],
+)
+def test_a_title_that_asks_the_question_is_answered_by_how_its_document_begins(
+    question: str, title: str, answered: bool
+) -> None:
+    hits = [hit(MICE, title="Mice"), hit(OWLS, 2, title=title)]
+    found = answer_by_title(question, hits, "en")
+    assert (found is not None) == answered
+    if found:
+        assert_stands(found.sentences, hits)
+        assert found.text == "Owls hunt at night. [2] Their eyes are fixed in their sockets. [2]"
+    assert answer_by_title(question, [hit(OWLS, start=9, title=title)], "en") is None
+
+
 def test_an_encoder_is_asked() -> None:
     hits = [hit(OWLS), hit(MICE, 2, 0.5)]
     judged = judge("owl", hits, shelf(OWLS, MICE), Letters())  # type: ignore[arg-type]
@@ -194,7 +247,8 @@ def test_whatever_is_copied_stands_in_a_source(found: list[str], data: st.DataOb
 
 def test_a_piece_has_the_shortest_length_and_no_word_comes_twice() -> None:
     copying = Copying([hit("one two three four five")], characters, [0], shortest=3)
-    assert set(copying.allowed([])) == {ord(" "), 0}
+    assert copying.allowed([]) == [ord(" ")]
+    assert Copying([], characters, [0]).allowed([]) == [0]
     assert copying.allowed(characters(" two three")) == [ord(" ")]
     assert 0 in copying.allowed(characters(" two three four"))
     done = characters(" two three four five")
@@ -207,6 +261,11 @@ def test_a_piece_does_not_run_into_what_was_copied() -> None:
     tokens = characters(" three four five one two")
     assert [piece.text for piece in copying.pieces(tokens)] == ["three four five", "one two"]
     assert copying.allowed(tokens) == [0]
+
+
+def test_a_piece_is_of_the_source_that_has_it_whole() -> None:
+    copying = Copying([hit("a aa"), hit("a a", 2)], characters, [0], shortest=2)
+    assert [(piece.text, piece.source) for piece in copying.pieces(characters(" a a"))] == [("a a", 2)]
 
 
 def test_a_model_writes_only_what_stands_in_the_sources() -> None:

@@ -81,19 +81,58 @@ def test_a_grounded_review_quotes_the_films_reviews(ragcli: Run) -> None:
     assert len({sentence["text"] for sentence in answer["sentences"]}) == len(answer["sentences"])
 
 
-@pytest.mark.parametrize("style", ["grounded", "copy"])
-def test_a_batch_answers_in_each_style(ragcli: Run, texts: dict[str, str], tmp_path: Path, style: str) -> None:
+@pytest.mark.parametrize("style", ["free", "grounded", "copy"])
+def test_a_batch_answers_in_each_style_as_ask_does(
+    ragcli: Run, texts: dict[str, str], tmp_path: Path, style: str
+) -> None:
     asking = write_lines(tmp_path / "q.jsonl", *({"id": str(n), "question": q} for n, q in enumerate(QUESTIONS)))
-    result = ragcli("ask", "--batch", asking, "--style", style, "--min-confidence", "0", *MODEL)
-    answers = [json.loads(line) for line in result.out.splitlines()]
+    how = ("--style", style, "--min-confidence", "0", *MODEL, "--precision", "float32")
+    answers = [json.loads(line) for line in ragcli("ask", "--batch", asking, *how).out.splitlines()]
     assert [answer["question"] for answer in answers] == QUESTIONS
     for answer in answers:
-        assert_cited(answer, texts)
+        alone = asked(ragcli, "ask", answer["question"], *how)
+        del alone["seconds"]
+        assert {name: answer[name] for name in alone} == alone
+
+
+def test_what_cannot_be_copied_from_any_passage_is_not_answered(ragcli: Run, texts: dict[str, str]) -> None:
+    """Where no passage fits beside the question, a copy has nothing to say; it does not write freely."""
+    how = ("--style", "copy", "--model", str(PACKAGED), "--max-new-tokens", "495")
+    answer = asked(ragcli, "ask", "lambda", *how, code=4)
+    assert answer["abstained"] and answer["answer"] == "" and answer["dropped"]
 
 
 def test_unsupported_sentences_are_counted(ragcli: Run, texts: dict[str, str]) -> None:
     result = ragcli("ask", QUESTIONS[0], *MODEL, "--max-new-tokens", "60", "--temperature", "3", "--top-k", "0")
     assert "stand in no source" in result.err
+
+
+@pytest.mark.parametrize(
+    ("named", "style"),
+    [
+        ((), "grounded"),
+        (("--min-confidence", "0.1"), "grounded"),
+        (("--model", str(PACKAGED)), "free"),
+        (("--seed", "1", "--max-new-tokens", "4"), "free"),
+        (("--style", "grounded", "--seed", "1"), "grounded"),
+        (("--style", "copy"), "copy"),
+    ],
+)
+def test_the_model_writes_where_it_or_a_way_to_write_is_named(
+    ragcli: Run, texts: dict[str, str], named: tuple[str, ...], style: str
+) -> None:
+    assert asked(ragcli, "ask", "What is a lambda?", *named)["style"] == style
+
+
+def test_the_model_writes_where_the_environment_or_the_settings_name_it(
+    ragcli: Run, texts: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAGCLI_MODEL", str(PACKAGED))
+    assert asked(ragcli, "ask", "What is a lambda?")["style"] == "free"
+    monkeypatch.delenv("RAGCLI_MODEL")
+    (tmp_path / "settings.toml").write_text("[ask]\nmax_new_tokens = 4\n")
+    monkeypatch.setenv("RAGCLI_CONFIG", str(tmp_path / "settings.toml"))
+    assert asked(ragcli, "ask", "What is a lambda?")["style"] == "free"
 
 
 # Summaries
@@ -113,7 +152,10 @@ def test_documents_and_the_index_are_summarized(ragcli: Run, texts: dict[str, st
     summary = asked(ragcli, "summarize", "--query", "lambda function", "--sentences", "3")
     assert len(summary["sentences"]) == 3 and "lambda" in summary["answer"].lower()
     assert_cited(summary, texts)
-    assert len(asked(ragcli, "summarize", str(SAMPLE / "python.jsonl"), "--sentences", "4")["sentences"]) == 4
+    of_all = asked(ragcli, "summarize", str(SAMPLE / "python.jsonl"), "--sentences", "4")
+    assert len(of_all["sentences"]) == 4
+    assert_cited(of_all, texts)
+    assert {source["n"] for source in of_all["sources"]} == {sentence["source"] for sentence in of_all["sentences"]}
 
 
 def test_nothing_to_summarize_is_told(ragcli: Run, tmp_path: Path) -> None:

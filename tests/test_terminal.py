@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ragcli.settings import data_home
 from tests.support import Result, Run, run_on_terminal, run_process, write_lines
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -122,6 +123,59 @@ def test_notes_and_errors_are_harmless(ragcli: Run, evil: list[dict[str, Any]], 
         assert result.code in (1, 2, 3, 5, 6)
         assert_harmless(result.err)
     assert_harmless(ragcli("index", write_lines(tmp_path / "good.jsonl", {"text": "x"}), "--prune", "--dry-run").out)
+
+
+# Answers
+
+
+def on_terminal(ragcli: Run, corpus: Path, *arguments: str) -> str:
+    ragcli("index", corpus)
+    return run_on_terminal("ask", *arguments, "--show-sources", "-k", "1").out.replace("\r\n", "\n")
+
+
+def test_what_is_cited_is_marked_in_its_passage(ragcli: Run, tmp_path: Path) -> None:
+    text = "Trees grow. An owl\nsleeps by day. Bread is made of flour."
+    corpus = write_lines(tmp_path / "a.jsonl", {"id": "owl", "text": text}, {"id": "x", "text": "By day."})
+    grounded = ("--style", "grounded", "--min-confidence", "0")
+    shown = on_terminal(ragcli, corpus, "When does an owl sleep?", *grounded)
+    assert shown.startswith("An owl sleeps by day.\x1b[36m [1]\x1b[0m\n\n")
+    assert "Trees grow. \x1b[1;33mAn owl\x1b[0m\n\x1b[1;33msleeps by day.\x1b[0m Bread" in shown
+    piped = ragcli("ask", "When does an owl sleep?", *grounded, "--show-sources", "-k", "1").out
+    assert piped == STYLE.sub("", shown)
+
+
+def test_of_a_long_source_only_what_is_cited_is_shown(ragcli: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(f"{'Nothing here. ' * 200}Owls sleep by day.{' Nothing there.' * 200}")
+    shown = run_on_terminal(
+        "summarize", tmp_path / "a.txt", "--query", "owls", "--sentences", "1", "--show-sources"
+    ).out
+    assert "… " in shown and "\x1b[1;33mOwls sleep by day.\x1b[0m" in shown and " …" in shown
+    assert 200 < len(STYLE.sub("", shown)) < 700
+
+
+def test_a_sentence_that_no_source_supports_is_dimmed_and_counted(ragcli: Run, corpus: Path) -> None:
+    invented = ("--seed", "1", "--temperature", "3", "--top-k", "0", "--max-new-tokens", "40")
+    shown = on_terminal(ragcli, corpus, "When does an owl sleep?", "--style", "free", *invented)
+    assert "stand in no source." in shown and re.search(r"\x1b\[2m[^\x1b]{20}", shown)
+
+
+CHAT = ("chat", "--style", "grounded", "--min-confidence", "0")
+
+
+def test_a_conversation_in_a_pipe_shows_what_its_answer_is_built_on(ragcli: Run, corpus: Path) -> None:
+    ragcli("index", corpus)
+    done = run_process(*CHAT, input=b"/sources\nWhen does an owl sleep?\n/sources\n/help\n")
+    assert done.out.splitlines()[0].startswith("An owl sleeps by day") and "The owl  owl 0-40" in done.out
+    assert done.out.count("An owl sleeps by day and hunts by night.") == 2
+    assert done.err == "there is no /help; there are /sources and /quit\n"
+
+
+def test_a_conversation_on_a_terminal_goes_back_to_earlier_lines(ragcli: Run, corpus: Path) -> None:
+    ragcli("index", corpus)
+    shown = run_on_terminal(*CHAT, typed=b"When does an owl sleep?\n\x1b[A\n\xff\n/quit\n")
+    assert shown.code == 0 and "Traceback" not in shown.out
+    turns = [json.loads(line) for line in (data_home() / "chat.jsonl").read_text().splitlines()]
+    assert [turn["said"] for turn in turns] == [*["When does an owl sleep?"] * 2, "\ufffd"]
 
 
 # Progress

@@ -17,6 +17,10 @@ TITLES = [
     "Amélie (2001)",
     "流浪地球",
     "Alien",
+    "珀尔 Pearl",
+    "Mad Max: Fury Road (2015)",
+    "Star Wars: Episode IV (1977)",
+    "Star Wars: Episode V (1980)",
 ]
 
 
@@ -47,6 +51,8 @@ class Films:
         ("Amelie", "amélie (2001)"),
         ("流浪地球", "流浪地球"),
         ("alien", "alien"),
+        ("珀尔", "珀尔 pearl"),
+        ("Mad Max", "mad max: fury road (2015)"),
     ],
 )
 def test_the_exact_title_comes_first_then_the_nearest(asked: str, found: str) -> None:
@@ -58,6 +64,12 @@ def test_a_title_too_far_away_is_suggested_not_taken() -> None:
         find_title(Films(), "Inside Conception")  # type: ignore[arg-type]
     assert "Inside Conception" in caught.value.message
     assert "inception (2010)" in caught.value.hint
+
+
+def test_what_several_titles_begin_with_is_asked_back() -> None:
+    with pytest.raises(NothingFoundError) as caught:
+        find_title(Films(), "Star Wars")  # type: ignore[arg-type]
+    assert caught.value.hint == "Did you mean star wars: episode iv (1977) or star wars: episode v (1980)?"
 
 
 def test_with_nothing_near_the_hint_says_what_to_index() -> None:

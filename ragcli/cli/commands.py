@@ -9,6 +9,7 @@ import typer
 
 from ragcli import render
 from ragcli.cli.options import (
+    AskStyle,
     At,
     By,
     EncoderName,
@@ -17,10 +18,12 @@ from ragcli.cli.options import (
     MinConfidence,
     MinScore,
     Rejects,
+    ShowSources,
     Style,
     TextFormat,
     Where,
     Writing,
+    chosen_style,
     filters,
     flat,
     given_lines,
@@ -175,8 +178,9 @@ def ask(
     where: Where = None,
     finding: Finding = Finding(),
     min_score: MinScore = 0.0,
-    style: Style = "free",
+    style: AskStyle = None,
     min_confidence: MinConfidence = None,
+    show_sources: ShowSources = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
     batch: Annotated[
         Path | None,
@@ -202,7 +206,7 @@ def ask(
     if (question is None) == (batch is None):
         hint = "Give a question, or --batch FILE. Try: ragcli ask --help"
         raise UsageError("there must be one thing to answer", hint)
-    job = rag.Job(writing.options(), k, filters(where), min_score, style, min_confidence)
+    job = rag.Job(writing.options(), k, filters(where), min_score, chosen_style(context, style), min_confidence)
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
         if batch is not None:
@@ -213,9 +217,9 @@ def ask(
         if dry_run:
             render.print_prompt(rag.ask_prompt(searcher, by.open, text, job), format == "json")
             return
-        streamed = format == "text" and style == "free" and render.on_terminal()
-        answer = rag.ask(searcher, by.open, text, job, render.stream if streamed else None)
-    render.print_answer(answer, "question", format == "json", streamed)
+        with render.writing(format == "text" and render.on_terminal()) as emit:
+            answer = rag.ask(searcher, by.open, text, job, emit)
+    render.print_answer(answer, "question", format == "json", show_sources)
     if answer.abstained:
         raise typer.Exit(ExitCode.ABSTAINED)
 
@@ -250,6 +254,7 @@ def review(
     where: Where = None,
     finding: Finding = Finding(),
     style: Style = "free",
+    show_sources: ShowSources = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
     at: At = At(),
     by: By = By(),
@@ -269,9 +274,11 @@ def review(
         if dry_run:
             render.print_prompt(rag.review_prompt(searcher, by.open, given_text(title), job), format == "json")
             return
-        streamed = format == "text" and style == "free" and render.on_terminal()
-        answer = rag.review(searcher, by.open, given_text(title), job, render.stream if streamed else None)
-    render.print_answer(answer, "title", format == "json", streamed)
+        with render.writing(format == "text" and render.on_terminal()) as emit:
+            answer = rag.review(searcher, by.open, given_text(title), job, emit)
+    render.print_answer(answer, "title", format == "json", show_sources)
+    if answer.abstained:
+        raise typer.Exit(ExitCode.ABSTAINED)
 
 
 @flat
@@ -288,6 +295,7 @@ def summarize(
     k: K = 10,
     where: Where = None,
     finding: Finding = Finding(),
+    show_sources: ShowSources = False,
     at: At = At(),
     format: TextFormat = "text",
 ) -> None:
@@ -314,7 +322,7 @@ def summarize(
     if summary.abstained:
         render.print_note("There is no sentence in it.")
         raise typer.Exit(ExitCode.NOTHING_FOUND)
-    render.print_answer(summary, "query", format == "json", streamed=False)
+    render.print_answer(summary, "query", format == "json", show_sources)
 
 
 @flat
@@ -324,7 +332,7 @@ def chat(
     where: Where = None,
     finding: Finding = Finding(),
     min_score: MinScore = 0.0,
-    style: Style = "free",
+    style: AskStyle = None,
     min_confidence: MinConfidence = None,
     history: Annotated[
         Path | None,
@@ -341,21 +349,26 @@ def chat(
 
     /sources shows what the last answer is built on, /quit ends.
 
-    Example: ragcli chat --style grounded
+    Example: ragcli chat --index knowledge_base
     """
     from ragcli import rag
     from ragcli.chat import Conversation, spoken
     from ragcli.search import Searcher
 
-    job = rag.Job(writing.options(), k, filters(where), min_score, style, min_confidence)
+    job = rag.Job(writing.options(), k, filters(where), min_score, chosen_style(context, style), min_confidence)
     with at.open() as store:
         conversation = Conversation(Searcher(store, finding.ranking(context), render.print_note), cache(by.open), job)
         for said in spoken(render.prompted(given_lines())):
             if said == "/sources":
-                render.print_sources(conversation.turns[-1].answer if conversation.turns else None)
+                if conversation.turns:
+                    render.print_sources(conversation.turns[-1].answer, show=True)
+                continue
+            if said.startswith("/"):
+                render.print_note(f"there is no {said}; there are /sources and /quit")
                 continue
             try:
-                turn = conversation.ask(said)
+                with render.writing(format == "text" and render.on_terminal()) as emit:
+                    turn = conversation.ask(said, emit)
             except (NothingFoundError, UsageError) as error:
                 render.print_error(error)
                 continue

@@ -19,6 +19,7 @@ from ragcli.filters import Filter, parse_filter
 from ragcli.store import Access, Hit, Place, Store, open_store
 
 if TYPE_CHECKING:
+    from ragcli import rag
     from ragcli.chat import Turn
     from ragcli.generate import Engine, Options
     from ragcli.search import Ranking
@@ -72,11 +73,23 @@ Style = Annotated[
         "--style", help="In the model's own words, in sentences of the sources, or in pieces of them that it chooses."
     ),
 ]
+AskStyle = Annotated[
+    Literal["free", "grounded", "copy"] | None,
+    typer.Option(
+        "--style",
+        help="In sentences of the sources, in a model's own words (free), or in pieces of them that it chooses (copy). "
+        "[default: free where a model or a way to write is named, else grounded]",
+        show_default=False,
+    ),
+]
 MinConfidence = Annotated[
     float | None,
     typer.Option(
         min=0.0, max=1.0, help="Below it a grounded answer is none. [default: what was found best]", show_default=False
     ),
+]
+ShowSources = Annotated[
+    bool, typer.Option("--show-sources", help="Show each source's passage too, with what is cited marked.")
 ]
 MinScore = Annotated[float, typer.Option(help="Answer only from passages of at least this score.")]
 Rejects = Annotated[
@@ -131,6 +144,13 @@ def is_given(context: typer.Context, option: str) -> bool:
     """Tell whether an option stands on the command line, and not in the settings."""
     source = context.get_parameter_source(option)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def chosen_style(context: typer.Context, style: "rag.Style | None") -> "rag.Style":
+    """Return the style; where none is named, `free` if a model or a way to write is, else `grounded`."""
+    writing = (field.name for group in (By, Writing) for field in fields(group))
+    named = any((source := context.get_parameter_source(one)) and source.name != "DEFAULT" for one in writing)
+    return style or ("free" if named else "grounded")
 
 
 def flat(command: Callable[..., None]) -> Callable[..., None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ragcli.grounded.candidates import Candidate, find_candidates
+from ragcli.grounded.candidates import Candidate, all_sentences
 from ragcli.grounded.choose import Cited, cite
 from ragcli.grounded.terms import terms, weigh, words_by_term
 from ragcli.store import Hit, Store
@@ -18,7 +18,7 @@ def attribute(text: str, hits: Sequence[Hit], store: Store, supported: float = S
     there is no source.
     """
     language = store.facts.language if store.facts else "en"
-    found = find_candidates(hits)
+    found = all_sentences(hits)
     held = [frozenset(terms(candidate.text, language)) for candidate in found]
     passages = store.counts().passages
 

@@ -5,9 +5,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ragcli.store import Hit
-from ragcli.text import sentence_spans
+from ragcli.text import cjk_bigrams, sentence_spans
 
 _SPOKEN = re.compile(r"\w")
+_ENDED = re.compile(r"""[.!?…。！？｡]["'”’」』）)\]*_`]*$""")
+_OPEN = re.compile(r"[?？:：]$")  # a question, or what only leads to the lines after it
+_CODE = re.compile(r"[={}\\]|\w\(|;$|(?:^|\s)(?:#|//|>>>)")
+_FEWEST_WORDS = 4  # of a line without a mark at its end or a number; fewer are a heading
 
 
 class Candidate(NamedTuple):
@@ -29,7 +33,23 @@ class Candidate(NamedTuple):
 
 
 def find_candidates(hits: Sequence[Hit]) -> list[Candidate]:
-    """Return the sentences of the hits in order; what differs in case and white space only counts as the same."""
+    """Return the sentences of the hits in order; what differs in case and white space only counts as the same.
+
+    Headings, lines of code, questions and what only leads to the next lines count where there is nothing else.
+    """
+    found = all_sentences(hits)
+    return [candidate for candidate in found if _says_something(candidate.text)] or found
+
+
+def whole_sentences(hits: Sequence[Hit], wanted: int) -> list[Candidate]:
+    """Return those of the candidates that end as a sentence does, if there are as many as wanted, else all."""
+    found = find_candidates(hits)
+    whole = [candidate for candidate in found if _ENDED.search(candidate.text)]
+    return whole if len(whole) >= wanted else found
+
+
+def all_sentences(hits: Sequence[Hit]) -> list[Candidate]:
+    """Return all sentences of the hits in order, but those without a letter or digit."""
     found: dict[str, Candidate] = {}
     for number, hit in enumerate(hits):
         spans = list(sentence_spans(hit.text))
@@ -41,3 +61,12 @@ def find_candidates(hits: Sequence[Hit]) -> list[Candidate]:
                 offsets = hit.start + start, hit.start + end
                 found.setdefault(key, Candidate(text, number, *offsets, place, len(spans), texts[1], before, after))
     return list(found.values())
+
+
+def _says_something(text: str) -> bool:
+    if _OPEN.search(text):
+        return False
+    if _ENDED.search(text):
+        return True
+    long = len(cjk_bigrams(text).split()) >= _FEWEST_WORDS or any(c.isdigit() for c in text)
+    return long and not _CODE.search(text)

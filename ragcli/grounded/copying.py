@@ -52,12 +52,12 @@ class Copying:
         self._begin_again()
 
     def allowed(self, tokens: Sequence[int]) -> list[int]:
-        """Return the ids, sorted, that may follow the tokens written so far; only end ids where all is copied."""
+        """Return the ids, sorted, that may follow the tokens written so far; end ids alone where all is copied."""
         self._follow(tokens)
         ids = {self._token(place) for place in self._next()}
         if self._may_leave():
             ids |= {self._token(place) for place in self._fresh()}
-            ids.update(self._end_ids)
+            ids.update(self._end_ids if self._tokens else ())  # an answer has one piece at least
         return sorted(ids or self._end_ids)
 
     def copied(self) -> tuple[Cited, ...]:
@@ -129,9 +129,10 @@ class Copying:
         )
 
     def _finished(self) -> tuple[int, int] | None:
-        """Return the first and the last whole word of the piece being written, of the first source that has it."""
-        spans = [(p.first, p.word if self._at_word_end(p) else p.word - 1) for p in self._places]
-        return next(((first, last) for first, last in spans if last >= first), None)
+        """Return the first and the last whole word of the piece being written, of the first source that has all."""
+        ended = [(place.first, place.word) for place in self._places if self._at_word_end(place)]
+        cut_off = [(place.first, place.word - 1) for place in self._places]
+        return next(((first, last) for first, last in ended + cut_off if last >= first), None)
 
     def _at_word_end(self, place: _Place) -> bool:
         return place.token + 1 == len(self._words[place.word].tokens)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ragcli.grounded.candidates import Candidate, find_candidates
+from ragcli.grounded.candidates import Candidate, whole_sentences
 from ragcli.grounded.choose import Cited, cite
 from ragcli.grounded.summary import central, diverse, tf_idf
 from ragcli.grounded.terms import bag_of
@@ -55,7 +55,9 @@ def compose_review(hits: Sequence[Hit], sentences: int, language: str) -> tuple[
 
     Where both are there, both are heard. Sentences that say neither fill up what is left.
     """
-    found = [c for c in find_candidates(hits) if len(c.text) >= (_SHORTEST if language == "en" else _SHORTEST // 2)]
+    shortest = _SHORTEST if language == "en" else _SHORTEST // 2
+    whole = whole_sentences(hits, sentences)
+    found = [candidate for candidate in whole if len(candidate.text) >= shortest] or whole
     if not found:
         return ()
     signs = np.array([polarity(candidate.text) for candidate in found])

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragcli.errors import UsageError
-from ragcli.grounded.candidates import Candidate, find_candidates
+from ragcli.grounded.candidates import Candidate, whole_sentences
 from ragcli.grounded.choose import Cited, cite, in_reading_order
 from ragcli.grounded.features import Matrix
 from ragcli.grounded.terms import bag_of, words_by_term
@@ -28,7 +28,7 @@ def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "
     query; each next one is chosen with what it repeats taken off.
     Sources: Radev et al. 2004, Centroid-based summarization; Carbonell and Goldstein 1998, MMR.
     """
-    found = find_candidates(hits)
+    found = whole_sentences(hits, sentences)
     bags = [bag_of(candidate.text, language) for candidate in found]
     asked = set(words_by_term(query, language)) if query else set()
     kept = [i for i, bag in enumerate(bags) if len(bag) >= _FEWEST_TERMS or asked & set(bag)] or list(range(len(found)))

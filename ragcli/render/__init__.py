@@ -4,21 +4,19 @@ Text from documents, models and users is data: it is never read as markup, and i
 terminal.
 """
 
-from ragcli.render.base import clean, on_terminal, print_error, print_json, print_note, print_text, progress
-from ragcli.render.hits import print_hits, print_rejects, print_summary
-from ragcli.render.reports import print_comparison, print_crossings, print_report
-from ragcli.render.texts import (
+from ragcli.render.answers import (
     print_answer,
-    print_completions,
-    print_each,
-    print_prompt,
     print_sources,
     print_turn,
     prompted,
-    stream,
     write_answer,
     write_turn,
+    writing,
 )
+from ragcli.render.base import clean, on_terminal, print_error, print_json, print_note, print_text, progress
+from ragcli.render.hits import print_hits, print_rejects, print_summary
+from ragcli.render.reports import print_comparison, print_crossings, print_report
+from ragcli.render.texts import print_completions, print_each, print_prompt, stream
 from ragcli.render.training import print_survey, print_training, steps
 
 __all__ = [
@@ -48,4 +46,5 @@ __all__ = [
     "stream",
     "write_answer",
     "write_turn",
+    "writing",
 ]

@@ -90,6 +90,6 @@ def print_summary(summary: "Summary", as_json: bool, deletable: Sequence[str] | 
 def print_rejects(rejects: Sequence["Reject"], total: int) -> None:
     """Describe the first rejected lines on stderr."""
     for reject in rejects[:_SHOWN_REJECTS]:
-        print_note(f"rejected {reject.file}:{reject.line}: {reject.reason}")
+        print_note(f"rejected {reject.file}:{reject.line or reject.id}: {reject.reason}")
     if total > _SHOWN_REJECTS:
         print_note(f"… and {total - _SHOWN_REJECTS:,} more; --rejects FILE keeps them all")
