@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ragcli import render
-from ragcli.cli.options import At, By, EncoderName, Finding, K, MinConfidence, MinScore, Style, Writing, flat, is_given
+from ragcli.cli.options import (
+    AskStyle,
+    At,
+    By,
+    EncoderName,
+    Finding,
+    K,
+    MinConfidence,
+    MinScore,
+    Writing,
+    chosen_style,
+    flat,
+    is_given,
+)
 from ragcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -125,7 +138,7 @@ def answers(
     encoder: EncoderName = None,
     finding: Finding = Finding(),
     min_score: MinScore = 0.0,
-    style: Style = "free",
+    style: AskStyle = None,
     min_confidence: MinConfidence = None,
     baseline_answers: Annotated[
         bool, typer.Option("--baseline-answers", help="Also answer without passages, and show what they gain.")
@@ -159,7 +172,8 @@ def answers(
 
     gate = _gate(fail_under, baseline, max_drop, _among(tuple(name for name in measure_names(k) if name not in COSTS)))
     _check_outputs(report, html)
-    how = Job(writing.options(), k, min_score=min_score, style=style, min_confidence=min_confidence)
+    wanted = chosen_style(context, style)
+    how = Job(writing.options(), k, min_score=min_score, style=wanted, min_confidence=min_confidence)
     job = AnswersJob(
         questions,
         at.place,

@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,14 +90,15 @@ def evaluate_answers(job: AnswersJob, open_engine: Callable[[], Engine], listene
     if job.finished:
         return _finished(job, job.finished, path, questions, started)
     with _store(job, found, listener) as (store, rejected):
-        engine = open_engine()
+        engine = cache(open_engine)
+        model = None if job.ask.style == "grounded" else engine().name
         searcher = Searcher(store, job.ranking, listener.note, tell_spelling=False)
-        given = _all(questions, lambda question: ask(searcher, lambda: engine, question.text, job.ask), job, listener)
-        settings = _settings(job.ask, engine) | searcher.settings()
+        given = _all(questions, lambda question: ask(searcher, engine, question.text, job.ask), job, listener)
+        settings = _settings(job.ask, model) | searcher.settings()
         index = store.counts()._asdict()
     details: dict[str, Any] = {"queries": {one.question.id: _shown(one) for one in given}}
     if job.baseline:
-        alone = _all(questions, lambda question: ask_without_passages(engine, question.text, job.ask), job, listener)
+        alone = _all(questions, lambda question: ask_without_passages(engine(), question.text, job.ask), job, listener)
         details[_WITHOUT] = _without(given, alone, job.ask.k)
     failed = {one.question.id: one.failure for one in given if one.failure}
     if failed:
@@ -156,10 +158,10 @@ def _store(job: AnswersJob, found: Questions, listener: Listener) -> Iterator[tu
                 yield store, 0
 
 
-def _settings(job: Job, engine: Engine) -> dict[str, Any]:
+def _settings(job: Job, model: str | None) -> dict[str, Any]:
     options = job.options
     return {
-        "model": engine.name,
+        "model": model,
         "k": job.k,
         "min_score": job.min_score,
         "style": job.style,
