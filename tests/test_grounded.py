@@ -167,6 +167,24 @@ def test_an_encoder_is_asked() -> None:
     assert judged.features.of("cosine_best")[0] == judged.features.of("cosine")[:3].max()
 
 
+def test_an_encoder_reads_the_best_sentences_by_words_only() -> None:
+    many = " ".join(f"Fact {n} is dull." for n in range(30)) + " An owl turns its head."
+    judged = judge("How does an owl turn its head?", [hit(many)], shelf(many), Letters())  # type: ignore[arg-type]
+    assert len(judged.candidates) == len(judged.features.values) == 12
+    assert judged.candidates[-1].text == "An owl turns its head."
+
+
+def test_features_compare_words_as_they_are_written_names_numbers_and_what_is_spelt_alike() -> None:
+    text = "The inventor of it, Ada, was 36. Of the owls nothing is said."
+    judged = judge("Which invention of Ada has the number 36?", [hit(text)], shelf(text))  # type: ignore[arg-type]
+    features = judged.features
+    words = {"which", "invention", "of", "ada", "has", "the", "number", "36"}
+    assert features.of("words").tolist() == pytest.approx([4 / len(words), 2 / len(words)])  # the, of, Ada, 36; of, the
+    assert features.of("pairs").tolist() == [0, 0]
+    assert features.of("coverage_names").tolist() == features.of("coverage_numbers").tolist() == [1, 0]
+    assert features.of("coverage_alike")[0] > 0 == features.of("coverage_alike")[1]
+
+
 def test_below_the_confidence_there_is_no_answer() -> None:
     sure = ask("By how many degrees can an owl turn its head?", OWLS, MICE, min_confidence=0)
     unsure = ask("Which treaty ended the Thirty Years' War?", OWLS, MICE)

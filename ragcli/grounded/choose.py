@@ -13,6 +13,7 @@ from ragcli.grounded.terms import Weights, weigh, words_by_term
 from ragcli.store import Hit, Store
 
 _MOST = 100  # candidates that are looked at closely
+_ENCODED = 12  # of these, how many an encoder reads: the best by words; all of them take twice as long and win nothing
 
 
 class Cited(NamedTuple):
@@ -84,12 +85,17 @@ def judge(question: str, hits: Sequence[Hit], store: Store, encoder: Encoder | N
     weights = weigh(words, store.frequencies(list(words.values())), store.counts().passages)
     found = find_candidates(hits)
     features = word_features(question, weights, hits, found, language)
-    if len(found) > _MOST:
-        kept = sorted(np.argsort(-features.of("coverage"), kind="stable")[:_MOST].tolist())
-        found, features = [found[place] for place in kept], features.only(kept)
+    found, features = _best(found, features, features.of("coverage"), _MOST)
     if encoder and found:
+        found, features = _best(found, features, fitted(language, False).ranking.scores(features), _ENCODED)
         features = features.joined(meaning_features(question, hits, found, encoder, store))
     return Judged(found, features, weights)
+
+
+def _best(found: list[Candidate], features: Features, scores: Matrix, most: int) -> tuple[list[Candidate], Features]:
+    """Keep the best candidates, in their order."""
+    kept = sorted(np.argsort(-scores, kind="stable")[:most].tolist())
+    return [found[place] for place in kept], features.only(kept)
 
 
 def pick(shares: Matrix, most: int, numbers: Fitted) -> list[int]:
@@ -118,15 +124,13 @@ def softmax(scores: Matrix) -> Matrix:
 def signs(judged: Judged, scores: Matrix) -> dict[str, float]:
     """Return what confidence is judged by; nothing in it depends on the scale of the store's scores."""
     values, weights = judged.features, judged.weights
-    order = np.argsort(-scores, kind="stable")
-    best = int(order[0])
+    best = int(np.argmax(scores))
     shares = softmax(scores)
     weightiest = max(weights.idf, default=0.0)
     of_hits = {c.hit: float(x) for c, x in zip(judged.candidates, values.of("coverage_passage"), strict=True)}
     by_hit = sorted(of_hits.values(), reverse=True)
     found = {
         "score": float(scores[best]),
-        "margin": float(scores[best] - scores[order[1]]) if len(order) > 1 else 0.0,
         "share": float(shares[best]),
         "best_coverage": float(values.of("coverage").max()),
         "best_passage": float(values.of("coverage_passage").max()),
@@ -136,7 +140,11 @@ def signs(judged: Judged, scores: Matrix) -> dict[str, float]:
         "passage": float(values.of("coverage_passage")[best]),
         "lead_over": by_hit[0] - (by_hit[1] if len(by_hit) > 1 else 0.0),
         "local": float(values.of("coverage_local")[best]),
-        "loose": float(values.of("coverage_loose")[best]),
+        "alike": float(values.of("coverage_alike")[best]),
+        "names": float(values.of("coverage_names")[best]),
+        "numbers": float(values.of("coverage_numbers")[best]),
+        "words": float(values.of("words")[best]),
+        "pairs": float(values.of("pairs")[best]),
         "lead": float(values.of("coverage_lead")[best]),
         "fits": float(max(values.of(f"{kind}_fits")[best] for kind in ("number", "year", "name"))),
         "first_hit": float(values.of("rank")[best]),

@@ -1,7 +1,9 @@
 """What the words say for a sentence as the answer to a question: one row of numbers for each candidate."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from ragcli.grounded.candidates import Candidate
 from ragcli.grounded.terms import Weights, terms
+from ragcli.languages import HAN, HANGUL, KANA
 from ragcli.store import Hit
 
 Matrix = NDArray[np.float32]
@@ -33,7 +36,9 @@ _ASKS_YEAR = re.compile(
     re.IGNORECASE,
 )
 _ASKS_NAME = re.compile(r"\bwho(?:se|m)?\b|[谁誰]", re.IGNORECASE)
-_PREFIX = 5  # letters by which words of one family are told: invent, inventor, invention
+_CAPITALISED = re.compile(r"(?<=[^\W_])[^\w]+([A-Z][\w’'-]*)")  # not the first word
+_AS_WRITTEN = re.compile(rf"[{HAN}{KANA}{HANGUL}]|\w+(?:[.,]\d+)*")
+_ALIKE = 0.4  # Dice coefficient of letters from which on a word counts as one of the same family
 
 
 class Features(NamedTuple):
@@ -63,8 +68,12 @@ class Row(NamedTuple):
     coverage_before: float  # share that the sentence before and the title add
     coverage_after: float  # share that the sentence after adds
     coverage_lead: float  # share that the passage's first sentence adds
-    coverage_loose: float  # share that words add which begin alike
+    coverage_alike: float  # share that words add which are spelt nearly alike: invent, inventor, invention
     coverage_passage: float  # share that stands in the passage and its title
+    coverage_names: float  # share of the question's names that stands in the sentence
+    coverage_numbers: float  # the same of its numbers
+    words: float  # share of the question's words that stand in the sentence as they are, function words too
+    pairs: float  # the same of pairs of words
     passage: float  # the store's score, brought to [0, 1] among the hits
     rank: float  # 1 / the hit's rank
     length: float  # ln(1 + number of terms)
@@ -88,7 +97,9 @@ def word_features(
         return seen[text]
 
     local = _local(weights, [cut(candidate.text) for candidate in found])
-    loose = Weights(tuple(term[:_PREFIX] for term in weights.terms), weights.idf)
+    names = _part(weights, {term for name in _CAPITALISED.findall(question) for term in cut(name)})
+    numbers = _part(weights, {term for term in weights.terms if term.isdecimal()})
+    words, pairs = _as_written(question)
     scores = minmax([hit.score for hit in hits])
     asked = frozenset(weights.terms)
     fits = [
@@ -100,6 +111,7 @@ def word_features(
         hit, own = hits[candidate.hit], cut(candidate.text)
         title = cut(hit.title)
         coverage = weights.share(own)
+        written = _as_written(candidate.text)
         number, year, name = (float(bool(pattern and pattern.search(candidate.text))) for pattern in fits)
         return Row(
             coverage=coverage,
@@ -107,8 +119,12 @@ def word_features(
             coverage_before=weights.share(own | cut(candidate.before) | title) - coverage,
             coverage_after=weights.share(own | cut(candidate.after)) - coverage,
             coverage_lead=weights.share(own | cut(candidate.lead)) - coverage,
-            coverage_loose=loose.share(frozenset(term[:_PREFIX] for term in own)) - coverage,
+            coverage_alike=weights.share(own | _alike(asked - own, own)) - coverage,
             coverage_passage=weights.share(title | cut(hit.text)),
+            coverage_names=names.share(own),
+            coverage_numbers=numbers.share(own),
+            words=len(words & written[0]) / max(1, len(words)),
+            pairs=len(pairs & written[1]) / max(1, len(pairs)),
             passage=scores[candidate.hit],
             rank=1 / (1 + candidate.hit),
             length=float(np.log1p(len(own))),
@@ -128,6 +144,33 @@ def minmax(scores: Sequence[float]) -> list[float]:
     """Bring scores to [0, 1]; to 1 where all are equal."""
     low, high = min(scores, default=0.0), max(scores, default=0.0)
     return [(score - low) / (high - low) if high > low else 1.0 for score in scores]
+
+
+def _part(weights: Weights, terms: Container[str]) -> Weights:
+    """Keep some of the terms."""
+    kept = [(term, idf) for term, idf in zip(weights.terms, weights.idf, strict=True) if term in terms]
+    return Weights(tuple(term for term, _ in kept), tuple(idf for _, idf in kept))
+
+
+def _as_written(text: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
+    """Return the words of a text in small letters, of CJK text the characters, and the pairs that follow each other."""
+    words = _AS_WRITTEN.findall(text.lower())
+    return frozenset(words), frozenset(pairwise(words))
+
+
+def _alike(asked: frozenset[str], own: frozenset[str]) -> frozenset[str]:
+    """Return which terms have one among `own` that is spelt nearly alike."""
+    return frozenset(term for term in asked if any(_dice(_trigrams(term), _trigrams(word)) > _ALIKE for word in own))
+
+
+def _dice(one: frozenset[str], other: frozenset[str]) -> float:
+    return 2 * len(one & other) / (len(one) + len(other))
+
+
+@lru_cache(maxsize=1 << 14)
+def _trigrams(word: str) -> frozenset[str]:
+    padded = f"^{word}$"
+    return frozenset(padded[i : i + 3] for i in range(len(padded) - 2))
 
 
 def _local(weights: Weights, sentences: Sequence[frozenset[str]]) -> Weights:

@@ -1,12 +1,11 @@
 """Fit how grounded answers choose sentences and how sure they are, and print what that is worth.
 
-python -m tests.benchmarks.grounded fit CASES...      writes ragcli/grounded/fitted.json, prints both sets
-python -m tests.benchmarks.grounded measure CASES...  prints the tables of what is in the file
+python -m tests.benchmarks.grounded fit SITUATION CASES...      writes ragcli/grounded/fitted.json, prints both sets
+python -m tests.benchmarks.grounded measure SITUATION CASES...  prints the tables of what is in the file
+python -m tests.benchmarks.grounded halves SITUATION CASES...  prints what one half's weights are worth on the other
+python -m tests.benchmarks.grounded baselines SITUATION CASES...  prints what simple answers are worth
 
-CASES are files of JSON Lines, made by anything that searches, one line a question:
-{"question", "answers", "doc_id", "part": "development" | "report", "language", "frequencies": {word: n}, "passages": n,
- "hits": [{"id", "title", "text", "score", "start", "end", "cosine"?}], "cosines"?: {sentence: x}}
-More hits than the k = 5 that count are there for the question without its own document.
+CASES are files that grounded_cases.py writes.
 """
 
 import argparse
@@ -18,61 +17,79 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.stats import rankdata
 
-from ragcli.evaluate.answer_measures import contains
-from ragcli.grounded.candidates import find_candidates
-from ragcli.grounded.choose import Judged, signs, softmax
-from ragcli.grounded.features import Features, word_features
-from ragcli.grounded.fitted import FILE, Linear, fitted
-from ragcli.grounded.meaning import Row
-from ragcli.grounded.terms import weigh, words_by_term
-from ragcli.store import Hit
+from ragcli.encoding import passage_text
+from ragcli.evaluate.answer_measures import contains, f1, rouge_l
+from ragcli.grounded.choose import Judged, judge, signs, softmax
+from ragcli.grounded.features import Matrix
+from ragcli.grounded.fitted import FILE, Fitted, Linear, fitted
+from ragcli.store import Counts, Hit, IndexFacts
+from tests.benchmarks.grounded_cases import SEED
 
 Numbers = NDArray[np.float64]
-K = {"words": 5, "bigrams": 3}
 PENALTY = 1e-3  # L2, on standardised features
-SEED = 8  # of the split by documents
-NOT_IN_CONFIDENCE = {"score"}
+REFUSED = 0.1  # share of the answerable development questions that the default threshold leaves unanswered
 
 
 class Case(NamedTuple):
-    """Hold a question's candidates, which of them hold an accepted answer, and the set that it belongs to."""
+    """Hold a question's candidates, which of them hold an accepted answer, and the answers."""
 
     judged: Judged
     right: NDArray[np.bool_]
-    part: str
+    answers: list[str]
+    characters: bool
 
 
-def read_cases(paths: Sequence[Path], situation: str, own: bool) -> Iterator[Case]:
-    """Yield the questions of files; without its `own` document where that is asked for."""
-    kind, _, encoder = situation.partition("+")
+class Recorded:
+    """Be the store and the encoder of one question: what they said when its case was written."""
+
+    def __init__(self, record: dict[str, Any], hits: Sequence[dict[str, Any]]) -> None:
+        self.facts = IndexFacts(record["language"], 0)
+        self._record = record
+        self._cosines = {passage_text(hit["title"], hit["text"]): hit.get("cosine", 0.0) for hit in hits}
+        self._cosines |= {text: cosine for hit in hits for text, cosine in hit.get("sentences", {}).items()}
+
+    def frequencies(self, words: Sequence[str]) -> list[int]:
+        """Return how many passages hold each word."""
+        return [self._record["frequencies"][word] for word in words]
+
+    def counts(self) -> Counts:
+        """Return the size of the index."""
+        return Counts(self._record["passages"], self._record["passages"])
+
+    def vectors(self, _: Sequence[int]) -> dict[int, Matrix]:
+        """Know no vectors."""
+        return {}
+
+    def queries(self, texts: Sequence[str]) -> Matrix:
+        """Return the vector of which a cosine is the product with itself."""
+        return np.ones((len(texts), 1), dtype=np.float32)
+
+    def passages(self, texts: Sequence[str]) -> Matrix:
+        """Return cosines as vectors of one number."""
+        return np.array([[self._cosines[text]] for text in texts], dtype=np.float32)
+
+
+def read_cases(paths: Sequence[Path], own: bool, parts: Sequence[str]) -> Iterator[Case]:
+    """Yield the questions of some parts in files, searched with or without their `own` document."""
     for path in paths:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            record = json.loads(line)
-            english = record["language"] == "en"
-            if english == (kind == "words"):
-                yield _case(record, bool(encoder), own, K[kind])
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                record = json.loads(line)
+                if record["part"] in parts:
+                    yield _case(record, record["hits" if own else "without"])
 
 
-def _case(record: dict[str, Any], encoder: bool, own: bool, k: int) -> Case:
-    kept = [hit for hit in record["hits"] if own or hit["id"] != record["doc_id"]][:k]
-    hits = [Hit(n, h["id"], h["title"], h["text"], h["score"], h["start"], h["end"], {}) for n, h in enumerate(kept, 1)]
-    language = record["language"]
-    words = words_by_term(record["question"], language)
-    weights = weigh(words, [record["frequencies"][word] for word in words.values()], record["passages"])
-    found = find_candidates(hits)
-    features = word_features(record["question"], weights, hits, found, language)
-    if encoder:
-        features = features.joined(_meaning(kept, [(c.hit, c.text) for c in found], record["cosines"]))
-    right = [contains(c.text, record["answers"], language != "en") > 0 for c in found]
-    return Case(Judged(found, features, weights), np.array(right, dtype=bool), record["part"])
-
-
-def _meaning(hits: Sequence[dict[str, Any]], found: Sequence[tuple[int, str]], cosines: dict[str, float]) -> Features:
-    own = [cosines[text] for _, text in found]
-    best = {hit: max(c for (h, _), c in zip(found, own, strict=True) if h == hit) for hit, _ in found}
-    rows = [(cosine, hits[hit]["cosine"], best[hit]) for (hit, _), cosine in zip(found, own, strict=True)]
-    return Features(Row._fields, np.array(rows, dtype=np.float32))
+def _case(record: dict[str, Any], found: Sequence[dict[str, Any]]) -> Case:
+    names = ("id", "title", "text", "score", "start", "end")
+    hits = [Hit(n, **{name: hit[name] for name in names}, metadata={}) for n, hit in enumerate(found, 1)]
+    recorded: Any = Recorded(record, found)
+    encoder = recorded if hits and "cosine" in found[0] else None
+    judged = judge(record["question"], hits, recorded, encoder)
+    characters = record["language"] != "en"
+    right = [contains(candidate.text, record["answers"], characters) > 0 for candidate in judged.candidates]
+    return Case(judged, np.array(right, dtype=bool), record["answers"], characters)
 
 
 def fit_ranking(cases: Sequence[Case]) -> Linear:
@@ -103,7 +120,7 @@ def fit_ranking(cases: Sequence[Case]) -> Linear:
 
 def fit_logistic(rows: Sequence[dict[str, float]], truth: NDArray[np.bool_]) -> Linear:
     """Fit a logistic regression on standardised values, with a small L2 penalty."""
-    names = [name for name in rows[0] if name not in NOT_IN_CONFIDENCE]
+    names = list(rows[0])
     values = np.array([[row[name] for name in names] for row in rows])
     mean, deviation = values.mean(axis=0), values.std(axis=0) + 1e-9
     scaled = np.column_stack([(values - mean) / deviation, np.ones(len(values))])
@@ -136,9 +153,8 @@ def contained(cases: Sequence[Case], score: Callable[[Case], Any], enough: float
 
 
 def auc(sure: Numbers, truth: NDArray[np.bool_]) -> float:
-    """Return the area under the ROC curve."""
-    ranks = np.empty(len(sure))
-    ranks[np.argsort(sure, kind="stable")] = np.arange(1, len(sure) + 1)
+    """Return the area under the ROC curve; a tie counts half."""
+    ranks = rankdata(sure)
     n = truth.sum()
     return float((ranks[truth].sum() - n * (n + 1) / 2) / (n * (len(truth) - n)))
 
@@ -154,13 +170,6 @@ def confidences(answerable: Sequence[Case], not_: Sequence[Case], ranking: Linea
     return with_ + without, np.array([True] * len(with_) + [False] * len(without))
 
 
-def best_threshold(sure: Numbers, truth: NDArray[np.bool_]) -> float:
-    """Return the confidence below which to abstain for most decisions to be right, as many questions of each kind."""
-    steps = np.arange(0.05, 0.96, 0.01)
-    right = [((sure >= step) == truth).mean() for step in steps]
-    return round(float(steps[int(np.argmax(right))]), 2)
-
-
 def fewest(cases: Sequence[Case], ranking: Linear) -> float:
     """Return from which share on one sentence is enough: the lowest that costs at most 0.3 points."""
     score = lambda case: ranking.scores(case.judged.features)  # noqa: E731
@@ -168,10 +177,14 @@ def fewest(cases: Sequence[Case], ranking: Linear) -> float:
     return next(round(float(t), 2) for t in np.arange(0.4, 1.02, 0.02) if contained(cases, score, t)[1] >= goal)
 
 
-def fit(paths: Sequence[Path], situation: str) -> dict[str, Any]:
+def read_both(paths: Sequence[Path], *parts: str) -> tuple[list[Case], list[Case]]:
+    """Return the questions of some parts with their own document and without it."""
+    return list(read_cases(paths, True, parts)), list(read_cases(paths, False, parts))
+
+
+def fit(paths: Sequence[Path]) -> dict[str, Any]:
     """Fit one situation on its development questions."""
-    full = [case for case in read_cases(paths, situation, own=True) if case.part == "development"]
-    bare = [case for case in read_cases(paths, situation, own=False) if case.part == "development"]
+    full, bare = read_both(paths, "development")
     ranking = fit_ranking(full)
     rows, truth = confidences(full, bare, ranking)
     confidence = fit_logistic(rows, truth)
@@ -181,13 +194,13 @@ def fit(paths: Sequence[Path], situation: str) -> dict[str, Any]:
         "ranking": ranking._asdict(),
         "confidence": confidence._asdict(),
         "enough": fewest(full, ranking),
-        "abstain": best_threshold(sure, truth),
+        "abstain": round(float(np.quantile(sure[truth], REFUSED)), 2),
     }
 
 
-def halves(paths: Sequence[Path], situation: str) -> None:
+def halves(paths: Sequence[Path]) -> None:
     """Print what weights of one half of the development questions are worth on the other."""
-    full = [case for case in read_cases(paths, situation, own=True) if case.part == "development"]
+    full = list(read_cases(paths, True, ["development"]))
     for a, b in ((full[::2], full[1::2]), (full[1::2], full[::2])):
         ranking = fit_ranking(a)
         print("half", "{:.3f} {:.3f} {:.2f}".format(*contained(b, lambda c: ranking.scores(c.judged.features))))  # noqa: B023
@@ -197,53 +210,75 @@ def measure(paths: Sequence[Path], situation: str) -> None:
     """Print the figures of one situation as it is in the file."""
     kind, _, encoder = situation.partition("+")
     numbers = fitted("en" if kind == "words" else "zh", bool(encoder))
-    full, bare = (list(read_cases(paths, situation, own)) for own in (True, False))
-    for part in ("development", "report"):
-        own, other = ([case for case in cases if case.part == part] for cases in (full, bare))
-        if not own:
-            continue
-        oracle = np.mean([case.right.any() for case in own])
-        print(f"\n{situation}, {part}: {len(own)} questions, any sentence {oracle:.3f}")
-        simple = lambda case: case.judged.features.of("coverage") + 0.3 * case.judged.features.of("passage")  # noqa: E731
-        print("  coverage + 0.3 passage   @1 {:.3f} @2 {:.3f} shown {:.2f}".format(*contained(own, simple)))
-        ours = lambda case: numbers.ranking.scores(case.judged.features)  # noqa: E731
-        print("  fitted                   @1 {:.3f} @2 {:.3f} shown {:.2f}".format(*contained(own, ours)))
-        print(
-            "  fitted, as few as enough @1 {:.3f} @2 {:.3f} shown {:.2f}".format(*contained(own, ours, numbers.enough))
-        )
-        rows, truth = confidences(own, other, numbers.ranking)
-        sure = np.array([numbers.confidence.probability(row) for row in rows])
-        coverage = np.array([row["best_coverage"] for row in rows])
-        out = sure < numbers.abstain
-        precision, recall = (out & ~truth).sum() / max(1, out.sum()), (out & ~truth).sum() / (~truth).sum()
-        print(
-            f"  abstention: AUC {auc(sure, truth):.3f}; by best coverage {auc(coverage, truth):.3f}; "
-            f"below {numbers.abstain}: precision {precision:.3f} recall {recall:.3f}"
-        )
-        for low in np.arange(0, 1, 0.2):
-            inside = (sure >= low) & (sure < low + 0.2 + 1e-9)
-            if inside.any():
-                print(
-                    f"    {low:.1f}-{low + 0.2:.1f}: {inside.sum():5d} questions, "
-                    f"sure {sure[inside].mean():.3f}, so {truth[inside].mean():.3f}"
-                )
+    for part in ("development", "report", "lm"):
+        own, other = read_both(paths, part)
+        if own:
+            print_choice(own, numbers, f"{situation}, {part}")
+            print_confidence(own, other, numbers)
+
+
+def print_choice(own: Sequence[Case], numbers: Fitted, name: str) -> None:
+    """Print how often the chosen sentences hold the answer."""
+    print(f"\n{name}: {len(own)} questions, any sentence {np.mean([case.right.any() for case in own]):.3f}")
+    simple = lambda case: case.judged.features.of("coverage") + 0.3 * case.judged.features.of("passage")  # noqa: E731
+    ours = lambda case: numbers.ranking.scores(case.judged.features)  # noqa: E731
+    print("  coverage + 0.3 passage   @1 {:.3f} @2 {:.3f} shown {:.2f}".format(*contained(own, simple)))
+    print("  fitted                   @1 {:.3f} @2 {:.3f} shown {:.2f}".format(*contained(own, ours)))
+    print("  fitted, as few as enough @1 {:.3f} @2 {:.3f} shown {:.2f}".format(*contained(own, ours, numbers.enough)))
+
+
+def print_confidence(own: Sequence[Case], other: Sequence[Case], numbers: Fitted) -> None:
+    """Print how well confidence tells questions with their document from those without, and how reliable it is."""
+    rows, truth = confidences(own, other, numbers.ranking)
+    sure = np.array([numbers.confidence.probability(row) for row in rows])
+    coverage = np.array([row["best_coverage"] for row in rows])
+    out = sure < numbers.abstain
+    precision, recall = (out & ~truth).sum() / max(1, out.sum()), (out & ~truth).sum() / (~truth).sum()
+    print(
+        f"  abstention: AUC {auc(sure, truth):.3f}; by best coverage {auc(coverage, truth):.3f}; "
+        f"below {numbers.abstain}: precision {precision:.3f} recall {recall:.3f}, "
+        f"refused though answerable {out[truth].mean():.3f}"
+    )
+    for low in np.arange(0, 1, 0.2):
+        inside = (sure >= low) & (sure < low + 0.2 + 1e-9)
+        if inside.any():
+            print(
+                f"    {low:.1f}-{low + 0.2:.1f}: {inside.sum():5d} questions, "
+                f"sure {sure[inside].mean():.3f}, so {truth[inside].mean():.3f}"
+            )
+
+
+def baselines(paths: Sequence[Path], situation: str) -> None:
+    """Print what simple answers are worth on the report questions, by the measures of `ragcli eval answers`."""
+    kind, _, encoder = situation.partition("+")
+    ranking = fitted("en" if kind == "words" else "zh", bool(encoder)).ranking
+    cases = list(read_cases(paths, True, ["report"]))
+    best: Callable[[Case], int] = lambda case: int(np.argmax(ranking.scores(case.judged.features)))  # noqa: E731
+    for name, choose in (("first sentence of the top passage", lambda case: 0), ("best sentence", best)):
+        texts = [case.judged.candidates[choose(case)].text if len(case.right) else "" for case in cases]
+        for measure in (rouge_l, f1, contains):
+            found = [measure(text, case.answers, case.characters) for text, case in zip(texts, cases, strict=True)]
+            print(f"{name}: {measure.__name__} {np.mean(found):.4f}")
 
 
 def main() -> None:
     """Run one step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("fit", "measure", "halves"))
+    parser.add_argument("step", choices=("fit", "measure", "halves", "baselines"))
     parser.add_argument("situation", choices=("words", "words+encoder", "bigrams"))
     parser.add_argument("cases", nargs="+", type=Path)
     options = parser.parse_args()
     if options.step == "fit":
-        record = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {"situations": {}}
         data = {"data": sorted(path.stem for path in options.cases), "seed": SEED, "penalty": PENALTY}
-        record["situations"][options.situation] = data | fit(options.cases, options.situation)
+        found = data | fit(options.cases)
+        record = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {"situations": {}}
+        record["situations"][options.situation] = found
         FILE.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         fitted.cache_clear()
     if options.step == "halves":
-        halves(options.cases, options.situation)
+        halves(options.cases)
+    elif options.step == "baselines":
+        baselines(options.cases, options.situation)
     else:
         measure(options.cases, options.situation)
 
