@@ -143,11 +143,18 @@ def test_a_recipe_names_files_and_options(
 # Interrupted
 
 
-@pytest.mark.parametrize("name", ["text.toml", "answers.toml"])
-def test_the_packages_recipes_are_settings(ragcli: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Without their data they get as far as the first file, or the model that the other one makes."""
-    monkeypatch.setenv("RAGCLI_CONFIG", str(PACKAGED / name))
-    missing = "openstax/documents.jsonl.gz" if name == "text.toml" else "small-text"
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("text", "openstax/documents.jsonl.gz"), ("cloze", "small-text"),
+        ("answers", "small-cloze"), ("both", "small-mean"),
+    ],
+)  # fmt: skip
+def test_the_packages_recipes_are_settings(
+    ragcli: Run, monkeypatch: pytest.MonkeyPatch, name: str, missing: str
+) -> None:
+    """Without their data they get as far as the first file, or the model that the one before makes."""
+    monkeypatch.setenv("RAGCLI_CONFIG", str(PACKAGED / f"{name}.toml"))
     assert missing in ragcli("train", "--output", "x").err
 
 

@@ -78,10 +78,11 @@ def read_cases(paths: Sequence[Path], own: bool, parts: Sequence[str]) -> Iterat
             for line in file:
                 record = json.loads(line)
                 if record["part"] in parts:
-                    yield _case(record, record["hits" if own else "without"])
+                    yield read_case(record, record["hits" if own else "without"])
 
 
-def _case(record: dict[str, Any], found: Sequence[dict[str, Any]]) -> Case:
+def read_case(record: dict[str, Any], found: Sequence[dict[str, Any]]) -> Case:
+    """Judge the candidates of a recorded question as the product does."""
     names = ("id", "title", "text", "score", "start", "end")
     hits = [Hit(n, **{name: hit[name] for name in names}, metadata={}) for n, hit in enumerate(found, 1)]
     recorded: Any = Recorded(record, found)
