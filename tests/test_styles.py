@@ -97,7 +97,7 @@ def test_a_batch_answers_in_each_style_as_ask_does(
 
 def test_what_cannot_be_copied_from_any_passage_is_not_answered(ragcli: Run, texts: dict[str, str]) -> None:
     """Where no passage fits beside the question, a copy has nothing to say; it does not write freely."""
-    how = ("--style", "copy", "--model", str(PACKAGED), "--max-new-tokens", "495")
+    how = ("--style", "copy", "--model", str(PACKAGED), "--max-new-tokens", "1007")
     answer = asked(ragcli, "ask", "lambda", *how, code=4)
     assert answer["abstained"] and answer["answer"] == "" and answer["dropped"]
 
