@@ -24,7 +24,7 @@ TEXT = (Path(__file__).parents[1] / "sample_data" / "README.md").read_text(encod
 
 def direct(text: str, size: int, stride: int) -> Loss:
     """Compute the loss as the documentation of transformers does it: labels of -100 for what was scored before."""
-    model: Any = AutoModelForCausalLM.from_pretrained(PACKAGED, local_files_only=True)
+    model: Any = AutoModelForCausalLM.from_pretrained(PACKAGED, local_files_only=True, dtype=torch.float32)
     ids = AutoTokenizer.from_pretrained(PACKAGED, local_files_only=True)(text, return_tensors="pt").input_ids
     nats, tokens, before = 0.0, 0, 0
     for begin in range(0, ids.shape[1], stride):
