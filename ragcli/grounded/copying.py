@@ -1,5 +1,6 @@
 """Let a model write nothing but pieces of the sources: which tokens may follow, and what was copied from where."""
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -45,7 +46,17 @@ class Copying:
     ) -> None:
         self._hits = hits
         self._end_ids = sorted(end_ids)
-        self._words = [word for n, hit in enumerate(hits) for word in _cut(n, hit.text, encode)]
+        self._words: list[_Word] = []
+        self._runs: list[int] = []  # the number of the stretch that a word belongs to: what ends an answer divides them
+        stretches = itertools.count()
+        for n, hit in enumerate(hits):
+            run = next(stretches)
+            for word in _cut(n, hit.text, encode):
+                if set(self._end_ids).isdisjoint(word.tokens):
+                    self._words.append(word)
+                    self._runs.append(run)
+                else:
+                    run = next(stretches)
         needed = {i: self._needed(i, shortest) for i in range(len(self._words))}
         self._starts = {i: words for i, words in needed.items() if words}
         self._shortest = shortest
@@ -72,9 +83,9 @@ class Copying:
 
     def _needed(self, i: int, shortest: int) -> range:
         """Return the words of the shortest piece that begins at a word; none where the source ends too early."""
-        hit = self._words[i].hit
-        held = [j for j in range(i, min(i + shortest, len(self._words))) if self._words[j].hit == hit]
-        first = i == 0 or self._words[i - 1].hit != hit
+        run = self._runs[i]
+        held = [j for j in range(i, min(i + shortest, len(self._words))) if self._runs[j] == run]
+        first = i == 0 or self._runs[i - 1] != run
         return range(i, held[-1] + 1) if len(held) == shortest or first else range(0)
 
     def _begin_again(self) -> None:
@@ -106,9 +117,7 @@ class Copying:
             if token + 1 < len(self._words[word].tokens):
                 found.append(_Place(first, word, token + 1))
             elif (
-                word + 1 < len(self._words)
-                and self._words[word + 1].hit == self._words[word].hit
-                and word + 1 not in self._used
+                word + 1 < len(self._words) and self._runs[word + 1] == self._runs[word] and word + 1 not in self._used
             ):
                 found.append(_Place(first, word + 1, 0))
         return found
