@@ -46,13 +46,14 @@ class Copying:
     ) -> None:
         self._hits = hits
         self._end_ids = sorted(end_ids)
+        ends = frozenset(self._end_ids)
         self._words: list[_Word] = []
         self._runs: list[int] = []  # the number of the stretch that a word belongs to: what ends an answer divides them
         stretches = itertools.count()
         for n, hit in enumerate(hits):
             run = next(stretches)
             for word in _cut(n, hit.text, encode):
-                if set(self._end_ids).isdisjoint(word.tokens):
+                if ends.isdisjoint(word.tokens):
                     self._words.append(word)
                     self._runs.append(run)
                 else:
