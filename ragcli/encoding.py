@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ragcli.errors import IndexMismatchError
-from ragcli.store import Change, EncoderFacts, Store, vector_key
+from ragcli.store import DocumentUpdate, EncoderConfig, Store, vector_key
 
 if TYPE_CHECKING:
     from ragcli.encoder import Encoder
@@ -27,31 +27,33 @@ def open_encoder(name: str, note: Callable[[str], None]) -> "Encoder":
     return encoder.open_encoder(name, "auto", note)
 
 
-def matching_encoder(facts: EncoderFacts, note: Callable[[str], None]) -> "Encoder":
+def matching_encoder(config: EncoderConfig, note: Callable[[str], None]) -> "Encoder":
     """Open the encoder that made an index's vectors.
 
     Raises IndexMismatchError where what now has its name is another one, UnreachableError where it is not to be had.
     """
-    encoder = open_encoder(facts.name, note)
-    if not same_encoder(encoder.facts, facts):
+    encoder = open_encoder(config.name, note)
+    if not same_encoder(encoder.config, config):
         raise IndexMismatchError(
-            f"{facts.name} is not the encoder any more that the index was built with",
-            f"Build it again: ragcli index FILE --encoder {facts.name} --rebuild, or search with --mode keyword.",
+            f"{config.name} is not the encoder any more that the index was built with",
+            f"Build it again: ragcli index FILE --encoder {config.name} --rebuild, or search with --mode keyword.",
         )
     return encoder
 
 
-def same_encoder(one: EncoderFacts, other: EncoderFacts | None) -> bool:
+def same_encoder(one: EncoderConfig, other: EncoderConfig | None) -> bool:
     """Tell whether two encoders make the same vectors, wherever their files are."""
     return other is not None and one._replace(name="") == other._replace(name="")
 
 
-def with_vectors(changes: Iterable[Change], store: Store, encoder: Callable[[], "Encoder"]) -> Iterator[Change]:
+def with_vectors(
+    updates: Iterable[DocumentUpdate], store: Store, encoder: Callable[[], "Encoder"]
+) -> Iterator[DocumentUpdate]:
     """Add vectors to changes, in their order; the encoder is opened when the first passage needs it."""
     import numpy as np  # loaded only where vectors are wanted
 
-    for batch in _batches(changes):
-        texts = [_texts(change) for change in batch]
+    for batch in _batches(updates):
+        texts = [_texts(update) for update in batch]
         keys = [[vector_key(title, text) for title, text in part] for part in texts]
         known = store.vectors([key for part in keys for key in part])
         new = {
@@ -62,21 +64,21 @@ def with_vectors(changes: Iterable[Change], store: Store, encoder: Callable[[], 
         }
         if new:
             known |= zip(new, encoder().passages(list(new.values())), strict=True)
-        for change, part in zip(batch, keys, strict=True):
-            yield change._replace(vectors=np.stack([known[key] for key in part])) if part else change
+        for update, part in zip(batch, keys, strict=True):
+            yield update._replace(vectors=np.stack([known[key] for key in part])) if part else update
 
 
-def _texts(change: Change) -> list[tuple[str, str]]:
-    title = change.document.title if change.document else ""
-    return [(title, text) for _, text in change.passages]
+def _texts(update: DocumentUpdate) -> list[tuple[str, str]]:
+    title = update.document.title if update.document else ""
+    return [(title, text) for _, text in update.passages]
 
 
-def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
-    batch: list[Change] = []
+def _batches(updates: Iterable[DocumentUpdate]) -> Iterator[list[DocumentUpdate]]:
+    batch: list[DocumentUpdate] = []
     passages = 0
-    for change in changes:
-        batch.append(change)
-        passages += len(change.passages)
+    for update in updates:
+        batch.append(update)
+        passages += len(update.passages)
         if passages >= _BATCH:
             yield batch
             batch, passages = [], 0

@@ -8,10 +8,10 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from ragcli.decoder.sampling import Sampling, next_tokens, only, row_generator
+from ragcli.decoder.speculation import Checking, Lookahead
 from ragcli.errors import RagcliError
 from ragcli.models import ModelFolder
-from ragcli.sampling import Sampling, next_tokens, only, row_generator
-from ragcli.speculation import Checking, Lookahead
 
 Logits = NDArray[np.float32]
 Allowed = Callable[[Sequence[int]], Sequence[int]]
@@ -27,7 +27,7 @@ def _ignore(_: str) -> None:
     pass
 
 
-class Engine(Protocol):
+class LanguageModel(Protocol):
     """Run a language model: text to token ids and back, and the logits that follow the tokens so far.
 
     It holds the key/value state of the rows that are being written; `prefill` begins anew. `context` is how many
@@ -89,24 +89,26 @@ class Completion(NamedTuple):
     ended: Ended
 
 
-def open_engine(folder: ModelFolder, precision: Precision = "auto", note: Callable[[str], None] = _ignore) -> Engine:
+def open_language_model(
+    folder: ModelFolder, precision: Precision = "auto", note: Callable[[str], None] = _ignore
+) -> LanguageModel:
     """Open the engine that runs a model: GPT-2 on ONNX Runtime, all else, and what that cannot run, by transformers.
 
     `note` gets what the user should know. Raises RagcliError for a model that cannot be loaded, or not so precisely.
     """
-    from ragcli.gpt2 import Gpt2Engine, runs_here
+    from ragcli.decoder import Gpt2Model, runs_here
 
     config = _read_config(folder)
     if runs_here(config):
-        return Gpt2Engine(folder, config, precision, note)
+        return Gpt2Model(folder, config, precision, note)
     if precision not in ("auto", "float32"):
         raise RagcliError(f"{folder.name} runs at float32 only: it is no GPT-2", "Leave out --precision.")
     try:
-        from ragcli.engine_transformers import TransformersEngine
+        from ragcli.decoder.transformers_model import TransformersModel
     except ModuleNotFoundError as error:
         message = f"{folder.name} is no GPT-2 and needs the package {error.name}, which is not installed"
         raise RagcliError(message, "Install it: pip install 'ragcli[torch]'.") from error
-    return TransformersEngine(folder)
+    return TransformersModel(folder)
 
 
 def _read_config(folder: ModelFolder) -> dict[str, Any]:
@@ -123,13 +125,13 @@ def new_seed() -> int:
     return secrets.randbelow(10**9)
 
 
-def count_tokens(engine: Engine, text: str) -> int:
+def count_tokens(engine: LanguageModel, text: str) -> int:
     """Return how many tokens a prompt takes."""
     return len(_encode(engine, text))
 
 
 def complete(
-    engine: Engine,
+    engine: LanguageModel,
     prompt: str,
     options: Options,
     emit: Callable[[str], None] | None = None,
@@ -156,7 +158,7 @@ def complete(
 
 
 def complete_all(
-    engine: Engine, prompts: Sequence[str], options: Options, allowed: Sequence[Allowed] = ()
+    engine: LanguageModel, prompts: Sequence[str], options: Options, allowed: Sequence[Allowed] = ()
 ) -> list[Completion]:
     """Continue each prompt as `complete` does with one row, many together where the engine can; raises the same.
 
@@ -171,7 +173,7 @@ def complete_all(
 
 
 def _complete_group(
-    engine: Engine, batching: Batching, prompts: Sequence[str], options: Options, allowed: Sequence[Allowed]
+    engine: LanguageModel, batching: Batching, prompts: Sequence[str], options: Options, allowed: Sequence[Allowed]
 ) -> list[Completion]:
     """Continue prompts together; both engines are the same one."""
     ids = [_prompt_ids(engine, prompt) for prompt in prompts]
@@ -190,14 +192,14 @@ def _complete_group(
     return [row.finish(end) for row, end in zip(rows, ends, strict=True)]
 
 
-def _checked(engine: Engine, logits: Logits) -> Logits:
+def _checked(engine: LanguageModel, logits: Logits) -> Logits:
     """Return the first logits. Raises RagcliError where they are no numbers."""
     if not np.isfinite(logits.max()):
         raise damaged_weights(engine)
     return logits
 
 
-def damaged_weights(engine: Engine) -> RagcliError:
+def damaged_weights(engine: LanguageModel) -> RagcliError:
     """Make the error for a model whose logits or probabilities are no numbers."""
     return RagcliError(f"{engine.name} answers with what is no number: its weights are damaged", "Download it again.")
 
@@ -214,12 +216,12 @@ def _choose(rows: "Sequence[_Row]", logits: Logits, sampling: Sampling, allowed:
         rows[i].add(token)
 
 
-def _encode(engine: Engine, text: str) -> list[int]:
+def _encode(engine: LanguageModel, text: str) -> list[int]:
     # A command line may bring bytes that are no UTF-8 as lone surrogates, which no tokenizer takes.
     return engine.encode(text.encode("utf-8", "surrogatepass").decode("utf-8", "replace"))
 
 
-def _prompt_ids(engine: Engine, prompt: str) -> list[int]:
+def _prompt_ids(engine: LanguageModel, prompt: str) -> list[int]:
     ids = _encode(engine, prompt) or sorted(engine.end_ids)[:1]
     if not ids:
         raise RagcliError(f"the prompt is empty, and {engine.name} has no token to begin with", "Give it some text.")
@@ -235,7 +237,7 @@ class _Row:
     """Grow one sequence; `last` is the token to step with, `ended` says why it takes no more."""
 
     def __init__(
-        self, engine: Engine, prompt_ids: list[int], options: Options, i: int, emit: Callable[[str], None] | None
+        self, engine: LanguageModel, prompt_ids: list[int], options: Options, i: int, emit: Callable[[str], None] | None
     ) -> None:
         self.tokens: list[int] = []
         self.last = 0

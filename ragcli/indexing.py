@@ -35,7 +35,7 @@ from ragcli.documents import (
 from ragcli.encoding import matching_encoder, open_encoder, same_encoder, with_vectors
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, UsageError
 from ragcli.languages import detect_language
-from ragcli.store import LOCAL, Change, IndexFacts, Place, Store, Stored, drop_index, open_store
+from ragcli.store import LOCAL, DocumentUpdate, IndexConfig, IndexLocation, Store, Stored, drop_index, open_store
 
 if TYPE_CHECKING:
     from ragcli.encoder import Encoder
@@ -138,7 +138,7 @@ class Survey(NamedTuple):
         return at < len(self.ids) and self.ids[at] == key
 
 
-def index_files(paths: Iterable[Path], place: Place, options: IndexOptions, watcher: Watcher) -> Summary:
+def index_files(paths: Iterable[Path], location: IndexLocation, options: IndexOptions, watcher: Watcher) -> Summary:
     """Bring an index up to date with JSON Lines files; `-` is standard input.
 
     Raises RagcliError for files that cannot be read, IndexMismatchError for an index built with other settings.
@@ -149,13 +149,13 @@ def index_files(paths: Iterable[Path], place: Place, options: IndexOptions, watc
         if options.prune and not sample:
             raise RagcliError("the input holds no document, and --prune would empty the index", "Check the input.")
         encoder = open_encoder(options.encoder, watcher.note) if options.encoder else None
-        wanted = IndexFacts(
+        wanted = IndexConfig(
             options.language or detect_language(sample),
             options.passage_size or PASSAGE_SIZE,
-            encoder.facts if encoder else None,
+            encoder.config if encoder else None,
         )
-        with _opened(place, wanted, options, making=bool(sample)) as store:
-            run = _Run(store, _checked_facts(store, options, encoder), inputs, options, watcher, encoder)
+        with _opened(location, wanted, options, making=bool(sample)) as store:
+            run = _Run(store, _checked_config(store, options, encoder), inputs, options, watcher, encoder)
             run.update() if store.counts().passages else run.fill()
             run.summary.documents, run.summary.passages = store.counts()
     run.summary.seconds = round(time.perf_counter() - started, 3)
@@ -167,23 +167,23 @@ def _documents(inputs: list[Input], fields: FieldNames) -> Iterator[Document]:
 
 
 @contextmanager
-def _opened(place: Place, wanted: IndexFacts, options: IndexOptions, making: bool) -> Iterator[Store]:
+def _opened(location: IndexLocation, wanted: IndexConfig, options: IndexOptions, making: bool) -> Iterator[Store]:
     """Open the index, made if need be; a dry run or an input without documents makes none, but works elsewhere."""
     if making and not options.dry_run:
         if options.rebuild:
-            drop_index(place)
-        with open_store(place, wanted) as store:
+            drop_index(location)
+        with open_store(location, wanted) as store:
             yield store
         return
     with tempfile.TemporaryDirectory(prefix="ragcli-") as folder:
-        old = None if making and options.rebuild else _existing(place)
-        with old or open_store(Place(LOCAL, place.name, Path(folder)), wanted) as store:
+        old = None if making and options.rebuild else _existing(location)
+        with old or open_store(IndexLocation(LOCAL, location.name, Path(folder)), wanted) as store:
             yield store
 
 
-def _existing(place: Place) -> Store | None:
+def _existing(location: IndexLocation) -> Store | None:
     try:
-        return open_store(place)
+        return open_store(location)
     except MissingIndexError:
         return None
 
@@ -230,20 +230,22 @@ def _repeated(keys: Iterable[int]) -> Counter[int]:
     return Counter({key: n + 1 for key, n in more.items()})
 
 
-def _checked_facts(store: Store, options: IndexOptions, encoder: "Encoder | None") -> IndexFacts:
-    facts = store.facts
-    if facts is None:
+def _checked_config(store: Store, options: IndexOptions, encoder: "Encoder | None") -> IndexConfig:
+    config = store.config
+    if config is None:
         raise IndexMismatchError(
             "this index was not made by ragcli, which only reads it", "Choose another name: --index NAME"
         )
-    asked = (options.language or facts.language, options.passage_size or facts.passage_size)
-    if asked != (facts.language, facts.passage_size) or (encoder and not same_encoder(encoder.facts, facts.encoder)):
-        by = f" --encoder {facts.encoder.name}" if facts.encoder else ", without --encoder"
+    asked = (options.language or config.language, options.passage_size or config.passage_size)
+    if asked != (config.language, config.passage_size) or (
+        encoder and not same_encoder(encoder.config, config.encoder)
+    ):
+        by = f" --encoder {config.encoder.name}" if config.encoder else ", without --encoder"
         raise IndexMismatchError(
-            f"the index was built with --language {facts.language} --passage-size {facts.passage_size}{by}",
+            f"the index was built with --language {config.language} --passage-size {config.passage_size}{by}",
             "Leave these options out, or add --rebuild to build it again.",
         )
-    return facts
+    return config
 
 
 class _Run:
@@ -252,7 +254,7 @@ class _Run:
     def __init__(
         self,
         store: Store,
-        facts: IndexFacts,
+        config: IndexConfig,
         inputs: list[Input],
         options: IndexOptions,
         watcher: Watcher,
@@ -260,7 +262,7 @@ class _Run:
     ) -> None:
         self.summary = Summary()
         self._store = store
-        self._facts = facts
+        self._facts = config
         self._given = encoder
         self._inputs = inputs
         self._options = options
@@ -283,14 +285,14 @@ class _Run:
         self._warn(survey.repeated)
         self._write(chain(self._differing(survey), self._gone(survey) if self._options.prune else ()))
 
-    def _write(self, changes: Iterator[Change]) -> None:
+    def _write(self, updates: Iterator[DocumentUpdate]) -> None:
         if self._options.dry_run:
-            for _ in changes:
+            for _ in updates:
                 pass
         elif self._facts.encoder:
-            self._store.write(with_vectors(changes, self._store, lambda: self._encoder))
+            self._store.write(with_vectors(updates, self._store, lambda: self._encoder))
         else:
-            self._store.write(changes)
+            self._store.write(updates)
 
     @cached_property
     def _encoder(self) -> "Encoder":
@@ -317,20 +319,20 @@ class _Run:
                 summary.rejected += 1
                 self._watcher.reject(item)
 
-    def _all(self, keys: "array[int]") -> Iterator[Change]:
+    def _all(self, keys: "array[int]") -> Iterator[DocumentUpdate]:
         for document in self._read():
             keys.append(hash(document.id))
             self.summary.added += 1
             yield self._change(document, None)
 
-    def _last_versions(self, repeated: Counter[int]) -> Iterator[Change]:
+    def _last_versions(self, repeated: Counter[int]) -> Iterator[DocumentUpdate]:
         waiting = repeated.copy()
         for document in _documents(self._inputs, self._options.fields):
             if hash(document.id) in repeated and _is_last(document, waiting):
                 for old in self._known([document]).values():
                     yield self._change(document, old)
 
-    def _differing(self, survey: Survey) -> Iterator[Change]:
+    def _differing(self, survey: Survey) -> Iterator[DocumentUpdate]:
         waiting = survey.repeated.copy()
         documents = self._read()
         while batch := list(islice(documents, _BATCH)):
@@ -338,15 +340,15 @@ class _Run:
             self.summary.unchanged += len(batch) - len(last)
             known = self._known(last)
             for document in last:
-                change = self._change(document, known.get(document.id))
-                if change.old and change.old.hash == change.hash:
+                update = self._change(document, known.get(document.id))
+                if update.old and update.old.hash == update.hash:
                     self.summary.unchanged += 1
                     continue
-                if change.old:
+                if update.old:
                     self.summary.updated += 1
                 else:
                     self.summary.added += 1
-                yield change
+                yield update
 
     def _known(self, documents: Sequence[Document]) -> dict[str, Stored]:
         """Look up what the store holds; of an id that it holds twice (a killed run), as of a half-written one."""
@@ -355,16 +357,18 @@ class _Run:
             known[old.doc_id] = old._replace(hash="") if old.doc_id in known else old
         return known
 
-    def _change(self, document: Document, old: Stored | None) -> Change:
+    def _change(self, document: Document, old: Stored | None) -> DocumentUpdate:
         digest = content_hash(document.title, document.text, document.metadata)
-        return Change(document.id, old, document, digest, split_passages(document.text, self._facts.passage_size))
+        return DocumentUpdate(
+            document.id, old, document, digest, split_passages(document.text, self._facts.passage_size)
+        )
 
-    def _gone(self, survey: Survey) -> Iterator[Change]:
+    def _gone(self, survey: Survey) -> Iterator[DocumentUpdate]:
         for old in self._store.stored():
             if not survey.holds(old.doc_id):
                 self.summary.deleted += 1
                 self._watcher.deletion(old.doc_id)
-                yield Change(old.doc_id, old)
+                yield DocumentUpdate(old.doc_id, old)
 
 
 def _is_last(document: Document, waiting: Counter[int]) -> bool:

@@ -53,11 +53,11 @@ def build_prompt(hits: Sequence[Hit], ending: str, budget: int, count: Callable[
     cuts = [(i, end) for i, hit in enumerate(hits) for _, end in sentence_spans(hit.text)]
     fits, too_long = 0, len(cuts) + 1
     while too_long - fits > 1:
-        middle = (fits + too_long) // 2
-        if count(_render(_trimmed(hits, cuts[:middle]), ending)) <= budget:
-            fits = middle
+        centroid = (fits + too_long) // 2
+        if count(_render(_trimmed(hits, cuts[:centroid]), ending)) <= budget:
+            fits = centroid
         else:
-            too_long = middle
+            too_long = centroid
     used = _trimmed(hits, cuts[:fits])
     text = _render(used, ending)
     return Prompt(text, count(text), tuple(used), tuple(_rest(hits, used)))

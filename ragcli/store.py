@@ -21,7 +21,7 @@ LOCAL = "local"
 MAX_QUERY_WORDS = 1_000
 
 
-class EncoderFacts(NamedTuple):
+class EncoderConfig(NamedTuple):
     """Say what made the vectors of an index: which model, which weights, and how a text becomes a vector."""
 
     name: str
@@ -32,29 +32,29 @@ class EncoderFacts(NamedTuple):
     passage_prefix: str = ""
 
 
-class IndexFacts(NamedTuple):
+class IndexConfig(NamedTuple):
     """Say how an index was built. It travels with the index and is checked when documents are added."""
 
     language: str
     passage_size: int
-    encoder: EncoderFacts | None = None  # None: no vectors
+    encoder: EncoderConfig | None = None  # None: no vectors
     version: int = FORMAT_VERSION
 
     def as_json(self) -> dict[str, Any]:
         """Return what from_json reads."""
-        facts = self._asdict()
-        return facts | {"encoder": self.encoder._asdict()} if self.encoder else facts
+        config = self._asdict()
+        return config | {"encoder": self.encoder._asdict()} if self.encoder else config
 
     @classmethod
-    def from_json(cls, facts: Mapping[str, Any]) -> Self:
+    def from_json(cls, config: Mapping[str, Any]) -> Self:
         """Read the facts of an index. Raises TypeError for what is none."""
-        if not isinstance(facts, Mapping):
+        if not isinstance(config, Mapping):
             raise TypeError("the facts of an index are no object")
-        encoder = facts.get("encoder")
-        return cls(**{**facts, "encoder": EncoderFacts(**encoder) if encoder else None})
+        encoder = config.get("encoder")
+        return cls(**{**config, "encoder": EncoderConfig(**encoder) if encoder else None})
 
 
-class Words(NamedTuple):
+class QueryClause(NamedTuple):
     """Hold plain text, never a query language, by whose words passages are ranked.
 
     A passage matches by the words of one that is `required`; those of the others only add to its score.
@@ -95,7 +95,7 @@ class Stored(NamedTuple):
     passages: int
 
 
-class Change(NamedTuple):
+class DocumentUpdate(NamedTuple):
     """Replace what a store holds of a document (`old`) by a new version, or by nothing.
 
     Where the index has an encoder, `vectors` (passages, dimension) holds a vector of length 1 for each passage.
@@ -147,13 +147,13 @@ class Store(Protocol):
     """
 
     @property
-    def facts(self) -> IndexFacts | None:
+    def config(self) -> IndexConfig | None:
         """Say how the index was built; None for an index that ragcli did not build."""
 
     def stored(self, doc_ids: Sequence[str] | None = None) -> Iterator[Stored]:
         """Yield what the store holds of these documents, or of all."""
 
-    def write(self, changes: Iterable[Change]) -> None:
+    def write(self, updates: Iterable[DocumentUpdate]) -> None:
         """Apply the changes as they come. All are durable and can be searched on return.
 
         Of changes to one document the last need not win: each document comes once in a call. A process killed on the
@@ -161,7 +161,7 @@ class Store(Protocol):
         stored() as half written; the next run with the same input completes it.
         """
 
-    def search(self, words: Sequence[Words], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
+    def search(self, words: Sequence[QueryClause], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
         """Return the k best passages, best first, ties by id and start; all that pass the filters if no words.
 
         Raises RagcliError for a field that no document has.
@@ -253,7 +253,7 @@ def check_index_name(name: str) -> None:
         )
 
 
-class Place(NamedTuple):
+class IndexLocation(NamedTuple):
     """Say where an index is: `local` (kept under `home`) or an Elasticsearch URL, the index's name, how to get in."""
 
     url: str
@@ -262,44 +262,44 @@ class Place(NamedTuple):
     access: Access = Access()
 
     def __repr__(self) -> str:
-        return f"Place({self.url.rpartition('@')[2]}, {self.name})"  # and no secret
+        return f"IndexLocation({self.url.rpartition('@')[2]}, {self.name})"  # and no secret
 
 
-def open_store(place: Place, create: IndexFacts | None = None) -> Store:
+def open_store(location: IndexLocation, create: IndexConfig | None = None) -> Store:
     """Open an index; with `create`, one that does not exist is made by these facts.
 
     Raises IndexMismatchError for an index that does not exist or cannot be read, UnreachableError, UsageError.
     """
-    check_index_name(place.name)
-    if place.url == LOCAL:
+    check_index_name(location.name)
+    if location.url == LOCAL:
         from ragcli.store_local import LocalStore
 
-        return LocalStore.open(_folder(place), create)
+        return LocalStore.open(_folder(location), create)
     from ragcli.store_elastic import ElasticStore
 
-    return ElasticStore.open(_server(place), place.name, place.access, create)
+    return ElasticStore.open(_server(location), location.name, location.access, create)
 
 
-def drop_index(place: Place) -> None:
+def drop_index(location: IndexLocation) -> None:
     """Remove an index, if it exists. Raises IndexMismatchError for one that ragcli did not make."""
-    check_index_name(place.name)
-    if place.url == LOCAL:
+    check_index_name(location.name)
+    if location.url == LOCAL:
         from ragcli.store_local import LocalStore
 
-        return LocalStore.drop(_folder(place))
+        return LocalStore.drop(_folder(location))
     from ragcli.store_elastic import ElasticStore
 
-    return ElasticStore.drop(_server(place), place.name, place.access)
+    return ElasticStore.drop(_server(location), location.name, location.access)
 
 
-def _folder(place: Place) -> Path:
-    return place.home / "indexes" / place.name
+def _folder(location: IndexLocation) -> Path:
+    return location.home / "indexes" / location.name
 
 
-def _server(place: Place) -> str:
-    if not place.url.startswith(("http://", "https://")):
-        shown = place.url.rpartition("@")[2]  # a mistyped URL may hold a password
+def _server(location: IndexLocation) -> str:
+    if not location.url.startswith(("http://", "https://")):
+        shown = location.url.rpartition("@")[2]  # a mistyped URL may hold a password
         raise UsageError(
             f"not a store: {shown!r}", f"Use `{LOCAL}` or an Elasticsearch URL, such as http://localhost:9200."
         )
-    return place.url
+    return location.url

@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 
 from ragcli.errors import NothingFoundError
 from ragcli.filters import fold
-from ragcli.store import Store, Words
+from ragcli.store import QueryClause, Store
 
 _YEAR = re.compile(r"\s*\(\d{4}\)$")
 _ARTICLE = re.compile(r"^(?:the|a|an)\s+|,\s*(?:the|a|an)$")
@@ -41,7 +41,7 @@ def find_title(store: Store, title: str) -> str:
 
 
 def _candidates(store: Store, title: str, folded: str) -> set[str]:
-    found = {fold(hit.title) for hit in store.search([Words(title)], 100) if hit.title} if folded else set()
+    found = {fold(hit.title) for hit in store.search([QueryClause(title)], 100) if hit.title} if folded else set()
     for start in {folded[:3], _plain(folded)[:2], "the " + folded[:2]}:
         if start:
             found.update(store.values("title", start, _CANDIDATES))

@@ -12,7 +12,7 @@ import snowballstemmer
 
 from ragcli.documents import Document, split_passages
 from ragcli.filters import Filter
-from ragcli.store import Words
+from ragcli.store import QueryClause
 from ragcli.text import cjk_bigrams
 
 K1, B = 1.2, 0.75
@@ -67,7 +67,7 @@ class Oracle:
         self.frequency = Counter(word for entry in self.entries for word in entry.words)
         self.mean_length = sum(entry.words.total() for entry in self.entries) / len(self.entries)
 
-    def search(self, query: Sequence[Words], filters: Sequence[Filter] = ()) -> list[Found]:
+    def search(self, query: Sequence[QueryClause], filters: Sequence[Filter] = ()) -> list[Found]:
         """Return all passages that match, best first, ties by id and start; without a query, all that pass."""
         asked = [(words(group.text, self.language), group) for group in query]
         passing = (entry for entry in self.entries if all(satisfies(entry.document, f) for f in filters))

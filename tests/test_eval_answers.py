@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from ragcli.answer.pipeline import AskOptions
+from ragcli.decoder.sampling import Sampling
 from ragcli.errors import ExitCode, RagcliError
 from ragcli.evaluate.answer_measures import by_characters, contains, exact_match, f1, groundedness, normalized, rouge_l
 from ragcli.evaluate.answers import AnswersJob, evaluate_answers
 from ragcli.evaluate.notes import Listener
 from ragcli.evaluate.questions import Question, read_questions
 from ragcli.evaluate.report import Report
-from ragcli.generate import Engine, Options
-from ragcli.rag import Job
-from ragcli.sampling import Sampling
-from ragcli.store import Place
+from ragcli.generate import LanguageModel, Options
+from ragcli.store import IndexLocation
 from tests.support import Run, assert_two_lines, write_lines
 
 # SQuAD's rules
@@ -289,10 +289,10 @@ def measured(ragcli: Run, corpus: Path, tmp_path: Path) -> Callable[..., Report]
     ragcli("index", corpus)
     path = write_lines(tmp_path / "qa.jsonl", *QUESTIONS)
 
-    def measure(engine: Engine, **options: Any) -> Report:
+    def measure(engine: LanguageModel, **options: Any) -> Report:
         greedy = Options(60, Sampling(temperature=0, no_repeat_ngram_size=0))
-        place = Place("local", "knowledge_base", tmp_path / "home")
-        job = AnswersJob(path, place, Job(greedy, k=2))._replace(**options)
+        location = IndexLocation("local", "knowledge_base", tmp_path / "home")
+        job = AnswersJob(path, location, AskOptions(greedy, k=2))._replace(**options)
         return evaluate_answers(job, lambda: engine, options.pop("listener", Listener()))
 
     return measure

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ragcli.errors import ExitCode
 from ragcli.evaluate.perplexity import Loss, loss, measures, windows
-from ragcli.generate import open_engine
+from ragcli.generate import open_language_model
 from ragcli.models import PACKAGED, ModelFolder
 from tests.support import Run, assert_two_lines, write_lines
 
@@ -45,7 +45,7 @@ def direct(text: str, size: int, stride: int) -> Loss:
 @pytest.mark.parametrize(("size", "stride"), [(512, 256), (64, 32), (100, 99), (32, 1)])
 def test_the_figures_are_those_of_transformers(size: int, stride: int) -> None:
     text = TEXT if stride > 1 else TEXT[:300]
-    engine = open_engine(ModelFolder("small_gpt2", PACKAGED), "float32")
+    engine = open_language_model(ModelFolder("small_gpt2", PACKAGED), "float32")
     found, expected = measures(loss(engine, text, size, stride)), measures(direct(text, size, stride))
     for name, value in expected.items():
         assert found[name] == pytest.approx(value, rel=1e-4), name

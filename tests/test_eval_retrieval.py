@@ -19,7 +19,7 @@ from ragcli.evaluate.notes import Listener
 from ragcli.evaluate.retrieval import Ranked, rank_queries
 from ragcli.filters import Filter
 from ragcli.search import Searcher
-from ragcli.store import Hit, Store, Words
+from ragcli.store import Hit, QueryClause, Store
 from tests.elastic.server import Server
 from tests.support import Run, assert_two_lines, run_process, write_lines
 
@@ -358,9 +358,9 @@ def assert_two_lines_after_notes(result: Any, code: int, *words: str) -> None:
 class Moody:
     """Answer every query but those that name a zebra."""
 
-    facts = None
+    config = None
 
-    def search(self, words: Sequence[Words], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
+    def search(self, words: Sequence[QueryClause], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
         if "zebra" in words[0].text:
             raise UnreachableError("no answer", "Start it.")
         return [Hit(1, "fox", "", "a fox", 1.0, 0, 5, {})]

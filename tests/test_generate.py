@@ -18,21 +18,21 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
-from ragcli.engine_transformers import TransformersEngine, _place
+from ragcli.decoder.sampling import Sampling
+from ragcli.decoder.transformers_model import TransformersModel, _place
 from ragcli.errors import ExitCode, RagcliError
 from ragcli.generate import (
     Completion,
-    Engine,
+    LanguageModel,
     Options,
     _Detokenizer,
     _StopFilter,
     complete,
     count_tokens,
     new_seed,
-    open_engine,
+    open_language_model,
 )
 from ragcli.models import ModelFolder
-from ragcli.sampling import Sampling
 
 GREEDY = Sampling(temperature=0, no_repeat_ngram_size=0)
 TEXTS = [
@@ -78,7 +78,9 @@ class FakeEngine:
         return logits
 
 
-def write(engine: Engine, prompt: str = "p", emit: Callable[[str], None] | None = None, **options: Any) -> Completion:
+def write(
+    engine: LanguageModel, prompt: str = "p", emit: Callable[[str], None] | None = None, **options: Any
+) -> Completion:
     """Complete greedily with one row."""
     return complete(engine, prompt, Options(**{"sampling": GREEDY, **options}), emit)[0]
 
@@ -293,9 +295,9 @@ def test_streaming_decodes_each_token_a_few_times_only() -> None:
 
 # Both engines, with a tiny random model
 
-ENGINES: dict[str, Callable[[ModelFolder], Engine]] = {
-    "transformers": TransformersEngine,
-    "gpt2": lambda folder: open_engine(folder, "float32"),
+ENGINES: dict[str, Callable[[ModelFolder], LanguageModel]] = {
+    "transformers": TransformersModel,
+    "gpt2": lambda folder: open_language_model(folder, "float32"),
 }
 
 
@@ -320,13 +322,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session", params=ENGINES)
-def open_as(request: pytest.FixtureRequest) -> Callable[[ModelFolder], Engine]:
+def open_as(request: pytest.FixtureRequest) -> Callable[[ModelFolder], LanguageModel]:
     """Return how to open one of the engines."""
     return ENGINES[request.param]
 
 
 @pytest.fixture(scope="session")
-def engine(tiny: Path, open_as: Callable[[ModelFolder], Engine]) -> Engine:
+def engine(tiny: Path, open_as: Callable[[ModelFolder], LanguageModel]) -> LanguageModel:
     return open_as(ModelFolder("tiny", tiny))
 
 
@@ -338,7 +340,7 @@ def reference(folder: Path, ids: list[int], new: int) -> list[int]:
 
 
 @pytest.mark.parametrize("prompt", TEXTS)
-def test_greedy_is_what_transformers_generates(engine: Engine, tiny: Path, prompt: str) -> None:
+def test_greedy_is_what_transformers_generates(engine: LanguageModel, tiny: Path, prompt: str) -> None:
     ids = engine.encode(prompt)[-10:]
     expected = reference(tiny, ids, 50)
     ours = [int(engine.prefill(ids, 1).argmax())]
@@ -347,14 +349,14 @@ def test_greedy_is_what_transformers_generates(engine: Engine, tiny: Path, promp
     assert ours == expected
 
 
-def test_text_is_what_transformers_generates(engine: Engine, tiny: Path) -> None:
+def test_text_is_what_transformers_generates(engine: LanguageModel, tiny: Path) -> None:
     expected = reference(tiny, engine.encode("Once upon a time"), 40)
     completion = write(engine, "Once upon a time", max_new_tokens=40)
     assert completion.text == engine.decode(expected)
     assert completion.tokens == len(expected) - expected.count(0)
 
 
-def test_logits_of_cached_steps_are_those_of_one_pass(engine: Engine) -> None:
+def test_logits_of_cached_steps_are_those_of_one_pass(engine: LanguageModel) -> None:
     ids = engine.encode(TEXTS[0])
     whole = engine.prefill(ids, 2)
     engine.prefill(ids[:3], 2)
@@ -364,7 +366,7 @@ def test_logits_of_cached_steps_are_those_of_one_pass(engine: Engine) -> None:
     np.testing.assert_allclose(stepped, whole, atol=1e-4)
 
 
-def test_log_probabilities_are_those_of_transformers(engine: Engine, tiny: Path) -> None:
+def test_log_probabilities_are_those_of_transformers(engine: LanguageModel, tiny: Path) -> None:
     ids = (engine.encode(" ".join(TEXTS)) * 2)[:CONTEXT]
     model: Any = AutoModelForCausalLM.from_pretrained(tiny)
     with torch.inference_mode():
@@ -377,7 +379,10 @@ def test_log_probabilities_are_those_of_transformers(engine: Engine, tiny: Path)
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_gives_what_the_cpu_gives(tiny: Path) -> None:
-    ours, exact = TransformersEngine(ModelFolder("tiny", tiny)), open_engine(ModelFolder("tiny", tiny), "float32")
+    ours, exact = (
+        TransformersModel(ModelFolder("tiny", tiny)),
+        open_language_model(ModelFolder("tiny", tiny), "float32"),
+    )
     assert ours._model.device.type == "cuda"
     ids = exact.encode(TEXTS[0])
     np.testing.assert_allclose(ours.prefill(ids, 2), exact.prefill(ids, 2), atol=1e-3)
@@ -394,24 +399,26 @@ def test_a_model_too_large_for_the_gpu_is_named(tiny: Path) -> None:
         _place(Large(), ModelFolder("tiny", tiny))
 
 
-def test_same_seed_same_text_and_another_seed_another(engine: Engine) -> None:
+def test_same_seed_same_text_and_another_seed_another(engine: LanguageModel) -> None:
     first, again, other = (complete(engine, "Once", Options(20, seed=seed))[0].text for seed in (1, 1, 2))
     assert first == again != other
 
 
-def test_a_row_does_not_depend_on_the_number_of_rows(engine: Engine) -> None:
+def test_a_row_does_not_depend_on_the_number_of_rows(engine: LanguageModel) -> None:
     few, many = (complete(engine, "Once", Options(20, seed=3, rows=rows)) for rows in (2, 5))
     assert many[:2] == few
     assert len({completion.text for completion in many}) == 5
 
 
-def test_only_the_first_row_is_told(engine: Engine) -> None:
+def test_only_the_first_row_is_told(engine: LanguageModel) -> None:
     pieces: list[str] = []
     rows = complete(engine, "列表", Options(40, seed=3, rows=3), pieces.append)
     assert "".join(pieces) == rows[0].text
 
 
-def test_the_context_can_be_filled_to_the_last_position(tiny: Path, open_as: Callable[[ModelFolder], Engine]) -> None:
+def test_the_context_can_be_filled_to_the_last_position(
+    tiny: Path, open_as: Callable[[ModelFolder], LanguageModel]
+) -> None:
     engine = open_as(ModelFolder("endless", tiny))
     engine.end_ids = frozenset()
     prompt = "a" * (CONTEXT - 5)
@@ -423,19 +430,19 @@ def test_the_context_can_be_filled_to_the_last_position(tiny: Path, open_as: Cal
         write(engine, prompt + "a" * 5)
 
 
-def test_an_empty_prompt_continues_the_end_of_text(engine: Engine) -> None:
+def test_an_empty_prompt_continues_the_end_of_text(engine: LanguageModel) -> None:
     assert engine.end_ids == {0}
     assert write(engine, "").text == write(engine, "<|endoftext|>").text
 
 
-def change_config(**changes: object) -> Callable[[Path], None]:
+def change_config(**updates: object) -> Callable[[Path], None]:
     """Return a function that changes a folder's config.json."""
 
-    def change(folder: Path) -> None:
+    def update(folder: Path) -> None:
         config = json.loads((folder / "config.json").read_text())
-        (folder / "config.json").write_text(json.dumps({**config, **changes}))
+        (folder / "config.json").write_text(json.dumps({**config, **updates}))
 
-    return change
+    return update
 
 
 def lose_tensor(folder: Path) -> None:
@@ -489,7 +496,7 @@ REMOTE_CODE = {"model_type": "own", "auto_map": {"AutoConfig": "c.Config", "Auto
 def test_a_folder_that_cannot_run_is_refused(
     tiny: Path,
     tmp_path: Path,
-    open_as: Callable[[ModelFolder], Engine],
+    open_as: Callable[[ModelFolder], LanguageModel],
     damage: Callable[[Path], None],
     words: str,
 ) -> None:
@@ -501,7 +508,9 @@ def test_a_folder_that_cannot_run_is_refused(
     assert caught.value.exit_code == ExitCode.ERROR
 
 
-def test_a_tokenizer_is_taken_as_it_is(tiny: Path, tmp_path: Path, open_as: Callable[[ModelFolder], Engine]) -> None:
+def test_a_tokenizer_is_taken_as_it_is(
+    tiny: Path, tmp_path: Path, open_as: Callable[[ModelFolder], LanguageModel]
+) -> None:
     folder = Path(shutil.copytree(tiny, tmp_path / "model"))
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     digits = pre_tokenizers.Digits(individual_digits=True)  # transformers' GPT-2 tokenizer would drop it
@@ -514,7 +523,7 @@ def test_a_tokenizer_is_taken_as_it_is(tiny: Path, tmp_path: Path, open_as: Call
 
 
 def test_a_tokenizer_in_the_old_files_is_converted(
-    tiny: Path, tmp_path: Path, engine: Engine, open_as: Callable[[ModelFolder], Engine]
+    tiny: Path, tmp_path: Path, engine: LanguageModel, open_as: Callable[[ModelFolder], LanguageModel]
 ) -> None:
     folder = Path(shutil.copytree(tiny, tmp_path / "model"))
     model = json.loads((folder / "tokenizer.json").read_text())["model"]

@@ -20,16 +20,16 @@ from safetensors.torch import load_file as load_torch
 from safetensors.torch import save_file as save_torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
-from ragcli.engine_transformers import TransformersEngine
+from ragcli.decoder import Gpt2Model
+from ragcli.decoder.checkpoint import runs_here
+from ragcli.decoder.sampling import Sampling
+from ragcli.decoder.smoothquant import Block, balance
+from ragcli.decoder.transformers_model import TransformersModel
 from ragcli.errors import ExitCode, RagcliError
-from ragcli.generate import Engine, Options, Precision, complete, complete_all, open_engine
-from ragcli.gpt2 import Gpt2Engine
-from ragcli.gpt2.balance import Block, balance
-from ragcli.gpt2.checkpoint import runs_here
-from ragcli.graphs import cache
-from ragcli.graphs.rounding import BLOCK_4, BLOCK_8, to_4_bits, to_8_bits, to_8_bits_by_block
+from ragcli.generate import LanguageModel, Options, Precision, complete, complete_all, open_language_model
 from ragcli.models import PACKAGED, ModelFolder
-from ragcli.sampling import Sampling
+from ragcli.ort import cache
+from ragcli.ort.quantization import BLOCK_4, BLOCK_8, to_4_bits, to_8_bits, to_8_bits_by_block
 from tests.support import ROOT, Run, assert_two_lines, environment, run_process
 
 VOCAB = 300
@@ -76,9 +76,9 @@ def small(tmp_path: Path) -> Path:
     return write_gpt2(tmp_path / "small", **SHAPES["small"])
 
 
-def opened(folder: Path, precision: Precision = "float32", notes: Notes | None = None) -> Gpt2Engine:
-    engine = open_engine(ModelFolder("model", folder), precision, (notes if notes is not None else []).append)
-    assert isinstance(engine, Gpt2Engine)
+def opened(folder: Path, precision: Precision = "float32", notes: Notes | None = None) -> Gpt2Model:
+    engine = open_language_model(ModelFolder("model", folder), precision, (notes if notes is not None else []).append)
+    assert isinstance(engine, Gpt2Model)
     return engine
 
 
@@ -165,13 +165,13 @@ def test_a_second_prompt_knows_nothing_of_the_first(small: Path) -> None:
 FIRST = PROMPTS[-1][:260]
 
 
-def guess(engine: Gpt2Engine, ids: list[int], wrong: int) -> None:
+def guess(engine: Gpt2Model, ids: list[int], wrong: int) -> None:
     engine.prefill(FIRST[:150], 1)
     engine.check(ids)
     engine.rewind(wrong)
 
 
-USES: dict[str, Callable[[Gpt2Engine], object]] = {
+USES: dict[str, Callable[[Gpt2Model], object]] = {
     "a prompt": lambda engine: engine.prefill(FIRST, 1),
     "the same": lambda engine: engine.prefill([*FIRST[:200], 1, 2, 3], 1),
     "its beginning": lambda engine: engine.prefill(FIRST[:100], 1),
@@ -263,7 +263,7 @@ def test_more_prompts_than_a_batch_holds_keep_their_order(small: Path) -> None:
 
 
 def test_another_engine_continues_one_prompt_after_another(small: Path) -> None:
-    engine = TransformersEngine(ModelFolder("other", small))
+    engine = TransformersModel(ModelFolder("other", small))
     options = Options(5, Sampling(temperature=0), rows=3)
     assert complete_all(engine, TEXTS[:3], options) == complete_all(opened(small), TEXTS[:3], options)
 
@@ -300,9 +300,9 @@ def sharded(folder: Path) -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
 
 
-@pytest.mark.parametrize("change", [bfloat16, float16, without_prefix, sharded])
-def test_a_checkpoint_may_be_stored_in_many_ways(small: Path, change: Callable[[Path], None]) -> None:
-    change(small)
+@pytest.mark.parametrize("update", [bfloat16, float16, without_prefix, sharded])
+def test_a_checkpoint_may_be_stored_in_many_ways(small: Path, update: Callable[[Path], None]) -> None:
+    update(small)
     for ids in PROMPTS[:4]:
         np.testing.assert_allclose(opened(small).prefill(ids, 1)[0], transformers_logits(small, ids)[-1], atol=1e-3)
 
@@ -352,9 +352,9 @@ def test_what_the_graph_does_not_know_is_left_to_transformers(config: dict[str, 
 def test_another_family_runs_at_float32_only(small: Path) -> None:
     config = json.loads((small / "config.json").read_text())
     (small / "config.json").write_text(json.dumps({**config, "activation_function": "silu"}))
-    assert not isinstance(open_engine(ModelFolder("other", small)), Gpt2Engine)
+    assert not isinstance(open_language_model(ModelFolder("other", small)), Gpt2Model)
     with pytest.raises(RagcliError, match="float32 only"):
-        open_engine(ModelFolder("other", small), "int8")
+        open_language_model(ModelFolder("other", small), "int8")
 
 
 # The cache
@@ -382,19 +382,19 @@ def test_a_model_is_prepared_once_for_each_checkpoint_and_precision(small: Path)
 
 
 def flip(name: str) -> Callable[[Path], None]:
-    def change(folder: Path) -> None:
+    def update(folder: Path) -> None:
         content = bytearray((folder / name).read_bytes())
         content[len(content) // 2] ^= 0xFF
         (folder / name).write_bytes(content)
 
-    return change
+    return update
 
 
 def cut(name: str) -> Callable[[Path], None]:
-    def change(folder: Path) -> None:
+    def update(folder: Path) -> None:
         (folder / name).write_bytes((folder / name).read_bytes()[:-1])
 
-    return change
+    return update
 
 
 def lose(name: str) -> Callable[[Path], None]:
@@ -402,8 +402,8 @@ def lose(name: str) -> Callable[[Path], None]:
 
 
 def other_version(folder: Path) -> None:
-    facts = json.loads((folder / "facts.json").read_text())
-    (folder / "facts.json").write_text(json.dumps({**facts, "version": 0}))
+    config = json.loads((folder / "facts.json").read_text())
+    (folder / "facts.json").write_text(json.dumps({**config, "version": 0}))
 
 
 def empty_file(folder: Path) -> None:
@@ -442,13 +442,13 @@ def test_what_is_damaged_is_prepared_anew_with_a_note(
 def test_a_cache_that_cannot_be_written_is_done_without(small: Path, taken: str) -> None:
     """A file stands where a folder should be: what not even root can write into."""
     expected = transformers_logits(small, PROMPTS[3])[-1]
-    place = engines().parents[1] / taken
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text("")
+    location = engines().parents[1] / taken
+    location.parent.mkdir(parents=True, exist_ok=True)
+    location.write_text("")
     notes: Notes = []
     np.testing.assert_allclose(opened(small, notes=notes).prefill(PROMPTS[3], 1)[0], expected, atol=1e-3)
     assert len(notes) == 1 and ("prepared" if taken.endswith("digests") else "cannot keep") in notes[0]
-    assert place.read_text() == ""
+    assert location.read_text() == ""
 
 
 def test_a_failed_build_leaves_nothing() -> None:
@@ -465,7 +465,7 @@ def test_what_a_killed_build_left_is_swept_but_not_what_is_being_written(tmp_pat
     program = """
 import os, signal, sys
 from pathlib import Path
-from ragcli.graphs import cache
+from ragcli.ort import cache
 def write(folder):
     (folder / "body.bin").write_bytes(bytes(1000))
     os.kill(os.getpid(), signal.SIGKILL)
@@ -572,7 +572,7 @@ def open_sample() -> list[str]:
     return (ROOT / "sample_data" / "python.jsonl").read_text(encoding="utf-8").splitlines()
 
 
-def perplexity(engine: Engine) -> float:
+def perplexity(engine: LanguageModel) -> float:
     """Return the perplexity of the first sample passages."""
     texts = [engine.encode(json.loads(line)["text"])[: engine.context] for line in open_sample()[:20]]
     found = np.concatenate([engine.log_probabilities(ids, 1) for ids in texts])

@@ -9,19 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ragcli.generate import Options, complete, open_engine
-from ragcli.grounded.attribution import attribute
-from ragcli.grounded.candidates import find_candidates
-from ragcli.grounded.choose import Cited, Grounded, answer, judge, pick, signs, softmax
-from ragcli.grounded.copying import Copying
-from ragcli.grounded.fitted import fitted
-from ragcli.grounded.opinion import compose_review, polarity
-from ragcli.grounded.summary import summarize
-from ragcli.grounded.terms import bag_of, terms, weigh, words_by_term
-from ragcli.grounded.titled import answer_by_title
+from ragcli.answer.attribution import attribute
+from ragcli.answer.candidates import find_candidates
+from ragcli.answer.choose import CitedSentence, Grounded, answer, judge, pick, signs, softmax
+from ragcli.answer.copying import Copying
+from ragcli.answer.fitted import fitted
+from ragcli.answer.opinion import compose_review, polarity
+from ragcli.answer.summary import summarize
+from ragcli.answer.terms import bag_of, terms, weigh, words_by_term
+from ragcli.answer.titled import answer_by_title
+from ragcli.decoder.sampling import Sampling
+from ragcli.generate import Options, complete, open_language_model
 from ragcli.models import ModelFolder
-from ragcli.sampling import Sampling
-from ragcli.store import Counts, Hit, IndexFacts
+from ragcli.store import Counts, Hit, IndexConfig
 from tests.support import ROOT
 
 OWLS = "Owls hunt at night. Their eyes are fixed in their sockets. An owl can turn its head by 270 degrees!"
@@ -36,11 +36,11 @@ class Shelf(NamedTuple):
     """Know how often words occur in some passages: what an answer asks a store for."""
 
     texts: Sequence[str]
-    facts: IndexFacts
+    config: IndexConfig
 
     def frequencies(self, words: Sequence[str]) -> list[int]:
-        bags = [bag_of(text, self.facts.language) for text in self.texts]
-        return [sum(all(t in bag for t in terms(word, self.facts.language)) for bag in bags) for word in words]
+        bags = [bag_of(text, self.config.language) for text in self.texts]
+        return [sum(all(t in bag for t in terms(word, self.config.language)) for bag in bags) for word in words]
 
     def counts(self) -> Counts:
         return Counts(len(self.texts), len(self.texts))
@@ -60,7 +60,7 @@ class Letters:
 
 
 def shelf(*texts: str, language: str = "en") -> Shelf:
-    return Shelf(texts, IndexFacts(language, 1200))
+    return Shelf(texts, IndexConfig(language, 1200))
 
 
 def ask(question: str, *texts: str, language: str = "en", **options: object) -> Grounded:
@@ -73,7 +73,7 @@ texts = st.lists(
 )
 
 
-def assert_stands(sentences: Sequence[Cited], hits: Sequence[Hit]) -> None:
+def assert_stands(sentences: Sequence[CitedSentence], hits: Sequence[Hit]) -> None:
     """Each sentence is its source's text at its offsets, and none comes twice."""
     for sentence in sentences:
         assert sentence.source is not None
@@ -236,7 +236,7 @@ def test_attribution_finds_the_source_or_says_that_there_is_none() -> None:
     assert (turned.source, turned.start - 100, turned.end - 100) == (1, OWLS.index("An owl"), len(OWLS))
     assert turned.text == "The head of an owl can turn 270 degrees." and turned.support > 0.9
     assert (paris.source, paris.start, paris.end) == (None, 0, 0)
-    assert attribute("Owls.", [], shelf("x")) == (Cited("Owls.", None, 0, 0, 0.0),)  # type: ignore[arg-type]
+    assert attribute("Owls.", [], shelf("x")) == (CitedSentence("Owls.", None, 0, 0, 0.0),)  # type: ignore[arg-type]
 
 
 # What may be copied
@@ -287,7 +287,7 @@ def test_a_piece_is_of_the_source_that_has_it_whole() -> None:
 
 
 def test_a_model_writes_only_what_stands_in_the_sources() -> None:
-    engine = open_engine(ModelFolder("small", ROOT / "ragcli" / "small_gpt2"), "float32")
+    engine = open_language_model(ModelFolder("small", ROOT / "ragcli" / "small_gpt2"), "float32")
     hits = [hit(OWLS), hit(MICE, 2)]
     for seed in range(3):
         copying = Copying(hits, engine.encode, engine.end_ids)

@@ -53,11 +53,11 @@ def test_only_new_and_changed_documents_are_written(ragcli: Run, tmp_path: Path)
     assert result.summary() == expected
 
 
-@pytest.mark.parametrize("change", [{"title": "Other"}, {"year": 2000}, {"text": "Same words. "}])
-def test_any_change_of_title_metadata_or_text_is_an_update(ragcli: Run, tmp_path: Path, change: dict[str, Any]) -> None:
+@pytest.mark.parametrize("update", [{"title": "Other"}, {"year": 2000}, {"text": "Same words. "}])
+def test_any_change_of_title_metadata_or_text_is_an_update(ragcli: Run, tmp_path: Path, update: dict[str, Any]) -> None:
     document = {"id": "d", "title": "Title", "text": "Same words.", "year": 1999}
     ragcli("index", write_lines(tmp_path / "a.jsonl", document))
-    result = ragcli("index", write_lines(tmp_path / "a.jsonl", document | change), "--format", "json")
+    result = ragcli("index", write_lines(tmp_path / "a.jsonl", document | update), "--format", "json")
     assert result.summary() == {"read": 1, **NOTHING, "updated": 1, "documents": 1, "passages": 1}
 
 

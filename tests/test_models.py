@@ -75,19 +75,19 @@ def lose_a_shard(model: Path) -> None:
 
 def cut_a_shard(model: Path) -> None:
     shard(model, "one.safetensors", "two.safetensors")
-    change(model, "two.safetensors", lambda content: content[:-1])
+    update(model, "two.safetensors", lambda content: content[:-1])
 
 
 def pickle_only(model: Path) -> None:
     (model / "model.safetensors").rename(model / "pytorch_model.bin")
 
 
-def change(model: Path, name: str, edit: Callable[[bytes], bytes]) -> None:
+def update(model: Path, name: str, edit: Callable[[bytes], bytes]) -> None:
     (model / name).write_bytes(edit((model / name).read_bytes()))
 
 
 def edit(name: str, change_content: Callable[[bytes], bytes]) -> Callable[[Path], None]:
-    return lambda model: change(model, name, change_content)
+    return lambda model: update(model, name, change_content)
 
 
 def lose(name: str) -> Callable[[Path], None]:
@@ -206,7 +206,7 @@ def test_offline_the_default_falls_back_and_a_named_model_does_not(ask: Ask, tmp
 
 def test_a_damaged_cached_model_says_what_to_delete(ask: Ask, tmp_path: Path) -> None:
     snapshot = write_cached(tmp_path / "home", "gpt2")
-    change(snapshot, "model.safetensors", lambda content: content[:-1])
+    update(snapshot, "model.safetensors", lambda content: content[:-1])
     answer, _ = ask("gpt2=fallback", HF_HUB_OFFLINE="1")
     assert answer[0] == ExitCode.ERROR
     assert "cut short" in answer[1] and str(snapshot.parent.parent) in answer[2]

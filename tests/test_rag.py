@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ragcli import rag
+from ragcli.answer import pipeline as rag
+from ragcli.decoder.sampling import Sampling
 from ragcli.errors import NothingFoundError, UsageError
 from ragcli.filters import Filter
 from ragcli.generate import Logits, Options
 from ragcli.indexing import IndexOptions, Watcher, index_files
-from ragcli.sampling import Sampling
 from ragcli.search import Searcher
-from ragcli.store import Place, open_store
+from ragcli.store import IndexLocation, open_store
 
 FILMS = [
     {"id": "i1", "title": "Inception (2010)", "text": "Dreams within dreams. It dazzles.", "rating": 9},
@@ -59,15 +59,15 @@ class Parrot:
 def searcher(tmp_path: Path) -> Iterator[Searcher]:
     path = tmp_path / "films.jsonl"
     path.write_text("\n".join(json.dumps(film) for film in FILMS))
-    place = Place("local", "films", tmp_path)
-    index_files([path], place, IndexOptions(), Watcher())
-    with open_store(place) as opened:
+    location = IndexLocation("local", "films", tmp_path)
+    index_files([path], location, IndexOptions(), Watcher())
+    with open_store(location) as opened:
         yield Searcher(opened)
 
 
-def job(new_tokens: int = 60, filters: Sequence[Filter] = (), min_score: float = 0.0) -> rag.Job:
+def job(new_tokens: int = 60, filters: Sequence[Filter] = (), min_score: float = 0.0) -> rag.AskOptions:
     greedy = Options(new_tokens, Sampling(temperature=0, no_repeat_ngram_size=0), seed=7)
-    return rag.Job(greedy, filters=filters, min_score=min_score)
+    return rag.AskOptions(greedy, filters=filters, min_score=min_score)
 
 
 def no_engine() -> Parrot:

@@ -19,7 +19,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from ragcli.sampling import (
+from ragcli.decoder.sampling import (
     Logits,
     Sampling,
     ban,

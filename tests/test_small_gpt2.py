@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ragcli.models import PACKAGED, find_model
 from ragcli.small_gpt2 import average, questions
 from ragcli.small_gpt2.questions import ask_for
-from ragcli.train.model import Trainee, open_model, write_model
+from ragcli.train.model import ModelBundle, open_model, write_model
 from tests.support import write_lines
 
 SENTENCE = "The castle above the river was taken by William Harvey and the second army in 1643 after a long siege."
@@ -60,13 +60,13 @@ def test_documents_and_a_glossary_become_questions_that_train_reads(tmp_path: Pa
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_the_mean_of_two_models_is_a_model_at_16_bits(
-    trainee: Trainee, tiny: Path, tmp_path: Path, share: float
+    bundle: ModelBundle, tiny: Path, tmp_path: Path, share: float
 ) -> None:
-    own = {name: tensor.clone() for name, tensor in trainee.model.state_dict().items()}
+    own = {name: tensor.clone() for name, tensor in bundle.model.state_dict().items()}
     with torch.no_grad():
-        for tensor in trainee.model.parameters():
+        for tensor in bundle.model.parameters():
             tensor += 0.5
-    write_model(trainee, tmp_path)
+    write_model(bundle, tmp_path)
     average.main(str(tiny), str(tmp_path), share, tmp_path / "mean")
     mean = open_model(find_model(str(tmp_path / "mean"), allow_fallback=False), 0.0).model
     assert json.loads((tmp_path / "mean/config.json").read_bytes())["dtype"] == "float16"

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ragcli.generate import Options, complete, open_engine
+from ragcli.decoder.sampling import Sampling
+from ragcli.decoder.speculation import Guesser, Lookahead
+from ragcli.generate import Options, complete, open_language_model
 from ragcli.models import PACKAGED, ModelFolder
-from ragcli.sampling import Sampling
-from ragcli.speculation import Guesser, Lookahead
 
 VOCAB = 4
 tokens = st.lists(st.integers(0, VOCAB - 1), max_size=60)
@@ -114,7 +114,7 @@ PASSAGE = (
 
 @pytest.mark.parametrize("temperature", [0, 0.7, 1.5])
 def test_a_completion_is_that_of_the_plain_loop(temperature: float) -> None:
-    engine = open_engine(ModelFolder("small", PACKAGED), "float32")
+    engine = open_language_model(ModelFolder("small", PACKAGED), "float32")
     for seed in range(3):
         options = Options(60, Sampling(temperature, no_repeat_ngram_size=0), seed)
         plain: Any = Plain(engine)
@@ -122,7 +122,7 @@ def test_a_completion_is_that_of_the_plain_loop(temperature: float) -> None:
 
 
 def test_the_context_is_filled_as_by_the_plain_loop(tmp_path: Path) -> None:
-    engine = open_engine(ModelFolder("small", PACKAGED), "float32")
+    engine = open_language_model(ModelFolder("small", PACKAGED), "float32")
     engine.end_ids = frozenset()
     prompt = PASSAGE * 6
     options = Options(1000, Sampling(0, no_repeat_ngram_size=0))

@@ -17,33 +17,45 @@ from hypothesis import strategies as st
 from ragcli.documents import Document, content_hash, split_passages
 from ragcli.errors import MissingIndexError, RagcliError
 from ragcli.filters import Filter, metadata_terms, parse_filter, ranges
-from ragcli.store import LOCAL, Change, Counts, Hit, IndexFacts, Place, Store, Stored, Words, drop_index, open_store
+from ragcli.store import (
+    LOCAL,
+    Counts,
+    DocumentUpdate,
+    Hit,
+    IndexConfig,
+    IndexLocation,
+    QueryClause,
+    Store,
+    Stored,
+    drop_index,
+    open_store,
+)
 from tests.oracle import Found, Oracle, satisfies
 
 SIZE = 120
-FACTS = IndexFacts("en", SIZE)
+FACTS = IndexConfig("en", SIZE)
 ENGINES = (LOCAL, "elasticsearch")
 SAMPLES = Path(__file__).parent.parent / "sample_data"
 
 
-def new_place(engine: str, request: pytest.FixtureRequest, home: Path) -> Place:
+def new_place(engine: str, request: pytest.FixtureRequest, home: Path) -> IndexLocation:
     """Name an index that is not there yet."""
     url = LOCAL if engine == LOCAL else request.getfixturevalue("elasticsearch").url
-    return Place(url, f"contract-{uuid.uuid4().hex}", home)
+    return IndexLocation(url, f"contract-{uuid.uuid4().hex}", home)
 
 
 @pytest.fixture(params=ENGINES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IndexLocation]:
     """Yield where an index may be made, in each engine."""
-    place = new_place(request.param, request, tmp_path)
-    yield place
-    drop_index(place)
+    location = new_place(request.param, request, tmp_path)
+    yield location
+    drop_index(location)
 
 
 @pytest.fixture
-def store(place: Place) -> Iterator[Store]:
+def store(location: IndexLocation) -> Iterator[Store]:
     """Yield an empty index."""
-    with open_store(place, FACTS) as store:
+    with open_store(location, FACTS) as store:
         yield store
 
 
@@ -52,26 +64,26 @@ def document(doc_id: str, text: str = "Some text.", title: str = "", /, **metada
     return Document(doc_id, title, text, metadata)
 
 
-def change(new: Document, old: Stored | None = None, size: int = SIZE) -> Change:
+def update(new: Document, old: Stored | None = None, size: int = SIZE) -> DocumentUpdate:
     """Make the change that brings a document in, in place of `old`."""
     digest = content_hash(new.title, new.text, new.metadata)
-    return Change(new.id, old, new, digest, split_passages(new.text, size))
+    return DocumentUpdate(new.id, old, new, digest, split_passages(new.text, size))
 
 
 def put(store: Store, *documents: Document) -> None:
     """Bring documents in, in place of what is stored under their ids."""
     known = {old.doc_id: old for old in store.stored([document.id for document in documents])}
-    store.write(change(document, known.get(document.id)) for document in documents)
+    store.write(update(document, known.get(document.id)) for document in documents)
 
 
 def remove(store: Store, *doc_ids: str) -> None:
     """Take documents out."""
-    store.write([Change(old.doc_id, old) for old in store.stored(doc_ids)])
+    store.write([DocumentUpdate(old.doc_id, old) for old in store.stored(doc_ids)])
 
 
-def words(text: str, light: str = "") -> list[Words]:
+def words(text: str, light: str = "") -> list[QueryClause]:
     """Ask for the words of a text, and, for a third of their score, for those of another that match nothing."""
-    return [Words(text)] * bool(text) + [Words(light, 0.3, required=False)] * bool(light)
+    return [QueryClause(text)] * bool(text) + [QueryClause(light, 0.3, required=False)] * bool(light)
 
 
 def ids(hits: Sequence[Hit]) -> list[str]:
@@ -141,7 +153,7 @@ def test_a_removed_document_can_come_again(store: Store) -> None:
 
 def test_an_id_that_came_more_than_once_can_be_put_right(store: Store) -> None:
     versions = [document("a", sentences("apples", number)) for number in (4, 1, 7, 2)]
-    store.write(change(version) for version in versions)
+    store.write(update(version) for version in versions)
     put(store, versions[-1])
     assert store.counts() == Counts(1, 2)
     assert list(store.stored()) == [Stored("a", content_hash(*versions[-1][1:]), 2)]
@@ -158,14 +170,14 @@ def test_stored_tells_hash_and_passages(store: Store) -> None:
 
 def test_stored_takes_thousands_of_ids(store: Store) -> None:
     numbers = [f"{i:05}" for i in range(2_500)]
-    store.write(change(document(number)) for number in numbers)
+    store.write(update(document(number)) for number in numbers)
     assert sorted(old.doc_id for old in store.stored(numbers)) == numbers
     assert sorted(old.doc_id for old in store.stored()) == numbers
 
 
 def test_what_stops_the_changes_comes_out(store: Store) -> None:
-    def broken(error: BaseException) -> Iterator[Change]:
-        yield change(document("a"))
+    def broken(error: BaseException) -> Iterator[DocumentUpdate]:
+        yield update(document("a"))
         raise error
 
     with pytest.raises(RagcliError, match="the file is damaged"):
@@ -179,43 +191,43 @@ def test_what_stops_the_changes_comes_out(store: Store) -> None:
 def test_the_store_can_be_asked_while_changes_are_made(store: Store) -> None:
     put(store, document("a", sentences("apples", 3)))
 
-    def changes() -> Iterator[Change]:
+    def updates() -> Iterator[DocumentUpdate]:
         [old] = store.stored(["a"])
-        yield change(document("a", sentences("pears", 1)), old)
+        yield update(document("a", sentences("pears", 1)), old)
         for old in store.stored():
             if old.doc_id != "a":
-                yield Change(old.doc_id, old)
+                yield DocumentUpdate(old.doc_id, old)
 
-    store.write(changes())
+    store.write(updates())
     assert store.counts() == Counts(1, 1)
 
 
 # The index as a whole
 
 
-def test_a_missing_index_says_how_to_make_it(place: Place) -> None:
-    with pytest.raises(MissingIndexError, match=place.name) as error:
-        open_store(place)
+def test_a_missing_index_says_how_to_make_it(location: IndexLocation) -> None:
+    with pytest.raises(MissingIndexError, match=location.name) as error:
+        open_store(location)
     assert "ragcli index FILE" in error.value.hint
-    assert place.name in error.value.hint
+    assert location.name in error.value.hint
 
 
-def test_facts_and_documents_stay(place: Place) -> None:
-    with open_store(place, IndexFacts("ja", 77)) as store:
+def test_facts_and_documents_stay(location: IndexLocation) -> None:
+    with open_store(location, IndexConfig("ja", 77)) as store:
         put(store, document("a", "日本語の文章。"))
-    with open_store(place, IndexFacts("en", 500)) as again:  # what is there already is not made anew
-        assert again.facts == IndexFacts("ja", 77)
-    with open_store(place) as store:
-        assert store.facts == IndexFacts("ja", 77)
+    with open_store(location, IndexConfig("en", 500)) as again:  # what is there already is not made anew
+        assert again.config == IndexConfig("ja", 77)
+    with open_store(location) as store:
+        assert store.config == IndexConfig("ja", 77)
         assert ids(store.search(words("文章"), 10)) == ["a"]
 
 
-def test_a_dropped_index_is_gone(place: Place) -> None:
-    open_store(place, FACTS).close()
-    drop_index(place)
+def test_a_dropped_index_is_gone(location: IndexLocation) -> None:
+    open_store(location, FACTS).close()
+    drop_index(location)
     with pytest.raises(MissingIndexError):
-        open_store(place)
-    drop_index(place)
+        open_store(location)
+    drop_index(location)
 
 
 # Hits
@@ -258,8 +270,8 @@ def test_english_is_stemmed_and_stop_words_are_left_out(store: Store) -> None:
     ("zh", "全角ＡＢＣ也行", "abc"),
     ("zh", "用Python写", "python"),
 ])  # fmt: skip
-def test_cjk_is_matched_by_bigrams(place: Place, language: str, text: str, query: str) -> None:
-    with open_store(place, IndexFacts(language, SIZE)) as store:
+def test_cjk_is_matched_by_bigrams(location: IndexLocation, language: str, text: str, query: str) -> None:
+    with open_store(location, IndexConfig(language, SIZE)) as store:
         put(store, document("a", text), document("b", "完全不同的话题"))
         assert ids(store.search(words(query), 10)) == ["a"]
 
@@ -287,9 +299,9 @@ STEMMED_TEXTS = [
 
 @pytest.mark.parametrize(("language", "text", "query", "function_word"), STEMMED_TEXTS)
 def test_words_are_stemmed_by_the_rules_of_the_language(
-    place: Place, language: str, text: str, query: str, function_word: str
+    location: IndexLocation, language: str, text: str, query: str, function_word: str
 ) -> None:
-    with open_store(place, IndexFacts(language, SIZE)) as store:
+    with open_store(location, IndexConfig(language, SIZE)) as store:
         put(store, document("a", text), document("b", "Python 3000"))
         assert ids(store.search(words(query), 10)) == ["a"]
         assert store.search(words(function_word or "none"), 10) == []
@@ -317,8 +329,10 @@ MIXED = [
         ("zh", "Comprehensions", ["en"]),
     ],
 )
-def test_texts_of_two_languages_are_found_by_either(place: Place, language: str, query: str, found: list[str]) -> None:
-    with open_store(place, IndexFacts(language, SIZE)) as store:
+def test_texts_of_two_languages_are_found_by_either(
+    location: IndexLocation, language: str, query: str, found: list[str]
+) -> None:
+    with open_store(location, IndexConfig(language, SIZE)) as store:
         put(store, *MIXED)
         assert ids(store.search(words(query), 10)) == found
         assert store.frequencies(["推导", "列表推导", "推表", "python"]) == [1, 1, 0, 1]
@@ -339,7 +353,7 @@ def test_k_beyond_all_gives_all(store: Store) -> None:
 
 
 def test_more_hits_than_a_page(store: Store) -> None:
-    store.write(change(document(f"{i:05}", "apples")) for i in range(5_500))
+    store.write(update(document(f"{i:05}", "apples")) for i in range(5_500))
     assert ids(store.search(words("apples"), 5_200)) == [f"{i:05}" for i in range(5_200)]
 
 
@@ -354,11 +368,11 @@ def test_no_query_gives_all_that_pass_in_order(store: Store) -> None:
 @pytest.fixture(scope="module", params=ENGINES)
 def fruit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """Yield an index of two documents that no test changes."""
-    place = new_place(request.param, request, tmp_path_factory.mktemp("fruit"))
-    with open_store(place, FACTS) as store:
+    location = new_place(request.param, request, tmp_path_factory.mktemp("fruit"))
+    with open_store(location, FACTS) as store:
         put(store, document("a", "apples"), document("b", "pears"))
         yield store
-    drop_index(place)
+    drop_index(location)
 
 
 @pytest.mark.parametrize("query", [" ", "?!", "the", "\x00", "🙃"])
@@ -380,10 +394,10 @@ def test_the_query_is_data(fruit: Store, query: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_an_endless_query_is_cut(place: Place, language: str) -> None:
+def test_an_endless_query_is_cut(location: IndexLocation, language: str) -> None:
     many = [f"w{i}" for i in range(10_000)]
     endless = [" ".join(many), ",".join(many), "".join(chr(0x4E00 + i) for i in range(10_000)), "-" * 100_000]
-    with open_store(place, IndexFacts(language, SIZE)) as store:
+    with open_store(location, IndexConfig(language, SIZE)) as store:
         put(store, document("a", "apples"), document("b", "pears"))
         assert [ids(store.search(words(f"apples {more}"), 10)) for more in endless] == [["a"]] * len(endless)
 
@@ -484,11 +498,11 @@ EXPRESSIONS = [
 @pytest.fixture(scope="module", params=ENGINES)
 def films(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """Yield an index of a few films."""
-    place = new_place(request.param, request, tmp_path_factory.mktemp("films"))
-    with open_store(place, FACTS) as store:
+    location = new_place(request.param, request, tmp_path_factory.mktemp("films"))
+    with open_store(location, FACTS) as store:
         put(store, *FILMS)
         yield store
-    drop_index(place)
+    drop_index(location)
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
@@ -610,14 +624,14 @@ def test_each_text_has_its_weight(store: Store) -> None:
     put(store, *documents)
     oracle = Oracle(documents, SIZE)
     queries = [
-        [Words("apples", 2.5), Words("plums", 0.5)],
-        [Words("apples", 0.5), Words("plums", 2.5), Words("dates pears", 1.5, required=False)],
-        [Words("apples apples plums")],
-        [Words("figs", 0.1, required=False), Words("plums", 3)],
-        [Words("none such"), Words("plums", 2, required=False)],
-        [Words("plums", 2, required=False)],
-        [Words("the"), Words("plums")],
-        [*(Words(word, weight) for weight, word in enumerate(["apples", "pears", "plums", "figs", "dates"], 1))],
+        [QueryClause("apples", 2.5), QueryClause("plums", 0.5)],
+        [QueryClause("apples", 0.5), QueryClause("plums", 2.5), QueryClause("dates pears", 1.5, required=False)],
+        [QueryClause("apples apples plums")],
+        [QueryClause("figs", 0.1, required=False), QueryClause("plums", 3)],
+        [QueryClause("none such"), QueryClause("plums", 2, required=False)],
+        [QueryClause("plums", 2, required=False)],
+        [QueryClause("the"), QueryClause("plums")],
+        [*(QueryClause(word, weight) for weight, word in enumerate(["apples", "pears", "plums", "figs", "dates"], 1))],
     ]
     for query in queries:
         right = oracle.search(query)
@@ -664,8 +678,8 @@ def test_words_are_counted_by_passages(store: Store) -> None:
     assert store.counts() == Counts(2, 5)
 
 
-def test_cjk_words_are_counted_by_their_rarest_bigram(place: Place) -> None:
-    with open_store(place, IndexFacts("zh", SIZE)) as store:
+def test_cjk_words_are_counted_by_their_rarest_bigram(location: IndexLocation) -> None:
+    with open_store(location, IndexConfig("zh", SIZE)) as store:
         put(
             store,
             document("a", "列表推导式"),
@@ -736,11 +750,11 @@ def test_the_best_passage_is_the_oracles(
     right = [oracle.search(words(question, light)) for question in questions]
     first: dict[str, list[list[tuple[str, int]]]] = {}
     for engine in ENGINES:
-        place = new_place(engine, request, tmp_path)
-        with open_store(place, IndexFacts(language, 400)) as store:
-            store.write(map(partial(change, size=400), documents))
+        location = new_place(engine, request, tmp_path)
+        with open_store(location, IndexConfig(language, 400)) as store:
+            store.write(map(partial(update, size=400), documents))
             answers = [store.search(words(question, light), 1) for question in questions]
-        drop_index(place)
+        drop_index(location)
         first[engine] = [[(hit.id, hit.start) for hit in hits] for hits in answers]
         agreement = sum(map(is_top, answers, right)) / len(questions)
         assert len(questions) == count

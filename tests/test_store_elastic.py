@@ -38,25 +38,38 @@ from elasticsearch import (
 from ragcli.documents import Document, content_hash, split_passages
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, UnreachableError, UsageError
 from ragcli.filters import parse_filter
-from ragcli.store import Access, Change, Counts, EncoderFacts, IndexFacts, Place, Stored, Words, drop_index, open_store
+from ragcli.store import (
+    Access,
+    Counts,
+    DocumentUpdate,
+    EncoderConfig,
+    IndexConfig,
+    IndexLocation,
+    QueryClause,
+    Stored,
+    drop_index,
+    open_store,
+)
 from ragcli.store_elastic import ElasticStore
 from ragcli.store_elastic.layout import index_mapping
 from ragcli.store_elastic.server import address, translated
 from tests.elastic.server import Server
 
-FACTS = IndexFacts("en", 100)
+FACTS = IndexConfig("en", 100)
 NO_ACCESS = Access()
 TEXT = " ".join(f"Sentence {i} of four is about apples and fills a passage of its own." for i in range(4))
 
 
-def change(doc_id: str, text: str = TEXT, old: Stored | None = None) -> Change:
+def update(doc_id: str, text: str = TEXT, old: Stored | None = None) -> DocumentUpdate:
     """Make the change that brings a document in."""
-    return Change(doc_id, old, Document(doc_id, "", text, {}), content_hash("", text, {}), split_passages(text, 100))
+    return DocumentUpdate(
+        doc_id, old, Document(doc_id, "", text, {}), content_hash("", text, {}), split_passages(text, 100)
+    )
 
 
-def words(text: str) -> list[Words]:
+def words(text: str) -> list[QueryClause]:
     """Ask for the words of a text."""
-    return [Words(text)] * bool(text)
+    return [QueryClause(text)] * bool(text)
 
 
 @pytest.fixture
@@ -75,11 +88,11 @@ def name(client: Elasticsearch) -> Iterator[str]:
 
 
 def open_at(
-    server: Server | str, name: str, create: IndexFacts | None = None, access: Access = NO_ACCESS
+    server: Server | str, name: str, create: IndexConfig | None = None, access: Access = NO_ACCESS
 ) -> ElasticStore:
     """Open an index through the border."""
     url = server if isinstance(server, str) else server.url
-    store = open_store(Place(url, name, Path(), access), create)
+    store = open_store(IndexLocation(url, name, Path(), access), create)
     assert isinstance(store, ElasticStore)
     return store
 
@@ -93,7 +106,7 @@ def test_an_index_with_no_more_than_a_text_field_is_searched(
     client.index(index=name, id="b", document={"text": "All about apples."})
     client.index(index=name, id="a", document={"text": "All about apples."}, refresh=True)
     with open_at(elasticsearch, name) as store:
-        assert store.facts is None
+        assert store.config is None
         assert store.counts() == Counts(2, 2)
         first, second = store.search(words("apples"), 10)
         assert (first.rank, first.id, first.title, first.text) == (1, "a", "", "All about apples.")
@@ -205,13 +218,13 @@ def test_a_foreign_index_has_no_vectors_of_ours(films: ElasticStore) -> None:
 
 
 def test_a_foreign_index_is_not_written(elasticsearch: Server, films: ElasticStore, name: str) -> None:
-    for attempt in (lambda: films.write([change("a")]), lambda: list(films.stored())):
+    for attempt in (lambda: films.write([update("a")]), lambda: list(films.stored())):
         with pytest.raises(IndexMismatchError, match="not made by ragcli"):
             attempt()
     with pytest.raises(IndexMismatchError, match="not made by ragcli"):
-        drop_index(Place(elasticsearch.url, name, Path()))
+        drop_index(IndexLocation(elasticsearch.url, name, Path()))
     with open_at(elasticsearch, name, FACTS) as again:
-        assert again.facts is None
+        assert again.config is None
         assert again.counts() == Counts(4, 4)
 
 
@@ -229,7 +242,7 @@ def test_another_format_is_refused_with_the_way_out(elasticsearch: Server, clien
     with pytest.raises(IndexMismatchError, match=f"format {FACTS.version + 1}") as error:
         open_at(elasticsearch, name)
     assert f"ragcli index FILE --store {elasticsearch.url} --index {name} --rebuild" in error.value.hint
-    drop_index(Place(elasticsearch.url, name, Path()))
+    drop_index(IndexLocation(elasticsearch.url, name, Path()))
     assert not client.indices.exists(index=name)
 
 
@@ -238,23 +251,23 @@ def test_a_half_written_document_is_marked_and_mended(
     elasticsearch: Server, client: Elasticsearch, name: str, lost: int
 ) -> None:
     with open_at(elasticsearch, name, FACTS) as store:
-        store.write([change("a"), change("b")])
+        store.write([update("a"), update("b")])
         client.delete(index=name, id=f"a#{lost}", refresh=True)
         half, whole = sorted(store.stored())
         assert (half.hash, half.passages) == ("", 3 if lost == 3 else 4)
         assert whole == Stored("b", content_hash("", TEXT, {}), 4)
-        store.write([change("a", "Short.", half)])
+        store.write([update("a", "Short.", half)])
         assert store.counts() == Counts(2, 1 + 4)
 
 
 def test_a_half_written_update_is_marked_and_mended(elasticsearch: Server, client: Elasticsearch, name: str) -> None:
     with open_at(elasticsearch, name, FACTS) as store:
-        store.write([change("a")])
+        store.write([update("a")])
         entry = client.get(index=name, id="a#1")["_source"]
         client.index(index=name, id="a#0", document={**entry, "part": 0, "parts": 2, "hash": "new"}, refresh=True)
         [half] = store.stored()
         assert half == Stored("a", "", 4)
-        store.write([Change("a", half)])
+        store.write([DocumentUpdate("a", half)])
         assert store.counts() == Counts(0, 0)
 
 
@@ -270,7 +283,7 @@ def test_many_processes_may_make_the_same_index(elasticsearch: Server, name: str
     def index(number: int) -> None:
         with open_at(elasticsearch, name, FACTS) as store:
             assert store.counts().documents <= 8  # can be read at once
-            store.write([change(str(number), "Short.")])
+            store.write([update(str(number), "Short.")])
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(index, range(8)))
@@ -279,22 +292,22 @@ def test_many_processes_may_make_the_same_index(elasticsearch: Server, name: str
 
 
 def test_an_index_deleted_while_it_is_written_is_told(elasticsearch: Server, client: Elasticsearch, name: str) -> None:
-    def changes() -> Iterator[Change]:
-        yield change("a")
+    def updates() -> Iterator[DocumentUpdate]:
+        yield update("a")
         client.indices.delete(index=name)
 
     with (
         open_at(elasticsearch, name, FACTS) as store,
         pytest.raises(IndexMismatchError, match="deleted or made anew"),
     ):
-        store.write(changes())
+        store.write(updates())
 
 
 def test_a_refused_document_is_named(elasticsearch: Server, client: Elasticsearch, name: str) -> None:
     with open_at(elasticsearch, name, FACTS) as store:
         client.indices.put_settings(index=name, settings={"index.blocks.write": True})
         with pytest.raises(RagcliError, match=r"'my#doc': .*blocked") as error:
-            store.write([change("my#doc")])
+            store.write([update("my#doc")])
         assert "again" in error.value.hint
 
 
@@ -308,11 +321,11 @@ def login(server: Server, user: str = "elastic", password: str | None = None) ->
 
 def test_the_password_in_the_url_lets_in(secured_elasticsearch: Server) -> None:
     access = Access(ca_certs=secured_elasticsearch.ca_certs)
-    place = Place(login(secured_elasticsearch), "test-secured", Path(), access)
-    with open_store(place, FACTS) as store:
-        store.write([change("a")])
+    location = IndexLocation(login(secured_elasticsearch), "test-secured", Path(), access)
+    with open_store(location, FACTS) as store:
+        store.write([update("a")])
         assert store.counts() == Counts(1, 4)
-    drop_index(place)
+    drop_index(location)
 
 
 def test_who_may_not_come_in_is_told_how(secured_elasticsearch: Server) -> None:
@@ -401,7 +414,7 @@ def test_a_store_does_not_show_the_password(secured_elasticsearch: Server, caplo
     told = [error.value.message, error.value.hint, *traceback.format_exception(error.value), caplog.text]
     with open_at(login(secured_elasticsearch), "test-shown", FACTS, access) as store:
         told += [repr(store), repr(vars(store)), caplog.text]
-    drop_index(Place(login(secured_elasticsearch), "test-shown", Path(), access))
+    drop_index(IndexLocation(login(secured_elasticsearch), "test-shown", Path(), access))
     password = secured_elasticsearch.password or ""
     assert len(password) > 5
     assert not any(form in " ".join(told) for form in (password, quote(password)))
@@ -487,11 +500,11 @@ def own_index(bulk: Callable[[list[str]], tuple[int, Any]]) -> Answer:
     return answer
 
 
-def endless(read: list[int]) -> Iterator[Change]:
+def endless(read: list[int]) -> Iterator[DocumentUpdate]:
     """Yield changes for ever, and note how many were taken."""
     for number in count():
         read.append(number)
-        yield change(str(number))
+        yield update(str(number))
 
 
 def taken(ids: list[str]) -> tuple[int, Any]:
@@ -514,9 +527,9 @@ def test_a_server_that_cannot_rescore_leaves_it_to_us(elasticsearch: Server, cli
     texts = [f"Text {i}." for i in range(400)]
     vectors = np.random.default_rng(0).normal(size=(400, 32)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    with open_at(elasticsearch, name, FACTS._replace(encoder=EncoderFacts("m", "0", 32, "mean"))) as store:
+    with open_at(elasticsearch, name, FACTS._replace(encoder=EncoderConfig("m", "0", 32, "mean"))) as store:
         store.write(
-            change(text, text)._replace(vectors=vector[None]) for text, vector in zip(texts, vectors, strict=True)
+            update(text, text)._replace(vectors=vector[None]) for text, vector in zip(texts, vectors, strict=True)
         )
     with fake_server(older) as url, open_at(url, name) as store:
         for vector in -vectors[:10]:
@@ -538,7 +551,7 @@ def test_too_many_requests_are_tried_again() -> None:
         return (429, {"error": "busy"}) if 2 <= len(seen) <= 6 else (status, body)
 
     with fake_server(own_index(bulk)) as url, open_at(url, "any", FACTS) as store:
-        store.write([change("a")])
+        store.write([update("a")])
     assert seen[0] == ["a#0", "a#1", "a#2", "a#3"]
     assert seen[-1] == ["a#1"]
 

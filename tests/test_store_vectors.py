@@ -13,14 +13,14 @@ from ragcli.documents import Document, content_hash, split_passages
 from ragcli.errors import IndexMismatchError, RagcliError
 from ragcli.filters import Filter
 from ragcli.store import (
-    Change,
     Counts,
-    EncoderFacts,
-    IndexFacts,
-    Place,
+    DocumentUpdate,
+    EncoderConfig,
+    IndexConfig,
+    IndexLocation,
+    QueryClause,
     Store,
     Stored,
-    Words,
     drop_index,
     open_store,
     vector_key,
@@ -31,21 +31,21 @@ from tests.test_store_contract import ENGINES, SIZE, document, ids, new_place, r
 Vector = NDArray[np.float32]
 
 DIMENSION = 16
-FACTS = IndexFacts("en", SIZE, EncoderFacts("a model", "0", DIMENSION, "mean", "query: ", "passage: "))
+FACTS = IndexConfig("en", SIZE, EncoderConfig("a model", "0", DIMENSION, "mean", "query: ", "passage: "))
 
 
 @pytest.fixture(params=ENGINES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IndexLocation]:
     """Yield where an index may be made, in each engine."""
-    place = new_place(request.param, request, tmp_path)
-    yield place
-    drop_index(place)
+    location = new_place(request.param, request, tmp_path)
+    yield location
+    drop_index(location)
 
 
 @pytest.fixture
-def store(place: Place) -> Iterator[Store]:
+def store(location: IndexLocation) -> Iterator[Store]:
     """Yield an empty index that takes vectors."""
-    with open_store(place, FACTS) as store:
+    with open_store(location, FACTS) as store:
         yield store
 
 
@@ -55,11 +55,11 @@ def direction(key: int) -> Vector:
     return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
-def encoded(new: Document, old: Stored | None = None) -> Change:
+def encoded(new: Document, old: Stored | None = None) -> DocumentUpdate:
     """Make the change that brings a document in, in place of `old`; what vector a passage has, its text says."""
     passages = split_passages(new.text, SIZE)
     vectors = np.stack([direction(vector_key(new.title, text)) for _, text in passages])
-    return Change(new.id, old, new, content_hash(new.title, new.text, new.metadata), passages, vectors)
+    return DocumentUpdate(new.id, old, new, content_hash(new.title, new.text, new.metadata), passages, vectors)
 
 
 def put(store: Store, *documents: Document) -> None:
@@ -201,14 +201,14 @@ def test_an_empty_index_answers(store: Store) -> None:
 
 def test_words_are_found_where_there_are_vectors(store: Store) -> None:
     put(store, document("a", "apples"), document("b", "pears"))
-    assert ids(store.search([Words("apples")], 10)) == ["a"]
+    assert ids(store.search([QueryClause("apples")], 10)) == ["a"]
     assert ids(store.search([], 10)) == ["a", "b"]
 
 
-def test_the_facts_of_the_encoder_stay(place: Place) -> None:
-    open_store(place, FACTS).close()
-    with open_store(place) as again:
-        assert again.facts == FACTS
+def test_the_facts_of_the_encoder_stay(location: IndexLocation) -> None:
+    open_store(location, FACTS).close()
+    with open_store(location) as again:
+        assert again.config == FACTS
         put(again, document("a"))
         assert len(again.nearest(direction(0), 5)) == 1
 
@@ -248,8 +248,8 @@ def test_a_sample_is_of_vectors_from_all_over(store: Store) -> None:
 # What is refused
 
 
-def test_an_index_without_vectors_says_so(place: Place) -> None:
-    with open_store(place, FACTS._replace(encoder=None)) as store:
+def test_an_index_without_vectors_says_so(location: IndexLocation) -> None:
+    with open_store(location, FACTS._replace(encoder=None)) as store:
         store.write([encoded(document("a"))._replace(vectors=None)])
         assert store.vectors(keys_of(document("a"))) == {}
         for ask in (lambda: store.nearest(direction(0), 5), lambda: store.sample(5)):
@@ -289,16 +289,16 @@ def test_bad_vectors_of_queries_are_refused(store: Store, bad: str) -> None:
 # Runs that were stopped
 
 
-def test_the_vectors_of_a_stopped_run_are_known_to_the_next(place: Place) -> None:
+def test_the_vectors_of_a_stopped_run_are_known_to_the_next(location: IndexLocation) -> None:
     documents = [document(f"{i:04}", f"Text {i} {uuid.uuid5(uuid.NAMESPACE_OID, str(i))}.") for i in range(2_500)]
 
-    def stopped() -> Iterator[Change]:
+    def stopped() -> Iterator[DocumentUpdate]:
         yield from map(encoded, documents[:2_000])
         raise KeyboardInterrupt
 
-    with open_store(place, FACTS) as store, pytest.raises(KeyboardInterrupt):
+    with open_store(location, FACTS) as store, pytest.raises(KeyboardInterrupt):
         store.write(stopped())
-    with open_store(place, FACTS) as store:
+    with open_store(location, FACTS) as store:
         keys = keys_of(*documents)
         known = store.vectors(keys)
         assert set(keys[:500]) <= set(known) <= set(keys[:2_000])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ragcli.chat import completed
+from ragcli.answer.chat import completed
 from ragcli.models import PACKAGED
 from ragcli.settings import data_home
 from tests.support import ROOT, Run, assert_two_lines, run_process, write_lines

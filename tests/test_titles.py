@@ -6,7 +6,7 @@ import pytest
 
 from ragcli.errors import NothingFoundError
 from ragcli.filters import Filter, fold
-from ragcli.store import Hit, Words
+from ragcli.store import Hit, QueryClause
 from ragcli.titles import find_title
 
 TITLES = [
@@ -31,7 +31,7 @@ class Films:
         assert field == "title"
         return sorted(fold(title) for title in TITLES if fold(title).startswith(fold(prefix)))[:limit]
 
-    def search(self, words: Sequence[Words], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
+    def search(self, words: Sequence[QueryClause], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
         asked = {word for one in words for word in fold(one.text).split()}
         return [Hit(1, t, t, "", 1.0, 0, 0, {}) for t in TITLES if asked & set(fold(t).split())][:k]
 

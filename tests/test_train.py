@@ -19,15 +19,15 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ragcli.errors import RagcliError
-from ragcli.generate import open_engine
+from ragcli.generate import open_language_model
 from ragcli.models import PACKAGED, find_model, trained_folder
 from ragcli.settings import data_home
-from ragcli.store import LOCAL, Place
+from ragcli.store import LOCAL, IndexLocation
 from ragcli.train.checkpoint import alone
+from ragcli.train.config import TrainConfig
 from ragcli.train.data import END
 from ragcli.train.loop import Report
 from ragcli.train.model import open_model, write_model
-from ragcli.train.plan import Plan
 from ragcli.train.prepare import Passages, prepare
 from ragcli.train.run import Listener, run
 from tests.support import Run, assert_two_lines, command, environment, run_process, write_lines
@@ -73,7 +73,7 @@ def test_a_trained_model_has_learnt_and_is_found_by_its_name(ragcli: Run, tiny: 
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     ids = tokenizer("The fox of house 1").input_ids
     assert ids == Tokenizer.from_file(str(tiny / "tokenizer.json")).encode("The fox of house 1").ids
-    engine = open_engine(find_model("farm", allow_fallback=False), "float32")
+    engine = open_language_model(find_model("farm", allow_fallback=False), "float32")
     with torch.no_grad():
         assert np.allclose(model(torch.tensor([ids])).logits[0, -1], engine.prefill(ids, 1)[0], atol=1e-3)
 
@@ -238,8 +238,8 @@ def begun(tiny: Path, texts: Path) -> Path:
         if report.step == 3:
             signal.raise_signal(signal.SIGINT)
 
-    plan = Plan((texts,), context=32, batch=2, rate=0.01, steps=6, compile=False)
-    passages = Passages(Place(LOCAL, "x", texts.parent))
+    plan = TrainConfig((texts,), context=32, batch=2, rate=0.01, steps=6, compile=False)
+    passages = Passages(IndexLocation(LOCAL, "x", texts.parent))
     folder = find_model(str(tiny), allow_fallback=False)
     done = run(plan, folder, passages, home() / "begun", listener=Listener(press))
     assert (done.interrupted, done.steps) == (True, 3)
@@ -376,11 +376,11 @@ def test_a_context_without_room_for_any_question_is_refused(tiny: Path, tmp_path
     write_lines(tmp_path / "documents.jsonl", *({"id": f"d{n}", "text": sentences(n)} for n in range(2)))
     asked = [{"id": str(n), "question": f"Who {n}?", "answers": ["nobody"], "doc_id": f"d{n}"} for n in range(2)]
     path = write_lines(tmp_path / "qa.jsonl", *asked)
-    passages = Passages(Place(LOCAL, "x", tmp_path))
+    passages = Passages(IndexLocation(LOCAL, "x", tmp_path))
     folder = find_model(str(tiny), allow_fallback=False)
     with pytest.raises(RagcliError, match="no question has its answer"):
-        prepare(Plan((path,)), folder, passages, print)
+        prepare(TrainConfig((path,)), folder, passages, print)
     write_lines(path, *({**question, "answers": ["sleeps"]} for question in asked))
-    assert len(prepare(Plan((path,)), folder, passages, print).training.rows.tokens) == 1
+    assert len(prepare(TrainConfig((path,)), folder, passages, print).training.rows.tokens) == 1
     with pytest.raises(RagcliError, match="no question has its answer"):
-        prepare(Plan((path,), context=101), folder, passages, print)
+        prepare(TrainConfig((path,), context=101), folder, passages, print)

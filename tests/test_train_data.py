@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 import torch
 
+from ragcli.answer.pipeline import AskOptions, ask_prompt
 from ragcli.errors import RagcliError
 from ragcli.filters import Filter
-from ragcli.generate import Options, open_engine
+from ragcli.generate import Options, open_language_model
 from ragcli.models import find_model
-from ragcli.rag import Job, ask_prompt
 from ragcli.search import Searcher
 from ragcli.settings import data_home
-from ragcli.store import LOCAL, Place, open_store
+from ragcli.store import LOCAL, IndexLocation, open_store
+from ragcli.train.config import TrainConfig
 from ragcli.train.data import END, Text, read_texts, split_texts
 from ragcli.train.loop import batch, descend, new_optimizer, schedule
-from ragcli.train.model import Trainee, bits_per_byte, grow, open_model, row_losses
+from ragcli.train.model import ModelBundle, bits_per_byte, grow, open_model, row_losses
 from ragcli.train.overlap import Overlap
-from ragcli.train.packing import NOT_LEARNT, Rows, pack, token_bytes
-from ragcli.train.plan import Plan
+from ragcli.train.packing import IGNORE_INDEX, Rows, pack, token_bytes
 from ragcli.train.questions import prompt_for
 from ragcli.train.vocabulary import extend
 from tests.support import Run, write_lines
@@ -103,33 +103,33 @@ def test_the_split_is_seeded_and_keeps_questions_on_a_document_together() -> Non
 # Rows
 
 
-def test_packing_predicts_every_token_once_with_an_end_after_each_document(trainee: Trainee) -> None:
-    _, tokenizer, end = trainee
+def test_packing_predicts_every_token_once_with_an_end_after_each_document(bundle: ModelBundle) -> None:
+    _, tokenizer, end = bundle
     documents = [Text(str(n), sentences(n)) for n in range(5)]
     rows, counts = pack(documents, tokenizer, end, 32, lambda _: None)
     wanted = [token for text in documents for token in [*tokenizer.encode(text.text).ids, end]]
     learnt = rows.labels[:, 1:]
-    assert learnt[learnt != NOT_LEARNT].tolist() == wanted
+    assert learnt[learnt != IGNORE_INDEX].tolist() == wanted
     assert rows.tokens.shape == (math.ceil(len(wanted) / 32), 33)
     assert (rows.tokens[1:, 0] == rows.tokens[:-1, -1]).all() and rows.tokens[0, 0] == end
     assert counts.tokens == len(wanted) - 5 and counts.longest > 32 and counts.cut == 5
 
 
-def test_of_a_question_only_the_answer_is_learnt_and_none_is_cut(trainee: Trainee) -> None:
-    _, tokenizer, end = trainee
+def test_of_a_question_only_the_answer_is_learnt_and_none_is_cut(bundle: ModelBundle) -> None:
+    _, tokenizer, end = bundle
     asked = [Text(str(n), f"fox {n}", f"Who {n}?") for n in range(6)] + [Text("x", "the fox " * 101, "Who?")]
     prompts = {text.id: f"Question: {text.question}" for text in asked if text.id != "3"}
     rows, counts = pack(asked, tokenizer, end, 32, lambda text: prompts.get(text.id))
     answers = [[*tokenizer.encode(f" fox {n}").ids, end] for n in (0, 1, 2, 4, 5)]
-    assert rows.labels[rows.labels != NOT_LEARNT].tolist() == [token for answer in answers for token in answer]
+    assert rows.labels[rows.labels != IGNORE_INDEX].tolist() == [token for answer in answers for token in answer]
     assert counts.left_out == 2
     given = [tokenizer.encode(f"Question: Who {n}?").ids for n in (0, 1, 2, 4, 5)]
     written = [prompt + answer for prompt, answer in zip(given, answers, strict=True)]
     assert all(any(_within(example, row.tolist()) for row in rows.tokens) for example in written)
 
 
-def test_texts_and_questions_are_learnt_in_equal_measure(trainee: Trainee) -> None:
-    _, tokenizer, end = trainee
+def test_texts_and_questions_are_learnt_in_equal_measure(bundle: ModelBundle) -> None:
+    _, tokenizer, end = bundle
     documents = [Text(str(n), sentences(n)) for n in range(9)]
     asked = [Text(f"q{n}", f"fox {n}", f"Who sleeps in house {n}?") for n in range(2)]
 
@@ -147,7 +147,7 @@ def _within(part: list[int], whole: list[int]) -> bool:
 
 def test_each_epoch_takes_every_row_once_in_an_order_of_its_own() -> None:
     tokens = np.arange(10, dtype=np.int32)[:, np.newaxis]
-    plan = Plan((), batch=5, seed=3)
+    plan = TrainConfig((), batch=5, seed=3)
     seen = [int(row[0]) for number in range(4) for row in batch(Rows(tokens, tokens), plan, number)[0]]
     epochs = [seen[:10], seen[10:]]
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(10))
@@ -155,21 +155,21 @@ def test_each_epoch_takes_every_row_once_in_an_order_of_its_own() -> None:
     assert len(batch(Rows(tokens[:2], tokens[:2]), plan, 0)[0]) == 5
 
 
-def test_tokens_know_their_bytes(trainee: Trainee) -> None:
-    sizes = token_bytes(trainee.tokenizer, trainee.end, trainee.model.config.vocab_size)
+def test_tokens_know_their_bytes(bundle: ModelBundle) -> None:
+    sizes = token_bytes(bundle.tokenizer, bundle.end, bundle.model.config.vocab_size)
     for text in ("The fox", " naïve 列表 \n\t🙂"):
-        assert sizes[trainee.tokenizer.encode(text).ids].sum() == len(text.encode())
-    assert sizes[trainee.end] == 0
+        assert sizes[bundle.tokenizer.encode(text).ids].sum() == len(text.encode())
+    assert sizes[bundle.end] == 0
 
 
-def test_bits_per_byte_agree_with_the_engine(trainee: Trainee, tiny: Path) -> None:
+def test_bits_per_byte_agree_with_the_engine(bundle: ModelBundle, tiny: Path) -> None:
     text = sentences(3)
-    rows = pack([Text("x", text)], trainee.tokenizer, trainee.end, CONTEXT, lambda _: None).rows
-    sizes = token_bytes(trainee.tokenizer, trainee.end, trainee.model.config.vocab_size)
-    engine = open_engine(find_model(str(tiny), allow_fallback=False), "float32")
-    ids = [trainee.end, *engine.encode(text), trainee.end]
+    rows = pack([Text("x", text)], bundle.tokenizer, bundle.end, CONTEXT, lambda _: None).rows
+    sizes = token_bytes(bundle.tokenizer, bundle.end, bundle.model.config.vocab_size)
+    engine = open_language_model(find_model(str(tiny), allow_fallback=False), "float32")
+    ids = [bundle.end, *engine.encode(text), bundle.end]
     bits = -float(engine.log_probabilities(ids, 1).sum()) / math.log(2)
-    assert bits_per_byte(trainee.model, rows, sizes, 1) == pytest.approx(bits / len(text.encode()), rel=0.01)
+    assert bits_per_byte(bundle.model, rows, sizes, 1) == pytest.approx(bits / len(text.encode()), rel=0.01)
 
 
 # Questions
@@ -179,7 +179,7 @@ def test_bits_per_byte_agree_with_the_engine(trainee: Trainee, tiny: Path) -> No
 def animals(ragcli: Run, tmp_path: Path) -> Iterator[Any]:
     lines = [{"id": f"d{n}", "title": f"House {n}", "text": sentences(n)} for n in range(8)]
     assert ragcli("index", write_lines(tmp_path / "documents.jsonl", *lines)).code == 0
-    with open_store(Place(LOCAL, "knowledge_base", data_home())) as store:
+    with open_store(IndexLocation(LOCAL, "knowledge_base", data_home())) as store:
         yield Searcher(store)
 
 
@@ -190,10 +190,10 @@ def asking(k: int) -> str:
 
 @pytest.mark.parametrize("k", [1, 2, 5])
 def test_a_question_is_put_as_ask_puts_it_with_few_passages_or_all(animals: Any, tiny: Path, k: int) -> None:
-    engine = open_engine(find_model(str(tiny), allow_fallback=False), "float32")
+    engine = open_language_model(find_model(str(tiny), allow_fallback=False), "float32")
     text = Text(asking(k), "by the river", "Where does the fox of house 0 sleep?", "d0")
     prompt = prompt_for(animals, text, CONTEXT, lambda written: len(engine.encode(written)))
-    assert prompt == ask_prompt(animals, lambda: engine, str(text.question), Job(Options(), k)).text
+    assert prompt == ask_prompt(animals, lambda: engine, str(text.question), AskOptions(Options(), k)).text
     assert ("[2] House" in str(prompt)) == (k > 1)  # a distractor
 
 
@@ -210,32 +210,32 @@ def test_the_answers_passage_takes_the_last_place_where_the_search_misses_it(ani
 # Vocabulary
 
 
-def test_an_extended_vocabulary_leaves_old_words_alone_and_joins_what_was_split(trainee: Trainee) -> None:
+def test_an_extended_vocabulary_leaves_old_words_alone_and_joins_what_was_split(bundle: ModelBundle) -> None:
     chinese = ["列表推导式是处理序列中元素的紧凑方法。", "列表是可变的序列。"] * 5
-    tokenizer = trainee.tokenizer
+    tokenizer = bundle.tokenizer
     extended, pieces = extend(tokenizer, chinese, 40)
     assert extended.get_vocab_size() == tokenizer.get_vocab_size() + 40 == tokenizer.get_vocab_size() + len(pieces)
     assert extended.encode(sentences(1)).ids == tokenizer.encode(sentences(1)).ids
     for text in chinese:
         assert len(extended.encode(text).ids) < 0.6 * len(tokenizer.encode(text).ids)
         assert extended.decode(extended.encode(text).ids) == text
-    before = trainee.model.get_input_embeddings().weight.detach().clone()
-    grow(trainee.model, pieces, len(before))
-    after = trainee.model.get_input_embeddings().weight
+    before = bundle.model.get_input_embeddings().weight.detach().clone()
+    grow(bundle.model, pieces, len(before))
+    after = bundle.model.get_input_embeddings().weight
     names = {number: token for token, number in extended.get_vocab().items()}
     old = {number: token for token, number in tokenizer.get_vocab().items()}
-    for place, ids in enumerate(pieces, len(before)):
-        assert "".join(old[i] for i in ids) == names[place]
-        assert torch.equal(after[place], before[ids].mean(dim=0))
-    assert torch.equal(after[: len(before)], before) and after.data_ptr() == trainee.model.lm_head.weight.data_ptr()
+    for location, ids in enumerate(pieces, len(before)):
+        assert "".join(old[i] for i in ids) == names[location]
+        assert torch.equal(after[location], before[ids].mean(dim=0))
+    assert torch.equal(after[: len(before)], before) and after.data_ptr() == bundle.model.lm_head.weight.data_ptr()
 
 
-def test_new_tokens_have_their_places_where_the_embedding_had_some_to_spare(trainee: Trainee) -> None:
-    first = trainee.tokenizer.get_vocab_size()
-    trainee.model.resize_token_embeddings(first + 10, mean_resizing=False)
-    before = trainee.model.get_input_embeddings().weight.detach().clone()
-    grow(trainee.model, [[1, 2], [3]], first)
-    after = trainee.model.get_input_embeddings().weight
+def test_new_tokens_have_their_places_where_the_embedding_had_some_to_spare(bundle: ModelBundle) -> None:
+    first = bundle.tokenizer.get_vocab_size()
+    bundle.model.resize_token_embeddings(first + 10, mean_resizing=False)
+    before = bundle.model.get_input_embeddings().weight.detach().clone()
+    grow(bundle.model, [[1, 2], [3]], first)
+    after = bundle.model.get_input_embeddings().weight
     assert len(after) == first + 10
     assert torch.equal(after[first], before[[1, 2]].mean(dim=0)) and torch.equal(after[first + 1], before[3])
     assert torch.equal(after[first + 2 :], before[first + 2 :])
@@ -247,7 +247,7 @@ def test_new_tokens_have_their_places_where_the_embedding_had_some_to_spare(trai
 def test_accumulated_batches_are_one_large_batch(tiny: Path) -> None:
     rng = np.random.default_rng(0)
     tokens = rng.integers(0, 300, (4, 33)).astype(np.int32)
-    labels = np.where(rng.random((4, 33)) < 0.5, tokens, NOT_LEARNT).astype(np.int32)
+    labels = np.where(rng.random((4, 33)) < 0.5, tokens, IGNORE_INDEX).astype(np.int32)
     losses, weights = [], []
     for parts in (1, 4):
         model = open_model(find_model(str(tiny), allow_fallback=False), 0.0).model
@@ -258,22 +258,22 @@ def test_accumulated_batches_are_one_large_batch(tiny: Path) -> None:
     assert torch.allclose(weights[0], weights[1], atol=1e-4)
 
 
-def test_each_row_weighs_alike_however_few_of_its_tokens_are_learnt(trainee: Trainee) -> None:
+def test_each_row_weighs_alike_however_few_of_its_tokens_are_learnt(bundle: ModelBundle) -> None:
     rng = np.random.default_rng(1)
     tokens = rng.integers(0, 300, (2, 33)).astype(np.int32)
     labels = tokens.copy()
-    labels[1, :-2] = NOT_LEARNT
+    labels[1, :-2] = IGNORE_INDEX
     with torch.no_grad():
-        nats = row_losses(trainee.model, *(torch.from_numpy(part).long() for part in (tokens, labels)))
-    stays = torch.optim.SGD(trainee.model.parameters(), 0.0)
-    loss = descend(trainee.model, stays, row_losses, [(tokens, labels)], 0.0)
+        nats = row_losses(bundle.model, *(torch.from_numpy(part).long() for part in (tokens, labels)))
+    stays = torch.optim.SGD(bundle.model.parameters(), 0.0)
+    loss = descend(bundle.model, stays, row_losses, [(tokens, labels)], 0.0)
     assert loss == pytest.approx((float(nats[0]) / 32 + float(nats[1]) / 2) / 2, rel=1e-2)
 
 
-def test_norms_and_biases_do_not_decay(trainee: Trainee) -> None:
-    decaying, others = new_optimizer(trainee.model, 1.0).param_groups
+def test_norms_and_biases_do_not_decay(bundle: ModelBundle) -> None:
+    decaying, others = new_optimizer(bundle.model, 1.0).param_groups
     assert decaying["weight_decay"] > 0 == others["weight_decay"]
-    names = {id(parameter): name for name, parameter in trainee.model.named_parameters()}
+    names = {id(parameter): name for name, parameter in bundle.model.named_parameters()}
     assert all("ln_" in names[id(p)] or names[id(p)].endswith("bias") for p in others["params"])
     assert not any("ln_" in names[id(p)] or names[id(p)].endswith("bias") for p in decaying["params"])
 

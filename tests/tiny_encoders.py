@@ -54,12 +54,12 @@ def write_cross_encoder(folder: Path, kind: str = "bert", **config: Any) -> Path
     return folder
 
 
-def _config(kind: str, tokens: int, changes: dict[str, Any]) -> PretrainedConfig:
+def _config(kind: str, tokens: int, updates: dict[str, Any]) -> PretrainedConfig:
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
     bert = kind == "bert"
     places = {"max_position_embeddings": LONGEST + (0 if bert else 2), "type_vocab_size": 2 if bert else 1}
     settings = {"vocab_size": tokens, "pad_token_id": 0 if bert else 1, "initializer_range": 0.2, **sizes, **places}
-    return CONFIGS[kind](**{**settings, **changes})
+    return CONFIGS[kind](**{**settings, **updates})
 
 
 def _write_model(model: Any, folder: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ragcli.models import find_model
-from ragcli.train.model import Trainee, new_model, open_model, write_model
-from ragcli.train.plan import Size
+from ragcli.train.config import Size
+from ragcli.train.model import ModelBundle, new_model, open_model, write_model
 from ragcli.train.vocabulary import new_tokenizer
 from tests.support import write_lines
 
@@ -43,7 +43,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def trainee(tiny: Path) -> Trainee:
+def trainee(tiny: Path) -> ModelBundle:
     return open_model(find_model(str(tiny), allow_fallback=False), 0.0)
 
 

@@ -10,19 +10,19 @@ import typer
 from ragcli import render
 from ragcli.cli.options import (
     AskStyle,
-    At,
-    By,
     EncoderName,
-    Finding,
+    GenerationArgs,
+    IndexArgs,
     K,
     MinConfidence,
     MinScore,
+    ModelArgs,
+    RankingArgs,
     Rejects,
     ShowSources,
     Style,
     TextFormat,
     Where,
-    Writing,
     chosen_style,
     filters,
     flat,
@@ -36,13 +36,13 @@ from ragcli.errors import ExitCode, NothingFoundError, UsageError
 from ragcli.languages import Language
 
 if TYPE_CHECKING:
-    from ragcli.batch import AnswerAll
+    from ragcli.answer.batch import AnswerAll
 
 
 @flat
 def index(
     files: Annotated[list[Path], typer.Argument(help="JSON Lines files (.gz too), folders of them, or `-` for stdin.")],
-    at: At = At(),
+    at: IndexArgs = IndexArgs(),
     text_field: Annotated[str, typer.Option(help="Field that holds the text.")] = "text",
     title_field: Annotated[str, typer.Option(help="Field that holds the title.")] = "title",
     id_field: Annotated[str, typer.Option(help="Field that holds the id.")] = "id",
@@ -78,7 +78,7 @@ def index(
         watcher = Watcher(progress, log.add, note=render.print_note)
         if deletable is not None:
             watcher = watcher._replace(deletion=deletable.append)
-        summary = index_files(files, at.place, options, watcher)
+        summary = index_files(files, at.location, options, watcher)
     render.print_rejects(log.first, summary.rejected)
     render.print_summary(summary, format == "json", deletable)
     if summary.rejected:
@@ -91,7 +91,7 @@ def search(
     query: Annotated[str | None, typer.Argument(help="What to look for, or `-` for stdin.", show_default=False)] = None,
     k: K = 10,
     where: Where = None,
-    finding: Finding = Finding(),
+    finding: RankingArgs = RankingArgs(),
     like: Annotated[
         str | None, typer.Option(metavar="ID", help="Find documents like this one.", show_default=False)
     ] = None,
@@ -99,7 +99,7 @@ def search(
         Path | None, typer.Option(help="Find documents like this text, or `-` for stdin.", show_default=False)
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
-    at: At = At(),
+    at: IndexArgs = IndexArgs(),
     format: Annotated[
         Literal["table", "json"] | None,
         typer.Option(
@@ -127,7 +127,7 @@ def search(
             hits = searcher.like(given_text(like), k, filters(where))
         else:
             hits = searcher.like_text(read_text(like_file or Path("-")), k, filters(where))
-        language = store.facts.language if store.facts else "en"
+        language = store.config.language if store.config else "en"
     if not hits:
         render.print_note("Nothing found.")
         raise typer.Exit(ExitCode.NOTHING_FOUND)
@@ -138,8 +138,8 @@ def search(
 @flat
 def generate(
     prompt: Annotated[str, typer.Argument(help="Text to go on with, or `-` for stdin.")],
-    by: By = By(),
-    writing: Writing = Writing(),
+    by: ModelArgs = ModelArgs(),
+    writing: GenerationArgs = GenerationArgs(),
     stop: Annotated[
         list[str] | None,
         typer.Option(help="End before this text; repeatable.", metavar="TEXT", show_default=False),
@@ -176,7 +176,7 @@ def ask(
     question: Annotated[str | None, typer.Argument(help="A question, or `-` for stdin.", show_default=False)] = None,
     k: K = 5,
     where: Where = None,
-    finding: Finding = Finding(),
+    finding: RankingArgs = RankingArgs(),
     min_score: MinScore = 0.0,
     style: AskStyle = None,
     min_confidence: MinConfidence = None,
@@ -191,27 +191,29 @@ def ask(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip what --output holds already.")] = False,
     rejects: Rejects = None,
-    at: At = At(),
-    by: By = By(),
-    writing: Writing = Writing(temperature=0.0),
+    at: IndexArgs = IndexArgs(),
+    by: ModelArgs = ModelArgs(),
+    writing: GenerationArgs = GenerationArgs(temperature=0.0),
     format: TextFormat = "text",
 ) -> None:
     """Answer a question from the texts, with its sources.
 
     Example: ragcli ask "What is a function in Python?"
     """
-    from ragcli import rag
+    from ragcli.answer import pipeline as rag
     from ragcli.search import Searcher
 
     if (question is None) == (batch is None):
         hint = "Give a question, or --batch FILE. Try: ragcli ask --help"
         raise UsageError("there must be one thing to answer", hint)
-    job = rag.Job(writing.options(), k, filters(where), min_score, chosen_style(context, style), min_confidence)
+    job = rag.AskOptions(writing.options(), k, filters(where), min_score, chosen_style(context, style), min_confidence)
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
         if batch is not None:
-            open_engine = cache(by.open)
-            _ask_all(lambda texts: rag.ask_all(searcher, open_engine, texts, job), batch, output, resume, rejects)
+            open_language_model = cache(by.open)
+            _ask_all(
+                lambda texts: rag.ask_all(searcher, open_language_model, texts, job), batch, output, resume, rejects
+            )
             return
         text = given_text(question or "")
         if dry_run:
@@ -225,7 +227,7 @@ def ask(
 
 
 def _ask_all(answer_all: "AnswerAll", questions: Path, output: Path | None, resume: bool, rejects: Path | None) -> None:
-    from ragcli.batch import answer_lines, resumed
+    from ragcli.answer.batch import answer_lines, resumed
     from ragcli.indexing import RejectLog
 
     if resume and not output:
@@ -252,23 +254,23 @@ def review(
     title: Annotated[str, typer.Argument(help="A film's title; near is near enough.")],
     k: K = 6,
     where: Where = None,
-    finding: Finding = Finding(),
+    finding: RankingArgs = RankingArgs(),
     style: Style = "free",
     show_sources: ShowSources = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
-    at: At = At(),
-    by: By = By(),
-    writing: Writing = Writing(),
+    at: IndexArgs = IndexArgs(),
+    by: ModelArgs = ModelArgs(),
+    writing: GenerationArgs = GenerationArgs(),
     format: TextFormat = "text",
 ) -> None:
     """Write a new review of a film, built on its reviews.
 
     Example: ragcli review "Inception"
     """
-    from ragcli import rag
+    from ragcli.answer import pipeline as rag
     from ragcli.search import Searcher
 
-    job = rag.Job(writing.options(), k, filters(where), style=style)
+    job = rag.AskOptions(writing.options(), k, filters(where), style=style)
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
         if dry_run:
@@ -294,16 +296,16 @@ def summarize(
     sentences: Annotated[int, typer.Option(min=1, max=100, help="Sentences at most.")] = 5,
     k: K = 10,
     where: Where = None,
-    finding: Finding = Finding(),
+    finding: RankingArgs = RankingArgs(),
     show_sources: ShowSources = False,
-    at: At = At(),
+    at: IndexArgs = IndexArgs(),
     format: TextFormat = "text",
 ) -> None:
     """Summarize a text, or what the index has on a query.
 
     Example: ragcli summarize README.md --sentences 3
     """
-    from ragcli import rag
+    from ragcli.answer import pipeline as rag
     from ragcli.languages import detect_language
     from ragcli.search import Searcher
 
@@ -313,7 +315,7 @@ def summarize(
             raise UsageError("there is nothing to summarize", "Give a file, or --query TEXT to ask the index.")
         with at.open() as store:
             searcher = Searcher(store, finding.ranking(context), render.print_note)
-            hits = rag.retrieve(searcher, about, rag.Job(Writing().options(), k, filters(where)))
+            hits = rag.retrieve(searcher, about, rag.AskOptions(GenerationArgs().options(), k, filters(where)))
             language = searcher.language
     else:
         hits = whole_texts(file)
@@ -330,7 +332,7 @@ def chat(
     context: typer.Context,
     k: K = 5,
     where: Where = None,
-    finding: Finding = Finding(),
+    finding: RankingArgs = RankingArgs(),
     min_score: MinScore = 0.0,
     style: AskStyle = None,
     min_confidence: MinConfidence = None,
@@ -340,9 +342,9 @@ def chat(
             help="Append each turn to this file. [default: chat.jsonl in the data folder]", show_default=False
         ),
     ] = None,
-    at: At = At(),
-    by: By = By(),
-    writing: Writing = Writing(temperature=0.0),
+    at: IndexArgs = IndexArgs(),
+    by: ModelArgs = ModelArgs(),
+    writing: GenerationArgs = GenerationArgs(temperature=0.0),
     format: TextFormat = "text",
 ) -> None:
     """Answer questions in turn, a line each.
@@ -351,11 +353,11 @@ def chat(
 
     Example: ragcli chat --index knowledge_base
     """
-    from ragcli import rag
-    from ragcli.chat import Conversation, spoken
+    from ragcli.answer import pipeline as rag
+    from ragcli.answer.chat import Conversation, spoken
     from ragcli.search import Searcher
 
-    job = rag.Job(writing.options(), k, filters(where), min_score, chosen_style(context, style), min_confidence)
+    job = rag.AskOptions(writing.options(), k, filters(where), min_score, chosen_style(context, style), min_confidence)
     with at.open() as store:
         conversation = Conversation(Searcher(store, finding.ranking(context), render.print_note), cache(by.open), job)
         for said in spoken(render.prompted(given_lines())):

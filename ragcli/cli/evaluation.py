@@ -12,14 +12,14 @@ import typer
 from ragcli import render
 from ragcli.cli.options import (
     AskStyle,
-    At,
-    By,
     EncoderName,
-    Finding,
+    GenerationArgs,
+    IndexArgs,
     K,
     MinConfidence,
     MinScore,
-    Writing,
+    ModelArgs,
+    RankingArgs,
     chosen_style,
     flat,
     is_given,
@@ -79,9 +79,9 @@ def retrieval(
         typer.Option(help="A measure by ir-measures' name, such as nDCG@10; repeatable.", show_default=False),
     ] = None,
     encoder: EncoderName = None,
-    finding: Finding = Finding(),
+    finding: RankingArgs = RankingArgs(),
     run_out: Annotated[Path | None, typer.Option(help="Write the run in TREC's format.", show_default=False)] = None,
-    at: At = At(),
+    at: IndexArgs = IndexArgs(),
     passage_size: Annotated[
         int | None,
         typer.Option(min=100, max=100_000, help="Characters a passage at most. [default: 1200]", show_default=False),
@@ -112,7 +112,7 @@ def retrieval(
     job = Retrieval(
         find_collection(data, queries, qrels, split),
         parse_measures([*(measure or DEFAULT_MEASURES), *gate.least]),
-        at.place,
+        at.location,
         run,
         is_given(context, "index"),
         options=IndexOptions(passage_size=passage_size, encoder=encoder),
@@ -136,7 +136,7 @@ def answers(
     ],
     k: K = 5,
     encoder: EncoderName = None,
-    finding: Finding = Finding(),
+    finding: RankingArgs = RankingArgs(),
     min_score: MinScore = 0.0,
     style: AskStyle = None,
     min_confidence: MinConfidence = None,
@@ -147,9 +147,9 @@ def answers(
     answers: Annotated[
         Path | None, typer.Option(help="Measure what ask --batch wrote; answer nothing.", show_default=False)
     ] = None,
-    at: At = At(),
-    by: By = By(),
-    writing: Writing = Writing(temperature=0.0, seed=0),
+    at: IndexArgs = IndexArgs(),
+    by: ModelArgs = ModelArgs(),
+    writing: GenerationArgs = GenerationArgs(temperature=0.0, seed=0),
     keep_going: KeepGoing = False,
     fail_under: FailUnder = None,
     baseline: Baseline = None,
@@ -164,19 +164,19 @@ def answers(
 
     Example: ragcli eval answers sample_data/python_questions --limit 5
     """
+    from ragcli.answer.pipeline import AskOptions
     from ragcli.evaluate.answers import AnswersJob, evaluate_answers, measure_names
     from ragcli.evaluate.notes import Listener
     from ragcli.evaluate.report import COSTS
     from ragcli.indexing import IndexOptions
-    from ragcli.rag import Job
 
     gate = _gate(fail_under, baseline, max_drop, _among(tuple(name for name in measure_names(k) if name not in COSTS)))
     _check_outputs(report, html)
     wanted = chosen_style(context, style)
-    how = Job(writing.options(), k, min_score=min_score, style=wanted, min_confidence=min_confidence)
+    how = AskOptions(writing.options(), k, min_score=min_score, style=wanted, min_confidence=min_confidence)
     job = AnswersJob(
         questions,
-        at.place,
+        at.location,
         how,
         is_given(context, "index"),
         baseline_answers,
@@ -196,7 +196,7 @@ def answers(
 def perplexity(
     context: typer.Context,
     text: Annotated[Path, typer.Argument(help="A text, or JSON Lines of documents (.gz too).")],
-    by: By = By(precision="float32"),
+    by: ModelArgs = ModelArgs(precision="float32"),
     window: Annotated[
         int | None, typer.Option(min=2, help="Tokens seen at once. [default: all the model can]", show_default=False)
     ] = None,

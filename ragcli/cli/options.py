@@ -16,12 +16,12 @@ import typer
 from ragcli import render, settings
 from ragcli.errors import UsageError
 from ragcli.filters import Filter, parse_filter
-from ragcli.store import Access, Hit, Place, Store, open_store
+from ragcli.store import Access, Hit, IndexLocation, Store, open_store
 
 if TYPE_CHECKING:
-    from ragcli import rag
-    from ragcli.chat import Turn
-    from ragcli.generate import Engine, Options
+    from ragcli.answer import pipeline as rag
+    from ragcli.answer.chat import Turn
+    from ragcli.generate import LanguageModel, Options
     from ragcli.search import Ranking
 
 StoreUrl = Annotated[str, typer.Option("--store", envvar="RAGCLI_STORE", help="`local`, or an Elasticsearch URL.")]
@@ -148,7 +148,7 @@ def is_given(context: typer.Context, option: str) -> bool:
 
 def chosen_style(context: typer.Context, style: "rag.Style | None") -> "rag.Style":
     """Return the style; where none is named, `free` if a model or a way to write is, else `grounded`."""
-    writing = (field.name for group in (By, Writing) for field in fields(group))
+    writing = (field.name for group in (ModelArgs, GenerationArgs) for field in fields(group))
     named = any((source := context.get_parameter_source(one)) and source.name != "DEFAULT" for one in writing)
     return style or ("free" if named else "grounded")
 
@@ -178,7 +178,7 @@ def _fields(group: Any) -> list[inspect.Parameter]:
 
 
 @dataclass(frozen=True)
-class At:
+class IndexArgs:
     """Say which index."""
 
     store: StoreUrl = "local"
@@ -186,17 +186,17 @@ class At:
     ca_certs: CaCerts = None
 
     @property
-    def place(self) -> Place:
+    def location(self) -> IndexLocation:
         """Return where the index is."""
-        return Place(self.store, self.index, settings.data_home(), Access(settings.api_key(), self.ca_certs))
+        return IndexLocation(self.store, self.index, settings.data_home(), Access(settings.api_key(), self.ca_certs))
 
     def open(self) -> Store:
         """Open the index."""
-        return open_store(self.place)
+        return open_store(self.location)
 
 
 @dataclass(frozen=True)
-class Finding:
+class RankingArgs:
     """Say how to rank what is found."""
 
     mode: Mode = None
@@ -218,31 +218,31 @@ class Finding:
             rerank=self.rerank,
             candidates=self.candidates,
             diversity=self.diversity,
-            looked_at=self.num_candidates,
+            num_candidates=self.num_candidates,
             lenient=not is_given(context, "mode"),
         )
 
 
 @dataclass(frozen=True)
-class By:
+class ModelArgs:
     """Say which model computes, and how exactly."""
 
     model: Model = None
     precision: Precision = "auto"
 
-    def open(self) -> "Engine":
+    def open(self) -> "LanguageModel":
         """Open the engine of --model, or of the default one."""
-        from ragcli.generate import open_engine
+        from ragcli.generate import open_language_model
         from ragcli.models import DEFAULT_MODEL, find_model
 
         folder = find_model(self.model or DEFAULT_MODEL, allow_fallback=self.model is None)
         if folder.note:
             render.print_note(folder.note)
-        return open_engine(folder, self.precision, render.print_note)
+        return open_language_model(folder, self.precision, render.print_note)
 
 
 @dataclass(frozen=True)
-class Writing:
+class GenerationArgs:
     """Say how to generate."""
 
     max_new_tokens: MaxNewTokens = 100
@@ -256,8 +256,8 @@ class Writing:
 
     def options(self, rows: int = 1, stop: Sequence[str] = ()) -> "Options":
         """Return how to generate; without a seed, by a new one."""
+        from ragcli.decoder.sampling import Sampling
         from ragcli.generate import Options, new_seed
-        from ragcli.sampling import Sampling
 
         sampling = Sampling(
             self.temperature, self.top_k, self.top_p, self.no_repeat_ngram_size, self.min_p, self.repetition_penalty

@@ -7,7 +7,7 @@ import typer
 
 from ragcli import render
 from ragcli.cli.evaluation import command_line
-from ragcli.cli.options import At, Model, TextFormat, Where, filters, flat, is_given
+from ragcli.cli.options import IndexArgs, Model, TextFormat, Where, filters, flat, is_given
 from ragcli.errors import UsageError
 
 _NEW = "Of a model made from nothing: "
@@ -57,7 +57,7 @@ def train(
     compile: Annotated[
         bool, typer.Option(help="Compile the model: takes about a minute, then trains twice as fast on a CPU.")
     ] = True,
-    at: At = At(),
+    at: IndexArgs = IndexArgs(),
     format: TextFormat = "text",
 ) -> None:
     """Train GPT-2 on your texts, or on questions as ask puts them.
@@ -67,7 +67,7 @@ def train(
     Example: ragcli train sample_data/film_reviews.jsonl --output film
     """
     from ragcli.models import DEFAULT_MODEL, find_model, trained_folder
-    from ragcli.train.plan import Plan, Size
+    from ragcli.train.config import Size, TrainConfig
     from ragcli.train.prepare import Passages
     from ragcli.train.run import Listener, run
     from ragcli.train.run import dry_run as survey
@@ -76,7 +76,7 @@ def train(
         raise UsageError("the new model has no name", "Name it: --output NAME.")
     if from_scratch and model:
         raise UsageError("--from-scratch makes a new model, and --model names one", "Leave one out.")
-    plan = Plan(
+    plan = TrainConfig(
         files=tuple(files),
         filters=tuple(filters(where)),
         scratch=Size(layers, heads, width, vocabulary) if from_scratch else None,
@@ -94,7 +94,7 @@ def train(
         save_minutes=save_minutes,
         compile=compile,
     )
-    passages = Passages(at.place, is_given(context, "index"))
+    passages = Passages(at.location, is_given(context, "index"))
     folder = None if from_scratch else find_model(model or DEFAULT_MODEL, allow_fallback=model is None)
     if folder and folder.note:
         render.print_note(folder.note)

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ragcli.encoder.cross import CrossEncoder
-from ragcli.encoder.engine import Engine, Precision
+from ragcli.encoder.engine import EncoderSession, Precision
 from ragcli.encoder.names import find_encoder
 from ragcli.encoder.recipe import read_recipe
 from ragcli.errors import RagcliError
-from ragcli.graphs.cache import file_digest
-from ragcli.graphs.rounding import Matrix
 from ragcli.models import ModelFolder, read_json, weight_files
-from ragcli.store import EncoderFacts
+from ragcli.ort.cache import file_digest
+from ragcli.ort.quantization import Matrix
+from ragcli.store import EncoderConfig
 
 __all__ = ["CrossEncoder", "Encoder", "open_encoder"]
 
@@ -23,16 +23,16 @@ _TOKENIZERS = ("tokenizer.json", "vocab.txt")  # of which the first counts
 
 
 class Encoder:
-    """Hold an encoder; `facts` say what decides about its vectors."""
+    """Hold an encoder; `config` say what decides about its vectors."""
 
     def __init__(self, folder: ModelFolder, precision: Precision, note: Note) -> None:
         """Load the model, and prepare it first where that was not done yet. Raises RagcliError."""
         recipe = read_recipe(folder)
-        self._engine = Engine(folder, read_json(folder.path / "config.json"), recipe.pooling, precision, note)
+        self._engine = EncoderSession(folder, read_json(folder.path / "config.json"), recipe.pooling, precision, note)
         shape = self._engine.checkpoint.shape
         self._longest = min(recipe.longest or shape.longest, shape.longest)
         self._lower = recipe.lower
-        self.facts = EncoderFacts(
+        self.config = EncoderConfig(
             name=folder.name,
             revision=_revision(folder, f"{shape} {recipe}"),
             dimension=shape.width,
@@ -43,18 +43,18 @@ class Encoder:
 
     def queries(self, texts: Sequence[str]) -> Matrix:
         """Return the vectors (n, dimension) of queries, of length 1. Raises RagcliError."""
-        return self._encode(self.facts.query_prefix, texts)
+        return self._encode(self.config.query_prefix, texts)
 
     def passages(self, texts: Sequence[str]) -> Matrix:
         """Return the vectors (n, dimension) of passages, of length 1. Raises RagcliError."""
-        return self._encode(self.facts.passage_prefix, texts)
+        return self._encode(self.config.passage_prefix, texts)
 
     def _encode(self, prefix: str, texts: Sequence[str]) -> Matrix:
         whole = [f"{prefix}{text}" for text in texts]
         vectors = self._engine.run([text.lower() for text in whole] if self._lower else whole, self._longest)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not lengths.all():
-            raise RagcliError(f"{self.facts.name} gives vectors of length 0", "Copy or download the model again.")
+            raise RagcliError(f"{self.config.name} gives vectors of length 0", "Copy or download the model again.")
         return np.asarray(vectors / lengths, dtype=np.float32)
 
 

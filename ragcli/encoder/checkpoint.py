@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragcli.errors import RagcliError
-from ragcli.graphs.config import ACTIVATIONS, size_of
-from ragcli.graphs.rounding import Matrix
-from ragcli.graphs.tensors import Kind, Tensors
 from ragcli.models import ModelFolder
+from ragcli.ort.config import ACTIVATIONS, size_of
+from ragcli.ort.quantization import Matrix
+from ragcli.ort.tensors import Kind, Tensors
 
 _CHOOSE = "Choose one of the BERT or XLM-RoBERTa family, such as minilm or e5."
 _ROBERTA = ("roberta", "xlm-roberta", "camembert")

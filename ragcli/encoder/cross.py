@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from ragcli.encoder.checkpoint import Checkpoint, Sizes, is_roberta, read_shape
-from ragcli.encoder.engine import Engine, Note, Precision
+from ragcli.encoder.engine import EncoderSession, Note, Precision
 from ragcli.errors import RagcliError
-from ragcli.graphs.rounding import Matrix
 from ragcli.models import ModelFolder, read_json
+from ragcli.ort.quantization import Matrix
 
 _CHOOSE = "Choose a re-ranker with one score, such as cross-encoder/ms-marco-MiniLM-L6-v2 or BAAI/bge-reranker-base."
 
@@ -25,7 +25,7 @@ class CrossEncoder:
         dense, out = _layers(config)
         head = _sizes(dense, shape.width, shape.width) | _sizes(out, 1, shape.width)
         self.name = folder.name
-        self._engine = Engine(folder, config, "cls", precision, note, head)
+        self._engine = EncoderSession(folder, config, "cls", precision, note, head)
         self._dense, self._out = (_read(self._engine.checkpoint, layer) for layer in (dense, out))
 
     def scores(self, query: str, texts: Sequence[str]) -> Matrix:

@@ -10,17 +10,17 @@ from ragcli.encoder.checkpoint import Checkpoint, Sizes
 from ragcli.encoder.recipe import Pooling
 from ragcli.encoder.texts import Text, groups, ids_of, tokenize, types_of
 from ragcli.errors import RagcliError
-from ragcli.graphs import open_graphs
-from ragcli.graphs.rounding import Matrix
-from ragcli.graphs.session import open_session
 from ragcli.models import ModelFolder
+from ragcli.ort import open_graphs
+from ragcli.ort.quantization import Matrix
+from ragcli.ort.session import open_session
 from ragcli.tokenizer import check_vocabulary, read_wordpiece
 
 Note = Callable[[str], None]
 Precision = Literal["auto", "float32", "int8"]
 
 
-class Engine:
+class EncoderSession:
     """Hold a checkpoint, its tokenizer, and the session that runs its graph."""
 
     def __init__(
@@ -44,9 +44,9 @@ class Engine:
 
             write_graph(checkpoint, pooling, chosen, path)
 
-        facts = f"encoder {checkpoint.shape} {pooling}"
+        graph = f"encoder {checkpoint.shape} {pooling}"
         self._session = open_graphs(
-            checkpoint.files, facts, chosen, write, lambda path: open_session(path / "encoder.onnx"), note
+            checkpoint.files, graph, chosen, write, lambda path: open_session(path / "encoder.onnx"), note
         )
 
     def run(self, texts: Sequence[Text], longest: int) -> Matrix:

@@ -13,8 +13,8 @@ from onnx import TensorProto
 
 from ragcli.encoder.checkpoint import Checkpoint, Shape
 from ragcli.encoder.recipe import Pooling
-from ragcli.graphs.rounding import Matrix
-from ragcli.graphs.writer import MS, Graph, Kernel, value
+from ragcli.ort.quantization import Matrix
+from ragcli.ort.writer import MS, Graph, Kernel, value
 
 Precision = Literal["float32", "int8"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ragcli.errors import RagcliError, UnreachableError
-from ragcli.graphs.cache import file_digest
 from ragcli.models import ENCODER, ModelFolder, cached_model, find_model
+from ragcli.ort.cache import file_digest
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 ALIASES = {"minilm": MINILM, "e5": "intfloat/multilingual-e5-small"}

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ragcli.batch import read_answers
+from ragcli.answer.batch import read_answers
+from ragcli.answer.pipeline import Answer, AskOptions, ask, ask_without_passages
 from ragcli.errors import NothingFoundError, RagcliError
 from ragcli.evaluate.answer_measures import by_characters, contains, exact_match, f1, groundedness, rouge_l
 from ragcli.evaluate.judgments import find_corpus
@@ -18,11 +19,10 @@ from ragcli.evaluate.notes import Listener, listed
 from ragcli.evaluate.questions import Question, Questions, read_questions
 from ragcli.evaluate.report import Report, Values, describe_file, mean, new_report
 from ragcli.evaluate.retrieval import temporary_index
-from ragcli.generate import Engine
+from ragcli.generate import LanguageModel
 from ragcli.indexing import IndexOptions
-from ragcli.rag import Answer, Job, ask, ask_without_passages
 from ragcli.search import Ranking, Searcher
-from ragcli.store import Place, Store, open_store
+from ragcli.store import IndexLocation, Store, open_store
 
 _WITHOUT = "without_passages"
 
@@ -34,8 +34,8 @@ class AnswersJob(NamedTuple):
     """
 
     questions: Path
-    place: Place
-    ask: Job
+    location: IndexLocation
+    ask: AskOptions
     named_index: bool = False
     baseline: bool = False
     limit: int | None = None
@@ -77,7 +77,9 @@ def measure_names(k: int) -> tuple[str, ...]:
     )
 
 
-def evaluate_answers(job: AnswersJob, open_engine: Callable[[], Engine], listener: Listener = Listener()) -> Report:
+def evaluate_answers(
+    job: AnswersJob, open_language_model: Callable[[], LanguageModel], listener: Listener = Listener()
+) -> Report:
     """Answer each question and measure the answers; as a baseline also those of the model without passages.
 
     A question that cannot be answered is right where the tool abstains. Raises RagcliError for a question that fails
@@ -90,7 +92,7 @@ def evaluate_answers(job: AnswersJob, open_engine: Callable[[], Engine], listene
     if job.finished:
         return _finished(job, job.finished, path, questions, started)
     with _store(job, found, listener) as (store, rejected):
-        engine = cache(open_engine)
+        engine = cache(open_language_model)
         model = None if job.ask.style == "grounded" else engine().name
         searcher = Searcher(store, job.ranking, listener.note, tell_spelling=False)
         given = _all(questions, lambda question: ask(searcher, engine, question.text, job.ask), job, listener)
@@ -150,15 +152,15 @@ def _store(job: AnswersJob, found: Questions, listener: Listener) -> Iterator[tu
             corpus = Path(folder) / "paragraphs.jsonl"
             corpus.write_bytes(b"".join(orjson.dumps(document) + b"\n" for document in found.documents))
         if corpus and not job.named_index:
-            with temporary_index(corpus, job.place, job.indexing, listener) as made:
+            with temporary_index(corpus, job.location, job.indexing, listener) as made:
                 yield made
         else:
-            listener.note(f"asking the index {job.place.name}")
-            with open_store(job.place) as store:
+            listener.note(f"asking the index {job.location.name}")
+            with open_store(job.location) as store:
                 yield store, 0
 
 
-def _settings(job: Job, model: str | None) -> dict[str, Any]:
+def _settings(job: AskOptions, model: str | None) -> dict[str, Any]:
     options = job.options
     return {
         "model": model,

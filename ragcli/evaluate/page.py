@@ -337,8 +337,8 @@ def _counts(values: Iterable[float], low: float, high: float) -> list[int]:
 
 def _described(values: Sequence[float]) -> str:
     finite = [value for value in values if math.isfinite(value)]
-    middle = f"mean {_figure(mean(finite))}, median {_figure(median(finite))}" if finite else "no value"
-    return middle + _not_drawn(len(values) - len(finite))
+    centroid = f"mean {_figure(mean(finite))}, median {_figure(median(finite))}" if finite else "no value"
+    return centroid + _not_drawn(len(values) - len(finite))
 
 
 def _not_drawn(infinite: int) -> str:

@@ -11,7 +11,7 @@ from ragcli.documents import Document, FieldNames, find_inputs, read_documents
 from ragcli.errors import RagcliError
 from ragcli.evaluate.notes import Listener, counted
 from ragcli.evaluate.report import Report, Values, describe_file, new_report, printable
-from ragcli.generate import Engine, damaged_weights
+from ragcli.generate import LanguageModel, damaged_weights
 
 MEASURES = ("bits_per_byte", "perplexity")
 _MOST_NATS = 700.0  # whose exponential is still a number
@@ -76,7 +76,7 @@ def windows(n: int, size: int, stride: int) -> Iterator[tuple[int, int, int]]:
             return
 
 
-def loss(engine: Engine, text: str, size: int, stride: int) -> Loss:
+def loss(engine: LanguageModel, text: str, size: int, stride: int) -> Loss:
     """Measure a model on a text: the first token, which nothing precedes, is not predicted.
 
     Raises RagcliError for a model whose weights are damaged.
@@ -93,7 +93,7 @@ def loss(engine: Engine, text: str, size: int, stride: int) -> Loss:
 
 def evaluate_perplexity(
     path: Path,
-    engine: Engine,
+    engine: LanguageModel,
     size: int | None = None,
     stride: int | None = None,
     limit: int | None = None,
@@ -131,7 +131,7 @@ def evaluate_perplexity(
     )
 
 
-def _window(engine: Engine, size: int | None, stride: int | None) -> tuple[int, int]:
+def _window(engine: LanguageModel, size: int | None, stride: int | None) -> tuple[int, int]:
     size = engine.context if size is None else size
     stride = max(1, size // 2) if stride is None else stride
     if not 2 <= size <= engine.context or not 1 <= stride < size:

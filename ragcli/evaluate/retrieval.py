@@ -16,7 +16,7 @@ from ragcli.evaluate.notes import Listener, counted, listed
 from ragcli.evaluate.report import Report, describe_file, new_report
 from ragcli.indexing import IndexOptions, Watcher, index_files
 from ragcli.search import Ranking, Searcher
-from ragcli.store import LOCAL, Hit, Place, Store, drop_index, open_store
+from ragcli.store import LOCAL, Hit, IndexLocation, Store, drop_index, open_store
 
 _MOST_PASSAGES = 10_000
 _REPORT_EVERY = 10  # queries
@@ -30,7 +30,7 @@ class Retrieval(NamedTuple):
 
     collection: Judged
     measures: Mapping[str, Any]
-    place: Place
+    location: IndexLocation
     run: Path | None = None
     named_index: bool = False
     options: IndexOptions = IndexOptions()
@@ -84,7 +84,7 @@ def _report(job: Retrieval, searched: _Searched, result: Scores, seconds: float)
     searched.skipped["without_results"] = sum(not searched.run.get(query) for query in searched.qrels)
     settings: dict[str, Any] = {"measures": list(job.measures)}
     if job.run is None:
-        settings |= {"store": LOCAL if job.place.url == LOCAL else "elasticsearch", **searched.settings}
+        settings |= {"store": LOCAL if job.location.url == LOCAL else "elasticsearch", **searched.settings}
         settings |= {"k": depth(job.measures.values()), "passage_size": job.options.passage_size, "limit": job.limit}
     return new_report(
         "eval retrieval",
@@ -162,24 +162,24 @@ def _note_unmatched(without_text: Sequence[str], unjudged: int, listener: Listen
 def _store(job: Retrieval, listener: Listener) -> Iterator[tuple[Store, int]]:
     """Open the index to search; yield also how many documents it could not take."""
     if job.documents:
-        with temporary_index(job.documents, job.place, job.options, listener) as made:
+        with temporary_index(job.documents, job.location, job.options, listener) as made:
             yield made
     else:
-        listener.note(f"searching the index {job.place.name}")
-        with open_store(job.place) as store:
+        listener.note(f"searching the index {job.location.name}")
+        with open_store(job.location) as store:
             yield store, 0
 
 
 @contextmanager
 def temporary_index(
-    documents: Path, place: Place, options: IndexOptions, listener: Listener
+    documents: Path, location: IndexLocation, options: IndexOptions, listener: Listener
 ) -> Iterator[tuple[Store, int]]:
     """Index documents at a place under a name of its own, and remove the index afterwards.
 
     Yields also how many lines were no documents. Raises RagcliError where none is one.
     """
     with tempfile.TemporaryDirectory(prefix="ragcli-") as home:
-        own = Place(place.url, f"ragcli-eval-{token_hex(6)}", Path(home), place.access)
+        own = IndexLocation(location.url, f"ragcli-eval-{token_hex(6)}", Path(home), location.access)
         try:
             fields = field_names(documents)
             watcher = Watcher(progress=listener.progress, note=listener.note)
@@ -198,7 +198,7 @@ def temporary_index(
 def _missing_documents(store: Store, judged: Mapping[str, Mapping[str, int]], listener: Listener) -> list[str]:
     """Return the judged documents that the index lacks; they cannot be found. Raises RagcliError if it lacks all."""
     wanted = {doc_id for judgments in judged.values() for doc_id in judgments}
-    if store.facts is None:
+    if store.config is None:
         return []  # not ragcli's own: it cannot be asked for ids
     missing = sorted(wanted - {known.doc_id for known in store.stored(sorted(wanted))})
     if len(missing) == len(wanted):

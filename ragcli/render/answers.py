@@ -14,8 +14,8 @@ from ragcli.render.texts import note_dropped
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ragcli.chat import Turn
-    from ragcli.rag import Answer, Source
+    from ragcli.answer.chat import Turn
+    from ragcli.answer.pipeline import Answer, Source
 
 _WHOLE = 1_500  # characters of a passage that is shown whole; of a longer one, what is cited
 _AROUND = 200  # and so many before and after

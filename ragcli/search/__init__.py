@@ -12,9 +12,9 @@ from ragcli.search.diversity import Similarity, diversified, one_a_document
 from ragcli.search.fusion import Fusion, Ranked, fuse
 from ragcli.search.query import weighted_words
 from ragcli.search.rerank import Reranker, open_reranker, reranked
-from ragcli.search.similar import middle, telling_words
+from ragcli.search.similar import centroid, key_terms
 from ragcli.search.spelling import nearest_spellings
-from ragcli.store import EncoderFacts, Hit, Store, vector_key
+from ragcli.store import EncoderConfig, Hit, Store, vector_key
 from ragcli.text import word_stems
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Ranking(NamedTuple):
     rerank: str | None = None
     candidates: int = 50
     diversity: float = 0.0
-    looked_at: int | None = None
+    num_candidates: int | None = None
     lenient: bool = False
 
 
@@ -99,7 +99,7 @@ class Searcher:
         others = [Filter("id", "!=", doc_id), *filters]
 
         def vector() -> "Vector":
-            return middle(list(self.store.vectors([vector_key(hit.title, hit.text) for hit in passages]).values()))
+            return centroid(list(self.store.vectors([vector_key(hit.title, hit.text) for hit in passages]).values()))
 
         return self._find_like(text, vector, k, others)
 
@@ -110,24 +110,24 @@ class Searcher:
         """
         if not text.strip():
             raise UsageError("the text is empty", "Give one that says something.")
-        size = self.store.facts.passage_size if self.store.facts else len(text)
+        size = self.store.config.passage_size if self.store.config else len(text)
         pieces = [passage for _, passage in split_passages(text, size)]
-        return self._find_like(text, lambda: middle(list(self._encoder.passages(pieces))), k, filters)
+        return self._find_like(text, lambda: centroid(list(self._encoder.passages(pieces))), k, filters)
 
     def _find_like(self, text: str, vector: "Callable[[], Vector]", k: int, filters: Sequence[Filter]) -> list[Hit]:
         wanted = k * _PASSAGES_A_DOCUMENT
-        found = self._find(lambda depth: self._by_telling_words(text, depth, filters), vector, wanted, filters)
+        found = self._find(lambda depth: self._by_key_terms(text, depth, filters), vector, wanted, filters)
         return self._chosen(one_a_document(found), k)
 
     def settings(self) -> dict[str, Any]:
         """Return what decides about the order, for a report."""
         said = {name: value for name, value in self._ranking._asdict().items() if name != "lenient"}
-        facts = self._encoder_facts
-        return said | {"mode": self.mode, "encoder": facts.name if facts else None}
+        config = self._encoder_config
+        return said | {"mode": self.mode, "encoder": config.name if config else None}
 
     def _mode(self) -> Mode:
         mode = self._ranking.mode
-        if self._encoder_facts:
+        if self._encoder_config:
             return mode or "hybrid"
         if mode in ("semantic", "hybrid"):
             hint = "Build it again with an encoder: ragcli index FILE --encoder minilm --rebuild"
@@ -137,13 +137,13 @@ class Searcher:
         return "keyword"
 
     @property
-    def _encoder_facts(self) -> EncoderFacts | None:
-        return self.store.facts.encoder if self.store.facts else None
+    def _encoder_config(self) -> EncoderConfig | None:
+        return self.store.config.encoder if self.store.config else None
 
     @property
     def language(self) -> str:
         """Return the language of the index; of one that ragcli did not build, English."""
-        return self.store.facts.language if self.store.facts else "en"
+        return self.store.config.language if self.store.config else "en"
 
     @property
     def encoder(self) -> "Encoder | None":
@@ -152,9 +152,9 @@ class Searcher:
 
     @cached_property
     def _encoder(self) -> "Encoder":
-        facts = self._encoder_facts
-        assert facts  # noqa: S101 (no mode that needs it is chosen without)
-        return matching_encoder(facts, self._note)
+        config = self._encoder_config
+        assert config  # noqa: S101 (no mode that needs it is chosen without)
+        return matching_encoder(config, self._note)
 
     @cached_property
     def _reranker(self) -> Reranker:
@@ -172,24 +172,24 @@ class Searcher:
             return by_words(k)
         meant = vector()
         if self.mode == "semantic":
-            return self.store.nearest(meant, k, filters, self._ranking.looked_at)
+            return self.store.nearest(meant, k, filters, self._ranking.num_candidates)
         depth, weight = max(k, _DEPTH), self._ranking.weight
         lists = {
             "keyword": Ranked(by_words(depth), 1 - weight),
             "semantic": Ranked(
-                self.store.nearest(meant, depth, filters, self._ranking.looked_at), weight, self._unrelated(meant)
+                self.store.nearest(meant, depth, filters, self._ranking.num_candidates), weight, self._unrelated(meant)
             ),
         }
         return fuse(lists, self._ranking.fusion, depth)[:k]
 
     def _by_query(self, query: str, k: int, filters: Sequence[Filter]) -> list[Hit]:
-        words = weighted_words(query, self.store.facts.language if self.store.facts else "")
+        words = weighted_words(query, self.store.config.language if self.store.config else "")
         hits = self.store.search(words, k, filters)
         nearest = nearest_spellings(self.store, words, hits, self._tell_spelling)
         return self.store.search([*words, *nearest], k, filters) if nearest else hits
 
-    def _by_telling_words(self, text: str, k: int, filters: Sequence[Filter]) -> list[Hit]:
-        words = telling_words(self.store, text)
+    def _by_key_terms(self, text: str, k: int, filters: Sequence[Filter]) -> list[Hit]:
+        words = key_terms(self.store, text)
         return self.store.search(words, k, filters) if words else []
 
     def _unrelated(self, vector: "Vector") -> float:
@@ -208,7 +208,7 @@ class Searcher:
     def _likeness(self, hits: Sequence[Hit]) -> Similarity:
         """Compare passages by their vectors or, where there are none, by the words that they share."""
         keys = [vector_key(hit.title, hit.text) for hit in hits]
-        vectors = self.store.vectors(keys) if self._encoder_facts else {}
+        vectors = self.store.vectors(keys) if self._encoder_config else {}
         if all(key in vectors for key in keys):
             mean = self._sample.mean(axis=0)
             usual = float(mean @ mean)  # of two passages: some encoders find all texts alike

@@ -2,7 +2,7 @@
 
 import re
 
-from ragcli.store import Words
+from ragcli.store import QueryClause
 from ragcli.text import cjk_bigrams, split_words
 
 LIGHT = 0.3  # what a function word weighs; on development sets better than none and than all
@@ -18,7 +18,7 @@ _CHINESE = """
 _LIGHT_CHINESE = re.compile("|".join(sorted(_CHINESE, key=len, reverse=True)))
 
 
-def weighted_words(query: str, language: str) -> list[Words]:
+def weighted_words(query: str, language: str) -> list[QueryClause]:
     """Return the words of a query with their weights.
 
     Of an English query, function words match nothing by themselves. Of a Chinese one, the bigrams that touch a function
@@ -26,10 +26,10 @@ def weighted_words(query: str, language: str) -> list[Words]:
     """
     if language == "en":
         about, light = split_words(query)
-        return [Words(about), *([Words(light, LIGHT, required=False)] if light else [])]
+        return [QueryClause(about), *([QueryClause(light, LIGHT, required=False)] if light else [])]
     if language == "zh":
         about = _LIGHT_CHINESE.sub(" ", query)
         kept = set(cjk_bigrams(about).split())
         light = " ".join(word for word in cjk_bigrams(query).split() if word not in kept)
-        return [Words(text, weight) for text, weight in ((about, 1.0), (light, LIGHT)) if text.strip()]
-    return [Words(query)]
+        return [QueryClause(text, weight) for text, weight in ((about, 1.0), (light, LIGHT)) if text.strip()]
+    return [QueryClause(query)]

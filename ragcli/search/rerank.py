@@ -10,7 +10,7 @@ from ragcli.store import Hit
 
 if TYPE_CHECKING:
     from ragcli.encoder import CrossEncoder
-    from ragcli.generate import Engine
+    from ragcli.generate import LanguageModel
 
 
 class Reranker(Protocol):
@@ -32,9 +32,9 @@ def open_reranker(name: str, note: Callable[[str], None]) -> Reranker:
         from ragcli.encoder import CrossEncoder
 
         return CrossEncoding(CrossEncoder(folder, "auto", note))
-    from ragcli.generate import open_engine
+    from ragcli.generate import open_language_model
 
-    return Likelihood(open_engine(folder, "auto", note))
+    return Likelihood(open_language_model(folder, "auto", note))
 
 
 def reranked(hits: Sequence[Hit], reranker: Reranker, query: str, candidates: int) -> list[Hit]:
@@ -69,7 +69,7 @@ class Likelihood:
 
     weight = 0.2
 
-    def __init__(self, engine: "Engine") -> None:
+    def __init__(self, engine: "LanguageModel") -> None:
         self._engine = engine
 
     def scores(self, query: str, hits: Sequence[Hit]) -> list[float]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from math import log
 from typing import TYPE_CHECKING
 
-from ragcli.store import Store, Words
+from ragcli.store import QueryClause, Store
 from ragcli.text import words_in
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ _WORDS = 50  # of a text that are searched for
 _READ = 100_000  # characters of a text that are looked at
 
 
-def telling_words(store: Store, text: str) -> list[Words]:
+def key_terms(store: Store, text: str) -> list[QueryClause]:
     """Return the words that tell a text from others, by tf-idf in the index, weighted by how often they come.
 
     Words that no passage of the index has, and those that more than half of them have, tell nothing.
@@ -29,10 +29,10 @@ def telling_words(store: Store, text: str) -> list[Words]:
         if 0 < frequency <= max(passages / 2, 1)
     }
     best = sorted(found, key=lambda word: (-found[word], word))[:_WORDS]
-    return [Words(word, counts[word]) for word in best]
+    return [QueryClause(word, counts[word]) for word in best]
 
 
-def middle(vectors: Sequence["Vector"]) -> "Vector":
+def centroid(vectors: Sequence["Vector"]) -> "Vector":
     """Return the mean of vectors, scaled to length 1."""
     total = sum(vectors[1:], start=vectors[0])
     scaled: Vector = total / max(float(total @ total) ** 0.5, 1e-12)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 
-from ragcli.store import Hit, Store, Words
+from ragcli.store import Hit, QueryClause, Store
 from ragcli.text import cjk_bigrams
 
 _LEAST = 5  # letters: shorter words have too many neighbours
@@ -12,8 +12,8 @@ _SPELLED = re.compile(r"[A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff\u1f00-\u1
 
 
 def nearest_spellings(
-    store: Store, words: Sequence[Words], hits: Sequence[Hit], note: Callable[[str], None]
-) -> list[Words]:
+    store: Store, words: Sequence[QueryClause], hits: Sequence[Hit], note: Callable[[str], None]
+) -> list[QueryClause]:
     """Return what passages have that is nearest to those words of a query that no passage has; the note names both.
 
     What stands in the hits of the query as it is spares the question, which takes a store on a server some time.
@@ -29,11 +29,11 @@ def nearest_spellings(
     if not asked:
         return []
     missing = [word for word, count in zip(asked, store.frequencies(list(asked)), strict=True) if not count]
-    found: list[Words] = []
+    found: list[QueryClause] = []
     for word, near in zip(missing, store.near_words(missing) if missing else [], strict=True):
         if near:
             note(f"no passage has {word!r}: searching for {near[0]!r}")
-            found.append(Words(near[0], asked[word]))
+            found.append(QueryClause(near[0], asked[word]))
     return found
 
 

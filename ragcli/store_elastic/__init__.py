@@ -17,20 +17,20 @@ from ragcli.filters import Filter, fold, is_known
 from ragcli.store import (
     FORMAT_VERSION,
     Access,
-    Change,
     Counts,
+    DocumentUpdate,
     Hit,
-    IndexFacts,
+    IndexConfig,
+    QueryClause,
     Stored,
-    Words,
     check_vectors,
     no_vectors,
     unknown_field,
 )
 from ragcli.store_elastic.layout import (
-    Foreign,
+    ExternalIndex,
     Json,
-    Own,
+    ManagedIndex,
     actions,
     index_mapping,
     near_words,
@@ -71,13 +71,13 @@ class ElasticStore:
         self._url = url
         self._index = index
         self._uuid, mapping = found
-        self._facts = _read_facts(mapping, url, index)
+        self._facts = _read_index_config(mapping, url, index)
         if not self._facts and "text" not in mapping.get("properties", {}):
             raise IndexMismatchError(f"index {index} at {url} has no field `text`", "Choose another one: --index NAME")
-        self._layout = Own(self._facts.language) if self._facts else Foreign(mapping)
+        self._layout = ManagedIndex(self._facts.language) if self._facts else ExternalIndex(mapping)
 
     @classmethod
-    def open(cls, url: str, index: str, access: Access, create: IndexFacts | None) -> Self:
+    def open(cls, url: str, index: str, access: Access, create: IndexConfig | None) -> Self:
         """Open the index on a server, made first where `create` is given and there is none."""
         url, login = address(url)
         with ExitStack() as undo, translating(url, index):
@@ -107,7 +107,7 @@ class ElasticStore:
             client.indices.delete(index=index)
 
     @property
-    def facts(self) -> IndexFacts | None:
+    def config(self) -> IndexConfig | None:
         """Say how the index was built; None for an index that ragcli did not build."""
         return self._facts
 
@@ -127,7 +127,7 @@ class ElasticStore:
                 for doc_id, parts in groupby(entries, key=itemgetter(0)):
                     yield _summed(doc_id, list(parts))
 
-    def write(self, changes: Iterable[Change]) -> None:
+    def write(self, updates: Iterable[DocumentUpdate]) -> None:
         """Apply the changes as they come. All are durable and can be searched on return."""
         if not self._facts:
             raise foreign(self._index)
@@ -136,7 +136,7 @@ class ElasticStore:
             # Here the caller's thread reads the changes, and what stops it stops all.
             with ThreadPool(_THREADS) as pool:
                 running: deque[AsyncResult[None]] = deque()
-                for batch in _batches(changes):
+                for batch in _batches(updates):
                     running.append(pool.apply_async(self._send, (batch,)))
                     if len(running) > _THREADS:
                         running.popleft().get()
@@ -148,10 +148,10 @@ class ElasticStore:
             if not found or found.uuid != self._uuid:
                 raise replaced(self._index, self._url)
 
-    def _send(self, batch: list[Change]) -> None:
+    def _send(self, batch: list[DocumentUpdate]) -> None:
         failures = helpers.streaming_bulk(
             self._client,
-            chain.from_iterable(actions(change, self._dimension) for change in batch),
+            chain.from_iterable(actions(update, self._dimension) for update in batch),
             chunk_size=2 * _BULK,
             max_chunk_bytes=_BULK_BYTES,
             expand_action_callback=_as_is,
@@ -168,7 +168,7 @@ class ElasticStore:
             if (operation, item["status"]) != ("delete", 404):
                 raise refused(item, self._url)
 
-    def search(self, words: Sequence[Words], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
+    def search(self, words: Sequence[QueryClause], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
         """Return the k best passages, best first, ties by id and start; all that pass the filters if no words."""
         layout = self._layout
         with translating(self._url, self._index):
@@ -291,7 +291,7 @@ class ElasticStore:
         return hits
 
     def _check_field(self, field: str) -> None:
-        if isinstance(self._layout, Foreign):
+        if isinstance(self._layout, ExternalIndex):
             known = field == "id" or field in self._layout.fields
         else:
             named = {"terms": {"fields": [field, field.partition(".")[0]]}}
@@ -310,7 +310,7 @@ class ElasticStore:
 
     def fields(self) -> list[str]:
         """List the names of the metadata fields that documents have, sorted; of objects the outermost only."""
-        if isinstance(self._layout, Foreign):
+        if isinstance(self._layout, ExternalIndex):
             return sorted({field.partition(".")[0] for field in self._layout.fields} - {"title", "text"})
         return self._terms("fields", _MAX_FIELDS)
 
@@ -361,11 +361,11 @@ def _as_is(action: Any) -> Any:
     return action
 
 
-def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
+def _batches(updates: Iterable[DocumentUpdate]) -> Iterator[list[DocumentUpdate]]:
     batch, size = [], 0
-    for change in changes:
-        batch.append(change)
-        size += max(len(change.passages), change.old.passages if change.old else 0)
+    for update in updates:
+        batch.append(update)
+        size += max(len(update.passages), update.old.passages if update.old else 0)
         if size >= _BULK:
             yield batch
             batch, size = [], 0
@@ -390,15 +390,15 @@ def _find(client: Elasticsearch, index: str) -> _Found | None:
     return _Found(found["settings"]["index"]["uuid"], found.get("mappings", {}))
 
 
-def _create(client: Elasticsearch, index: str, facts: IndexFacts) -> None:
+def _create(client: Elasticsearch, index: str, config: IndexConfig) -> None:
     try:
-        client.indices.create(index=index, mappings=index_mapping(facts))
+        client.indices.create(index=index, mappings=index_mapping(config))
     except BadRequestError as e:  # another process may have been first
         if e.message != "resource_already_exists_exception":
             raise
 
 
-def _read_facts(mapping: Json, url: str, index: str) -> IndexFacts | None:
+def _read_index_config(mapping: Json, url: str, index: str) -> IndexConfig | None:
     found = mapping.get("_meta", {}).get("ragcli")
     if found is None:
         return None
@@ -407,4 +407,4 @@ def _read_facts(mapping: Json, url: str, index: str) -> IndexFacts | None:
             f"index {index} at {url} has format {found.get('version')}, this ragcli reads {FORMAT_VERSION}",
             f"Build it again: ragcli index FILE --store {url} --index {index} --rebuild",
         )
-    return IndexFacts.from_json(found)
+    return IndexConfig.from_json(found)

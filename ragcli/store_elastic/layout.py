@@ -9,7 +9,7 @@ from unicodedata import normalize
 
 from ragcli.filters import Filter, TermRange, field_prefix, metadata_terms, ranges
 from ragcli.languages import HAN, STEMMED
-from ragcli.store import MAX_QUERY_WORDS, Change, Hit, IndexFacts, Words
+from ragcli.store import MAX_QUERY_WORDS, DocumentUpdate, Hit, IndexConfig, QueryClause
 from ragcli.store_elastic.vectors import vector_fields, written_vectors
 from ragcli.text import cjk_bigrams, nearest_words
 
@@ -24,9 +24,9 @@ _CHARACTERS = re.compile(f"[{HAN}\u3041-\u309f]{{2,}}")
 _WORD = re.compile(r"[\u2000-\U0010ffff]|[^\W\u2000-\U0010ffff]{1,255}")
 
 
-def index_mapping(facts: IndexFacts) -> Json:
+def index_mapping(config: IndexConfig) -> Json:
     """Return the mapping of an index that ragcli makes, its facts inside."""
-    text = {"type": "text", "analyzer": STEMMED.get(facts.language, "cjk")}
+    text = {"type": "text", "analyzer": STEMMED.get(config.language, "cjk")}
     looked_up, kept = {"type": "keyword"}, {"type": "integer", "index": False}
     properties = {
         "doc_id": looked_up,
@@ -39,26 +39,26 @@ def index_mapping(facts: IndexFacts) -> Json:
         "terms": looked_up,
         "fields": {"type": "keyword", "ignore_above": 256},
         "metadata": {"type": "object", "enabled": False},
-        **(vector_fields(facts.encoder) if facts.encoder else {}),
+        **(vector_fields(config.encoder) if config.encoder else {}),
     }
-    return {"dynamic": False, "_meta": {"ragcli": facts.as_json()}, "properties": properties}
+    return {"dynamic": False, "_meta": {"ragcli": config.as_json()}, "properties": properties}
 
 
-def actions(change: Change, dimension: int) -> Iterator[Any]:
+def actions(update: DocumentUpdate, dimension: int) -> Iterator[Any]:
     """Yield the passages, then the removal of old ones that are left, as pairs of a bulk action and its body.
 
     The first passage comes first and goes last, since it is the one that counts as a document. With a dimension, each
     has a vector. Raises IndexMismatchError, RagcliError for bad ones.
     """
-    doc_id, old, document, passages = change.doc_id, change.old, change.document, change.passages
+    doc_id, old, document, passages = update.doc_id, update.old, update.document, update.passages
     if document:
         _, title, _, metadata = document
-        common: Json = {"doc_id": doc_id, "parts": len(passages), "hash": change.hash, "title": title}
+        common: Json = {"doc_id": doc_id, "parts": len(passages), "hash": update.hash, "title": title}
         if terms := metadata_terms(title, metadata):
             common["terms"] = terms
         if metadata:
             common |= {"fields": list(metadata), "metadata": metadata}
-        vectors = written_vectors(change, document, dimension) if dimension else repeat({}, len(passages))
+        vectors = written_vectors(update, document, dimension) if dimension else repeat({}, len(passages))
         for part, ((start, text), vector) in enumerate(zip(passages, vectors, strict=True)):
             entry = {"part": part, "start": start, "text": text, **common, **vector}
             yield {"index": {"_id": f"{doc_id}#{part}"}}, entry
@@ -66,7 +66,7 @@ def actions(change: Change, dimension: int) -> Iterator[Any]:
         yield {"delete": {"_id": f"{doc_id}#{part - 1}"}}, None
 
 
-class Own:
+class ManagedIndex:
     """Ask for passages in an index that ragcli made."""
 
     always: Sequence[Json] = ()
@@ -119,7 +119,7 @@ def _character_pairs(text: str) -> Iterator[str]:
         yield from (run[0][i : i + 2] for i in range(len(run[0]) - 1))
 
 
-class Foreign:
+class ExternalIndex:
     """Ask for the texts of an index that others made, by the fields that its mapping names."""
 
     always: Sequence[Json] = ({"exists": {"field": "text"}},)
@@ -190,7 +190,7 @@ def _plain(value: Any) -> str:
     return "\n".join(str(item) for item in values if item is not None)
 
 
-def ranking(layout: Own | Foreign, words: Sequence[Words]) -> Json:
+def ranking(layout: ManagedIndex | ExternalIndex, words: Sequence[QueryClause]) -> Json:
     """Return the query for passages that have words of the required texts, ranked by the words of all."""
     if not words:
         return {"match_all": {}}
@@ -199,7 +199,7 @@ def ranking(layout: Own | Foreign, words: Sequence[Words]) -> Json:
     return {"bool": {"must": matching, "should": [_weighted(layout, group) for group in words if not group.required]}}
 
 
-def _weighted(layout: Own | Foreign, words: Words) -> Json:
+def _weighted(layout: ManagedIndex | ExternalIndex, words: QueryClause) -> Json:
     return {"bool": {"must": layout.words(first_words(words.text)), "boost": words.weight}}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ragcli.documents import Document
-from ragcli.store import Change, EncoderFacts, check_vectors, vector_key
+from ragcli.store import DocumentUpdate, EncoderConfig, check_vectors, vector_key
 
 if TYPE_CHECKING:
     from ragcli.store import Vector
@@ -15,18 +15,18 @@ _CANDIDATES = 150
 _MOST = 10_000  # that a server looks at
 
 
-def vector_fields(encoder: EncoderFacts) -> Json:
+def vector_fields(encoder: EncoderConfig) -> Json:
     """Return the mapping of a passage's vector, and of the key that it is known by."""
     graph = {"type": "int8_hnsw"}
     vector = {"type": "dense_vector", "dims": encoder.dimension, "similarity": "cosine", "index_options": graph}
     return {"vector": {**vector, "index": True}, "vector_key": {"type": "keyword"}}
 
 
-def written_vectors(change: Change, document: Document, dimension: int) -> Iterator[Json]:
+def written_vectors(update: DocumentUpdate, document: Document, dimension: int) -> Iterator[Json]:
     """Yield what goes into the entry of each passage. Raises IndexMismatchError, RagcliError for bad vectors."""
-    count = len(change.passages)
-    vectors = check_vectors(change.vectors, (count, dimension), f"document {change.doc_id!r}")
-    for vector, (_, text) in zip(vectors, change.passages, strict=True):
+    count = len(update.passages)
+    vectors = check_vectors(update.vectors, (count, dimension), f"document {update.doc_id!r}")
+    for vector, (_, text) in zip(vectors, update.passages, strict=True):
         yield {"vector": vector, "vector_key": written_key(vector_key(document.title, text))}
 
 
@@ -48,8 +48,14 @@ def nearest_query(vector: "Vector", k: int, passing: Json, candidates: int | Non
     All candidates are ranked by their whole vectors, so that ties are cut by id: on the server, else where the answer
     is read, for which it then holds the vectors.
     """
-    looked_at = min(max(candidates or _CANDIDATES, k), _MOST)
-    wanted = {"field": "vector", "query_vector": vector, "filter": passing, "k": looked_at, "num_candidates": looked_at}
+    num_candidates = min(max(candidates or _CANDIDATES, k), _MOST)
+    wanted = {
+        "field": "vector",
+        "query_vector": vector,
+        "filter": passing,
+        "k": num_candidates,
+        "num_candidates": num_candidates,
+    }
     if rescored:
-        return {"knn": {**wanted, "rescore_vector": {"oversample": 1}}, "size": min(k, looked_at)}
-    return {"knn": wanted, "size": looked_at, "fields": ["vector"]}
+        return {"knn": {**wanted, "rescore_vector": {"oversample": 1}}, "size": min(k, num_candidates)}
+    return {"knn": wanted, "size": num_candidates, "fields": ["vector"]}

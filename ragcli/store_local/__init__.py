@@ -19,12 +19,12 @@ from ragcli.filters import Filter, TermRange, field_prefix, fold, is_known, rang
 from ragcli.store import (
     FORMAT_VERSION,
     MAX_QUERY_WORDS,
-    Change,
     Counts,
+    DocumentUpdate,
     Hit,
-    IndexFacts,
+    IndexConfig,
+    QueryClause,
     Stored,
-    Words,
     check_vectors,
     no_vectors,
     unknown_field,
@@ -48,16 +48,16 @@ _FEW = 4  # a filter that leaves less than one passage in so many is worth to be
 _SPARE_ROWS = 4_096  # of vectors: what may lie dead in a small index
 
 
-def _create(folder: Path, facts: IndexFacts) -> None:
+def _create(folder: Path, config: IndexConfig) -> None:
     def fill(work: Path) -> None:
         (work / "text").mkdir()
-        tantivy.Index(schema(facts), path=str(work / "text"))
-        if facts.encoder:
+        tantivy.Index(schema(config), path=str(work / "text"))
+        if config.encoder:
             from ragcli.store_local import vectors
 
-            vectors.create(work / "vectors.bin", facts.encoder.dimension)
+            vectors.create(work / "vectors.bin", config.encoder.dimension)
         (work / "fields.json").write_bytes(b"[]")
-        (work / "facts.json").write_bytes(orjson.dumps(facts.as_json()))
+        (work / "facts.json").write_bytes(orjson.dumps(config.as_json()))
 
     make_whole(folder, fill)
 
@@ -79,10 +79,10 @@ def _give_up(writer: tantivy.IndexWriter) -> None:
 class LocalStore:
     """Keep an index in a folder: `facts.json` and the tantivy index `text/`."""
 
-    def __init__(self, folder: Path, facts: IndexFacts) -> None:
+    def __init__(self, folder: Path, config: IndexConfig) -> None:
         self._folder = folder
-        self._facts = facts
-        self._analyzer = analyzer(facts.language)
+        self._facts = config
+        self._analyzer = analyzer(config.language)
         with self._translated():
             self._saved_fields = (folder / "fields.json").read_bytes()
             self._fields = read_names(self._saved_fields)
@@ -93,7 +93,7 @@ class LocalStore:
             self._later = Query.term_query(self._schema, "later", 1)
 
     @classmethod
-    def open(cls, folder: Path, create: IndexFacts | None) -> Self:
+    def open(cls, folder: Path, create: IndexConfig | None) -> Self:
         """Open the index in a folder, made first where `create` is given and there is none."""
         path = folder / "facts.json"
         if not folder.exists():
@@ -103,15 +103,15 @@ class LocalStore:
                 )
             _create(folder, create)
         try:
-            facts = IndexFacts.from_json(orjson.loads(path.read_bytes()))
+            config = IndexConfig.from_json(orjson.loads(path.read_bytes()))
         except (OSError, ValueError, TypeError) as e:
             raise damaged(folder, e) from e
-        if facts.version != FORMAT_VERSION:
+        if config.version != FORMAT_VERSION:
             raise IndexMismatchError(
-                f"index {folder.name} has format {facts.version}, this ragcli reads {FORMAT_VERSION}",
+                f"index {folder.name} has format {config.version}, this ragcli reads {FORMAT_VERSION}",
                 f"Build it again: ragcli index FILE --index {folder.name} --rebuild",
             )
-        return cls(folder, facts)
+        return cls(folder, config)
 
     @staticmethod
     def drop(folder: Path) -> None:
@@ -122,7 +122,7 @@ class LocalStore:
             take_away(folder)
 
     @property
-    def facts(self) -> IndexFacts | None:
+    def config(self) -> IndexConfig | None:
         """Say how the index was built."""
         return self._facts
 
@@ -147,10 +147,10 @@ class LocalStore:
         _, _, _, passages, digest, _ = orjson.loads(document["record"][0])
         return Stored(document["doc_id"][0], digest, passages)
 
-    def write(self, changes: Iterable[Change]) -> None:
+    def write(self, updates: Iterable[DocumentUpdate]) -> None:
         """Apply the changes as they come, each document's whole or not at all; all are durable on return."""
-        changes = iter(changes)
-        if (first := next(changes, None)) is None:
+        updates = iter(updates)
+        if (first := next(updates, None)) is None:
             return
         with self._translated():
             writer = self._index.writer(_HEAP_BYTES)  # holds the lock, so that no file goes away now
@@ -163,7 +163,7 @@ class LocalStore:
                 if file is not None:
                     undo.callback(file.end)
                     file.begin()
-                self._apply(writer, file, chain([first], changes))
+                self._apply(writer, file, chain([first], updates))
                 if file is not None:
                     self._tidy(file)
                     file.end()
@@ -178,24 +178,24 @@ class LocalStore:
             self._index.reload()
             self._searcher = self._index.searcher()
 
-    def _apply(self, writer: tantivy.IndexWriter, file: "VectorFile | None", changes: Iterable[Change]) -> None:
+    def _apply(self, writer: tantivy.IndexWriter, file: "VectorFile | None", updates: Iterable[DocumentUpdate]) -> None:
         pending = 0
-        for change in changes:
+        for update in updates:
             if pending == _COMMIT_EVERY:
                 self._commit(writer, file)
                 pending = 0
-            keys = self._add_vectors(file, change, change.document) if file is not None and change.document else []
-            if change.old:
-                writer.delete_documents_by_term("doc_id", change.doc_id)
-            if change.document:
-                add_entries(writer, change, change.document, keys)
-                self._fields.update(change.document.metadata)
+            keys = self._add_vectors(file, update, update.document) if file is not None and update.document else []
+            if update.old:
+                writer.delete_documents_by_term("doc_id", update.doc_id)
+            if update.document:
+                add_entries(writer, update, update.document, keys)
+                self._fields.update(update.document.metadata)
             pending += 1
         self._commit(writer, file)
 
-    def _add_vectors(self, file: "VectorFile", change: Change, document: Document) -> list[int]:
-        keys = [vector_key(document.title, text) for _, text in change.passages]
-        file.add(keys, check_vectors(change.vectors, (len(keys), self._dimension), f"document {change.doc_id!r}"))
+    def _add_vectors(self, file: "VectorFile", update: DocumentUpdate, document: Document) -> list[int]:
+        keys = [vector_key(document.title, text) for _, text in update.passages]
+        file.add(keys, check_vectors(update.vectors, (len(keys), self._dimension), f"document {update.doc_id!r}"))
         return keys
 
     def _commit(self, writer: tantivy.IndexWriter, file: "VectorFile | None") -> None:
@@ -214,7 +214,7 @@ class LocalStore:
         if file.count > 2 * self._searcher.num_docs + _SPARE_ROWS:
             file.compact(self._keys(Query.all_query()))
 
-    def search(self, words: Sequence[Words], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
+    def search(self, words: Sequence[QueryClause], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
         """Return the k best passages, best first, ties by id and start; all that pass the filters if no words."""
         with self._translated():
             required = [self._weighted(group) for group in words if group.required]
@@ -224,7 +224,7 @@ class LocalStore:
             parts += self._conditions(filters)
             return self._ranked(self._best(Query.boolean_query(parts), k), k)
 
-    def _weighted(self, words: Words) -> Query:
+    def _weighted(self, words: QueryClause) -> Query:
         counts = Counter(self._analyzer.analyze(cjk_bigrams(words.text))[:MAX_QUERY_WORDS])
         terms = [
             (Occur.Should, Query.boost_query(Query.term_query(self._schema, "content", word, "freq"), n * words.weight))
@@ -269,9 +269,9 @@ class LocalStore:
             return []
         wanted = Query.term_set_query(self._schema, "vector", list(used))
         query = Query.boolean_query([(Occur.Must, wanted), (Occur.Must, passing)])
-        places = [place for _, place in self._searcher.search(query, sum(used.values()), count=False).hits]
+        places = [location for _, location in self._searcher.search(query, sum(used.values()), count=False).hits]
         keys = self._searcher.fast_field_values("vector", places)
-        return [(cosines[int(key or 0)], place) for key, place in zip(keys, places, strict=True)]
+        return [(cosines[int(key or 0)], location) for key, location in zip(keys, places, strict=True)]
 
     def vectors(self, keys: Sequence[int]) -> "dict[int, Vector]":
         """Return those vectors that the store knows, by vector_key; also those of a run that was killed."""

@@ -9,13 +9,13 @@ from tantivy import Filter as TokenFilter
 from ragcli.documents import Document
 from ragcli.filters import metadata_terms
 from ragcli.languages import STEMMED
-from ragcli.store import Change, IndexFacts
+from ragcli.store import DocumentUpdate, IndexConfig
 from ragcli.text import cjk_bigrams
 
 _WITHOUT_STOP_WORDS = ("ar", "el", "ro", "tr")  # tantivy has no list of them
 
 
-def schema(facts: IndexFacts) -> tantivy.Schema:
+def schema(config: IndexConfig) -> tantivy.Schema:
     """Return the fields of an index."""
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("doc_id", stored=True, tokenizer_name="raw", index_option="basic")
@@ -23,7 +23,7 @@ def schema(facts: IndexFacts) -> tantivy.Schema:
     builder.add_text_field("content", tokenizer_name="ragcli", index_option="freq")
     builder.add_unsigned_field("later", indexed=True)  # of passages after a document's first
     builder.add_bytes_field("record", stored=True)
-    if facts.encoder:
+    if config.encoder:
         builder.add_unsigned_field("vector", indexed=True, fast=True)  # the key of the passage's vector
     return builder.build()
 
@@ -38,14 +38,14 @@ def analyzer(language: str) -> tantivy.TextAnalyzer:
     return builder.build()
 
 
-def add_entries(writer: tantivy.IndexWriter, change: Change, document: Document, keys: Sequence[int]) -> None:
+def add_entries(writer: tantivy.IndexWriter, update: DocumentUpdate, document: Document, keys: Sequence[int]) -> None:
     """Add an entry for each passage of a document, with the key of its vector if there are any."""
     title, metadata = document.title, document.metadata
     terms = metadata_terms(title, metadata)
     heading = cjk_bigrams(title)
-    for part, (start, passage) in enumerate(change.passages):
+    for part, (start, passage) in enumerate(update.passages):
         entry = tantivy.Document()
-        entry.add_text("doc_id", change.doc_id)
+        entry.add_text("doc_id", update.doc_id)
         if part:
             entry.add_unsigned("later", 1)
         for term in terms:
@@ -53,7 +53,7 @@ def add_entries(writer: tantivy.IndexWriter, change: Change, document: Document,
         entry.add_text("content", f"{heading}\n{cjk_bigrams(passage)}")
         if keys:
             entry.add_unsigned("vector", keys[part])
-        record = [title, passage, start, len(change.passages), change.hash, metadata]
+        record = [title, passage, start, len(update.passages), update.hash, metadata]
         entry.add_bytes("record", orjson.dumps(record))
         writer.add_document(entry)
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from ragcli.errors import RagcliError, UsageError
 from ragcli.train.curve import draw
-from ragcli.train.model import Trainee, write_model
+from ragcli.train.model import ModelBundle, write_model
 
 STATE = "training.safetensors"
 FACTS = "training.json"
@@ -47,7 +47,11 @@ class Progress(NamedTuple):
 
 
 def save(
-    folder: Path, trainee: Trainee, optimizer: torch.optim.Optimizer | None, progress: Progress, facts: dict[str, Any]
+    folder: Path,
+    bundle: ModelBundle,
+    optimizer: torch.optim.Optimizer | None,
+    progress: Progress,
+    facts: dict[str, Any],
 ) -> None:
     """Write the model, and with an optimizer what it needs to go on; without one the training is over.
 
@@ -59,9 +63,9 @@ def save(
         new.mkdir(parents=True)
         if optimizer:
             metadata = {"progress": json.dumps(progress), "facts": json.dumps(facts)}
-            save_file(_tensors(trainee.model, optimizer), new / STATE, metadata)
+            save_file(_tensors(bundle.model, optimizer), new / STATE, metadata)
             _put(new / STATE, folder)
-        write_model(trainee, new)
+        write_model(bundle, new)
         points = [point._asdict() for point in progress.curve]
         told = facts | progress._asdict() | {"curve": points, "held_out_bits_per_byte": _gain(progress)}
         (new / FACTS).write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from ragcli.errors import RagcliError
 from ragcli.train.checkpoint import Point, Progress, load, save
+from ragcli.train.config import TrainConfig
 from ragcli.train.model import Losses, as_tensors, autocast, bits_per_byte, device, row_losses
-from ragcli.train.packing import NOT_LEARNT, Rows
-from ragcli.train.plan import Plan
-from ragcli.train.prepare import Work
+from ragcli.train.packing import IGNORE_INDEX, Rows
+from ragcli.train.prepare import TrainingData
 
 _WARM_UP = 0.05  # of the training
 _DECAY = 0.1
@@ -54,14 +54,19 @@ class Outcome(NamedTuple):
 
 
 def train(
-    work: Work, plan: Plan, folder: Path, facts: dict[str, Any], since: Progress | None, tell: Callable[[Report], None]
+    work: TrainingData,
+    plan: TrainConfig,
+    folder: Path,
+    facts: dict[str, Any],
+    since: Progress | None,
+    tell: Callable[[Report], None],
 ) -> Outcome:
     """Train, from the beginning or from a checkpoint, and write checkpoints into a folder.
 
     Raises RagcliError where a checkpoint cannot be written, and for a loss that is no number.
     """
     torch.manual_seed(plan.seed)
-    model, rows = work.trainee.model.to(device()), work.training.rows
+    model, rows = work.bundle.model.to(device()), work.training.rows
     measure = partial(measured, model, work, plan, folder)
     optimizer = new_optimizer(model, work.rate)
     if since:
@@ -69,7 +74,7 @@ def train(
         load(folder, model, optimizer)
     else:
         progress = Progress(curve=(Point(0, 0.0, None, measure(0)),))
-        save(folder, work.trainee, optimizer, progress, facts)
+        save(folder, work.bundle, optimizer, progress, facts)
     losses_of = compiled(model, rows, plan) if plan.compile else row_losses
     model.train()
 
@@ -94,16 +99,16 @@ def train(
             if due or progress.step % _POINT == 0:
                 progress, losses = progress.with_point(losses, held), []
             if due:
-                save(folder, work.trainee, optimizer, progress, facts)
+                save(folder, work.bundle, optimizer, progress, facts)
                 saved = time.perf_counter() - begun
             rest = left(progress, steps, plan, speed)
             tell(Report(progress.step, steps, loss, held, due, speed.tokens_per_second, rest))
 
     if interrupted:
-        save(folder, work.trainee, optimizer, progress, facts)
+        save(folder, work.bundle, optimizer, progress, facts)
         return Outcome(progress, True)
     progress = progress.with_point(losses, measure(progress.step))
-    save(folder, work.trainee, None, progress, facts)
+    save(folder, work.bundle, None, progress, facts)
     return Outcome(progress, False)
 
 
@@ -115,7 +120,7 @@ def descend(
     Each row weighs alike, so that questions, of which a few tokens are learnt, are not lost among texts. Where loss or
     gradient are no number, that is returned and the model stays as it is.
     """
-    learnt = [(labels[:, 1:] != NOT_LEARNT).sum(axis=1) for _, labels in batches]
+    learnt = [(labels[:, 1:] != IGNORE_INDEX).sum(axis=1) for _, labels in batches]
     rows = max(1, sum(np.count_nonzero(counts) for counts in learnt))
     total = 0.0
     for (tokens, labels), counts in zip(batches, learnt, strict=True):
@@ -133,7 +138,7 @@ def descend(
     return total if math.isfinite(norm) else math.nan
 
 
-def measured(model: Any, work: Work, plan: Plan, folder: Path, step: int) -> float | None:
+def measured(model: Any, work: TrainingData, plan: TrainConfig, folder: Path, step: int) -> float | None:
     """Return the bits a byte of what is held out."""
     held = bits_per_byte(model, work.held.rows, work.sizes, plan.batch)
     if held is not None and not math.isfinite(held):
@@ -151,7 +156,7 @@ def new_optimizer(model: Any, rate: float) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), fused=True)
 
 
-def compiled(model: Any, rows: Rows, plan: Plan) -> Losses:
+def compiled(model: Any, rows: Rows, plan: TrainConfig) -> Losses:
     """Compile the loss, before the clock starts and without drawing on the random state."""
     if not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
         raise RagcliError("compiling the model needs a C++ compiler", "Install g++, or add --no-compile.")
@@ -165,7 +170,7 @@ def compiled(model: Any, rows: Rows, plan: Plan) -> Losses:
     return losses_of
 
 
-def length(plan: Plan, rows: int) -> int | None:
+def length(plan: TrainConfig, rows: int) -> int | None:
     """Return how many steps the training has; None where only its minutes are given."""
     if plan.epochs is None and (plan.steps or plan.minutes):
         return plan.steps
@@ -184,7 +189,7 @@ def schedule(share: float) -> float:
     return min(1.0, (share + 0.1 * _WARM_UP) / _WARM_UP) * cosine
 
 
-def batch(rows: Rows, plan: Plan, number: int) -> Batch:
+def batch(rows: Rows, plan: TrainConfig, number: int) -> Batch:
     """Return the rows of a batch, counted from the beginning of the training: each epoch in an order of its own."""
     count = len(rows.tokens)
     places = [divmod(place, count) for place in range(number * plan.batch, (number + 1) * plan.batch)]
@@ -216,7 +221,7 @@ class Speed:
         return self._tokens / self._seconds if self._seconds else 0.0
 
 
-def left(progress: Progress, steps: int | None, plan: Plan, speed: Speed) -> float:
+def left(progress: Progress, steps: int | None, plan: TrainConfig, speed: Speed) -> float:
     """Return about how many seconds the training still takes."""
     by_step = progress.tokens / progress.step / max(speed.tokens_per_second, 1e-9)
     ends = [(steps - progress.step) * by_step] if steps else []

@@ -14,13 +14,13 @@ from torch.nn.functional import cross_entropy
 from transformers import GPT2Config, GPT2LMHeadModel
 from transformers.utils import logging
 
+from ragcli.decoder.checkpoint import Checkpoint, read_shape, runs_here
 from ragcli.errors import RagcliError
-from ragcli.gpt2.checkpoint import Checkpoint, read_shape, runs_here
 from ragcli.models import ModelFolder
 from ragcli.tokenizer import check_vocabulary, read_byte_level
+from ragcli.train.config import Size
 from ragcli.train.data import END
-from ragcli.train.packing import NOT_LEARNT, Rows
-from ragcli.train.plan import Size
+from ragcli.train.packing import IGNORE_INDEX, Rows
 
 _CONTEXT = 512  # of a model made from nothing, unless another is asked for
 _HELD_TOKENS = 2**15  # at most, to measure by
@@ -29,7 +29,7 @@ _SUPPORTED = "Training takes GPT-2 in all its sizes: model_type gpt2 in config.j
 Losses = Callable[[Any, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-class Trainee(NamedTuple):
+class ModelBundle(NamedTuple):
     """Hold a GPT-2, its tokenizer, and the token that ends a text."""
 
     model: Any
@@ -37,7 +37,7 @@ class Trainee(NamedTuple):
     end: int
 
 
-def open_model(folder: ModelFolder, dropout: float) -> Trainee:
+def open_model(folder: ModelFolder, dropout: float) -> ModelBundle:
     """Load a model for training. Raises RagcliError for what is no GPT-2, or damaged."""
     _quiet()
     config = json.loads((folder.path / "config.json").read_bytes())
@@ -51,10 +51,10 @@ def open_model(folder: ModelFolder, dropout: float) -> Trainee:
     model = GPT2LMHeadModel.from_pretrained(
         folder.path, config=settings, dtype=torch.float32, local_files_only=True, use_safetensors=True
     )
-    return Trainee(model, tokenizer, _end_token(folder, tokenizer))
+    return ModelBundle(model, tokenizer, _end_token(folder, tokenizer))
 
 
-def new_model(tokenizer: Tokenizer, size: Size, context: int | None, seed: int, dropout: float) -> Trainee:
+def new_model(tokenizer: Tokenizer, size: Size, context: int | None, seed: int, dropout: float) -> ModelBundle:
     """Make a GPT-2 with random weights."""
     _quiet()
     torch.manual_seed(seed)
@@ -64,7 +64,7 @@ def new_model(tokenizer: Tokenizer, size: Size, context: int | None, seed: int, 
         n_embd=size.width, n_layer=size.layers, n_head=size.heads,
         bos_token_id=end, eos_token_id=end, pad_token_id=end, **_while_training("gelu_new", dropout),
     )  # fmt: skip
-    return Trainee(GPT2LMHeadModel(config), tokenizer, end)
+    return ModelBundle(GPT2LMHeadModel(config), tokenizer, end)
 
 
 def _quiet() -> None:
@@ -128,7 +128,7 @@ def row_losses(model: Any, tokens: torch.Tensor, labels: torch.Tensor) -> torch.
     """Return the loss of each row (rows,): the sum in nats over its labels that are learnt, given the tokens before."""
     logits = model(tokens[:, :-1], use_cache=False).logits
     wanted = labels[:, 1:]
-    each = cross_entropy(logits.flatten(0, 1).float(), wanted.flatten(), ignore_index=NOT_LEARNT, reduction="none")
+    each = cross_entropy(logits.flatten(0, 1).float(), wanted.flatten(), ignore_index=IGNORE_INDEX, reduction="none")
     return each.view(wanted.shape).sum(dim=1)
 
 
@@ -148,7 +148,7 @@ def bits_per_byte(model: Any, rows: Rows, sizes: NDArray[np.int64], batch: int) 
         with autocast(model.device):
             nats += float(row_losses(model, *as_tensors(tokens, labels, model.device)).sum())
         learnt = labels[:, 1:]
-        size += int(sizes[learnt[learnt != NOT_LEARNT]].sum())
+        size += int(sizes[learnt[learnt != IGNORE_INDEX]].sum())
     model.train()
     return nats / (math.log(2) * size) if size else None
 
@@ -160,9 +160,9 @@ def as_tensors(
     return torch.from_numpy(tokens).long().to(where), torch.from_numpy(labels).long().to(where)
 
 
-def write_model(trainee: Trainee, folder: Path) -> None:
+def write_model(bundle: ModelBundle, folder: Path) -> None:
     """Write a folder that ragcli and transformers load as it is. Raises OSError or SafetensorError."""
-    model, tokenizer, end = trainee
+    model, tokenizer, end = bundle
     model.generation_config.update(bos_token_id=end, eos_token_id=end, pad_token_id=end)
     model.save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))

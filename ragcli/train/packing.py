@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from ragcli.train.data import Text
 from ragcli.train.overlap import words
 
-NOT_LEARNT = -100  # the label that cross_entropy passes over
+IGNORE_INDEX = -100  # the label that cross_entropy passes over
 _BATCH = 1000  # texts
 _LONG_ANSWER = 100  # tokens: `ask` writes no more by default
 
@@ -90,7 +90,7 @@ def _stream_rows(stream: "array[int]", context: int, end: int) -> Rows:
     tokens = np.full(count * context + 1, end, dtype=np.int32)
     tokens[: len(stream)] = np.frombuffer(stream, dtype=np.int32)
     labels = tokens.copy()
-    labels[len(stream) :] = NOT_LEARNT
+    labels[len(stream) :] = IGNORE_INDEX
     return Rows(_overlapping(tokens, count, context), _overlapping(labels, count, context))
 
 
@@ -108,8 +108,8 @@ def _example_rows(examples: Iterable[Example], context: int, end: int) -> Rows:
             tokens.append([])
             labels.append([])
         tokens[-1] += ids
-        labels[-1] += [NOT_LEARNT] * given + ids[given:]
-    return Rows(_padded(tokens, context, end), _padded(labels, context, NOT_LEARNT))
+        labels[-1] += [IGNORE_INDEX] * given + ids[given:]
+    return Rows(_padded(tokens, context, end), _padded(labels, context, IGNORE_INDEX))
 
 
 def _padded(rows: list[list[int]], context: int, filler: int) -> NDArray[np.int32]:

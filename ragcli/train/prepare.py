@@ -14,11 +14,11 @@ from ragcli.errors import RagcliError, UsageError
 from ragcli.evaluate.report import describe_file, machine
 from ragcli.models import ModelFolder, weight_files
 from ragcli.search import Searcher
-from ragcli.store import Place
+from ragcli.store import IndexLocation
+from ragcli.train.config import TrainConfig, check, differences
 from ragcli.train.data import Split, Text, read_texts, split_texts
-from ragcli.train.model import Trainee, bits_per_byte, device, grow, new_model, open_model
+from ragcli.train.model import ModelBundle, bits_per_byte, device, grow, new_model, open_model
 from ragcli.train.packing import Packed, pack, token_bytes
-from ragcli.train.plan import Plan, check, differences
 from ragcli.train.questions import open_passages, prompt_for
 from ragcli.train.vocabulary import extend, new_tokenizer
 
@@ -32,7 +32,7 @@ _NO_QUESTION = "Is it the index of these questions? A row holds the prompt and 1
 class Passages(NamedTuple):
     """Say which index holds the passages for questions, and whether it was named."""
 
-    place: Place
+    place: IndexLocation
     named: bool = False
 
 
@@ -43,10 +43,10 @@ class Gain(NamedTuple):
     tokens_per_character: float | None
 
 
-class Work(NamedTuple):
+class TrainingData(NamedTuple):
     """Hold all that the loop takes; `sizes` is how many bytes each token stands for."""
 
-    trainee: Trainee
+    bundle: ModelBundle
     training: Packed
     held: Packed
     split: Split
@@ -56,7 +56,9 @@ class Work(NamedTuple):
     unextended: Gain | None
 
 
-def prepare(plan: Plan, folder: ModelFolder | None, passages: Passages, note: Callable[[str], None]) -> Work:
+def prepare(
+    plan: TrainConfig, folder: ModelFolder | None, passages: Passages, note: Callable[[str], None]
+) -> TrainingData:
     """Read the texts, open or make the model, and pack the texts into rows; without a folder the model is new.
 
     Raises UsageError for options that do not fit together or the data, RagcliError for data or a model of no use.
@@ -66,27 +68,27 @@ def prepare(plan: Plan, folder: ModelFolder | None, passages: Passages, note: Ca
     if rejected:
         note(f"{rejected:,} lines hold no text; left out")
     split = split_texts(texts, plan.val_split, plan.seed)
-    trainee = _trainee(plan, folder, split)
-    context = _context(plan, trainee)
+    bundle = _trainee(plan, folder, split)
+    context = _context(plan, bundle)
     with _passages(plan, passages, texts) as searcher:
 
         def packed(chosen: Sequence[Text]) -> Packed:
-            return _pack(chosen, trainee, context, searcher)
+            return _pack(chosen, bundle, context, searcher)
 
         unextended = None
         if plan.extend:
             before = packed(split.held)
-            unextended = _gain(trainee, before, split, plan.batch)
-            trainee = _extended(trainee, split, plan.extend)
+            unextended = _gain(bundle, before, split, plan.batch)
+            bundle = _extended(bundle, split, plan.extend)
         training, held = packed(split.training), packed(split.held)
     if not len(training.rows.tokens):
         raise RagcliError("no question has its answer in a passage that fits into a prompt", _NO_QUESTION)
-    rate = plan.rate or min(_MOST_RATE, (_TUNING_RATE if folder else _SCRATCH_RATE) * 768 / trainee.model.config.n_embd)
-    sizes = token_bytes(trainee.tokenizer, trainee.end, trainee.model.config.vocab_size)
-    return Work(trainee, training, held, split, rejected, sizes, rate, unextended)
+    rate = plan.rate or min(_MOST_RATE, (_TUNING_RATE if folder else _SCRATCH_RATE) * 768 / bundle.model.config.n_embd)
+    sizes = token_bytes(bundle.tokenizer, bundle.end, bundle.model.config.vocab_size)
+    return TrainingData(bundle, training, held, split, rejected, sizes, rate, unextended)
 
 
-def _trainee(plan: Plan, folder: ModelFolder | None, split: Split) -> Trainee:
+def _trainee(plan: TrainConfig, folder: ModelFolder | None, split: Split) -> ModelBundle:
     if folder:
         return open_model(folder, plan.dropout)
     size = plan.scratch
@@ -96,15 +98,15 @@ def _trainee(plan: Plan, folder: ModelFolder | None, split: Split) -> Trainee:
     return new_model(tokenizer, size, plan.context, plan.seed, plan.dropout)
 
 
-def _context(plan: Plan, trainee: Trainee) -> int:
-    most = int(trainee.model.config.n_positions)
+def _context(plan: TrainConfig, bundle: ModelBundle) -> int:
+    most = int(bundle.model.config.n_positions)
     if plan.context and plan.context > most:
         raise UsageError(f"--context {plan.context} is longer than the model's, {most}", f"Give at most {most}.")
     return plan.context or most
 
 
 @contextmanager
-def _passages(plan: Plan, passages: Passages, texts: Sequence[Text]) -> Iterator[Searcher | None]:
+def _passages(plan: TrainConfig, passages: Passages, texts: Sequence[Text]) -> Iterator[Searcher | None]:
     if all(text.question is None for text in texts):
         yield None
         return
@@ -112,28 +114,28 @@ def _passages(plan: Plan, passages: Passages, texts: Sequence[Text]) -> Iterator
         yield searcher
 
 
-def _pack(texts: Sequence[Text], trainee: Trainee, context: int, searcher: Searcher | None) -> Packed:
+def _pack(texts: Sequence[Text], bundle: ModelBundle, context: int, searcher: Searcher | None) -> Packed:
     def count(text: str) -> int:
-        return len(trainee.tokenizer.encode(text).ids)
+        return len(bundle.tokenizer.encode(text).ids)
 
     return pack(
         texts,
-        trainee.tokenizer,
-        trainee.end,
+        bundle.tokenizer,
+        bundle.end,
         context,
         lambda text: prompt_for(searcher, text, context, count) if searcher else None,
     )
 
 
-def _extended(trainee: Trainee, split: Split, count: int) -> Trainee:
-    extension = extend(trainee.tokenizer, (text.text for text in split.training), count)
-    grow(trainee.model, extension.pieces, trainee.tokenizer.get_vocab_size())
-    return trainee._replace(tokenizer=extension.tokenizer)
+def _extended(bundle: ModelBundle, split: Split, count: int) -> ModelBundle:
+    extension = extend(bundle.tokenizer, (text.text for text in split.training), count)
+    grow(bundle.model, extension.pieces, bundle.tokenizer.get_vocab_size())
+    return bundle._replace(tokenizer=extension.tokenizer)
 
 
-def _gain(trainee: Trainee, held: Packed, split: Split, batch: int) -> Gain:
-    sizes = token_bytes(trainee.tokenizer, trainee.end, trainee.model.config.vocab_size)
-    return Gain(bits_per_byte(trainee.model.to(device()), held.rows, sizes, batch), tokens_per_character(held, split))
+def _gain(bundle: ModelBundle, held: Packed, split: Split, batch: int) -> Gain:
+    sizes = token_bytes(bundle.tokenizer, bundle.end, bundle.model.config.vocab_size)
+    return Gain(bits_per_byte(bundle.model.to(device()), held.rows, sizes, batch), tokens_per_character(held, split))
 
 
 def tokens_per_character(held: Packed, split: Split) -> float | None:
@@ -142,7 +144,7 @@ def tokens_per_character(held: Packed, split: Split) -> float | None:
     return held.counts.tokens / characters if characters else None
 
 
-def facts(work: Work, plan: Plan, folder: ModelFolder | None, command: str) -> dict[str, Any]:
+def facts(work: TrainingData, plan: TrainConfig, folder: ModelFolder | None, command: str) -> dict[str, Any]:
     """Say what a training is made of: what `training.json` tells, and what must be the same to resume it."""
     rows = work.training.rows, work.held.rows
     digest = hashlib.sha256(b"".join(part.tobytes() for pair in rows for part in pair)).hexdigest()
@@ -157,12 +159,12 @@ def facts(work: Work, plan: Plan, folder: ModelFolder | None, command: str) -> d
         "learning_rate": work.rate,
         "texts": survey(work),
         "unextended": work.unextended._asdict() if work.unextended else None,
-        "parameters": work.trainee.model.num_parameters(),
+        "parameters": work.bundle.model.num_parameters(),
         "machine": machine() | {"torch": torch.__version__, "device": str(device())},
     }
 
 
-def survey(work: Work) -> dict[str, Any]:
+def survey(work: TrainingData) -> dict[str, Any]:
     """Say what the data are."""
     counts = work.training.counts
     texts = len(work.split.training)

@@ -6,22 +6,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ragcli.answer.pipeline import AskOptions
 from ragcli.documents import find_inputs
 from ragcli.errors import RagcliError
 from ragcli.evaluate.judgments import field_names, find_corpus
 from ragcli.generate import Options
 from ragcli.indexing import IndexOptions, Watcher, index_files
 from ragcli.prompt import build_prompt, question_ending
-from ragcli.rag import Job
 from ragcli.search import Searcher
-from ragcli.store import LOCAL, Hit, Place, Store, open_store
+from ragcli.store import LOCAL, Hit, IndexLocation, Store, open_store
 from ragcli.train.data import Text, holds_questions
 
-_JOB = Job(Options())  # as `ask` answers by default
+_JOB = AskOptions(Options())  # as `ask` answers by default
 
 
 @contextmanager
-def open_passages(files: Iterable[Path], place: Place, named: bool) -> Iterator[Searcher]:
+def open_passages(files: Iterable[Path], place: IndexLocation, named: bool) -> Iterator[Searcher]:
     """Open the index to take passages from: the documents beside the questions, for the occasion, unless one was named.
 
     Raises IndexMismatchError for an index that is not there.
@@ -33,7 +33,7 @@ def open_passages(files: Iterable[Path], place: Place, named: bool) -> Iterator[
             yield Searcher(store)
         return
     with TemporaryDirectory(prefix="ragcli-") as home:
-        own = Place(LOCAL, "passages", Path(home))
+        own = IndexLocation(LOCAL, "passages", Path(home))
         for corpus in filter(None, beside):
             index_files([corpus], own, IndexOptions(field_names(corpus)), Watcher())
         with open_store(own) as store:

@@ -10,11 +10,11 @@ import torch
 
 from ragcli.models import ModelFolder
 from ragcli.train.checkpoint import alone, claim, read_saved
+from ragcli.train.config import TrainConfig
 from ragcli.train.loop import Report, batch, length, train
 from ragcli.train.model import as_tensors, autocast, device, row_losses
-from ragcli.train.packing import NOT_LEARNT
-from ragcli.train.plan import Plan
-from ragcli.train.prepare import Passages, Work, check_same, facts, prepare, survey
+from ragcli.train.packing import IGNORE_INDEX
+from ragcli.train.prepare import Passages, TrainingData, check_same, facts, prepare, survey
 
 HELD = "held_out.jsonl"
 
@@ -48,7 +48,9 @@ class Survey(NamedTuple):
     seconds: float
 
 
-def dry_run(plan: Plan, folder: ModelFolder | None, passages: Passages, listener: Listener = Listener()) -> Survey:
+def dry_run(
+    plan: TrainConfig, folder: ModelFolder | None, passages: Passages, listener: Listener = Listener()
+) -> Survey:
     """Say what a training would be, and write nothing."""
     work = prepare(plan, folder, passages, listener.note)
     steps = length(plan, len(work.training.rows.tokens))
@@ -57,9 +59,9 @@ def dry_run(plan: Plan, folder: ModelFolder | None, passages: Passages, listener
     return Survey(survey(work), steps, round(min(expected), 1))
 
 
-def _seconds(work: Work, plan: Plan) -> float:
+def _seconds(work: TrainingData, plan: TrainConfig) -> float:
     """Measure a batch; uncompiled, so that a compiled training takes less than is foretold."""
-    model = work.trainee.model.to(device())
+    model = work.bundle.model.to(device())
     tensors = as_tensors(*batch(work.training.rows, plan, 0), model.device)
     started = time.perf_counter()
     with autocast(model.device):
@@ -69,7 +71,7 @@ def _seconds(work: Work, plan: Plan) -> float:
 
 
 def run(
-    plan: Plan,
+    plan: TrainConfig,
     folder: ModelFolder | None,
     passages: Passages,
     output: Path,
@@ -87,7 +89,7 @@ def run(
 
 
 def _run(
-    plan: Plan,
+    plan: TrainConfig,
     folder: ModelFolder | None,
     passages: Passages,
     output: Path,
@@ -116,18 +118,18 @@ def _run(
     )  # fmt: skip
 
 
-def _describe(work: Work, note: Callable[[str], None]) -> None:
+def _describe(work: TrainingData, note: Callable[[str], None]) -> None:
     split = work.split
     dropped = f"{split.duplicates:,} duplicates and {split.near_duplicates:,} near ones of held-out texts dropped"
     note(f"{len(split.training):,} texts to train on, {len(split.held):,} held out; {dropped}")
     if left_out := work.training.counts.left_out + work.held.counts.left_out:
         note(f"{left_out:,} questions left out: no passage with their answer fits, or the answer is over 100 tokens")
-    learnt = int((work.training.rows.labels[:, 1:] != NOT_LEARNT).sum())
+    learnt = int((work.training.rows.labels[:, 1:] != IGNORE_INDEX).sum())
     size = f"{work.training.rows.tokens.shape[1] - 1:,} tokens"
     note(f"{len(work.training.rows.tokens):,} rows of {size}, {learnt:,} of them learnt; rate {work.rate:.2g}")
 
 
-def _write_held(work: Work, path: Path) -> None:
+def _write_held(work: TrainingData, path: Path) -> None:
     """Write the texts that were held out, for `ragcli eval perplexity`."""
     texts = [text for text in work.split.held if text.question is None]
     path.write_bytes(b"".join(orjson.dumps({"id": text.id, "text": text.text}) + b"\n" for text in texts))

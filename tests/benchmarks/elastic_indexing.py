@@ -21,12 +21,12 @@ from elasticsearch import Elasticsearch, helpers
 
 from ragcli.documents import Document, FieldNames, content_hash, find_inputs, read_documents, split_passages
 from ragcli.indexing import PASSAGE_SIZE, IndexOptions, Watcher, index_files
-from ragcli.store import Change, IndexFacts, Place, drop_index, open_store
+from ragcli.store import DocumentUpdate, IndexConfig, IndexLocation, drop_index, open_store
 from ragcli.store_elastic.layout import actions, index_mapping
 from tests.benchmarks.corpus import write_corpus
 from tests.elastic.server import running_server
 
-FACTS = IndexFacts("en", PASSAGE_SIZE)
+FACTS = IndexConfig("en", PASSAGE_SIZE)
 
 
 @contextmanager
@@ -39,47 +39,47 @@ def server_url() -> Iterator[str]:
         yield server.url
 
 
-def changes(documents: list[Document]) -> Iterator[Change]:
+def updates(documents: list[Document]) -> Iterator[DocumentUpdate]:
     """Yield what brings the documents into an empty index."""
     for document in documents:
         digest = content_hash(document.title, document.text, document.metadata)
-        yield Change(document.id, None, document, digest, split_passages(document.text, PASSAGE_SIZE))
+        yield DocumentUpdate(document.id, None, document, digest, split_passages(document.text, PASSAGE_SIZE))
 
 
 def entries(documents: list[Document]) -> list[dict[str, Any]]:
     """Return the very entries that ragcli writes, as parallel_bulk takes them."""
-    return [{**action["index"], **body} for change in changes(documents) for action, body in actions(change, 0)]
+    return [{**action["index"], **body} for update in updates(documents) for action, body in actions(update, 0)]
 
 
-def bare(place: Place, prepared: list[dict[str, Any]]) -> None:
+def bare(location: IndexLocation, prepared: list[dict[str, Any]]) -> None:
     """Index without ragcli."""
-    with Elasticsearch(place.url, request_timeout=60) as client:
-        client.indices.create(index=place.name, mappings=index_mapping(FACTS))
-        for _ in helpers.parallel_bulk(client, prepared, thread_count=2, index=place.name):
+    with Elasticsearch(location.url, request_timeout=60) as client:
+        client.indices.create(index=location.name, mappings=index_mapping(FACTS))
+        for _ in helpers.parallel_bulk(client, prepared, thread_count=2, index=location.name):
             pass
-        client.indices.refresh(index=place.name)
+        client.indices.refresh(index=location.name)
 
 
-def by_write(place: Place, documents: list[Document]) -> None:
+def by_write(location: IndexLocation, documents: list[Document]) -> None:
     """Index through the store alone."""
-    with open_store(place, FACTS) as store:
-        store.write(changes(documents))
+    with open_store(location, FACTS) as store:
+        store.write(updates(documents))
 
 
-def by_index(place: Place, path: Path) -> None:
+def by_index(location: IndexLocation, path: Path) -> None:
     """Index as the command does."""
-    index_files([path], place, IndexOptions(), Watcher())
+    index_files([path], location, IndexOptions(), Watcher())
 
 
-def seconds(work: Callable[[], None], place: Place, passages: int) -> float:
+def seconds(work: Callable[[], None], location: IndexLocation, passages: int) -> float:
     """Time the work on a new index, and check that it is complete."""
     started = time.perf_counter()
     work()
     elapsed = time.perf_counter() - started
-    with open_store(place) as store:
+    with open_store(location) as store:
         if store.counts().passages != passages:
             raise SystemExit("the index is not complete")
-    drop_index(place)
+    drop_index(location)
     return elapsed
 
 
@@ -94,16 +94,18 @@ def main() -> None:
         write_corpus(path, options.documents)
         documents = [item for item in read_documents(find_inputs([path]), FieldNames()) if isinstance(item, Document)]
         prepared = entries(documents)
-        place = Place(url, "benchmark", Path(folder))
-        drop_index(place)
+        location = IndexLocation(url, "benchmark", Path(folder))
+        drop_index(location)
         work = {
-            "helpers.parallel_bulk": lambda: bare(place, prepared),
-            "ElasticStore.write": lambda: by_write(place, documents),
-            "ragcli index": lambda: by_index(place, path),
+            "helpers.parallel_bulk": lambda: bare(location, prepared),
+            "ElasticStore.write": lambda: by_write(location, documents),
+            "ragcli index": lambda: by_index(location, path),
         }
         for each in work.values():  # warms the server
-            seconds(each, place, len(prepared))
-        runs = [{name: seconds(each, place, len(prepared)) for name, each in work.items()} for _ in range(options.runs)]
+            seconds(each, location, len(prepared))
+        runs = [
+            {name: seconds(each, location, len(prepared)) for name, each in work.items()} for _ in range(options.runs)
+        ]
     print(f"{options.documents} documents, {len(prepared)} passages, {options.runs} runs in turn")
     for name in work:
         rates = sorted(run["helpers.parallel_bulk"] / run[name] for run in runs)

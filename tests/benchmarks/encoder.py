@@ -112,9 +112,9 @@ def measure(given: argparse.Namespace) -> None:
     queries = [" ".join(text.split()[:10]) for text in texts]
     encoders = {name: open_encoder(str(given.model), name, lambda _: None) for name in given.precisions}
     peer = open_peer(given.model)
-    facts = next(iter(encoders.values())).facts
-    prefixed = [f"{facts.passage_prefix}{text}" for text in texts]
-    questions = [f"{facts.query_prefix}{query}" for query in queries]
+    config = next(iter(encoders.values())).config
+    prefixed = [f"{config.passage_prefix}{text}" for text in texts]
+    questions = [f"{config.query_prefix}{query}" for query in queries]
     expected = peer(prefixed)
     print(f"{len(texts)} texts of at most {given.tokens} tokens, {given.runs} runs, {os.cpu_count()} processors")
     for name, encoder in encoders.items():

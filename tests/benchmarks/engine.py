@@ -31,10 +31,10 @@ Generate = Callable[[Sequence[int], int], object]
 
 def open_ours(folder: Path, precision: Any) -> Generate:
     """Open our engine and return the bare greedy loop over it."""
-    from ragcli.generate import Batching, open_engine
+    from ragcli.generate import Batching, open_language_model
     from ragcli.models import ModelFolder
 
-    engine = open_engine(ModelFolder("gpt2", folder), precision)
+    engine = open_language_model(ModelFolder("gpt2", folder), precision)
     assert isinstance(engine, Batching)
 
     def generate(ids: Sequence[int], new: int) -> object:

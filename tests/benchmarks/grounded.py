@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import rankdata
 
+from ragcli.answer.choose import Judged, judge, signs, softmax
+from ragcli.answer.features import Matrix
+from ragcli.answer.fitted import FILE, Fitted, Linear, fitted
 from ragcli.encoding import passage_text
 from ragcli.evaluate.answer_measures import contains, f1, rouge_l
-from ragcli.grounded.choose import Judged, judge, signs, softmax
-from ragcli.grounded.features import Matrix
-from ragcli.grounded.fitted import FILE, Fitted, Linear, fitted
-from ragcli.store import Counts, Hit, IndexFacts
+from ragcli.store import Counts, Hit, IndexConfig
 from tests.benchmarks.grounded_cases import SEED
 
 Numbers = NDArray[np.float64]
@@ -45,7 +45,7 @@ class Recorded:
     """Be the store and the encoder of one question: what they said when its case was written."""
 
     def __init__(self, record: dict[str, Any], hits: Sequence[dict[str, Any]]) -> None:
-        self.facts = IndexFacts(record["language"], 0)
+        self.config = IndexConfig(record["language"], 0)
         self._record = record
         self._cosines = {passage_text(hit["title"], hit["text"]): hit.get("cosine", 0.0) for hit in hits}
         self._cosines |= {text: cosine for hit in hits for text, cosine in hit.get("sentences", {}).items()}

@@ -16,20 +16,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ragcli.answer.candidates import find_candidates
+from ragcli.answer.features import Matrix
+from ragcli.answer.meaning import passage_vectors
+from ragcli.answer.pipeline import AskOptions, retrieve
+from ragcli.answer.terms import words_by_term
 from ragcli.errors import NothingFoundError
 from ragcli.evaluate.notes import Listener
 from ragcli.evaluate.questions import Question, read_questions
 from ragcli.evaluate.retrieval import temporary_index
 from ragcli.filters import Filter
 from ragcli.generate import Options
-from ragcli.grounded.candidates import find_candidates
-from ragcli.grounded.features import Matrix
-from ragcli.grounded.meaning import passage_vectors
-from ragcli.grounded.terms import words_by_term
 from ragcli.indexing import IndexOptions
-from ragcli.rag import Job, retrieve
 from ragcli.search import Ranking, Searcher
-from ragcli.store import Hit, Place
+from ragcli.store import Hit, IndexLocation
 from ragcli.train.data import _hold_out
 
 SEED = 8  # of the sample of each part
@@ -70,7 +70,7 @@ def found(searcher: Searcher, question: Question, without: bool) -> list[dict[st
     """Return what is retrieved for a question, as the product does it."""
     filters = [Filter("id", "!=", question.doc_id or "")] if without else []
     try:
-        hits = retrieve(searcher, question.text, Job(Options(), filters=filters))
+        hits = retrieve(searcher, question.text, AskOptions(Options(), filters=filters))
     except NothingFoundError:
         hits = []
     return [recorded(hit) | cosine for hit, cosine in zip(hits, cosines(searcher, question.text, hits), strict=True)]
@@ -100,7 +100,7 @@ def cases(folder: Path, encoder: str | None, split: Split) -> Iterator[dict[str,
     """Yield the cases of a data set."""
     questions = read_questions(folder / "qa.jsonl").items
     options = IndexOptions(encoder=encoder)
-    with temporary_index(folder / "documents.jsonl", Place("local", "cases", Path()), options, Listener()) as (
+    with temporary_index(folder / "documents.jsonl", IndexLocation("local", "cases", Path()), options, Listener()) as (
         store,
         _,
     ):

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ragcli.generate import Engine, open_engine
-from ragcli.grounded.features import Features
-from ragcli.grounded.fitted import fitted
+from ragcli.answer.features import Features
+from ragcli.answer.fitted import fitted
+from ragcli.generate import LanguageModel, open_language_model
 from ragcli.models import find_model
 from tests.benchmarks.grounded import Case, contained, fit_ranking, read_case
 
@@ -31,21 +31,21 @@ class Row(NamedTuple):
     sentence: float
 
 
-def mean_log_probability(engine: Engine, before: str, text: str) -> float:
+def mean_log_probability(engine: LanguageModel, before: str, text: str) -> float:
     """Return ln p(text | before) a token."""
     start = len(engine.encode(before))
     ids = engine.encode(before + text)[: engine.context]
     return float(engine.log_probabilities(ids, start).mean()) if len(ids) > start else 0.0
 
 
-def row(engine: Engine, question: str, sentence: str, score: float) -> Row:
+def row(engine: LanguageModel, question: str, sentence: str, score: float) -> Row:
     """Ask the model about a candidate, in the words of ask's prompt."""
     asked = mean_log_probability(engine, f"[1] {sentence}\n\nQuestion:", f" {question}")
     given = mean_log_probability(engine, f"Question: {question}\nAnswer:", f" {sentence}")
     return Row(score, asked, given - mean_log_probability(engine, "Answer:", f" {sentence}"))
 
 
-def cases(engine: Engine, path: Path, part: str) -> Iterator[Case]:
+def cases(engine: LanguageModel, path: Path, part: str) -> Iterator[Case]:
     """Yield the questions of a part with their best candidates."""
     for line in path.read_text(encoding="utf-8").splitlines():
         record = json.loads(line)
@@ -55,9 +55,10 @@ def cases(engine: Engine, path: Path, part: str) -> Iterator[Case]:
         numbers = fitted("en", "cosine" in case.judged.features.names)
         scores = numbers.ranking.scores(case.judged.features)
         kept = np.argsort(-scores, kind="stable")[:LOOKED_AT].tolist()
-        found = [case.judged.candidates[place] for place in kept]
+        found = [case.judged.candidates[location] for location in kept]
         rows = [
-            row(engine, record["question"], one.text, scores[place]) for one, place in zip(found, kept, strict=True)
+            row(engine, record["question"], one.text, scores[location])
+            for one, location in zip(found, kept, strict=True)
         ]
         features = Features(Row._fields, np.array(rows, dtype=np.float32).reshape(len(found), len(Row._fields)))
         judged = case.judged._replace(candidates=found, features=features)
@@ -70,7 +71,7 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("cases", type=Path)
     options = parser.parse_args()
-    engine = open_engine(find_model(options.model, allow_fallback=False))
+    engine = open_language_model(find_model(options.model, allow_fallback=False))
     fitting, report = (list(cases(engine, options.cases, part)) for part in ("lm", "report"))
     for names in (("fitted",), ("fitted", "question"), ("fitted", "sentence"), Row._fields):
         weights = fit_ranking([only(case, names) for case in fitting])

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from ragcli.answer.choose import answer
+from ragcli.answer.pipeline import AskOptions, retrieve
 from ragcli.evaluate.notes import Listener
 from ragcli.evaluate.questions import read_questions
 from ragcli.evaluate.retrieval import temporary_index
 from ragcli.generate import Options
-from ragcli.grounded.choose import answer
 from ragcli.indexing import IndexOptions
-from ragcli.rag import Job, retrieve
 from ragcli.search import Ranking, Searcher
-from ragcli.store import Place
+from ragcli.store import IndexLocation
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, tuple[float, float]]:
@@ -39,11 +39,11 @@ def main() -> None:
     questions = [question.text for question in read_questions(options.folder / "qa.jsonl").items[: options.limit]]
     indexing = IndexOptions(encoder=options.encoder)
     corpus = options.folder / "documents.jsonl"
-    with temporary_index(corpus, Place("local", "time", Path()), indexing, Listener()) as (store, _):
+    with temporary_index(corpus, IndexLocation("local", "time", Path()), indexing, Listener()) as (store, _):
         searcher = Searcher(store, Ranking(), tell_spelling=False)
         rows = []
         for question in [questions[0], *questions]:
-            hits, search = timed(lambda: retrieve(searcher, question, Job(Options())))  # noqa: B023
+            hits, search = timed(lambda: retrieve(searcher, question, AskOptions(Options())))  # noqa: B023
             _, chosen = timed(lambda: answer(question, hits, store, searcher.encoder))  # noqa: B023
             rows.append((*search, *chosen))
     medians = np.median(rows[1:], axis=0)

@@ -15,7 +15,7 @@ from elasticsearch import Elasticsearch
 from numpy.typing import NDArray
 
 from ragcli.documents import Document, Passage
-from ragcli.store import Change, EncoderFacts, IndexFacts, Place, Store, drop_index, open_store
+from ragcli.store import DocumentUpdate, EncoderConfig, IndexConfig, IndexLocation, Store, drop_index, open_store
 
 K = 10
 CANDIDATES = (10, 20, 50, 100, 150, 200, 300, 500)
@@ -37,10 +37,10 @@ def clustered(count: int, dimension: int, queries: int, seed: int = 0) -> tuple[
     return made[:count], made[count:]
 
 
-def changes(vectors: Matrix) -> Iterator[Change]:
+def updates(vectors: Matrix) -> Iterator[DocumentUpdate]:
     """Make a document of one passage of each vector."""
     for i, vector in enumerate(vectors):
-        yield Change(str(i), None, Document(str(i), "", str(i), {}), "-", [Passage(0, str(i))], vector[None])
+        yield DocumentUpdate(str(i), None, Document(str(i), "", str(i), {}), "-", [Passage(0, str(i))], vector[None])
 
 
 def recall(store: Store, queries: Matrix, right: list[set[str]], candidates: int | None) -> tuple[float, float]:
@@ -68,20 +68,20 @@ def main() -> None:
         queries = scaled(np.load(options.queries)[:200])
     best = np.argpartition(-(queries @ vectors.T), K, axis=1)[:, :K]
     right = [{str(i) for i in row} for row in best.tolist()]
-    place = Place(options.store, "benchmark-recall", Path())
-    drop_index(place)
-    encoder = EncoderFacts("benchmark", "0", vectors.shape[1], "mean")
+    location = IndexLocation(options.store, "benchmark-recall", Path())
+    drop_index(location)
+    encoder = EncoderConfig("benchmark", "0", vectors.shape[1], "mean")
     with (
-        open_store(place, IndexFacts("en", 100, encoder)) as store,
+        open_store(location, IndexConfig("en", 100, encoder)) as store,
         Elasticsearch(options.store, request_timeout=3600) as client,
     ):
         start = time.perf_counter()
-        store.write(changes(vectors))
+        store.write(updates(vectors))
         print(f"{len(vectors)} × {vectors.shape[1]} vectors, written in {time.perf_counter() - start:.0f} s")
-        measure(store, client, place.name, queries, right)
-        client.indices.forcemerge(index=place.name, max_num_segments=1)
-        measure(store, client, place.name, queries, right)
-    drop_index(place)
+        measure(store, client, location.name, queries, right)
+        client.indices.forcemerge(index=location.name, max_num_segments=1)
+        measure(store, client, location.name, queries, right)
+    drop_index(location)
 
 
 def measure(store: Store, client: Elasticsearch, index: str, queries: Matrix, right: list[set[str]]) -> None:

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments
 
+from ragcli.train.config import TrainConfig
 from ragcli.train.loop import batch, compiled, descend, new_optimizer
 from ragcli.train.model import has_bfloat16
 from ragcli.train.packing import Rows
-from ragcli.train.plan import Plan
 
 CONTEXT, VOCABULARY, BATCH, RATE = 512, 8192, 8, 1e-3
 
@@ -37,7 +37,7 @@ def new_model(options: argparse.Namespace, activation: str) -> Any:
 
 def ours(rows: Rows, options: argparse.Namespace) -> list[float]:
     """Return the seconds of each step of the loop, compiled beforehand."""
-    model, plan = new_model(options, "gelu_pytorch_tanh"), Plan((), batch=BATCH)
+    model, plan = new_model(options, "gelu_pytorch_tanh"), TrainConfig((), batch=BATCH)
     optimizer = new_optimizer(model, RATE)
     step = partial(descend, model, optimizer, compiled(model, rows, plan))
     return [timed(step, [batch(rows, plan, number)]) for number in range(options.steps)]

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ragcli.filters import Filter
-from ragcli.store import LOCAL, EncoderFacts, IndexFacts, Place, open_store
-from tests.benchmarks.hnsw_recall import K, changes, clustered
+from ragcli.store import LOCAL, EncoderConfig, IndexConfig, IndexLocation, open_store
+from tests.benchmarks.hnsw_recall import K, clustered, updates
 
 
 def milliseconds(call: Callable[[], Any]) -> float:
@@ -33,9 +33,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=15)
     options = parser.parse_args()
     matrix, queries = clustered(options.n, options.dimension, options.runs + 1)
-    facts = IndexFacts("en", 100, EncoderFacts("benchmark", "0", options.dimension, "mean"))
-    with tempfile.TemporaryDirectory() as home, open_store(Place(LOCAL, "benchmark", Path(home)), facts) as store:
-        writing = milliseconds(lambda: store.write(changes(matrix)))
+    config = IndexConfig("en", 100, EncoderConfig("benchmark", "0", options.dimension, "mean"))
+    with (
+        tempfile.TemporaryDirectory() as home,
+        open_store(IndexLocation(LOCAL, "benchmark", Path(home)), config) as store,
+    ):
+        writing = milliseconds(lambda: store.write(updates(matrix)))
         print(f"{options.n} × {options.dimension} vectors, written in {writing / 1000:.1f} s\n")
         some = [Filter("id", "!=", "0")]
         times = [

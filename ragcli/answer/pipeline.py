@@ -4,16 +4,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
+from ragcli.answer.attribution import attribute
+from ragcli.answer.choose import CitedSentence
+from ragcli.answer.choose import answer as choose
+from ragcli.answer.copying import Copying
+from ragcli.answer.opinion import compose_review
+from ragcli.answer.summary import summarize as choose_summary
+from ragcli.answer.titled import answer_by_title
 from ragcli.errors import NothingFoundError, RagcliError, UsageError
 from ragcli.filters import Filter
-from ragcli.generate import Completion, Engine, Options, complete, complete_all, count_tokens
-from ragcli.grounded.attribution import attribute
-from ragcli.grounded.choose import Cited
-from ragcli.grounded.choose import answer as choose
-from ragcli.grounded.copying import Copying
-from ragcli.grounded.opinion import compose_review
-from ragcli.grounded.summary import summarize as choose_summary
-from ragcli.grounded.titled import answer_by_title
+from ragcli.generate import Completion, LanguageModel, Options, complete, complete_all, count_tokens
 from ragcli.prompt import Prompt, Span, build_prompt, question_ending, review_ending
 from ragcli.search import Searcher
 from ragcli.search.diversity import joined
@@ -55,7 +55,7 @@ class Answer(NamedTuple):
     answer: str
     abstained: bool
     sources: tuple[Source, ...]
-    sentences: tuple[Cited, ...]
+    sentences: tuple[CitedSentence, ...]
     dropped: tuple[Span, ...]
     model: str
     style: str
@@ -66,7 +66,7 @@ class Answer(NamedTuple):
     confidence: float | None = None
 
 
-class Job(NamedTuple):
+class AskOptions(NamedTuple):
     """Say how to answer: how many passages, from which score on, with which filters and generation options.
 
     A `free` answer is the model's own words, a `grounded` one sentences of the passages, a `copy` what the model writes
@@ -82,7 +82,7 @@ class Job(NamedTuple):
     min_confidence: float | None = None
 
 
-def retrieve(searcher: Searcher, question: str, job: Job) -> list[Hit]:
+def retrieve(searcher: Searcher, question: str, job: AskOptions) -> list[Hit]:
     """Return passages of k documents for a question, best first: of each the best one, and those that touch it.
 
     Raises NothingFoundError where nothing matches, UsageError for an empty question.
@@ -93,7 +93,7 @@ def retrieve(searcher: Searcher, question: str, job: Job) -> list[Hit]:
     return hits
 
 
-def retrieve_reviews(searcher: Searcher, title: str, job: Job) -> list[Hit]:
+def retrieve_reviews(searcher: Searcher, title: str, job: AskOptions) -> list[Hit]:
     """Return up to k reviews of the film whose title is `title`, or nearest to it.
 
     Raises NothingFoundError, with a suggestion, where no title is near.
@@ -107,9 +107,9 @@ def retrieve_reviews(searcher: Searcher, title: str, job: Job) -> list[Hit]:
 
 def ask(
     searcher: Searcher,
-    open_engine: Callable[[], Engine],
+    open_language_model: Callable[[], LanguageModel],
     question: str,
-    job: Job,
+    job: AskOptions,
     emit: Callable[[str], None] | None = None,
 ) -> Answer:
     """Answer a question from the passages that match it best; `emit` gets the text as it comes.
@@ -125,11 +125,11 @@ def ask(
         return _silence(question, hits, job, clock.seconds())
     if job.style == "grounded":
         return _choose(searcher, question, good, job, clock)
-    answer = _generate(question, good, question_ending(question), open_engine(), job, emit, clock)
+    answer = _generate(question, good, question_ending(question), open_language_model(), job, emit, clock)
     return _attributed(answer, good, searcher)
 
 
-def _choose(searcher: Searcher, question: str, hits: Sequence[Hit], job: Job, clock: "_Clock") -> Answer:
+def _choose(searcher: Searcher, question: str, hits: Sequence[Hit], job: AskOptions, clock: "_Clock") -> Answer:
     """Answer by sentences of the passages."""
     chosen = answer_by_title(question, hits, searcher.language)
     if chosen is None or chosen.confidence < (job.min_confidence or 0):
@@ -148,7 +148,7 @@ def _attributed(answer: Answer, hits: Sequence[Hit], searcher: Searcher) -> Answ
 
 
 def ask_all(
-    searcher: Searcher, open_engine: Callable[[], Engine], questions: Sequence[str], job: Job
+    searcher: Searcher, open_language_model: Callable[[], LanguageModel], questions: Sequence[str], job: AskOptions
 ) -> list[Answer | RagcliError]:
     """Answer each question as `ask` does, many together; in the place of one that cannot be asked stands the error.
 
@@ -161,29 +161,33 @@ def ask_all(
     for place, one in enumerate(found):
         if isinstance(one, _Asked) and one.good and job.style != "grounded":
             try:
-                prompts[place] = _fit_prompt(open_engine(), one.good, question_ending(one.question), job.options)
+                prompts[place] = _fit_prompt(
+                    open_language_model(), one.good, question_ending(one.question), job.options
+                )
             except UsageError as error:
                 done[place] = error
     places = sorted(prompts, key=lambda place: prompts[place].tokens)
     clock = _Clock()
-    written = _write_all(open_engine(), [prompts[place] for place in places], job) if places else []
+    written = _write_all(open_language_model(), [prompts[place] for place in places], job) if places else []
     share = clock.seconds().total / max(len(places), 1)
     for place, (completion, pieces) in zip(places, written, strict=True):
         searched = done[place].seconds.search  # type: ignore[union-attr]
         seconds = Seconds(searched, None, round(searched + share, 4))
-        answer = _answer(questions[place], prompts[place], completion, pieces, open_engine(), job, seconds)
+        answer = _answer(questions[place], prompts[place], completion, pieces, open_language_model(), job, seconds)
         done[place] = _attributed(answer, prompts[place].used, searcher)
     return done
 
 
-def _unwritten(searcher: Searcher, one: "_Asked", job: Job) -> Answer | RagcliError:
+def _unwritten(searcher: Searcher, one: "_Asked", job: AskOptions) -> Answer | RagcliError:
     """Answer without a model: by sentences of the passages, or by silence."""
     if one.good and job.style == "grounded":
         return _choose(searcher, one.question, one.good, job, _Clock(one.seconds))
     return _silence(one.question, one.hits, job, Seconds(one.seconds, None, one.seconds))
 
 
-def _write_all(engine: Engine, prompts: Sequence[Prompt], job: Job) -> list[tuple[Completion, tuple[Cited, ...]]]:
+def _write_all(
+    engine: LanguageModel, prompts: Sequence[Prompt], job: AskOptions
+) -> list[tuple[Completion, tuple[CitedSentence, ...]]]:
     """Complete prompts together; return with each completion the pieces that were copied."""
     rules = [_copying(prompt, engine) for prompt in prompts] if job.style == "copy" else []
     texts = [prompt.text for prompt in prompts]
@@ -200,7 +204,7 @@ class _Asked(NamedTuple):
     seconds: float
 
 
-def _asked(searcher: Searcher, question: str, job: Job) -> "_Asked | RagcliError":
+def _asked(searcher: Searcher, question: str, job: AskOptions) -> "_Asked | RagcliError":
     clock = _Clock()
     try:
         hits = retrieve(searcher, question, job)
@@ -211,12 +215,12 @@ def _asked(searcher: Searcher, question: str, job: Job) -> "_Asked | RagcliError
     return _Asked(question, hits, [hit for hit in hits if hit.score >= job.min_score], clock.seconds().total)
 
 
-def _silence(question: str, hits: Sequence[Hit], job: Job, seconds: Seconds) -> Answer:
+def _silence(question: str, hits: Sequence[Hit], job: AskOptions, seconds: Seconds) -> Answer:
     """Return the answer that there is none."""
     return Answer(question, "", True, _sources(hits), (), (), "", job.style, job.options.seed, 0, 0, seconds)
 
 
-def ask_without_passages(engine: Engine, question: str, job: Job) -> Answer:
+def ask_without_passages(engine: LanguageModel, question: str, job: AskOptions) -> Answer:
     """Answer a question from the model alone, in the same form of prompt: what retrieval is measured against."""
     free = job._replace(style="free")
     return _generate(question, [], question_ending(question), engine, free, None, _Clock())
@@ -224,9 +228,9 @@ def ask_without_passages(engine: Engine, question: str, job: Job) -> Answer:
 
 def review(
     searcher: Searcher,
-    open_engine: Callable[[], Engine],
+    open_language_model: Callable[[], LanguageModel],
     title: str,
-    job: Job,
+    job: AskOptions,
     emit: Callable[[str], None] | None = None,
 ) -> Answer:
     """Write a new review of a film from its reviews in the index, found by title.
@@ -242,7 +246,9 @@ def review(
         return _silence(name, hits, job, clock.seconds())._replace(
             answer=_cited_text(sentences), abstained=not sentences, sentences=sentences
         )
-    return _attributed(_generate(name, hits, review_ending(name), open_engine(), job, emit, clock), hits, searcher)
+    return _attributed(
+        _generate(name, hits, review_ending(name), open_language_model(), job, emit, clock), hits, searcher
+    )
 
 
 def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "") -> Answer:
@@ -257,27 +263,31 @@ def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "
     numbers = {n: new for new, n in enumerate(dict.fromkeys(one.source for one in chosen), 1)}
     cited = tuple(one._replace(source=numbers[one.source]) for one in chosen)
     held = [hits[n - 1] for n in numbers if n]
-    silent = _silence(query, held, Job(Options(), style="grounded"), clock.seconds())
+    silent = _silence(query, held, AskOptions(Options(), style="grounded"), clock.seconds())
     return silent._replace(answer=_cited_text(cited), abstained=not cited, sentences=cited)
 
 
-def _cited_text(sentences: Sequence[Cited]) -> str:
+def _cited_text(sentences: Sequence[CitedSentence]) -> str:
     return " ".join(f"{one.text} [{one.source}]" for one in sentences)
 
 
-def ask_prompt(searcher: Searcher, open_engine: Callable[[], Engine], question: str, job: Job) -> Prompt:
+def ask_prompt(
+    searcher: Searcher, open_language_model: Callable[[], LanguageModel], question: str, job: AskOptions
+) -> Prompt:
     """Build the prompt that ask would give to the model."""
     hits = retrieve(searcher, question, job)
-    return _fit_prompt(open_engine(), hits, question_ending(question), job.options)
+    return _fit_prompt(open_language_model(), hits, question_ending(question), job.options)
 
 
-def review_prompt(searcher: Searcher, open_engine: Callable[[], Engine], title: str, job: Job) -> Prompt:
+def review_prompt(
+    searcher: Searcher, open_language_model: Callable[[], LanguageModel], title: str, job: AskOptions
+) -> Prompt:
     """Build the prompt that review would give to the model."""
     hits = retrieve_reviews(searcher, title, job)
-    return _fit_prompt(open_engine(), hits, review_ending(hits[0].title), job.options)
+    return _fit_prompt(open_language_model(), hits, review_ending(hits[0].title), job.options)
 
 
-def _fit_prompt(engine: Engine, hits: Sequence[Hit], ending: str, options: Options) -> Prompt:
+def _fit_prompt(engine: LanguageModel, hits: Sequence[Hit], ending: str, options: Options) -> Prompt:
     budget = max(0, engine.context - options.max_new_tokens)
     return build_prompt(hits, ending, budget, lambda text: count_tokens(engine, text))
 
@@ -311,8 +321,8 @@ def _generate(
     question: str,
     hits: Sequence[Hit],
     ending: str,
-    engine: Engine,
-    job: Job,
+    engine: LanguageModel,
+    job: AskOptions,
     emit: Callable[[str], None] | None,
     clock: _Clock,
 ) -> Answer:
@@ -335,7 +345,7 @@ def _generate(
     return _answer(question, prompt, completion, copying.copied(), engine, job, clock.seconds())
 
 
-def _writing(job: Job) -> Options:
+def _writing(job: AskOptions) -> Options:
     """Return how to write an answer; what copies copies nothing twice, whatever may be repeated."""
     options = job.options._replace(rows=1, stop=_STOP)
     if job.style == "free":
@@ -343,7 +353,7 @@ def _writing(job: Job) -> Options:
     return options._replace(sampling=options.sampling._replace(no_repeat_ngram_size=0, repetition_penalty=1.0))
 
 
-def _copying(prompt: Prompt, engine: Engine) -> Copying:
+def _copying(prompt: Prompt, engine: LanguageModel) -> Copying:
     return Copying(prompt.used, engine.encode, engine.end_ids)
 
 
@@ -351,9 +361,9 @@ def _answer(
     question: str,
     prompt: Prompt,
     completion: Completion,
-    pieces: tuple[Cited, ...],
-    engine: Engine,
-    job: Job,
+    pieces: tuple[CitedSentence, ...],
+    engine: LanguageModel,
+    job: AskOptions,
     seconds: Seconds,
 ) -> Answer:
     copied = job.style == "copy"

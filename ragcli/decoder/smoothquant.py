@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ragcli.graphs.rounding import Matrix, balance_norm, balance_scale
+from ragcli.ort.quantization import Matrix, balance_norm, balance_scale
 
 
 class Block(NamedTuple):

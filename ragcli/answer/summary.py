@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ragcli.answer.candidates import Candidate, whole_sentences
+from ragcli.answer.choose import CitedSentence, cite, in_reading_order
+from ragcli.answer.features import Matrix
+from ragcli.answer.terms import bag_of, words_by_term
 from ragcli.errors import UsageError
-from ragcli.grounded.candidates import Candidate, whole_sentences
-from ragcli.grounded.choose import Cited, cite, in_reading_order
-from ragcli.grounded.features import Matrix
-from ragcli.grounded.terms import bag_of, words_by_term
 from ragcli.store import Hit
 
 _EARLY = 0.5  # what standing first in a text is worth, against the most central sentence's 1
@@ -21,7 +21,7 @@ _MOST = 4_000  # sentences: each is compared with each
 _FEWEST_TERMS = 3  # of a sentence that says something by itself
 
 
-def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "") -> tuple[Cited, ...]:
+def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "") -> tuple[CitedSentence, ...]:
     """Return at most so many sentences of the hits, in reading order; with a query, those that are about it.
 
     A sentence counts by its cosine to all of them together (tf-idf), by how early it stands and by its share of the

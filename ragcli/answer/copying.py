@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from ragcli.grounded.choose import Cited
+from ragcli.answer.choose import CitedSentence
 from ragcli.store import Hit
 from ragcli.text import cjk_bigrams
 
@@ -72,11 +72,11 @@ class Copying:
             ids.update(self._end_ids if self._tokens else ())  # an answer has one piece at least
         return sorted(ids or self._end_ids)
 
-    def copied(self) -> tuple[Cited, ...]:
+    def copied(self) -> tuple[CitedSentence, ...]:
         """Return what was copied of the tokens that `allowed` was last asked with."""
         return self.pieces(self._tokens)
 
-    def pieces(self, tokens: Sequence[int]) -> tuple[Cited, ...]:
+    def pieces(self, tokens: Sequence[int]) -> tuple[CitedSentence, ...]:
         """Return what was copied, in order, each with its source; a word that was cut off is left out."""
         self._follow(tokens)
         last = self._finished()
@@ -150,10 +150,10 @@ class Copying:
     def _token(self, place: _Place) -> int:
         return self._words[place.word].tokens[place.token]
 
-    def _cited(self, first: int, last: int) -> Cited:
+    def _cited(self, first: int, last: int) -> CitedSentence:
         hit, start, end = self._words[first].hit, self._words[first].start, self._words[last].end
         source = self._hits[hit]
-        return Cited(source.text[start:end], hit + 1, source.start + start, source.start + end, 1.0)
+        return CitedSentence(source.text[start:end], hit + 1, source.start + start, source.start + end, 1.0)
 
 
 def _cut(n: int, text: str, encode: Callable[[str], Sequence[int]]) -> Iterable[_Word]:

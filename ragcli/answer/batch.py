@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 
+from ragcli.answer.choose import CitedSentence
+from ragcli.answer.pipeline import Answer, Seconds, Source
 from ragcli.documents import Document, FieldNames, Input, Reject, find_inputs, read_documents
 from ragcli.errors import RagcliError, UsageError
-from ragcli.grounded.choose import Cited
 from ragcli.prompt import Span
-from ragcli.rag import Answer, Seconds, Source
 
 _TOGETHER = 64  # questions: enough to put those of like length together, few enough to show progress
 
@@ -62,7 +62,7 @@ def read_answers(path: Path) -> dict[str, Answer]:
 
 
 def _answer(line: dict[str, Any]) -> Answer:
-    kinds: dict[str, Callable[..., Any]] = {"sources": Source, "dropped": Span, "sentences": Cited}
+    kinds: dict[str, Callable[..., Any]] = {"sources": Source, "dropped": Span, "sentences": CitedSentence}
     lists = {name: tuple(kind(**item) for item in line[name]) for name, kind in kinds.items()}
     return Answer(**{**line, **lists, "seconds": Seconds(**line["seconds"])})
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragcli.errors import RagcliError
-from ragcli.graphs.rounding import Matrix
 from ragcli.models import ModelFolder, weight_files
+from ragcli.ort.quantization import Matrix
 
 _COPY_AGAIN = "Copy or download the model again."
 _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}

@@ -42,7 +42,7 @@ _LOAD_ERRORS = (
 )
 
 
-class TransformersEngine:
+class TransformersModel:
     """Hold a model, its tokenizer, and the key/value state of the rows that are being written."""
 
     def __init__(self, folder: ModelFolder) -> None:

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from ragcli.grounded.candidates import find_candidates
-from ragcli.grounded.choose import Grounded, cite
-from ragcli.grounded.terms import terms
+from ragcli.answer.candidates import find_candidates
+from ragcli.answer.choose import Grounded, cite
+from ragcli.answer.terms import terms
 from ragcli.store import Hit
 
 _ASKED = re.compile(r"[^:：?？]+(?=[?？])")  # the questions in a title

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from ragcli.errors import RagcliError
-from ragcli.graphs import cache
-from ragcli.graphs.session import LoadError
+from ragcli.ort import cache
+from ragcli.ort.session import LoadError
 
 Note = Callable[[str], None]
 Write = Callable[[Path], None]
@@ -15,14 +15,14 @@ Opened = TypeVar("Opened")
 
 
 def open_graphs(
-    files: Sequence[Path], facts: str, precision: str, write: Write, load: Callable[[Path], Opened], note: Note
+    files: Sequence[Path], config: str, precision: str, write: Write, load: Callable[[Path], Opened], note: Note
 ) -> Opened:
     """Load the graphs of a checkpoint's files; write them first where the cache has none, or none that can be used.
 
     `facts` says what else the graphs depend on. Raises RagcliError where there is no room to write them.
     """
     home = cache.engines_home()
-    folder = home / cache.graph_key(home, files, f"{facts} {precision}")
+    folder = home / cache.graph_key(home, files, f"{config} {precision}")
     if folder.exists():
         try:
             cache.check(folder)

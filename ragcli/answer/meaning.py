@@ -5,8 +5,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ragcli.grounded.candidates import Candidate
-from ragcli.grounded.features import Features, Matrix
+from ragcli.answer.candidates import Candidate
+from ragcli.answer.features import Features, Matrix
 from ragcli.store import Hit, Store, vector_key
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ragcli.errors import RagcliError
-from ragcli.graphs.config import ACTIVATIONS, size_of
-from ragcli.graphs.tensors import Kind, Tensors
 from ragcli.models import ModelFolder
+from ragcli.ort.config import ACTIVATIONS, size_of
+from ragcli.ort.tensors import Kind, Tensors
 
 _CHOOSE = "Choose a causal language model, such as gpt2."
 _KIND = Kind("GPT-2", "causal language model", _CHOOSE, prefix="transformer.", head="lm_head.")

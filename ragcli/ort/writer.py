@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 
-from ragcli.graphs.rounding import Matrix, to_4_bits, to_8_bits, to_8_bits_by_block
+from ragcli.ort.quantization import Matrix, to_4_bits, to_8_bits, to_8_bits_by_block
 
 Kernel = Literal["float32", "rows8", "tokens8", "blocks8", "blocks4"]
 

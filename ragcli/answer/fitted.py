@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ragcli.grounded.features import Features, Matrix
+from ragcli.answer.features import Features, Matrix
 
 FILE = Path(__file__).with_name("fitted.json")
 

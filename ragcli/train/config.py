@@ -17,7 +17,7 @@ class Size(NamedTuple):
     vocabulary: int = 8192
 
 
-class Plan(NamedTuple):
+class TrainConfig(NamedTuple):
     """Say what to train and how. None leaves a choice to the model or to the length of the training.
 
     `context` is tokens a row, `batch` rows at a time, `accumulate` batches a step; `minutes` counts all runs of a
@@ -62,7 +62,7 @@ class Plan(NamedTuple):
         }
 
 
-def check(plan: Plan) -> None:
+def check(plan: TrainConfig) -> None:
     """Raise UsageError for options that cannot be meant together."""
     if plan.scratch and plan.scratch.width % plan.scratch.heads:
         message = f"--width {plan.scratch.width} is no multiple of --heads {plan.scratch.heads}"

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ragcli.grounded.candidates import Candidate
-from ragcli.grounded.terms import Weights, terms
+from ragcli.answer.candidates import Candidate
+from ragcli.answer.terms import Weights, terms
 from ragcli.languages import HAN, HANGUL, KANA
 from ragcli.store import Hit
 

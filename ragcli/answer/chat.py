@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from ragcli.generate import Engine
-from ragcli.rag import Answer, Job, ask
+from ragcli.answer.pipeline import Answer, AskOptions, ask
+from ragcli.generate import LanguageModel
 from ragcli.search import Searcher
 from ragcli.text import words_in
 
@@ -28,9 +28,9 @@ class Turn(NamedTuple):
 class Conversation:
     """Answer questions one after another; `turns` are those so far."""
 
-    def __init__(self, searcher: Searcher, open_engine: Callable[[], Engine], job: Job) -> None:
+    def __init__(self, searcher: Searcher, open_language_model: Callable[[], LanguageModel], job: AskOptions) -> None:
         self._searcher = searcher
-        self._open_engine = open_engine
+        self._open_engine = open_language_model
         self._job = job
         self.turns: list[Turn] = []
 

@@ -5,18 +5,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ragcli.grounded.candidates import Candidate, find_candidates
-from ragcli.grounded.features import Features, Matrix, word_features
-from ragcli.grounded.fitted import Fitted, fitted
-from ragcli.grounded.meaning import Encoder, meaning_features
-from ragcli.grounded.terms import Weights, weigh, words_by_term
+from ragcli.answer.candidates import Candidate, find_candidates
+from ragcli.answer.features import Features, Matrix, word_features
+from ragcli.answer.fitted import Fitted, fitted
+from ragcli.answer.meaning import Encoder, meaning_features
+from ragcli.answer.terms import Weights, weigh, words_by_term
 from ragcli.store import Hit, Store
 
 _MOST = 100  # candidates that are looked at closely
 _ENCODED = 12  # of these, how many an encoder reads: the best by words; all of them take twice as long and win nothing
 
 
-class Cited(NamedTuple):
+class CitedSentence(NamedTuple):
     """Hold a sentence of an answer and where it stands.
 
     `source` counts from 1, None where no source supports the sentence; start and end are character offsets in the
@@ -33,7 +33,7 @@ class Cited(NamedTuple):
 class Grounded(NamedTuple):
     """Hold the sentences that answer a question, in reading order, and the confidence in [0, 1] that they do."""
 
-    sentences: tuple[Cited, ...]
+    sentences: tuple[CitedSentence, ...]
     confidence: float
     abstained: bool
 
@@ -63,7 +63,7 @@ def answer(
 
     Below `min_confidence`, or below what was found best where that is None, there are none.
     """
-    language = store.facts.language if store.facts else "en"
+    language = store.config.language if store.config else "en"
     numbers = fitted(language, encoder is not None)
     judged = judge(question, hits, store, encoder)
     if not judged.candidates:
@@ -80,7 +80,7 @@ def answer(
 
 def judge(question: str, hits: Sequence[Hit], store: Store, encoder: Encoder | None = None) -> Judged:
     """Find the candidates for an answer and what is known of them; of very many, those with most of the question."""
-    language = store.facts.language if store.facts else "en"
+    language = store.config.language if store.config else "en"
     words = words_by_term(question, language)
     weights = weigh(words, store.frequencies(list(words.values())), store.counts().passages)
     found = find_candidates(hits)
@@ -110,9 +110,9 @@ def in_reading_order(candidates: Sequence[Candidate], places: Sequence[int]) -> 
     return sorted(places, key=lambda place: (rank[candidates[place].hit], candidates[place].start))
 
 
-def cite(candidate: Candidate, support: float = 1.0) -> Cited:
+def cite(candidate: Candidate, support: float = 1.0) -> CitedSentence:
     """Name a candidate's source by its number."""
-    return Cited(candidate.text, candidate.hit + 1, candidate.start, candidate.end, support)
+    return CitedSentence(candidate.text, candidate.hit + 1, candidate.start, candidate.end, support)
 
 
 def softmax(scores: Matrix) -> Matrix:

@@ -9,11 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ragcli.gpt2.checkpoint import Checkpoint, read_shape, runs_here
-from ragcli.gpt2.runner import Runner
-from ragcli.graphs import open_graphs
-from ragcli.graphs.rounding import Matrix
+from ragcli.decoder.checkpoint import Checkpoint, read_shape, runs_here
+from ragcli.decoder.runner import Runner
 from ragcli.models import ModelFolder
+from ragcli.ort import open_graphs
+from ragcli.ort.quantization import Matrix
 from ragcli.tokenizer import check_vocabulary, read_byte_level
 
 __all__ = ["Gpt2Engine", "runs_here"]
@@ -27,7 +27,7 @@ _PREFILL = 256  # tokens read at once: what they compute stays in the processor'
 _CHUNK = 128  # tokens whose logits are held at once where those of all are asked for
 
 
-class Gpt2Engine:
+class Gpt2Model:
     """Hold a model, its tokenizer, and the key/value state of the rows that are being written."""
 
     def __init__(
@@ -169,7 +169,7 @@ def _open_runner(checkpoint: Checkpoint, precision: Precision, note: Note) -> Ru
     """Load the prepared graphs, or prepare them."""
 
     def write(folder: Path) -> None:
-        from ragcli.gpt2.graph import write_graphs  # and with it onnx, which only a first run needs
+        from ragcli.decoder.graph import write_graphs  # and with it onnx, which only a first run needs
 
         write_graphs(checkpoint, precision, folder)
 

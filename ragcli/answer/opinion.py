@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ragcli.grounded.candidates import Candidate, whole_sentences
-from ragcli.grounded.choose import Cited, cite
-from ragcli.grounded.summary import central, diverse, tf_idf
-from ragcli.grounded.terms import bag_of
+from ragcli.answer.candidates import Candidate, whole_sentences
+from ragcli.answer.choose import CitedSentence, cite
+from ragcli.answer.summary import central, diverse, tf_idf
+from ragcli.answer.terms import bag_of
 from ragcli.store import Hit
 
 # Written for ragcli. Of words that are inflected, what all forms begin with, and a star.
@@ -50,7 +50,7 @@ def polarity(text: str) -> float:
     return total / (count + 1)
 
 
-def compose_review(hits: Sequence[Hit], sentences: int, language: str) -> tuple[Cited, ...]:
+def compose_review(hits: Sequence[Hit], sentences: int, language: str) -> tuple[CitedSentence, ...]:
     """Return at most so many sentences of reviews, praise first, shared between praise and blame as the reviews are.
 
     Where both are there, both are heard. Sentences that say neither fill up what is left.

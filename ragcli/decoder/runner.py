@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ragcli.gpt2.checkpoint import Shape
-from ragcli.graphs.rounding import Matrix
-from ragcli.graphs.session import open_session
+from ragcli.decoder.checkpoint import Shape
+from ragcli.ort.quantization import Matrix
+from ragcli.ort.session import open_session
 
 _FEW = 4  # tokens up to which the body for a few is faster
 _GROW = 256  # positions that the buffers grow by at least

@@ -19,10 +19,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from ragcli.gpt2.balance import Block, balance, pad_heads
-from ragcli.gpt2.checkpoint import Checkpoint, Shape
-from ragcli.graphs.rounding import Matrix, balance_norm
-from ragcli.graphs.writer import MS, Graph, Kernel, Skip, value
+from ragcli.decoder.checkpoint import Checkpoint, Shape
+from ragcli.decoder.smoothquant import Block, balance, pad_heads
+from ragcli.ort.quantization import Matrix, balance_norm
+from ragcli.ort.writer import MS, Graph, Kernel, Skip, value
 
 Precision = Literal["float32", "int8", "int4"]
 

@@ -28,10 +28,10 @@ class UnusableError(Exception):
     """Report that what the cache holds cannot be used, and why."""
 
 
-def graph_key(home: Path, files: Sequence[Path], facts: str) -> str:
+def graph_key(home: Path, files: Sequence[Path], config: str) -> str:
     """Return the name of a graph's folder: a hash of the checkpoint's files and of what else the graph depends on."""
     digests = [_digest(home / _DIGESTS, file.resolve()) for file in files]
-    return hashlib.sha256("\n".join([facts, *digests]).encode()).hexdigest()[:32]
+    return hashlib.sha256("\n".join([config, *digests]).encode()).hexdigest()[:32]
 
 
 def file_digest(file: Path) -> str:
@@ -45,10 +45,10 @@ def check(folder: Path) -> None:
     Of the weights only the size is compared: a hash of them would take longer than loading them.
     """
     try:
-        facts = json.loads((folder / _FACTS).read_bytes())
-        if facts["version"] != _VERSION:
+        config = json.loads((folder / _FACTS).read_bytes())
+        if config["version"] != _VERSION:
             raise UnusableError("another version of ragcli built it")
-        if facts != _facts(folder):
+        if config != _facts(folder):
             raise UnusableError("it is damaged")
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UnusableError("it is damaged") from error
