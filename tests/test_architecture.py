@@ -17,7 +17,7 @@ from tests.support import COMMANDS, ROOT, environment
 ORDER = (
     *("errors", "settings", "languages", "text", "analysis", "filters", "documents", "store"),
     *("prompt", "models", "tokenizer"),
-    *("store_local", "store_elastic", "ort", "decoder", "generate", "encoder"),
+    *("store_local", "store_elastic", "ort", "decoder", "generate", "encoder", "reader"),
     *("encoding", "indexing", "search", "titles"),
     *("answer", "evaluate", "train", "small_gpt2", "render", "cli", "__main__"),
 )
@@ -31,7 +31,7 @@ OWNERS = {
     "torch": {"decoder", "train", "small_gpt2"},
     "transformers": {"decoder", "train"},
     "safetensors": {"decoder", "train"},
-    "tokenizers": {"tokenizer", "decoder", "encoder", "train"},
+    "tokenizers": {"tokenizer", "decoder", "encoder", "reader", "train"},
     "onnx": {"ort", "decoder", "encoder"},
     "onnxruntime": {"ort"},
     "elasticsearch": {"store_elastic"},
@@ -40,7 +40,7 @@ OWNERS = {
     "huggingface_hub": {"models", "decoder"},
     "numpy": {
         *("store", "store_local", "store_elastic", "encoding", "search"),
-        *("generate", "ort", "decoder", "encoder", "answer", "evaluate", "train"),
+        *("generate", "ort", "decoder", "encoder", "reader", "answer", "evaluate", "train"),
     },
     "matplotlib": {"train"},
     "filelock": {"train"},

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     BertConfig,
     CamembertConfig,
     PretrainedConfig,
@@ -32,6 +33,7 @@ TYPE = "sentence_transformers.models."
 
 MODEL: Any = AutoModel
 CLASSIFIER: Any = AutoModelForSequenceClassification
+TOKEN_CLASSIFIER: Any = AutoModelForTokenClassification
 
 
 def write_encoder(folder: Path, kind: str = "bert", pooling: str = "mean", **config: Any) -> Path:
@@ -51,6 +53,14 @@ def write_cross_encoder(folder: Path, kind: str = "bert", **config: Any) -> Path
     tokens = write_tokenizer(folder, kind)
     config = {"num_labels": 1, **config}
     _write_model(CLASSIFIER.from_config(_config(kind, tokens, config)), folder)
+    return folder
+
+
+def write_reader(folder: Path) -> Path:
+    """Write a reader with a random state."""
+    tokens = write_tokenizer(folder, "bert")
+    config = _config("bert", tokens, {"num_labels": 3, "max_position_embeddings": 300})
+    _write_model(TOKEN_CLASSIFIER.from_config(config), folder)
     return folder
 
 

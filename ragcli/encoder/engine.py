@@ -20,6 +20,21 @@ Note = Callable[[str], None]
 Precision = Literal["auto", "float32", "int8"]
 
 
+def open_encoder_graph(
+    checkpoint: Checkpoint, pooling: Pooling | Literal["none"], precision: Precision, note: Note
+) -> Any:
+    """Open the graph of a checkpoint, and write it first where that was not done yet. Raises RagcliError."""
+    chosen: Literal["float32", "int8"] = "int8" if precision == "auto" else precision
+
+    def write(path: Path) -> None:
+        from ragcli.encoder.graph import write_graph  # and with it onnx, which only a first run needs
+
+        write_graph(checkpoint, pooling, chosen, path)
+
+    graph = f"encoder {checkpoint.shape} {pooling}"
+    return open_graphs(checkpoint.files, graph, chosen, write, lambda path: open_session(path / "encoder.onnx"), note)
+
+
 class EncoderSession:
     """Hold a checkpoint, its tokenizer, and the session that runs its graph."""
 
@@ -37,17 +52,7 @@ class EncoderSession:
         self.checkpoint = checkpoint = Checkpoint(folder, config, head)
         self._tokenizer = read_wordpiece(folder)
         check_vocabulary(folder, self._tokenizer, checkpoint.shape.vocab)
-        chosen: Literal["float32", "int8"] = "int8" if precision == "auto" else precision
-
-        def write(path: Path) -> None:
-            from ragcli.encoder.graph import write_graph  # and with it onnx, which only a first run needs
-
-            write_graph(checkpoint, pooling, chosen, path)
-
-        graph = f"encoder {checkpoint.shape} {pooling}"
-        self._session = open_graphs(
-            checkpoint.files, graph, chosen, write, lambda path: open_session(path / "encoder.onnx"), note
-        )
+        self._session = open_encoder_graph(checkpoint, pooling, precision, note)
 
     def run(self, texts: Sequence[Text], longest: int) -> Matrix:
         """Return the vectors (n, width) of texts or pairs. Raises RagcliError where the weights give no numbers."""

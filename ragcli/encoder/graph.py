@@ -1,8 +1,8 @@
 """Write an encoder as an ONNX graph with its weights in a file beside it.
 
 Input: embeddings (rows, tokens, width), all rows of the same length, so that nothing is padded and nothing masked.
-Output: pooled (rows, width), what the texts' first tokens have become, or the mean of all. The embeddings are looked up
-outside, in the checkpoint's own memory-mapped file.
+Output: pooled (rows, width), what the texts' first tokens have become, or the mean of all; without pooling all tokens
+(rows, tokens, width). The embeddings are looked up outside, in the checkpoint's own memory-mapped file.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ Precision = Literal["float32", "int8"]
 _KERNELS: dict[Precision, Kernel] = {"float32": "float32", "int8": "tokens8"}
 
 
-def write_graph(checkpoint: Checkpoint, pooling: Pooling, precision: Precision, folder: Path) -> None:
+def write_graph(checkpoint: Checkpoint, pooling: Pooling | Literal["none"], precision: Precision, folder: Path) -> None:
     """Write the graph and its weights into a folder."""
     shape = checkpoint.shape
     with (folder / "encoder.bin").open("wb") as weights:
@@ -30,13 +30,17 @@ def write_graph(checkpoint: Checkpoint, pooling: Pooling, precision: Precision, 
         stream, _ = graph.norm("embeddings_norm", "embeddings", None, gain, bias)
         for i in range(shape.layers):
             stream = _add_layer(graph, checkpoint, i, stream, first_only=pooling == "cls" and i == shape.layers - 1)
+        sizes: list[str | int] = ["rows", shape.width]
         if pooling == "mean":
             graph.node("ReduceMean", [stream, graph.constant("tokens", np.array([1]))], keepdims=0)
-        else:
+        elif pooling == "cls":
             graph.node("Reshape", [stream, graph.constant("flat", np.array([-1, shape.width]))])
+        else:
+            graph.node("Identity", [stream])
+            sizes.insert(1, "tokens")
         model = graph.finish(
             [value("embeddings", TensorProto.FLOAT, ["rows", "tokens", shape.width])],
-            value("pooled", TensorProto.FLOAT, ["rows", shape.width]),
+            value("pooled", TensorProto.FLOAT, sizes),
         )
     (folder / "encoder.onnx").write_bytes(model.SerializeToString())
 

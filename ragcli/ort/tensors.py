@@ -20,6 +20,8 @@ _COPY_AGAIN = "Copy or download the model again."
 _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 # Causal masks and lists of places, which old checkpoints carry as if they were weights.
 _TYPES |= {"BOOL": "u1", "U8": "u1", "I64": "<i8"}
+_TYPES |= {"I8": "i1"}  # with a scale for each row beside it, called as compressed-tensors does
+_SCALE = "_scale"
 
 
 class Kind(NamedTuple):
@@ -45,15 +47,24 @@ class Tensors:
 
     def __getitem__(self, name: str) -> Matrix:
         """Return a whole tensor as float32."""
-        return _as_float(self._tensors[name])
+        return self._scaled(name, _as_float(self._tensors[name]), slice(None))
 
     def rows(self, name: str, places: Sequence[int] | NDArray[np.int64]) -> Matrix:
         """Return some rows of a matrix as float32, and read no more."""
-        return _as_float(self._tensors[name][np.asarray(places)])
+        chosen = np.asarray(places)
+        return self._scaled(name, _as_float(self._tensors[name][chosen]), chosen)
+
+    def _scaled(self, name: str, values: Matrix, rows: slice | NDArray[np.int64]) -> Matrix:
+        """Multiply rows of 8-bit integers by their scales; other tensors have none."""
+        if self._tensors[name].dtype != np.int8:
+            return values
+        return np.asarray(values * _as_float(self._tensors[name + _SCALE][rows])[..., np.newaxis])
 
     def check(self, wanted: Mapping[str, tuple[int, ...]], ignored: Callable[[str], bool]) -> None:
         """Raise RagcliError for tensors that are missing, neither wanted nor ignored, or not of the right size."""
         folder, kind = self._folder, self._kind
+        scales = {name + _SCALE: size[:1] for name, size in wanted.items() if self._dtype(name) == np.int8}
+        wanted = {**wanted, **scales}
         missing = sorted(self._full(name) for name in wanted if name not in self._tensors)
         if missing:
             raise RagcliError(
@@ -70,6 +81,9 @@ class Tensors:
             if self._tensors[name].shape != size:
                 message = f"{folder.path}: the tensor {self._full(name)} does not have the size of config.json"
                 raise RagcliError(message, _COPY_AGAIN)
+
+    def _dtype(self, name: str) -> np.dtype[Any] | None:
+        return self._tensors[name].dtype if name in self._tensors else None
 
     def _full(self, name: str) -> str:
         return name if name.startswith(self._kind.head) else self._prefix + name

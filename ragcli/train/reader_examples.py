@@ -1,0 +1,146 @@
+"""What a reader learns from: a question, the block that answers it, and others that the product's own search finds."""
+
+import random
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from ragcli.analysis.blocks import Block, block_size, find_blocks
+from ragcli.documents import find_inputs
+from ragcli.errors import UsageError
+from ragcli.evaluate.questions import Question, read_questions
+from ragcli.search import Searcher
+from ragcli.store import Hit
+from ragcli.text import STOP_WORDS, word_stems
+from ragcli.train.data import holds_questions
+
+_HITS = 5  # as `ask` takes
+_MOST = 11  # blocks beside the right one
+_FEWEST = 2
+_WORD = re.compile(r"[\w.'/_-]+")
+
+
+class Example(NamedTuple):
+    """Hold a question and blocks (heading, text). The first answers it if there is a span: where in its text."""
+
+    doc_id: str
+    question: str
+    blocks: tuple[tuple[str, str], ...]
+    span: tuple[int, int] | None
+
+
+class Examples(NamedTuple):
+    """Hold the examples to train on and those held out, and how many questions were left out of both."""
+
+    training: list[Example]
+    held: list[Example]
+    left_out: int
+
+
+def collect_examples(files: Iterable[Path], searcher: Searcher, share: float, seed: int) -> Examples:
+    """Make examples of the questions in files; a share of their documents is held out, whichever others there are.
+
+    Left out are questions whose answer stands nowhere in their document and those with too few blocks to choose from.
+    Raises UsageError for a file without questions, and where none is left to train on.
+    """
+    found = Examples([], [], 0)
+    for question in _questions(files):
+        example = make_example(question, searcher)
+        if example is None:
+            found = found._replace(left_out=found.left_out + 1)
+        else:
+            (found.held if _is_held(example, share, seed) else found.training).append(example)
+    if not found.training:
+        hint = "Give questions with answers that stand word for word in the documents beside them."
+        raise UsageError("no question is left to train on", hint)
+    return found
+
+
+def _questions(files: Iterable[Path]) -> Iterator[Question]:
+    for path, name in find_inputs(files):
+        if not holds_questions(path):
+            hint = 'A question is a line of JSON: {"id": "…", "question": "…", "answers": ["…"], "doc_id": "…"}.'
+            raise UsageError(f"{name} holds no questions, and a reader learns from nothing else", hint)
+        yield from read_questions(path).items
+
+
+def _is_held(example: Example, share: float, seed: int) -> bool:
+    digest = blake2b(f"{seed} {example.doc_id}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big") < share * 2**32
+
+
+def make_example(question: Question, searcher: Searcher) -> Example | None:
+    """Return the example of a question: the block with its answer first, then the nearest by words; None without.
+
+    Blocks of other documents that hold an answer as well are neither right nor wrong, and left out.
+    """
+    hits = searcher.search(question.text, _HITS)
+    own = [*(hit for hit in hits if hit.id == question.doc_id), *_passages(question, searcher)]
+    answers = [answer for answer in question.answers if answer.strip()]
+    language = searcher.language
+    stems = word_stems(question.text, language)
+
+    def likeness(block: tuple[str, str]) -> int:
+        return len(stems & word_stems(" ".join(block), language))
+
+    right = max(_with_answer(own, answers, language), key=lambda found: likeness(found[0]), default=None)
+    if answers and right is None:
+        return None
+    every = dict.fromkeys(block for hit in [*own[:1], *hits] for block in blocks_of(hit, language))
+    wrong = [block for block in every if not any(answer in block[1] for answer in answers)]
+    wrong = sorted(wrong, key=likeness, reverse=True)[:_MOST]
+    if len(wrong) < _FEWEST:
+        return None
+    first, span = right or (None, None)
+    return Example(question.doc_id or question.id, question.text, (*([first] if first else []), *wrong), span)
+
+
+def _passages(question: Question, searcher: Searcher) -> list[Hit]:
+    return searcher.store.passages(question.doc_id) if question.doc_id else []
+
+
+def _with_answer(
+    hits: Sequence[Hit], answers: Sequence[str], language: str
+) -> Iterator[tuple[tuple[str, str], tuple[int, int]]]:
+    """Yield the blocks that hold an answer, or begin one that goes on below, and where it stands in them."""
+    for hit in hits:
+        for answer in answers:
+            at = hit.text.find(answer)
+            if at >= 0:
+                for block in find_blocks(hit.text, block_size(language)):
+                    if block.start <= at < block.end:
+                        span = at - block.start, min(at + len(answer), block.end) - block.start
+                        yield _with_heading(hit, block), span
+
+
+def blocks_of(hit: Hit, language: str) -> list[tuple[str, str]]:
+    """Return the blocks of a passage with their heading paths."""
+    return [_with_heading(hit, block) for block in find_blocks(hit.text, block_size(language))]
+
+
+def _with_heading(hit: Hit, block: Block) -> tuple[str, str]:
+    heading = " › ".join(part for part in (hit.title, block.head_of(hit.text)) if part)
+    return heading, hit.text[block.start : block.end]
+
+
+def vary(question: str, rng: random.Random) -> str:
+    """Put a question as people type it: half of the time as it is, else in small letters, in keywords, or misspelt."""
+    choice = rng.random()
+    if choice < 0.5:
+        return question
+    plain = question.rstrip(" ?？").lower()
+    if choice < 0.75:
+        return plain
+    words = _WORD.findall(plain)
+    if choice < 0.87:
+        kept = [word for word in words if word not in STOP_WORDS]
+        return " ".join(kept) if len(kept) > 1 else plain
+    long = [place for place, word in enumerate(words) if len(word) > 4]
+    if long:
+        place = rng.choice(long)
+        cut = rng.randrange(1, len(words[place]) - 1)
+        word = words[place]
+        words[place] = word[:cut] + word[cut + 1] + word[cut] + word[cut + 2 :]
+    return " ".join(words) if long else plain
