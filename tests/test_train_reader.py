@@ -19,7 +19,7 @@ from ragcli.train.questions import open_passages
 from ragcli.train.reader import ReaderPlan, measure, train_reader
 from ragcli.train.reader_examples import Examples, collect_examples, make_example, vary
 from ragcli.train.reader_model import open_bundle, token_span
-from tests.support import write_lines
+from tests.support import Run, assert_two_lines, write_lines
 from tests.tiny_encoders import write_encoder, write_reader
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -145,3 +145,16 @@ def test_an_encoder_is_a_start_as_well(examples: Examples, tmp_path: Path) -> No
     bundle = open_bundle(ModelFolder("encoder", folder), 0)
     found = measure(bundle, examples.held)
     assert found and 0 <= found.best <= found.best_two <= 1
+
+
+def test_the_command(ragcli: Run, data: Path, start: ModelFolder) -> None:
+    options = ["--reader", "--model", str(start.path), "--output", "mine", "--max-steps", "3", "--val-split", "0.3"]
+    result = ragcli("train", data / "qa.jsonl", *options, "--format", "json")
+    [done] = result.objects()
+    assert result.code == 0 and done["steps"] == 3 and done["questions"] + done["held_out"] == len(ANIMALS)
+    assert 0 <= done["before"]["best"] <= done["before"]["best_two"] <= 1
+    again = ragcli("train", data / "qa.jsonl", *options)
+    assert again.code == 2 and "exists" in again.err
+    refused = ragcli("train", data / "qa.jsonl", *options, "--dropout", "0.1")
+    assert refused.code == 2 and "--reader and --dropout do not go together" in refused.err
+    assert_two_lines(refused, 2)

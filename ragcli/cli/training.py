@@ -11,6 +11,10 @@ from ragcli.cli.options import IndexArgs, Model, TextFormat, Where, filters, fla
 from ragcli.errors import UsageError
 
 _NEW = "Of a model made from nothing: "
+_OF_LANGUAGE_MODELS = (
+    *("where", "dry_run", "context_length", "accumulate", "dropout", "extend_vocabulary", "from_scratch"),
+    *("layers", "heads", "width", "vocabulary", "compile"),
+)
 
 
 @flat
@@ -24,6 +28,9 @@ def train(
     ] = None,
     model: Model = None,
     where: Where = None,
+    reader: Annotated[
+        bool, typer.Option("--reader", help="Train a reader: which text answers a question. --model: from which one.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of --output.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what the data are.")] = False,
     val_split: Annotated[float, typer.Option(min=0.0, max=0.9, help="Share of the documents to hold out.")] = 0.05,
@@ -62,18 +69,43 @@ def train(
 ) -> None:
     """Train GPT-2 on your texts, or on questions as ask puts them.
 
-    The new model is known by its name: ragcli generate "Once" --model film.
+    The new model is known by its name: ragcli generate "Once" --model film. With --reader it is a reader that is
+    trained, on questions with answers.
 
     Example: ragcli train sample_data/film_reviews.jsonl --output film
     """
     from ragcli.models import DEFAULT_MODEL, find_model, trained_folder
+    from ragcli.reader import find_reader
     from ragcli.train.config import Size, TrainConfig
     from ragcli.train.prepare import Passages
+    from ragcli.train.reader import ReaderPlan, run_reader
     from ragcli.train.run import Listener, run
     from ragcli.train.run import dry_run as survey
 
     if output is None and not dry_run:
         raise UsageError("the new model has no name", "Name it: --output NAME.")
+    if reader:
+        _refuse_options_of_language_models(context)
+        plan_of_reader = ReaderPlan(
+            batch=batch_size,
+            rate=learning_rate or ReaderPlan().rate,
+            epochs=epochs,
+            steps=max_steps,
+            minutes=max_minutes,
+            save_minutes=save_minutes,
+            seed=seed,
+            val_split=val_split,
+        )
+        source = Passages(at.location, is_given(context, "index"))
+        with render.reader_steps() as told:
+            read = run_reader(
+                plan_of_reader, files, find_reader(model), source, trained_folder(output or ""), resume, told
+            )
+        if read.interrupted:
+            render.print_note(f"interrupted after step {read.steps}; go on with --resume")
+            raise KeyboardInterrupt
+        render.print_reader_training(read, format == "json")
+        return
     if from_scratch and model:
         raise UsageError("--from-scratch makes a new model, and --model names one", "Leave one out.")
     plan = TrainConfig(
@@ -108,3 +140,11 @@ def train(
         render.print_note(f"interrupted after step {done.steps}; go on with --resume")
         raise KeyboardInterrupt
     render.print_training(done, format == "json")
+
+
+def _refuse_options_of_language_models(context: typer.Context) -> None:
+    """Raise UsageError for an option that says nothing to a reader."""
+    given = [name for name in _OF_LANGUAGE_MODELS if is_given(context, name)]
+    if given:
+        option = given[0].replace("_", "-").removesuffix("-length")
+        raise UsageError(f"--reader and --{option} do not go together", "Leave one of them out.")

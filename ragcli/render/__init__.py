@@ -17,7 +17,7 @@ from ragcli.render.base import clean, on_terminal, print_error, print_json, prin
 from ragcli.render.hits import print_hits, print_rejects, print_summary
 from ragcli.render.reports import print_comparison, print_crossings, print_report
 from ragcli.render.texts import print_completions, print_each, print_prompt, stream
-from ragcli.render.training import print_survey, print_training, steps
+from ragcli.render.training import print_reader_training, print_survey, print_training, reader_steps, steps
 
 __all__ = [
     "clean",
@@ -32,6 +32,7 @@ __all__ = [
     "print_json",
     "print_note",
     "print_prompt",
+    "print_reader_training",
     "print_rejects",
     "print_report",
     "print_sources",
@@ -42,6 +43,7 @@ __all__ = [
     "print_turn",
     "progress",
     "prompted",
+    "reader_steps",
     "steps",
     "stream",
     "write_answer",

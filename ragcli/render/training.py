@@ -9,8 +9,11 @@ from ragcli.render.base import duration, figure, print_json, print_note, print_t
 
 if TYPE_CHECKING:
     from ragcli.train.loop import Report as Step
+    from ragcli.train.reader import ReaderReport, ReaderSummary
     from ragcli.train.run import Summary as Training
     from ragcli.train.run import Survey
+
+_SHOWN = 50  # steps between two lines on a terminal
 
 
 @contextmanager
@@ -68,3 +71,35 @@ def print_survey(survey: "Survey", as_json: bool) -> None:
         print_text(f"{shown:>12}  {label}")
     steps = f"{survey.steps:,} steps, " if survey.steps else ""
     print_text(f"{steps}about {duration(survey.seconds)}")
+
+
+@contextmanager
+def reader_steps() -> Iterator[Callable[["ReaderReport"], None]]:
+    """Show a reader's training on stderr: every 50th step where it is a terminal, each checkpoint anywhere."""
+    terminal = sys.stderr.isatty()
+
+    def show(report: "ReaderReport") -> None:
+        of = f" of {report.steps:,}" if report.steps else ""
+        line = f"step {report.step:,}{of} · loss {report.loss:.3f} · {duration(report.seconds)}"
+        if report.saved or (terminal and report.step % _SHOWN == 0):
+            print_note(line)
+
+    yield show
+
+
+def print_reader_training(training: "ReaderSummary", as_json: bool) -> None:
+    """Print what the training of a reader did."""
+    if as_json:
+        found = {
+            name: value._asdict() if value else None
+            for name, value in (("before", training.before), ("after", training.after))
+        }
+        print_json(training._asdict() | found)
+        return
+    questions = f"{training.questions:,} questions, {training.held_out:,} held out, {training.left_out:,} left out"
+    print_text(questions)
+    if training.before and training.after:
+        best = f"{training.before.best:.3f} → {training.after.best:.3f}"
+        two = f"{training.before.best_two:.3f} → {training.after.best_two:.3f}"
+        print_text(f"right block first, of the questions held out: {best}; among the first two: {two}")
+    print_text(f"{training.steps:,} steps · {duration(training.seconds)} · {training.output}")

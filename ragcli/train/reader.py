@@ -19,7 +19,9 @@ from ragcli.models import ModelFolder
 from ragcli.reader.inputs import build_inputs
 from ragcli.train.checkpoint import alone, claim
 from ragcli.train.loop import interruptible
-from ragcli.train.reader_examples import Example, Examples, vary
+from ragcli.train.prepare import Passages
+from ragcli.train.questions import open_passages
+from ragcli.train.reader_examples import Example, Examples, collect_examples, vary
 from ragcli.train.reader_model import Asked, ReaderBundle, loss_of, open_bundle, scores_of, write_reader
 
 STATE = "training.safetensors"
@@ -45,6 +47,7 @@ class ReaderPlan(NamedTuple):
     minutes: float | None = None
     save_minutes: float = 5.0
     seed: int = 0
+    val_split: float = 0.05
 
     def settings(self) -> dict[str, Any]:
         """Return what shapes the training, by the options' names."""
@@ -55,6 +58,7 @@ class ReaderPlan(NamedTuple):
             "--max-steps": self.steps,
             "--max-minutes": self.minutes,
             "--seed": self.seed,
+            "--val-split": self.val_split,
         }
 
 
@@ -86,6 +90,7 @@ class ReaderReport(NamedTuple):
     steps: int | None
     loss: float
     seconds: float
+    saved: bool
 
 
 class _Progress(NamedTuple):
@@ -93,6 +98,21 @@ class _Progress(NamedTuple):
     seconds: float
     before: Found | None
     curve: list[tuple[int, float]]
+
+
+def run_reader(
+    plan: ReaderPlan,
+    files: Sequence[Path],
+    folder: ModelFolder,
+    passages: Passages,
+    output: Path,
+    resume: bool = False,
+    tell: Callable[[ReaderReport], None] = lambda report: None,
+) -> ReaderSummary:
+    """Collect examples from files of questions and train a reader on them, as `train_reader` says."""
+    with open_passages(files, passages.place, passages.named) as searcher:
+        examples = collect_examples(files, searcher, plan.val_split, plan.seed)
+    return train_reader(plan, folder, examples, output, resume, tell)
 
 
 def train_reader(
@@ -146,10 +166,11 @@ def _train(
             if progress.step % _POINT == 0:
                 progress.curve.append((progress.step, float(np.mean(losses))))
                 losses = []
-            tell(ReaderReport(progress.step, steps, loss, progress.seconds))
-            if progress.seconds - saved >= 60 * plan.save_minutes:
+            due = progress.seconds - saved >= 60 * plan.save_minutes
+            if due:
                 _save(output, bundle, optimizer, progress, facts)
                 saved = progress.seconds
+            tell(ReaderReport(progress.step, steps, loss, progress.seconds, due))
     if interrupted:
         _save(output, bundle, optimizer, progress, facts)
         after = None
