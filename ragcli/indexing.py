@@ -126,10 +126,14 @@ class Summary:
 
 
 class Survey(NamedTuple):
-    """Hold what a first pass over the input found, ids by their hash: how many lines each repeated one has."""
+    """Hold what a first pass over the input found, ids by their hash: how many lines each repeated one has.
+
+    `unknown` counts the rejects whose id could not be read: any document of the index may be one of them.
+    """
 
     ids: "array[int]"
     repeated: Counter[int]
+    unknown: int = 0
 
     def holds(self, doc_id: str) -> bool:
         """Tell whether the input has a line with this id."""
@@ -215,13 +219,16 @@ def _spooled(source: Input, copy: Path) -> Input:
 def _survey(inputs: list[Input], fields: FieldNames) -> Survey:
     keys: list[int] = []
     rejected: list[int] = []
+    unknown = 0
     for item in read_documents(inputs, fields):
         if isinstance(item, Document):
             keys.append(hash(item.id))
         elif item.id:
             rejected.append(hash(item.id))
+        else:
+            unknown += 1
     keys.sort()  # once: the two sorts that follow find it done
-    return Survey(array("q", sorted(keys + rejected)), _repeated(keys))
+    return Survey(array("q", sorted(keys + rejected)), _repeated(keys), unknown)
 
 
 def _repeated(keys: Iterable[int]) -> Counter[int]:
@@ -364,6 +371,13 @@ class _Run:
         )
 
     def _gone(self, survey: Survey) -> Iterator[DocumentUpdate]:
+        """Yield the removal of what the input no longer holds; of nothing where parts of the input are unknown."""
+        if survey.unknown:
+            lines = "1 rejected line" if survey.unknown == 1 else f"{survey.unknown:,} rejected lines"
+            self._watcher.note(
+                f"--prune deleted nothing: {lines} may be any document; mend the input, then prune again"
+            )
+            return
         for old in self._store.stored():
             if not survey.holds(old.doc_id):
                 self.summary.deleted += 1

@@ -6,10 +6,12 @@ import json
 import os
 import sys
 import threading
+import uuid
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from ragcli.documents import MAX_LINE_BYTES
@@ -178,6 +180,43 @@ def test_prune_spares_a_document_whose_line_is_bad(ragcli: Run, tmp_path: Path) 
     broken = write_lines(tmp_path / "a.jsonl", {"id": "a", "text": "Good."}, {"id": "b", "text": None})
     result = ragcli("index", broken, "--prune", "--format", "json")
     assert result.summary() == {"read": 2, **NOTHING, "unchanged": 1, "rejected": 1, "documents": 2, "passages": 2}
+
+
+UNREADABLE = {
+    "cut": b'{"id": "d3", "text": "Docu',
+    "not JSON": b"cat, dog",
+    "lone surrogate": b'{"id": "d3", "text": "Three \\ud83d"}',
+    "not UTF-8": b'{"id": "d3", "text": "caf\xe9"}',
+    "no object": b'["d3", "Three"]',
+    "too long": b'{"id": "d3", "text": "' + b"y" * 17_000_000 + b'"}',
+    "neither id nor text": b'{"name": "d3"}',
+}
+
+
+@pytest.mark.parametrize("line", UNREADABLE.values(), ids=UNREADABLE)
+def test_prune_deletes_nothing_where_a_lines_id_is_unknown(ragcli: Run, tmp_path: Path, line: bytes) -> None:
+    rows = [{"id": f"d{i}", "text": f"Document {i}."} for i in range(5)]
+    ragcli("index", write_lines(tmp_path / "a.jsonl", *rows))
+    half = tmp_path / "half.jsonl"
+    half.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows[:3]) + line)
+
+    dry = ragcli("index", half, "--prune", "--dry-run", "--format", "json").objects()[0]
+    assert (dry["deletable"], dry["deleted"], dry["rejected"]) == ([], 0, 1)
+    result = ragcli("index", half, "--prune", "--format", "json")
+    assert (result.code, result.summary()["deleted"], result.summary()["documents"]) == (6, 0, 5)
+    assert "--prune deleted nothing" in result.err
+
+
+def test_prune_deletes_nothing_where_the_end_of_a_file_is_lost(ragcli: Run, tmp_path: Path) -> None:
+    rows = [{"id": f"d{i}", "text": f"Document {i} {uuid.uuid4()}."} for i in range(500)]
+    path = write_lines(tmp_path / "a.jsonl", *rows)
+    ragcli("index", path)
+    packed = gzip.compress(path.read_bytes())
+    for left in (len(packed) // 2, len(packed) - 4):  # in the middle, and in the checksum at the end
+        (tmp_path / "cut.jsonl.gz").write_bytes(packed[:left])
+        result = ragcli("index", tmp_path / "cut.jsonl.gz", "--prune", "--format", "json")
+        assert (result.code, result.summary()["deleted"], result.summary()["documents"]) == (6, 0, 500)
+        assert "--prune deleted nothing" in result.err
 
 
 def test_an_empty_input_makes_no_index_whose_language_nothing_tells(ragcli: Run, tmp_path: Path) -> None:
