@@ -10,8 +10,8 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 import orjson
 
+from ragcli.analysis.sentences import sentence_spans
 from ragcli.errors import RagcliError
-from ragcli.text import sentence_spans
 
 MAX_LINE_BYTES = 16 * 2**20
 MAX_ID_BYTES = 480  # an Elasticsearch _id holds 512 bytes, and the passage's number goes there too

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import orjson
 
+from ragcli.analysis.languages import detect_language
 from ragcli.documents import (
     Document,
     FieldNames,
@@ -34,7 +35,6 @@ from ragcli.documents import (
 )
 from ragcli.encoding import matching_encoder, open_encoder, same_encoder, with_vectors
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, UsageError
-from ragcli.languages import detect_language
 from ragcli.store import LOCAL, DocumentUpdate, IndexConfig, IndexLocation, Store, Stored, drop_index, open_store
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from ragcli.analysis.sentences import sentence_spans
 from ragcli.errors import UsageError
 from ragcli.store import Hit
-from ragcli.text import sentence_spans
 
 _BLANK_LINES = re.compile(r"\n\s*\n")
 

@@ -192,7 +192,7 @@ class Store(Protocol):
     def near_words(self, words: Sequence[str]) -> list[list[str]]:
         """Return for each word, which no passage has, those (stems) that passages have and that are spelled nearly so.
 
-        By text.nearest_words; none for what the analyzer leaves out or makes several words of.
+        By analysis.spelling.nearest_words; none for what the analyzer leaves out or makes several words of.
         """
 
     def values(self, field: str, prefix: str, limit: int) -> list[str]:

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import snowballstemmer
 
+from ragcli.analysis.words import cjk_bigrams
 from ragcli.documents import Document, split_passages
 from ragcli.filters import Filter
 from ragcli.store import QueryClause
-from ragcli.text import cjk_bigrams
 
 K1, B = 1.2, 0.75
 # Lucene's EnglishAnalyzer.ENGLISH_STOP_WORDS_SET

@@ -7,7 +7,7 @@ import pytest
 import snowballstemmer
 import tantivy
 
-from ragcli.languages import FUNCTION_WORDS, LANGUAGES, STEMMED, Language, detect_language
+from ragcli.analysis.languages import FUNCTION_WORDS, LANGUAGES, STEMMED, Language, detect_language
 
 PARAGRAPHS = {
     "ar": "يقرأ الطلاب الكتب في المكتبة كل يوم. تقع المكتبة في وسط المدينة بالقرب من النهر.",

@@ -8,9 +8,9 @@ columns, the lead-in of its list. Blocks come in order, do not overlap, and hold
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ragcli.analysis.languages import BIGRAMMED
+from ragcli.analysis.sentences import sentence_spans
 from ragcli.analysis.units import Span, Unit, read_units
-from ragcli.languages import BIGRAMMED
-from ragcli.text import sentence_spans
 
 SHORT = 60  # characters; a shorter block joins the one below it
 

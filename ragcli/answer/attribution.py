@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from ragcli.analysis.sentences import sentence_spans
 from ragcli.answer.candidates import Candidate, all_sentences
 from ragcli.answer.choose import CitedSentence, cite
 from ragcli.answer.terms import terms, weigh, words_by_term
 from ragcli.store import Hit, Store
-from ragcli.text import sentence_spans
 
 SUPPORTED = 0.5  # share of a sentence's weight from which on a source sentence supports it
 

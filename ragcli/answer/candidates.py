@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ragcli.analysis.sentences import sentence_spans
+from ragcli.analysis.words import cjk_bigrams
 from ragcli.store import Hit
-from ragcli.text import cjk_bigrams, sentence_spans
 
 _SPOKEN = re.compile(r"\w")
 _ENDED = re.compile(r"""[.!?…。！？｡]["'”’」』）)\]*_`]*$""")

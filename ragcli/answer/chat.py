@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from ragcli.analysis.analyzer import analyzer
 from ragcli.answer.pipeline import Answer, AskOptions, ask
 from ragcli.generate import LanguageModel
 from ragcli.search import Searcher
-from ragcli.text import words_in
 
 _FEW = 2  # words that mean something: a question with fewer leans on what was asked before
 _POINTING = re.compile(
@@ -48,7 +48,7 @@ def completed(said: str, before: str) -> str:
     Of what it was completed with itself only the first question is kept, so that it does not grow from turn to turn.
     """
     first = before.partition(" — ")[0]
-    leans = _POINTING.search(said.strip()) or len(set(words_in(said))) < _FEW
+    leans = _POINTING.search(said.strip()) or len(set(analyzer("en").words(said))) < _FEW
     return f"{first} — {said.strip()}" if first and leans else said.strip()
 
 

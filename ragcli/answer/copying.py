@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from ragcli.analysis.words import cjk_bigrams
 from ragcli.answer.choose import CitedSentence
 from ragcli.store import Hit
-from ragcli.text import cjk_bigrams
 
 SHORTEST = 4  # words of a piece, at least
 _WORD = re.compile(r"\S+")

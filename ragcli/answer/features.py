@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ragcli.analysis.languages import HAN, HANGUL, KANA
 from ragcli.answer.candidates import Candidate
 from ragcli.answer.terms import Weights, terms
-from ragcli.languages import HAN, HANGUL, KANA
 from ragcli.store import Hit
 
 Matrix = NDArray[np.float32]

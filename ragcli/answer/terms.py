@@ -4,14 +4,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache
 from typing import NamedTuple
 
-import snowballstemmer
+from ragcli.analysis.analyzer import analyzer
 
-from ragcli.text import STOP_WORDS, Stemmer, cjk_bigrams
-
-_WORD = re.compile(r"[^\W_]+(?:['’](?=s\b))?")
 # What asks but names nothing; as bigrams such words would count as rare, hence important.
 _ASKING = re.compile(
     "请问|請問|什么|什麼|甚么|甚麼|为何|為何|为什么|為什麼|怎么样|怎麼樣|怎样|怎樣|怎么|怎麼|如何|哪[一个個些里裡儿兒种種位年月天]?|"
@@ -38,7 +34,7 @@ class Weights(NamedTuple):
 
 def terms(text: str, language: str) -> list[str]:
     """Return the terms of a text in order: stems without function words, bigrams of Chinese, Japanese, Korean."""
-    return [term for word in _words(text) if (term := _term(word, language))]
+    return [term for _, term in analyzer(language).terms(text) if term]
 
 
 def bag_of(text: str, language: str) -> Counter[str]:
@@ -50,10 +46,10 @@ def words_by_term(text: str, language: str) -> dict[str, str]:
     """Return the distinct terms of a question in order, each with the first word that it was made of."""
     plain = text if language == "en" else _ASKING.sub(" ", text)
     found: dict[str, str] = {}
-    for word in _words(plain):
-        if term := _term(word, language):
+    for word, term in analyzer(language).terms(plain):
+        if term:
             found.setdefault(term, word)
-    return found or {word: word for word in _words(text)}
+    return found or {word: word for word, _ in analyzer(language).terms(text)}
 
 
 def weigh(words: Mapping[str, str], frequencies: Sequence[int], passages: int) -> Weights:
@@ -63,21 +59,3 @@ def weigh(words: Mapping[str, str], frequencies: Sequence[int], passages: int) -
     """
     idf = (math.log1p((max(passages, n) - n + 0.5) / (n + 0.5)) for n in frequencies)
     return Weights(tuple(words), tuple(idf))
-
-
-def _words(text: str) -> list[str]:
-    return [word.rstrip("'’") for word in _WORD.findall(cjk_bigrams(text).lower())]
-
-
-@lru_cache(maxsize=1 << 16)
-def _term(word: str, language: str) -> str:
-    """Return the term of a word in small letters; none for a function word."""
-    if word in STOP_WORDS or word == "s":
-        return ""
-    return _stemmer().stemWord(word) if language == "en" else word
-
-
-@cache
-def _stemmer() -> Stemmer:
-    stemmer: Stemmer = snowballstemmer.stemmer("english")
-    return stemmer

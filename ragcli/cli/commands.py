@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ragcli import render
+from ragcli.analysis.languages import Language
 from ragcli.cli.options import (
     AskStyle,
     EncoderName,
@@ -33,7 +34,6 @@ from ragcli.cli.options import (
     whole_texts,
 )
 from ragcli.errors import ExitCode, NothingFoundError, UsageError
-from ragcli.languages import Language
 
 if TYPE_CHECKING:
     from ragcli.answer.batch import AnswerAll
@@ -305,8 +305,8 @@ def summarize(
 
     Example: ragcli summarize README.md --sentences 3
     """
+    from ragcli.analysis.languages import detect_language
     from ragcli.answer import pipeline as rag
-    from ragcli.languages import detect_language
     from ragcli.search import Searcher
 
     about = given_text(query or "")

@@ -12,8 +12,8 @@ from difflib import SequenceMatcher
 
 from rapidfuzz.distance import LCSseq
 
-from ragcli.languages import detect_language
-from ragcli.text import sentence_spans
+from ragcli.analysis.languages import detect_language
+from ragcli.analysis.sentences import sentence_spans
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from ragcli.analysis.analyzer import analyzer
 from ragcli.render.base import CONTROL, console, line, print_json, print_note, print_text
-from ragcli.text import match_spans
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -54,7 +54,7 @@ def _snippet(text: str, query: str, language: str) -> "Text":
     """Cut the stretch with most matches out of a passage, and mark them."""
     from rich.text import Text
 
-    spans = list(match_spans(query, text, language))
+    spans = list(analyzer(language).match_spans(query, text))
     start, end = _stretch(text, spans)
     shown = Text(CONTROL.sub("\ufffd", text[start:end].replace("\r\n", " \n")).replace("\n", " ").replace("\t", " "))
     for left, right in spans:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from ragcli.analysis.analyzer import analyzer
 from ragcli.documents import split_passages
 from ragcli.encoding import matching_encoder
 from ragcli.errors import IndexMismatchError, NothingFoundError, UsageError
@@ -15,7 +16,6 @@ from ragcli.search.rerank import Reranker, open_reranker, reranked
 from ragcli.search.similar import centroid, key_terms
 from ragcli.search.spelling import nearest_spellings
 from ragcli.store import EncoderConfig, Hit, Store, vector_key
-from ragcli.text import word_stems
 
 if TYPE_CHECKING:
     from ragcli.encoder import Encoder
@@ -213,7 +213,7 @@ class Searcher:
             mean = self._sample.mean(axis=0)
             usual = float(mean @ mean)  # of two passages: some encoders find all texts alike
             return lambda i, j: (float(vectors[keys[i]] @ vectors[keys[j]]) - usual) / max(1 - usual, 1e-6)
-        stems = [word_stems(hit.text, self.language) for hit in hits]
+        stems = [analyzer(self.language).stems(hit.text) for hit in hits]
         return lambda i, j: len(stems[i] & stems[j]) / max(len(stems[i] | stems[j]), 1)
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
+from ragcli.analysis.sentences import sentence_spans
 from ragcli.search.fusion import min_max
 from ragcli.store import Hit, Part
-from ragcli.text import sentence_spans
 
 _GAP = 8  # characters of white space between two passages that touch
 

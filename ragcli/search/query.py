@@ -2,8 +2,8 @@
 
 import re
 
+from ragcli.analysis.words import cjk_bigrams, split_words
 from ragcli.store import QueryClause
-from ragcli.text import cjk_bigrams, split_words
 
 LIGHT = 0.3  # what a function word weighs; on development sets better than none and than all
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from math import log
 from typing import TYPE_CHECKING
 
+from ragcli.analysis.analyzer import analyzer
 from ragcli.store import QueryClause, Store
-from ragcli.text import words_in
 
 if TYPE_CHECKING:
     from ragcli.store import Vector
@@ -20,7 +20,7 @@ def key_terms(store: Store, text: str) -> list[QueryClause]:
 
     Words that no passage of the index has, and those that more than half of them have, tell nothing.
     """
-    counts = Counter(words_in(text[:_READ]))
+    counts = Counter(analyzer(store.config.language if store.config else "en").words(text[:_READ]))
     words = list(counts)
     passages = store.counts().passages
     found = {

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 
+from ragcli.analysis.words import cjk_bigrams
 from ragcli.store import Hit, QueryClause, Store
-from ragcli.text import cjk_bigrams
 
 _LEAST = 5  # letters: shorter words have too many neighbours
 _WORD = re.compile(r"[^\W_]+")

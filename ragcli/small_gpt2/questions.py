@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from ragcli.analysis.sentences import sentence_spans
+from ragcli.analysis.words import STOP_WORDS
 from ragcli.documents import Document, FieldNames, find_inputs, read_documents
-from ragcli.text import STOP_WORDS, sentence_spans
 
 # Share of each file's documents that ask.
 SOURCES = {

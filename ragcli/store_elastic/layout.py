@@ -7,11 +7,12 @@ from itertools import chain, islice, repeat
 from typing import Any
 from unicodedata import normalize
 
+from ragcli.analysis.languages import HAN, STEMMED
+from ragcli.analysis.spelling import nearest_words
+from ragcli.analysis.words import cjk_bigrams
 from ragcli.filters import Filter, TermRange, field_prefix, metadata_terms, ranges
-from ragcli.languages import HAN, STEMMED
 from ragcli.store import MAX_QUERY_WORDS, DocumentUpdate, Hit, IndexConfig, QueryClause
 from ragcli.store_elastic.vectors import vector_fields, written_vectors
-from ragcli.text import cjk_bigrams, nearest_words
 
 Json = dict[str, Any]
 

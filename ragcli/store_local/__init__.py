@@ -13,6 +13,8 @@ import orjson
 import tantivy
 from tantivy import Occur, Query
 
+from ragcli.analysis.spelling import nearest_words
+from ragcli.analysis.words import cjk_bigrams
 from ragcli.documents import Document
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, first_line
 from ragcli.filters import Filter, TermRange, field_prefix, fold, is_known, ranges
@@ -33,7 +35,6 @@ from ragcli.store import (
 from ragcli.store_local.damage import check_sums, damaged, translated
 from ragcli.store_local.folder import make_whole, replace_file, sweep, take_away
 from ragcli.store_local.layout import add_entries, analyzer, read_names, schema
-from ragcli.text import cjk_bigrams, nearest_words
 
 if TYPE_CHECKING:
     from ragcli.store import Vector

@@ -6,11 +6,11 @@ import orjson
 import tantivy
 from tantivy import Filter as TokenFilter
 
+from ragcli.analysis.languages import STEMMED
+from ragcli.analysis.words import cjk_bigrams
 from ragcli.documents import Document
 from ragcli.filters import metadata_terms
-from ragcli.languages import STEMMED
 from ragcli.store import DocumentUpdate, IndexConfig
-from ragcli.text import cjk_bigrams
 
 _WITHOUT_STOP_WORDS = ("ar", "el", "ro", "tr")  # tantivy has no list of them
 

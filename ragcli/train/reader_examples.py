@@ -7,13 +7,14 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
+from ragcli.analysis.analyzer import analyzer
 from ragcli.analysis.blocks import Block, block_size, find_blocks
+from ragcli.analysis.words import STOP_WORDS
 from ragcli.documents import find_inputs
 from ragcli.errors import UsageError
 from ragcli.evaluate.questions import Question, read_questions
 from ragcli.search import Searcher
 from ragcli.store import Hit
-from ragcli.text import STOP_WORDS, word_stems
 from ragcli.train.data import holds_questions
 
 _HITS = 5  # as `ask` takes
@@ -80,10 +81,10 @@ def make_example(question: Question, searcher: Searcher) -> Example | None:
     own = [*(hit for hit in hits if hit.id == question.doc_id), *_passages(question, searcher)]
     answers = [answer for answer in question.answers if answer.strip()]
     language = searcher.language
-    stems = word_stems(question.text, language)
+    stems = analyzer(language).stems(question.text)
 
     def likeness(block: tuple[str, str]) -> int:
-        return len(stems & word_stems(" ".join(block), language))
+        return len(stems & analyzer(language).stems(" ".join(block)))
 
     right = max(_with_answer(own, answers, language), key=lambda found: likeness(found[0]), default=None)
     if answers and right is None:

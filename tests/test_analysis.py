@@ -7,16 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragcli.text import (
-    cjk_bigrams,
-    edit_distance,
-    match_spans,
-    nearest_words,
-    sentence_spans,
-    split_words,
-    word_stems,
-    words_in,
-)
+from ragcli.analysis.analyzer import analyzer
+from ragcli.analysis.sentences import sentence_spans
+from ragcli.analysis.spelling import edit_distance, nearest_words
+from ragcli.analysis.words import cjk_bigrams, split_words
 
 
 @pytest.mark.parametrize(
@@ -84,7 +78,7 @@ def test_a_run_of_n_characters_has_n_minus_one_bigrams(run: str) -> None:
     ],
 )
 def test_matches_are_found_by_stem_and_by_bigram(query: str, text: str, language: str, matched: list[str]) -> None:
-    assert [text[start:end] for start, end in match_spans(query, text, language)] == matched
+    assert [text[start:end] for start, end in analyzer(language).match_spans(query, text)] == matched
 
 
 @pytest.mark.parametrize(
@@ -108,7 +102,7 @@ def test_a_query_is_split_into_what_it_is_about_and_function_words(query: str, a
 
 
 def test_words_of_a_text_are_its_words_and_bigrams() -> None:
-    assert list(words_in("The Lists of 列表推导 and ＡＢＣ")) == ["lists", "列表", "表推", "推导", "abc"]
+    assert list(analyzer("zh").words("The Lists of 列表推导 and ＡＢＣ")) == ["lists", "列表", "表推", "推导", "abc"]
 
 
 @pytest.mark.parametrize(
@@ -153,6 +147,6 @@ def test_the_nearest_words_come_first_then_the_frequent() -> None:
 
 
 def test_stems_compare_texts() -> None:
-    assert word_stems("Running lists", "en") == word_stems("a list runs", "en") == {"run", "list"}
-    assert word_stems("Häuser", "de") == word_stems("Haus", "de")
-    assert word_stems("Lists", "zh") == {"lists"}
+    assert analyzer("en").stems("Running lists") == analyzer("en").stems("a list runs") == {"run", "list"}
+    assert analyzer("de").stems("Häuser") == analyzer("de").stems("Haus")
+    assert analyzer("zh").stems("Lists") == {"lists"}
