@@ -2,59 +2,161 @@
 
 import re
 import unicodedata
-from difflib import SequenceMatcher
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rapidfuzz import fuzz
+from rapidfuzz.distance import OSA
 
 from ragcli.errors import NothingFoundError
 from ragcli.filters import fold
+from ragcli.languages import HAN
 from ragcli.store import QueryClause, Store
 
-_YEAR = re.compile(r"\s*\(\d{4}\)$")
+_YEAR = re.compile(r"\s*[(（]((?:18|19|20)\d\d)[)）]$")
 _ARTICLE = re.compile(r"^(?:the|a|an)\s+|,\s*(?:the|a|an)$")
-_NEAR = 0.8
-_WORTH_NAMING = 0.5
+_APOSTROPHE = re.compile(r"['’]")
+_WORD = re.compile(r"\d+|[^\W\d_]+")
+# Where a title has parts: before a subtitle, another name, or its name in another script.
+_PARTS = re.compile(
+    rf"\s*[:：;,，/|·]\s*|\s+[-–—]\s+|\s+(?:or|aka):?\s+|(?<=[{HAN}])\s+(?=[a-z])|(?<=[a-z])\s+(?=[{HAN}])"
+)
+_ROMAN = {"ii": 2, "iii": 3, "iv": 4, "vi": 6, "vii": 7, "viii": 8, "ix": 9, "xi": 11, "xii": 12, "xiii": 13}
+_ONE_LETTER = {"i": 1, "v": 5, "x": 10}  # numerals at a title's end, or where it is told what they count
+_COUNTED = frozenset({"part", "episode", "chapter", "volume", "vol"})
+_SPELT = {
+    word: n
+    for n, word in enumerate(
+        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen".split(),  # noqa: SIM905
+        1,
+    )
+}
+_CHINESE = re.compile(r"(?<=第)([一二三四五六七八九十])|([二三四五六七八九十])$")
+_DIGITS = {digit: n for n, digit in enumerate("一二三四五六七八九十", 1)}
+_SHORT, _LONG = 5, 9  # letters from which on a title may have one slip, or two
+_YEARS_APART = 1  # between a film's first showing and its release elsewhere
+_WORTH_NAMING = 50  # of 100: the likeness from which on a title is suggested
 _CANDIDATES = 1_000
 
 
-def find_title(store: Store, title: str) -> str:
-    """Return the index's title (case folded) that equals `title`, else without year and article, else the nearest.
+class _Name(NamedTuple):
+    """Hold what is compared of a title: its letters without article, accents, blanks and marks; numbers; the year."""
 
-    What only one title begins with, before a subtitle or the name in another language, is near too. Raises
-    NothingFoundError, naming the nearest titles, where none is near.
+    letters: str
+    numbers: tuple[int, ...]
+    year: int | None
+
+
+def find_title(store: Store, title: str) -> str:
+    """Return the index's title (case folded) that a person means by `title`.
+
+    That is the equal one, else the equal one without year, article, accents and marks, else the only one of which it
+    is a part (before or after a colon, in another script), else the only one that differs by a slip or two. Numbers
+    decide, as figures, Roman or in words: "Rocky II" is not "Rocky III". Raises NothingFoundError, naming the nearest
+    titles, where there is none.
     """
     folded = fold(title.strip())
-    same_start = store.values("title", folded, _CANDIDATES)
-    if folded in same_start:
+    if folded in store.values("title", folded, _CANDIDATES):
         return folded
-    plain = _plain(folded)
-    equal = [value for value in same_start if _plain(value) == plain]
-    if equal:
-        return equal[-1]  # of two films of one name the later year
-    ranked = _ranked(plain, _candidates(store, title, folded))
-    if ranked and ranked[0][0] >= _NEAR:
-        return ranked[0][1]
-    longer = [value for _, value in ranked if plain and _plain(value).startswith(f"{plain} ")]
-    if len(longer) == 1:
-        return longer[0]
-    near = sorted(longer[:3]) or [value for ratio, value in ranked[:3] if ratio >= _WORTH_NAMING]
+    asked, known = _read(folded), {value: _read(value) for value in sorted(_candidates(store, title, folded))}
+    for choose in (_equal, _of_which_it_is_a_part, _misspelt):
+        if asked.letters and (found := choose(asked, known)):
+            return found
+    near = _suggestions(asked, known)
     hint = f"Did you mean {' or '.join(near)}?" if near else "Index reviews whose title is the film's, then ask again."
     raise NothingFoundError(f"no reviews of {title!r} in the index", hint)
 
 
 def _candidates(store: Store, title: str, folded: str) -> set[str]:
     found = {fold(hit.title) for hit in store.search([QueryClause(title)], 100) if hit.title} if folded else set()
-    for start in {folded[:3], _plain(folded)[:2], "the " + folded[:2]}:
-        if start:
-            found.update(store.values("title", start, _CANDIDATES))
+    bare = _ARTICLE.sub("", folded)
+    for start in {folded[:3], bare[:2], bare[:1], "the " + bare[:2]} - {""}:
+        found.update(store.values("title", start, _CANDIDATES))
     return found
 
 
-def _ranked(plain: str, candidates: set[str]) -> list[tuple[float, str]]:
-    scored = [(SequenceMatcher(None, plain, _plain(value)).ratio(), value) for value in candidates]
-    return sorted(scored, key=lambda pair: (-pair[0], pair[1]))
+def _equal(asked: _Name, known: dict[str, _Name]) -> str | None:
+    """Return the latest of the titles that are equal."""
+    equal = [value for value, name in known.items() if _same(asked, name)]
+    return max(equal, key=lambda value: (known[value].year or 0, value), default=None)
 
 
-def _plain(title: str) -> str:
-    """Drop year, article, accents and marks: `the matrix (1999)` and `Matrix` become the same."""
-    bare = _ARTICLE.sub("", _YEAR.sub("", fold(title)))
-    letters = (c for c in unicodedata.normalize("NFKD", bare) if c.isalnum() or c == " ")
-    return " ".join("".join(letters).split())
+def _same(asked: _Name, name: _Name) -> bool:
+    if asked.letters == f"{name.letters}{name.year}":  # a year without brackets
+        return True
+    return asked.letters == name.letters and _near_years(asked, name)
+
+
+def _near_years(asked: _Name, name: _Name) -> bool:
+    return asked.year is None or name.year is None or abs(asked.year - name.year) <= _YEARS_APART
+
+
+def _of_which_it_is_a_part(asked: _Name, known: dict[str, _Name]) -> str | None:
+    fitting = [value for value, name in known.items() if _near_years(asked, name) and _has_part(asked, value)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _has_part(asked: _Name, value: str) -> bool:
+    """Tell whether a title's part is asked for; its beginning only where no number follows: that is another film."""
+    parts = [_read(part) for part in _PARTS.split(_YEAR.sub("", value))]
+    places = [place for place, part in enumerate(parts) if part.letters == asked.letters]
+    return any(place or not any(part.numbers for part in parts[1:]) for place in places)
+
+
+def _misspelt(asked: _Name, known: dict[str, _Name]) -> str | None:
+    """Return the nearest title with the same numbers; none where two different ones are equally near."""
+    most = (len(asked.letters) >= _SHORT) + (len(asked.letters) >= _LONG)
+    near = [
+        (OSA.distance(asked.letters, name.letters), value)
+        for value, name in known.items()
+        if name.numbers == asked.numbers and _near_years(asked, name) and not _plural(asked.letters, name.letters)
+    ]
+    near = sorted((distance, value) for distance, value in near if distance <= most)
+    nearest = [value for distance, value in near if distance == near[0][0]]
+    if len({known[value].letters for value in nearest}) != 1:
+        return None
+    return max(nearest, key=lambda value: (known[value].year or 0, value))
+
+
+def _plural(one: str, other: str) -> bool:
+    """Tell whether two titles differ in a last "s" only: Alien, Aliens."""
+    return one + "s" == other or other + "s" == one
+
+
+def _suggestions(asked: _Name, known: dict[str, _Name]) -> list[str]:
+    if not asked.letters:
+        return []
+    scored = [
+        (fuzz.ratio(asked.letters, name.letters), name.letters.startswith(asked.letters), value)
+        for value, name in known.items()
+    ]
+    longer = [value for _, begins, value in sorted(scored, key=lambda one: (-one[0], one[2])) if begins]
+    near = [value for score, _, value in sorted(scored, key=lambda one: (-one[0], one[2])) if score >= _WORTH_NAMING]
+    return sorted(longer[:3]) or near[:3]
+
+
+def _read(title: str) -> _Name:
+    year = _YEAR.search(title)
+    bare = _APOSTROPHE.sub("", _ARTICLE.sub("", _YEAR.sub("", title)))
+    plain = unicodedata.normalize("NFC", "".join(c for c in unicodedata.normalize("NFKD", bare) if not _is_accent(c)))
+    words = _WORD.findall(plain)
+    counted = [_number(words, place) for place in range(len(words))]
+    numbers = [number for number in counted if number is not None]
+    numbers += [_DIGITS[match[1] or match[2]] for match in _CHINESE.finditer(plain)]
+    letters = "".join(word if n is None else str(n) for word, n in zip(words, counted, strict=True))
+    return _Name(letters, tuple(numbers), int(year[1]) if year else None)
+
+
+def _is_accent(character: str) -> bool:
+    return unicodedata.combining(character) != 0
+
+
+def _number(words: Sequence[str], place: int) -> int | None:
+    """Return the number that a word of a title stands for, if it is one."""
+    word = words[place]
+    if word.isdecimal():
+        return int(word)
+    if word in _ONE_LETTER:
+        told = place > 0 and (place == len(words) - 1 or words[place - 1] in _COUNTED)
+        return _ONE_LETTER[word] if told else None
+    return (_ROMAN.get(word) if place else None) or _SPELT.get(word)

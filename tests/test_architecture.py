@@ -46,7 +46,7 @@ OWNERS = {
     "filelock": {"train"},
     "ir_measures": {"evaluate"},
     "scipy": {"evaluate"},
-    "rapidfuzz": {"evaluate"},
+    "rapidfuzz": {"evaluate", "titles"},
     "typer": {"cli"},
     "rich": {"render"},
     "click": set(),

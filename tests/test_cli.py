@@ -266,7 +266,6 @@ def test_a_home_that_cannot_be_a_folder(ragcli: Run, corpus: Path, monkeypatch: 
     ("line", "package"),
     [
         (["eval", "retrieval", "x"], "ir_measures"),
-        (["eval", "answers", "x"], "rapidfuzz"),
         (["eval", "compare", "x", "x"], "scipy"),
     ],
 )

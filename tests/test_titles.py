@@ -21,6 +21,14 @@ TITLES = [
     "Mad Max: Fury Road (2015)",
     "Star Wars: Episode IV (1977)",
     "Star Wars: Episode V (1980)",
+    "Rocky II (1979)",
+    "Rocky III (1982)",
+    "2001: A Space Odyssey (1968)",
+    "X-Men (2000)",
+    "The Dark Knight Rises (2012)",
+    "Ocean's Eleven (2001)",
+    "Toy Story 3 (2010)",
+    "流浪地球2",
 ]
 
 
@@ -53,6 +61,18 @@ class Films:
         ("alien", "alien"),
         ("珀尔", "珀尔 pearl"),
         ("Mad Max", "mad max: fury road (2015)"),
+        ("Fury Road", "mad max: fury road (2015)"),
+        ("x men", "x-men (2000)"),
+        ("Xmen", "x-men (2000)"),
+        ("Rocky 2", "rocky ii (1979)"),
+        ("rocky iii", "rocky iii (1982)"),
+        ("Rockey III", "rocky iii (1982)"),
+        ("oceans 11", "ocean's eleven (2001)"),
+        ("Star Wars Episode IV", "star wars: episode iv (1977)"),
+        ("Inception 2010", "inception (2010)"),
+        ("Inception (2011)", "inception (2010)"),
+        ("A Space Odyssey", "2001: a space odyssey (1968)"),
+        ("流浪地球2", "流浪地球2"),
     ],
 )
 def test_the_exact_title_comes_first_then_the_nearest(asked: str, found: str) -> None:
@@ -64,6 +84,28 @@ def test_a_title_too_far_away_is_suggested_not_taken() -> None:
         find_title(Films(), "Inside Conception")  # type: ignore[arg-type]
     assert "Inside Conception" in caught.value.message
     assert "inception (2010)" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "Rocky IV",
+        "Rocky",
+        "2010",
+        "Oceans Twelve",
+        "Star Wars Episode VI",
+        "Toy Story",
+        "Toy Story 2",
+        "流浪地球3",
+        "Aliens",
+        "The Dark Knight",
+        "Titanic (1943)",
+        "!",
+    ],
+)
+def test_another_film_is_never_taken_for_the_one_asked_for(asked: str) -> None:
+    with pytest.raises(NothingFoundError):
+        find_title(Films(), asked)  # type: ignore[arg-type]
 
 
 def test_what_several_titles_begin_with_is_asked_back() -> None:

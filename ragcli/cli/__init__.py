@@ -18,7 +18,7 @@ _EXIT_CODES = (
 )
 
 _EXTRAS = {
-    **dict.fromkeys(("ir_measures", "pytrec_eval", "scipy", "rapidfuzz"), "eval"),
+    **dict.fromkeys(("ir_measures", "pytrec_eval", "scipy"), "eval"),
     **dict.fromkeys(("torch", "transformers", "safetensors", "filelock", "matplotlib"), "torch"),
 }
 
