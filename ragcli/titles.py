@@ -8,9 +8,9 @@ from typing import NamedTuple
 from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA
 
+from ragcli.analysis.languages import HAN
 from ragcli.errors import NothingFoundError
 from ragcli.filters import fold
-from ragcli.languages import HAN
 from ragcli.store import QueryClause, Store
 
 _YEAR = re.compile(r"\s*[(（]((?:18|19|20)\d\d)[)）]$")
