@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ragcli.analysis.words import STOP_WORDS
 from ragcli.reader import Reader, open_reader
 from ragcli.search import Searcher
 from ragcli.store import Hit
-from ragcli.text import STOP_WORDS
 from ragcli.train.reader_examples import blocks_of
 from recipes.reader.sets import ALL_ANSWERS, ASKED_TITLES, OWN_ONLY, index, is_held, read
 

@@ -16,10 +16,11 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from ragcli.analysis.blocks import Block, find_blocks
+from ragcli.analysis.sentences import sentence_spans
+from ragcli.analysis.words import STOP_WORDS
 from ragcli.indexing import IndexOptions, Watcher, index_files
 from ragcli.search import Ranking, Searcher
 from ragcli.store import LOCAL, IndexLocation, open_store
-from ragcli.text import STOP_WORDS, sentence_spans
 
 MOST = 13  # blocks of an example
 SIZES = (400, 400, 400, 250)  # of blocks, so that the reader learns no length by heart
