@@ -30,6 +30,11 @@ def cache_home() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_cache_path("ragcli", appauthor=False)
 
 
+def chat_history() -> Path:
+    """Return the file that holds the turns of conversations, where no other one is named."""
+    return data_home() / "chat.jsonl"
+
+
 def api_key() -> str | None:
     """Return the Elasticsearch API key, which only the environment may hold."""
     return os.environ.get(API_KEY) or None

@@ -15,7 +15,7 @@ from tests.support import COMMANDS, ROOT, environment
 
 # From the bottom up: a file imports only what stands before it. A folder is one file that grew.
 ORDER = (
-    *("errors", "settings", "analysis", "filters", "documents", "store"),
+    *("errors", "inputs", "settings", "analysis", "filters", "documents", "store"),
     *("prompt", "models", "tokenizer"),
     *("store_local", "store_elastic", "ort", "decoder", "generate", "encoder", "reader"),
     *("encoding", "indexing", "search", "titles"),
@@ -127,6 +127,24 @@ def test_only_command_bodies_and_factories_import_lazily() -> None:
 def test_heavy_libraries_stay_where_they_belong() -> None:
     strays = {(i.file, i.package) for i in imports() if i.package in OWNERS and i.file not in OWNERS[i.package]}
     assert strays == set()
+
+
+def command_files() -> list[Path]:
+    """Return the files that hold commands: not the options, their rules, and the place where errors are caught."""
+    return [
+        path for path in (ROOT / "ragcli" / "cli").glob("*.py") if path.stem not in ("__init__", "options", "checks")
+    ]
+
+
+@pytest.mark.parametrize("path", command_files(), ids=lambda path: path.stem)
+def test_commands_have_no_loop_and_no_try_and_touch_no_file(path: Path) -> None:
+    """A command is settings → open → one core call → render."""
+    loops = (ast.For, ast.While, ast.Try, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert [node.lineno for node in ast.walk(tree) if isinstance(node, loops)] == []
+    touching = ("read_text", "read_bytes", "write_text", "write_bytes", "mkdir", "unlink")
+    files = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in touching]
+    assert [node.lineno for node in files] == []
 
 
 def test_only_render_writes_to_stdout() -> None:

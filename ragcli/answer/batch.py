@@ -67,13 +67,20 @@ def _answer(line: dict[str, Any]) -> Answer:
     return Answer(**{**line, **lists, "seconds": Seconds(**line["seconds"])})
 
 
-def resumed(output: Path) -> set[str]:
-    """Return the ids that a file of answers holds; cut off its last line where a killed run left it unfinished.
+def finished(output: Path | None, resume: bool) -> set[str]:
+    """Return the ids of the questions whose answers `output` holds, where a run resumes.
 
-    Raises UsageError for a file of something else.
+    Raises UsageError for an output that is not empty where it does not, and for a file of something else.
     """
-    if not output.exists():
+    if output is None or not output.exists():
         return set()
+    if not resume and output.stat().st_size:
+        raise UsageError(f"{output} exists", "Name another --output, or go on with it: --resume.")
+    return _resumed(output)
+
+
+def _resumed(output: Path) -> set[str]:
+    """Return the ids that a file of answers holds; cut off its last line where a killed run left it unfinished."""
     content = output.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     try:

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
 
 from ragcli.analysis.analyzer import analyzer
 from ragcli.answer.pipeline import Answer, AskOptions, ask
+from ragcli.errors import NothingFoundError, RagcliError, UsageError
 from ragcli.generate import LanguageModel
 from ragcli.search import Searcher
 
@@ -50,6 +52,50 @@ def completed(said: str, before: str) -> str:
     first = before.partition(" — ")[0]
     leans = _POINTING.search(said.strip()) or len(set(analyzer("en").words(said))) < _FEW
     return f"{first} — {said.strip()}" if first and leans else said.strip()
+
+
+class View(Protocol):
+    """Show a conversation, and read what is said in it."""
+
+    def said(self, lines: Iterator[str]) -> Iterator[str]:
+        """Yield the lines that are said."""
+
+    def writing(self) -> AbstractContextManager[Callable[[str], None] | None]:
+        """Show a text while it is being written."""
+
+    def show_turn(self, turn: Turn) -> None:
+        """Show the answer of a turn, and keep the turn."""
+
+    def show_sources(self, answer: Answer) -> None:
+        """Show what an answer is built on."""
+
+    def show_error(self, error: RagcliError) -> None:
+        """Show why there is no answer."""
+
+    def show_note(self, text: str) -> None:
+        """Show a line that is no answer."""
+
+
+def converse(conversation: Conversation, lines: Iterator[str], view: View) -> None:
+    """Answer each line, show each turn, and obey /sources and /quit; a question that cannot be asked ends nothing."""
+    for said in spoken(view.said(lines)):
+        if said == "/sources":
+            if conversation.turns:
+                view.show_sources(conversation.turns[-1].answer)
+        elif said.startswith("/"):
+            view.show_note(f"there is no {said}; there are /sources and /quit")
+        else:
+            _take_turn(conversation, said, view)
+
+
+def _take_turn(conversation: Conversation, said: str, view: View) -> None:
+    try:
+        with view.writing() as emit:
+            turn = conversation.ask(said, emit)
+    except (NothingFoundError, UsageError) as error:
+        view.show_error(error)
+        return
+    view.show_turn(turn)
 
 
 def spoken(lines: Iterator[str]) -> Iterator[str]:

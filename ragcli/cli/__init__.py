@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ragcli import __version__, render, settings
-from ragcli.cli import commands, evaluation, training
+from ragcli.cli import answering, evaluation, generation, indexing, searching, training
 from ragcli.errors import ExitCode, RagcliError, UsageError
 
 _EXIT_CODES = (
@@ -47,9 +47,8 @@ def _root(
 
 
 for command in (
-    *(commands.index, commands.search, commands.generate, commands.ask, commands.review, commands.summarize),
-    commands.chat,
-    training.train,
+    *(indexing.index, searching.search, generation.generate, answering.ask, answering.review, answering.summarize),
+    *(answering.chat, training.train),
 ):
     app.command()(command)
 app.add_typer(evaluation.app, name="eval")

@@ -1,15 +1,12 @@
 """The commands of `ragcli eval`: retrieval, answers, perplexity, compare."""
 
-import re
-import shlex
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ragcli import render
+from ragcli.cli import checks
 from ragcli.cli.options import (
     AskStyle,
     EncoderName,
@@ -21,10 +18,11 @@ from ragcli.cli.options import (
     ModelArgs,
     RankingArgs,
     chosen_style,
+    command_line,
     flat,
     is_given,
 )
-from ragcli.errors import ExitCode, UsageError
+from ragcli.errors import ExitCode
 
 if TYPE_CHECKING:
     from ragcli.evaluate.report import Gate, Report
@@ -104,11 +102,13 @@ def retrieval(
     from ragcli.evaluate.judgments import find_collection, write_run
     from ragcli.evaluate.measures import DEFAULT_MEASURES, parse_measure, parse_measures
     from ragcli.evaluate.notes import Listener
+    from ragcli.evaluate.report import read_gate
     from ragcli.evaluate.retrieval import Retrieval, evaluate_retrieval
     from ragcli.indexing import IndexOptions
 
-    gate = _gate(fail_under, baseline, max_drop, lambda name: str(parse_measure(name)))
-    _check_outputs(report, html, run_out)
+    checks.check(context, checks.EVAL_RETRIEVAL)
+    gate = read_gate(fail_under, baseline, max_drop, lambda name: str(parse_measure(name)))
+    checks.check_outputs(report, html, run_out)
     job = Retrieval(
         find_collection(data, queries, qrels, split),
         parse_measures([*(measure or DEFAULT_MEASURES), *gate.least]),
@@ -165,13 +165,14 @@ def answers(
     Example: ragcli eval answers sample_data/python_questions --limit 5
     """
     from ragcli.answer.pipeline import AskOptions
-    from ragcli.evaluate.answers import AnswersJob, evaluate_answers, measure_names
+    from ragcli.evaluate.answers import AnswersJob, evaluate_answers, held_names
     from ragcli.evaluate.notes import Listener
-    from ragcli.evaluate.report import COSTS
+    from ragcli.evaluate.report import one_of, read_gate
     from ragcli.indexing import IndexOptions
 
-    gate = _gate(fail_under, baseline, max_drop, _among(tuple(name for name in measure_names(k) if name not in COSTS)))
-    _check_outputs(report, html)
+    checks.check(context, checks.EVAL_ANSWERS)
+    gate = read_gate(fail_under, baseline, max_drop, one_of(held_names(k)))
+    checks.check_outputs(report, html)
     wanted = chosen_style(context, style)
     how = AskOptions(writing.options(), k, min_score=min_score, style=wanted, min_confidence=min_confidence)
     job = AnswersJob(
@@ -222,9 +223,11 @@ def perplexity(
     """
     from ragcli.evaluate.notes import Listener
     from ragcli.evaluate.perplexity import MEASURES, evaluate_perplexity
+    from ragcli.evaluate.report import one_of, read_gate
 
-    gate = _gate(fail_over, baseline, max_drop, _among(MEASURES))
-    _check_outputs(report, html)
+    checks.check(context, checks.EVAL_PERPLEXITY)
+    gate = read_gate(fail_over, baseline, max_drop, one_of(MEASURES))
+    checks.check_outputs(report, html)
     with render.progress("Reading") as progress:
         measured = evaluate_perplexity(text, by.open(), window, stride, limit, Listener(progress, render.print_note))
     _finish(context, measured, gate, report, html, format)
@@ -249,36 +252,13 @@ def compare(
     from ragcli.evaluate.comparison import compare
     from ragcli.evaluate.report import read_report
 
-    _check_outputs(html)
+    checks.check_outputs(html)
     found = compare(read_report(a), read_report(b), measure)
     if html:
-        from ragcli.evaluate.page import comparison_page
+        from ragcli.evaluate.page import comparison_page, write_page
 
-        html.write_text(comparison_page(found), encoding="utf-8")
+        write_page(html, comparison_page(found))
     render.print_comparison(found, show, _as_json(format))
-
-
-def _gate(lines: list[str] | None, baseline: Path | None, max_drop: float, canonical: Callable[[str], str]) -> "Gate":
-    from ragcli.evaluate.report import Gate, parse_lines, read_report
-
-    held = {canonical(name): line for name, line in parse_lines(lines or ()).items()}
-    return Gate(held, read_report(baseline) if baseline else None, max_drop)
-
-
-def _among(names: tuple[str, ...]) -> Callable[[str], str]:
-    def canonical(name: str) -> str:
-        if name.lower() not in names:
-            raise UsageError(f"no measure is named {name!r}", f"There are: {', '.join(names)}.")
-        return name.lower()
-
-    return canonical
-
-
-def _check_outputs(*paths: Path | None) -> None:
-    """Raise UsageError for a file that could not be written: now, and not after the work."""
-    for path in paths:
-        if path and (path.is_dir() or not path.absolute().parent.is_dir()):
-            raise UsageError(f"cannot write {path}", "Name a file in a folder that exists.")
 
 
 def _finish(
@@ -291,9 +271,9 @@ def _finish(
     if target:
         write_report(target, report)
     if html:
-        from ragcli.evaluate.page import report_page
+        from ragcli.evaluate.page import report_page, write_page
 
-        html.write_text(report_page(report), encoding="utf-8")
+        write_page(html, report_page(report))
     render.print_report(report, _as_json(format))
     crossed = crossings(report, gate)
     render.print_crossings(crossed)
@@ -301,14 +281,6 @@ def _finish(
         raise typer.Exit(ExitCode.GATE_FAILED)
     if report.failed or report.skipped.get("rejected_documents"):
         raise typer.Exit(ExitCode.REJECTS)
-
-
-def command_line(context: typer.Context) -> str:
-    """Return the words that were typed, without passwords in addresses."""
-    from ragcli.evaluate.report import printable
-
-    words = context.find_root().obj or sys.argv[1:]
-    return printable(shlex.join(["ragcli", *(re.sub(r"//[^/@\s]*@", "//", word) for word in words)]))
 
 
 def _as_json(format: str | None) -> bool:

@@ -4,8 +4,10 @@ A command takes a group as one parameter, whose default holds the defaults of it
 """
 
 import inspect
+import re
+import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
@@ -14,13 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ragcli import render, settings
-from ragcli.errors import UsageError
 from ragcli.filters import Filter, parse_filter
-from ragcli.store import Access, Hit, IndexLocation, Store, open_store
+from ragcli.inputs import read_argument
+from ragcli.store import Access, IndexLocation, Store, open_store
 
 if TYPE_CHECKING:
-    from ragcli.answer import pipeline as rag
-    from ragcli.answer.chat import Turn
+    from ragcli.answer.pipeline import Style as AnswerStyle
     from ragcli.generate import LanguageModel, Options
     from ragcli.search import Ranking
 
@@ -146,10 +147,14 @@ def is_given(context: typer.Context, option: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def chosen_style(context: typer.Context, style: "rag.Style | None") -> "rag.Style":
-    """Return the style; where none is named, `free` if a model or a way to write is, else `grounded`."""
-    writing = (field.name for group in (ModelArgs, GenerationArgs) for field in fields(group))
-    named = any((source := context.get_parameter_source(one)) and source.name != "DEFAULT" for one in writing)
+def chosen_style(context: typer.Context, style: "AnswerStyle | None") -> "AnswerStyle":
+    """Return the style; where none is named, `free` if a model or a way to write is, else `grounded`.
+
+    A model may be named anywhere; other settings are for whoever writes, and do not say that a model should.
+    """
+    model = context.get_parameter_source("model")
+    named = model is not None and model.name != "DEFAULT"
+    named = named or any(is_given(context, option) for option in (*MODEL, *GENERATION))
     return style or ("free" if named else "grounded")
 
 
@@ -263,54 +268,22 @@ class GenerationArgs:
             self.temperature, self.top_k, self.top_p, self.no_repeat_ngram_size, self.min_p, self.repetition_penalty
         )
         seed = new_seed() if self.seed is None else self.seed
-        return Options(self.max_new_tokens, sampling, seed, rows, tuple(given_text(text) for text in stop))
+        return Options(self.max_new_tokens, sampling, seed, rows, tuple(read_argument(text) for text in stop))
 
 
 def filters(expressions: list[str] | None) -> list[Filter]:
     """Return what --where says."""
-    return [parse_filter(given_text(expression)) for expression in expressions or ()]
+    return [parse_filter(read_argument(expression)) for expression in expressions or ()]
 
 
-def given_text(argument: str) -> str:
-    """Return an argument, or what stdin holds for `-`. Raises UsageError for what is not UTF-8."""
-    try:
-        text = sys.stdin.buffer.read().decode("utf-8").removesuffix("\n") if argument == "-" else argument
-        text.encode("utf-8")
-    except UnicodeError as e:
-        raise UsageError("the text is not UTF-8", "Convert it first, for example by iconv -t utf-8.") from e
-    return text
+def command_line(context: typer.Context) -> str:
+    """Return the words that were typed, without passwords in addresses."""
+    from ragcli.evaluate.report import printable
+
+    words = context.find_root().obj or sys.argv[1:]
+    return printable(shlex.join(["ragcli", *(re.sub(r"//[^/@\s]*@", "//", word) for word in words)]))
 
 
-def given_lines() -> Iterator[str]:
-    """Yield the lines of stdin as they come; what is not UTF-8 becomes U+FFFD."""
-    return (line.decode("utf-8", "replace") for line in iter(sys.stdin.buffer.readline, b""))
-
-
-def keep_turn(history: Path | None, turn: "Turn") -> None:
-    """Append a turn of a conversation to its history."""
-    path = history or settings.data_home() / "chat.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        render.write_turn(turn, file)
-
-
-def read_text(path: Path) -> str:
-    """Return a file's text, or what stdin holds for `-`. Raises UsageError for what is not UTF-8."""
-    if str(path) == "-":
-        return given_text("-")
-    try:
-        return path.read_bytes().decode("utf-8")
-    except UnicodeError as e:
-        raise UsageError(f"{path} is not UTF-8", "Convert it first, for example by iconv -t utf-8.") from e
-
-
-def whole_texts(path: Path) -> list[Hit]:
-    """Return a file's text as one source, or each document of a JSON Lines file as one."""
-    from ragcli.documents import Document, FieldNames, find_inputs, read_documents
-
-    if not path.name.endswith((".jsonl", ".jsonl.gz")):
-        text = read_text(path)
-        return [Hit(1, path.name, "", text, 0.0, 0, len(text), {})]
-    items = read_documents(find_inputs([path]), FieldNames())
-    documents = [item for item in items if isinstance(item, Document)]
-    return [Hit(n, d.id, d.title, d.text, 0.0, 0, len(d.text), {}) for n, d in enumerate(documents, 1)]
+RANKING = tuple(field.name for field in fields(RankingArgs))
+MODEL = tuple(field.name for field in fields(ModelArgs))
+GENERATION = tuple(field.name for field in fields(GenerationArgs))

@@ -6,15 +6,10 @@ from typing import Annotated
 import typer
 
 from ragcli import render
-from ragcli.cli.evaluation import command_line
-from ragcli.cli.options import IndexArgs, Model, TextFormat, Where, filters, flat, is_given
-from ragcli.errors import UsageError
+from ragcli.cli import checks
+from ragcli.cli.options import IndexArgs, Model, TextFormat, Where, command_line, filters, flat, is_given
 
 _NEW = "Of a model made from nothing: "
-_OF_LANGUAGE_MODELS = (
-    *("where", "dry_run", "context_length", "accumulate", "dropout", "extend_vocabulary", "from_scratch"),
-    *("layers", "heads", "width", "vocabulary", "compile"),
-)
 
 
 @flat
@@ -82,10 +77,8 @@ def train(
     from ragcli.train.run import Listener, run
     from ragcli.train.run import dry_run as survey
 
-    if output is None and not dry_run:
-        raise UsageError("the new model has no name", "Name it: --output NAME.")
+    checks.check(context, checks.TRAIN)
     if reader:
-        _refuse_options_of_language_models(context)
         plan_of_reader = ReaderPlan(
             batch=batch_size,
             rate=learning_rate or ReaderPlan().rate,
@@ -106,8 +99,6 @@ def train(
             raise KeyboardInterrupt
         render.print_reader_training(read, format == "json")
         return
-    if from_scratch and model:
-        raise UsageError("--from-scratch makes a new model, and --model names one", "Leave one out.")
     plan = TrainConfig(
         files=tuple(files),
         filters=tuple(filters(where)),
@@ -140,11 +131,3 @@ def train(
         render.print_note(f"interrupted after step {done.steps}; go on with --resume")
         raise KeyboardInterrupt
     render.print_training(done, format == "json")
-
-
-def _refuse_options_of_language_models(context: typer.Context) -> None:
-    """Raise UsageError for an option that says nothing to a reader."""
-    given = [name for name in _OF_LANGUAGE_MODELS if is_given(context, name)]
-    if given:
-        option = given[0].replace("_", "-").removesuffix("-length")
-        raise UsageError(f"--reader and --{option} do not go together", "Leave one of them out.")

@@ -17,7 +17,7 @@ from ragcli.evaluate.answer_measures import by_characters, contains, exact_match
 from ragcli.evaluate.judgments import find_corpus
 from ragcli.evaluate.notes import Listener, listed
 from ragcli.evaluate.questions import Question, Questions, read_questions
-from ragcli.evaluate.report import Report, Values, describe_file, mean, new_report
+from ragcli.evaluate.report import COSTS, Report, Values, describe_file, mean, new_report
 from ragcli.evaluate.retrieval import temporary_index
 from ragcli.generate import LanguageModel
 from ragcli.indexing import IndexOptions
@@ -75,6 +75,11 @@ def measure_names(k: int) -> tuple[str, ...]:
         *("exact_match", "f1", "accuracy", "rouge_l", f"recall@{k}", "groundedness"),
         *("abstention_precision", "abstention_recall", "mean_tokens", "mean_seconds"),
     )
+
+
+def held_names(k: int) -> tuple[str, ...]:
+    """Return the names of the measures that may be held to a line."""
+    return tuple(name for name in measure_names(k) if name not in COSTS)
 
 
 def evaluate_answers(

@@ -92,6 +92,11 @@ def comparison_page(comparison: Comparison) -> str:
     )
 
 
+def write_page(path: Path, page: str) -> None:
+    """Write a page to a file."""
+    path.write_text(page, encoding="utf-8")
+
+
 # What a page is made of
 
 

@@ -4,7 +4,7 @@ import hashlib
 import math
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,6 +113,25 @@ def parse_lines(expressions: Iterable[str]) -> dict[str, float]:
             raise UsageError(f"not a line to hold: {expression!r}", "Write MEASURE=VALUE, such as ndcg@10=0.30.")
         lines[name.strip()] = line
     return lines
+
+
+def one_of(names: Sequence[str]) -> Callable[[str], str]:
+    """Return a function that finds a measure by its name in any case; it raises UsageError for any other."""
+
+    def canonical(name: str) -> str:
+        if name.lower() not in names:
+            raise UsageError(f"no measure is named {name!r}", f"There are: {', '.join(names)}.")
+        return name.lower()
+
+    return canonical
+
+
+def read_gate(
+    lines: Iterable[str] | None, baseline: Path | None, max_drop: float, canonical: Callable[[str], str]
+) -> Gate:
+    """Return the gate of `MEASURE=VALUE` expressions and a baseline's report; `canonical` names a measure as it is."""
+    least = {canonical(name): line for name, line in parse_lines(lines or ()).items()}
+    return Gate(least, read_report(baseline) if baseline else None, max_drop)
 
 
 def check_baseline(report: Report, baseline: Report) -> None:

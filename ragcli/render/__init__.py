@@ -4,22 +4,16 @@ Text from documents, models and users is data: it is never read as markup, and i
 terminal.
 """
 
-from ragcli.render.answers import (
-    print_answer,
-    print_sources,
-    print_turn,
-    prompted,
-    write_answer,
-    write_turn,
-    writing,
-)
+from ragcli.render.answers import print_answer, print_sources, write_answers, writing
 from ragcli.render.base import clean, on_terminal, print_error, print_json, print_note, print_text, progress
+from ragcli.render.chat import ChatView
 from ragcli.render.hits import print_hits, print_rejects, print_summary
 from ragcli.render.reports import print_comparison, print_crossings, print_report
 from ragcli.render.texts import print_completions, print_each, print_prompt, stream
 from ragcli.render.training import print_reader_training, print_survey, print_training, reader_steps, steps
 
 __all__ = [
+    "ChatView",
     "clean",
     "on_terminal",
     "print_answer",
@@ -40,13 +34,10 @@ __all__ = [
     "print_survey",
     "print_text",
     "print_training",
-    "print_turn",
     "progress",
-    "prompted",
     "reader_steps",
     "steps",
     "stream",
-    "write_answer",
-    "write_turn",
+    "write_answers",
     "writing",
 ]

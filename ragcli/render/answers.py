@@ -1,10 +1,9 @@
 """Print answers: what supports each sentence, the sources, and on demand what in them is cited."""
 
-import io
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -14,7 +13,6 @@ from ragcli.render.texts import note_dropped
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ragcli.answer.chat import Turn
     from ragcli.answer.pipeline import Answer, Source
 
 _WHOLE = 1_500  # characters of a passage that is shown whole; of a longer one, what is cited
@@ -48,7 +46,7 @@ def writing(shown: bool) -> Iterator[Callable[[str], None] | None]:
 def print_answer(answer: "Answer", key: str, as_json: bool, show_sources: bool = False) -> None:
     """Print an answer with its sources, with what is cited of them on demand. `key` names the question in JSON."""
     if as_json:
-        print_json(_answer_json(answer, key))
+        print_json(answer_json(answer, key))
         return
     if answer.abstained:
         print_note(_silence(answer))
@@ -60,46 +58,28 @@ def print_answer(answer: "Answer", key: str, as_json: bool, show_sources: bool =
     note_dropped(answer.dropped)
 
 
-def write_answer(line_id: str, answer: "Answer", file: BinaryIO | None) -> None:
-    """Write an answer as a line of JSON with the id of its question, to a file or to stdout."""
-    line = {"id": line_id, **_answer_json(answer, "question")}
-    if file is None:
-        print_json(line)
+def write_answers(
+    answers: Iterable[tuple[str, "Answer"]], output: Path | None, progress: Callable[[int], None]
+) -> None:
+    """Write each answer as a line of JSON with the id of its question, to the end of a file or to stdout."""
+    with output.open("ab") if output else nullcontext() as file:
+        for count, (line_id, answer) in enumerate(answers, 1):
+            content = {"id": line_id, **answer_json(answer, "question")}
+            if file is None:
+                print_json(content)
+            else:
+                file.write(orjson.dumps(content) + b"\n")
+                file.flush()
+            progress(count)
+
+
+def print_reply(answer: "Answer") -> None:
+    """Print what is answered in a conversation, or that there is no answer; its sources are for who asks for them."""
+    if answer.abstained:
+        print_text(_silence(answer))
     else:
-        file.write(orjson.dumps(line) + b"\n")
-        file.flush()
-
-
-def prompted(lines: Iterator[str]) -> Iterator[str]:
-    """Yield lines; on a terminal those typed after a mark, with arrow keys to change them and to find earlier ones."""
-    if not (sys.stdin.isatty() and on_terminal()):
-        yield from lines
-        return
-    import readline  # noqa: F401 (input() edits lines by it)
-
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")
-    with suppress(EOFError):
-        while True:
-            yield input("> ")
-    print_text("")
-
-
-def print_turn(turn: "Turn", as_json: bool) -> None:
-    """Print the answer of a turn."""
-    if as_json:
-        print_json(_turn_json(turn))
-        return
-    if turn.answer.abstained:
-        print_text(_silence(turn.answer))
-    else:
-        _print(_text(turn.answer))
-    _note_unsupported(turn.answer)
-
-
-def write_turn(turn: "Turn", file: BinaryIO) -> None:
-    """Write a turn as a line of JSON."""
-    file.write(orjson.dumps(_turn_json(turn)) + b"\n")
+        _print(_text(answer))
+    _note_unsupported(answer)
 
 
 def print_sources(answer: "Answer", show: bool) -> None:
@@ -187,11 +167,8 @@ def _stretches(text: str, cited: Sequence[tuple[int, int]]) -> list[tuple[int, i
     return found
 
 
-def _turn_json(turn: "Turn") -> dict[str, Any]:
-    return {"said": turn.said, **_answer_json(turn.answer, "question")}
-
-
-def _answer_json(answer: "Answer", key: str) -> dict[str, Any]:
+def answer_json(answer: "Answer", key: str) -> dict[str, Any]:
+    """Return an answer as JSON; `key` names the question."""
     fields = answer._asdict()
     question = fields.pop("question")
     for name in ("sources", "sentences", "dropped"):

@@ -1,0 +1,206 @@
+"""The commands that answer from an index: ask, review, summarize, chat."""
+
+from functools import cache, partial
+from operator import attrgetter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ragcli import render
+from ragcli.cli import checks
+from ragcli.cli.options import (
+    AskStyle,
+    GenerationArgs,
+    IndexArgs,
+    K,
+    MinConfidence,
+    MinScore,
+    ModelArgs,
+    RankingArgs,
+    Rejects,
+    ShowSources,
+    Style,
+    TextFormat,
+    Where,
+    chosen_style,
+    filters,
+    flat,
+)
+from ragcli.errors import ExitCode
+from ragcli.inputs import read_argument, stdin_lines
+from ragcli.settings import chat_history
+
+
+@flat
+def ask(
+    context: typer.Context,
+    question: Annotated[str | None, typer.Argument(help="A question, or `-` for stdin.", show_default=False)] = None,
+    k: K = 5,
+    where: Where = None,
+    finding: RankingArgs = RankingArgs(),
+    min_score: MinScore = 0.0,
+    style: AskStyle = None,
+    min_confidence: MinConfidence = None,
+    show_sources: ShowSources = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
+    batch: Annotated[
+        Path | None,
+        typer.Option(help="Answer each question of this JSON Lines file, or `-` for stdin.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the answers of --batch here.", show_default=False)
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Skip what --output holds already.")] = False,
+    rejects: Rejects = None,
+    at: IndexArgs = IndexArgs(),
+    by: ModelArgs = ModelArgs(),
+    writing: GenerationArgs = GenerationArgs(temperature=0.0),
+    format: TextFormat = "text",
+) -> None:
+    """Answer a question from the texts, with its sources.
+
+    Example: ragcli ask "What is a function in Python?"
+    """
+    from ragcli.answer import pipeline as rag
+    from ragcli.answer.batch import answer_lines, finished
+    from ragcli.indexing import RejectLog
+    from ragcli.search import Searcher
+
+    checks.check(context, checks.ASK)
+    job = rag.AskOptions(writing.options(), k, filters(where), min_score, chosen_style(context, style), min_confidence)
+    with at.open() as store:
+        searcher = Searcher(store, finding.ranking(context), render.print_note)
+        if batch is not None:
+            answer_all = partial(rag.ask_all, searcher, cache(by.open), job=job)
+            done = finished(output, resume)
+            with RejectLog(rejects, [batch]) as log, render.progress("Answering") as progress:
+                answers = answer_lines(batch, answer_all, done, log.add)
+                render.write_answers(answers, output, progress)
+            render.print_rejects(log.first, log.count)
+            raise typer.Exit(ExitCode.REJECTS if log.count else ExitCode.OK)
+        text = read_argument(question or "")
+        if dry_run:
+            render.print_prompt(rag.ask_prompt(searcher, by.open, text, job), format == "json")
+            return
+        with render.writing(format == "text" and render.on_terminal()) as emit:
+            answer = rag.ask(searcher, by.open, text, job, emit)
+    render.print_answer(answer, "question", format == "json", show_sources)
+    if answer.abstained:
+        raise typer.Exit(ExitCode.ABSTAINED)
+
+
+@flat
+def review(
+    context: typer.Context,
+    title: Annotated[str, typer.Argument(help="A film's title; near is near enough.")],
+    k: K = 6,
+    where: Where = None,
+    finding: RankingArgs = RankingArgs(),
+    style: Style = "free",
+    show_sources: ShowSources = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
+    at: IndexArgs = IndexArgs(),
+    by: ModelArgs = ModelArgs(),
+    writing: GenerationArgs = GenerationArgs(),
+    format: TextFormat = "text",
+) -> None:
+    """Write a new review of a film, built on its reviews.
+
+    Example: ragcli review "Inception"
+    """
+    from ragcli.answer import pipeline as rag
+    from ragcli.search import Searcher
+
+    checks.check(context, checks.REVIEW)
+    job = rag.AskOptions(writing.options(), k, filters(where), style=style)
+    with at.open() as store:
+        searcher = Searcher(store, finding.ranking(context), render.print_note)
+        if dry_run:
+            render.print_prompt(rag.review_prompt(searcher, by.open, read_argument(title), job), format == "json")
+            return
+        with render.writing(format == "text" and render.on_terminal()) as emit:
+            answer = rag.review(searcher, by.open, read_argument(title), job, emit)
+    render.print_answer(answer, "title", format == "json", show_sources)
+    if answer.abstained:
+        raise typer.Exit(ExitCode.ABSTAINED)
+
+
+@flat
+def summarize(
+    context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A text or JSON Lines of documents, or `-` for stdin; without, the index.", show_default=False
+        ),
+    ] = None,
+    query: Annotated[str | None, typer.Option(help="What the summary should be about.", show_default=False)] = None,
+    sentences: Annotated[int, typer.Option(min=1, max=100, help="Sentences at most.")] = 5,
+    k: K = 10,
+    where: Where = None,
+    finding: RankingArgs = RankingArgs(),
+    show_sources: ShowSources = False,
+    at: IndexArgs = IndexArgs(),
+    format: TextFormat = "text",
+) -> None:
+    """Summarize a text, or what the index has on a query.
+
+    Example: ragcli summarize README.md --sentences 3
+    """
+    from ragcli.analysis.languages import detect_language
+    from ragcli.answer import pipeline as rag
+    from ragcli.answer.summary import texts_of
+    from ragcli.search import Searcher
+
+    checks.check(context, checks.SUMMARIZE)
+    about = read_argument(query or "")
+    if file is None:
+        with at.open() as store:
+            searcher = Searcher(store, finding.ranking(context), render.print_note)
+            hits = rag.retrieve(searcher, about, rag.AskOptions(GenerationArgs().options(), k, filters(where)))
+            language = searcher.language
+    else:
+        hits = texts_of(file)
+        language = detect_language(map(attrgetter("text"), hits))
+    summary = rag.summarize(hits, sentences, language, about)
+    if summary.abstained:
+        render.print_note("There is no sentence in it.")
+        raise typer.Exit(ExitCode.NOTHING_FOUND)
+    render.print_answer(summary, "query", format == "json", show_sources)
+
+
+@flat
+def chat(
+    context: typer.Context,
+    k: K = 5,
+    where: Where = None,
+    finding: RankingArgs = RankingArgs(),
+    min_score: MinScore = 0.0,
+    style: AskStyle = None,
+    min_confidence: MinConfidence = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            help="Append each turn to this file. [default: chat.jsonl in the data folder]", show_default=False
+        ),
+    ] = None,
+    at: IndexArgs = IndexArgs(),
+    by: ModelArgs = ModelArgs(),
+    writing: GenerationArgs = GenerationArgs(temperature=0.0),
+    format: TextFormat = "text",
+) -> None:
+    """Answer questions in turn, a line each.
+
+    /sources shows what the last answer is built on, /quit ends.
+
+    Example: ragcli chat --index knowledge_base
+    """
+    from ragcli.answer import pipeline as rag
+    from ragcli.answer.chat import Conversation, converse
+    from ragcli.search import Searcher
+
+    job = rag.AskOptions(writing.options(), k, filters(where), min_score, chosen_style(context, style), min_confidence)
+    with at.open() as store:
+        conversation = Conversation(Searcher(store, finding.ranking(context), render.print_note), cache(by.open), job)
+        converse(conversation, stdin_lines(), render.ChatView(format == "json", history or chat_history()))

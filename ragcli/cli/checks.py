@@ -1,0 +1,148 @@
+"""Combinations of options that mean nothing, refused before any work: the rules of each command, in one place.
+
+Only what stands on the command line is refused: a value from the environment or the settings counts where it can.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import typer
+
+from ragcli.cli.options import GENERATION, MODEL, RANKING, is_given
+from ragcli.errors import UsageError
+
+
+class Rule(Protocol):
+    """Refuse a combination of options by a UsageError."""
+
+    def check(self, context: typer.Context) -> None:
+        """Raise UsageError where the command line breaks the rule."""
+
+
+class OneOf(NamedTuple):
+    """Require one of several options or arguments, and only one."""
+
+    names: tuple[str, ...]
+    message: str
+    hint: str
+
+    def check(self, context: typer.Context) -> None:
+        """Raise UsageError for none of them, and for more than one."""
+        if sum(context.params[name] is not None for name in self.names) != 1:
+            raise UsageError(self.message, f"{self.hint} Try: {context.command_path} --help")
+
+
+class AnyOf(NamedTuple):
+    """Require at least one of several options or arguments."""
+
+    names: tuple[str, ...]
+    message: str
+    hint: str
+
+    def check(self, context: typer.Context) -> None:
+        """Raise UsageError for none of them."""
+        if not any(context.params[name] for name in self.names):
+            raise UsageError(self.message, self.hint)
+
+
+class Needs(NamedTuple):
+    """Require another option for options that mean nothing without it."""
+
+    names: Sequence[str]
+    other: str
+
+    def check(self, context: typer.Context) -> None:
+        """Raise UsageError for one of them without the other."""
+        if context.params[self.other]:
+            return
+        for name in self.names:
+            if is_given(context, name):
+                one, other = _label(context, name), _label(context, self.other)
+                raise UsageError(f"{one} means nothing without {other}", f"Add {other}, or leave out {one}.")
+
+
+class Excludes(NamedTuple):
+    """Refuse options together with another one, or with some values of it."""
+
+    names: Sequence[str]
+    other: str
+    values: tuple[object, ...] = ()
+
+    def check(self, context: typer.Context) -> None:
+        """Raise UsageError for one of them beside the other."""
+        value = context.params[self.other]
+        if not is_given(context, self.other) or (self.values and value not in self.values):
+            return
+        for name in self.names:
+            if is_given(context, name):
+                other = f"{_label(context, self.other)} {value}" if self.values else _label(context, self.other)
+                raise UsageError(f"{_label(context, name)} and {other} do not go together", "Leave one of them out.")
+
+
+_EXTRACTIVE = ("grounded",)  # styles that write without a prompt
+
+SEARCH: tuple[Rule, ...] = (
+    OneOf(
+        ("query", "like", "like_file"),
+        "there must be one thing to search for",
+        "Give a query, --like ID, or --like-file FILE.",
+    ),
+)
+GENERATE: tuple[Rule, ...] = (Excludes(("num_return_sequences",), "lines"),)
+ASK: tuple[Rule, ...] = (
+    OneOf(("question", "batch"), "there must be one thing to answer", "Give a question, or --batch FILE."),
+    Needs(("output", "resume", "rejects"), "batch"),
+    Needs(("resume",), "output"),
+    Excludes(("dry_run", "show_sources"), "batch"),
+    Excludes(("dry_run",), "style", _EXTRACTIVE),
+)
+REVIEW: tuple[Rule, ...] = (Excludes(("dry_run",), "style", _EXTRACTIVE),)
+SUMMARIZE: tuple[Rule, ...] = (
+    AnyOf(("file", "query"), "there is nothing to summarize", "Give a file, or --query TEXT to ask the index."),
+    Excludes(("where", "k", "index", "store", *RANKING), "file"),
+)
+TRAIN: tuple[Rule, ...] = (
+    AnyOf(("output", "dry_run"), "the new model has no name", "Name it: --output NAME."),
+    Excludes(("resume",), "dry_run"),
+    Excludes(("model", "extend_vocabulary"), "from_scratch"),
+    Excludes(
+        ("where", "dry_run", "context_length", "accumulate", "dropout", "extend_vocabulary", "from_scratch", "compile"),
+        "reader",
+    ),
+    Needs(("layers", "heads", "width", "vocabulary"), "from_scratch"),
+)
+EVAL_RETRIEVAL: tuple[Rule, ...] = (
+    Excludes(("queries", "index", "encoder", "passage_size", "limit", "keep_going", *RANKING), "run"),
+    Needs(("max_drop",), "baseline"),
+)
+EVAL_ANSWERS: tuple[Rule, ...] = (
+    Excludes(
+        (
+            *("index", "encoder", "min_score", "style", "min_confidence", "baseline_answers", "keep_going"),
+            *(*RANKING, *MODEL, *GENERATION),
+        ),
+        "answers",
+    ),
+    Needs(("max_drop",), "baseline"),
+)
+EVAL_PERPLEXITY: tuple[Rule, ...] = (Needs(("max_drop",), "baseline"),)
+
+
+def check(context: typer.Context, rules: Sequence[Rule]) -> None:
+    """Raise UsageError for the first rule that the command line breaks."""
+    for rule in rules:
+        rule.check(context)
+
+
+def check_outputs(*paths: Path | None) -> None:
+    """Raise UsageError for a file that could not be written: now, and not after the work."""
+    for path in paths:
+        if path and (path.is_dir() or not path.absolute().parent.is_dir()):
+            raise UsageError(f"cannot write {path}", "Name a file in a folder that exists.")
+
+
+def _label(context: typer.Context, name: str) -> str:
+    """Return how a user writes a parameter."""
+    [parameter] = [one for one in context.command.params if one.name == name]
+    return max(parameter.opts, key=len) if parameter.param_type_name == "option" else parameter.human_readable_name

@@ -1,0 +1,45 @@
+"""The command that completes texts: generate."""
+
+from typing import Annotated
+
+import typer
+
+from ragcli import render
+from ragcli.cli import checks
+from ragcli.cli.options import GenerationArgs, ModelArgs, TextFormat, flat
+from ragcli.inputs import read_argument, split_lines
+
+
+@flat
+def generate(
+    context: typer.Context,
+    prompt: Annotated[str, typer.Argument(help="Text to go on with, or `-` for stdin.")],
+    by: ModelArgs = ModelArgs(),
+    writing: GenerationArgs = GenerationArgs(),
+    stop: Annotated[
+        list[str] | None,
+        typer.Option(help="End before this text; repeatable.", metavar="TEXT", show_default=False),
+    ] = None,
+    num_return_sequences: Annotated[int, typer.Option(min=1, max=100, help="Completions to generate.")] = 1,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Take each line for a prompt of its own, and complete them together.")
+    ] = False,
+    format: TextFormat = "text",
+) -> None:
+    """Complete a prompt with a language model.
+
+    Example: ragcli generate "Once upon a time"
+    """
+    from ragcli.generate import complete, complete_all
+
+    checks.check(context, checks.GENERATE)
+    text = read_argument(prompt)
+    engine = by.open()
+    options = writing.options(num_return_sequences, stop or ())
+    if lines:
+        prompts = split_lines(text)
+        render.print_each(prompts, complete_all(engine, prompts, options), engine.name, options.seed, format == "json")
+        return
+    streamed = format == "text" and render.on_terminal() and num_return_sequences == 1
+    completions = complete(engine, text, options, render.stream if streamed else None)
+    render.print_completions(text, completions, engine.name, options.seed, format == "json", streamed)

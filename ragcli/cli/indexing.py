@@ -1,0 +1,57 @@
+"""The command that fills an index: index."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ragcli import render
+from ragcli.analysis.languages import Language
+from ragcli.cli.options import EncoderName, IndexArgs, Rejects, TextFormat, flat
+from ragcli.errors import ExitCode
+
+
+@flat
+def index(
+    files: Annotated[list[Path], typer.Argument(help="JSON Lines files (.gz too), folders of them, or `-` for stdin.")],
+    at: IndexArgs = IndexArgs(),
+    text_field: Annotated[str, typer.Option(help="Field that holds the text.")] = "text",
+    title_field: Annotated[str, typer.Option(help="Field that holds the title.")] = "title",
+    id_field: Annotated[str, typer.Option(help="Field that holds the id.")] = "id",
+    language: Annotated[
+        Language | None,
+        typer.Option(help="Language of a new index. [default: that of the first texts]", show_default=False),
+    ] = None,
+    passage_size: Annotated[
+        int | None,
+        typer.Option(min=100, max=100_000, help="Characters a passage at most. [default: 1200]", show_default=False),
+    ] = None,
+    encoder: EncoderName = None,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete what the input no longer holds.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what would happen.")] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Remove the index first.")] = False,
+    rejects: Rejects = None,
+    format: TextFormat = "text",
+) -> None:
+    """Load documents; run again, it writes only what changed.
+
+    A document is a line of JSON: {"text": "…", "id": "…", "title": "…", and any other field as metadata}.
+
+    Example: ragcli index sample_data/python.jsonl
+    """
+    from ragcli.documents import FieldNames
+    from ragcli.indexing import IndexOptions, RejectLog, Watcher, index_files
+
+    options = IndexOptions(
+        FieldNames(text_field, title_field, id_field), language, passage_size, encoder, prune, dry_run, rebuild
+    )
+    deletable: list[str] | None = [] if dry_run else None
+    with RejectLog(rejects, files) as log, render.progress("Indexing") as progress:
+        watcher = Watcher(progress, log.add, note=render.print_note)
+        if deletable is not None:
+            watcher = watcher._replace(deletion=deletable.append)
+        summary = index_files(files, at.location, options, watcher)
+    render.print_rejects(log.first, summary.rejected)
+    render.print_summary(summary, format == "json", deletable)
+    if summary.rejected:
+        raise typer.Exit(ExitCode.REJECTS)

@@ -1,0 +1,39 @@
+"""Texts that a command is given: an argument, a file, or the lines of standard input."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from ragcli.errors import UsageError
+
+_CONVERT = "Convert it first, for example by iconv -t utf-8."
+
+
+def read_argument(argument: str) -> str:
+    """Return an argument, or what standard input holds for `-`. Raises UsageError for what is not UTF-8."""
+    try:
+        text = sys.stdin.buffer.read().decode("utf-8").removesuffix("\n") if argument == "-" else argument
+        text.encode("utf-8")
+    except UnicodeError as e:
+        raise UsageError("the text is not UTF-8", _CONVERT) from e
+    return text
+
+
+def read_text(path: Path) -> str:
+    """Return a file's text, or what standard input holds for `-`. Raises UsageError for what is not UTF-8."""
+    if str(path) == "-":
+        return read_argument("-")
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeError as e:
+        raise UsageError(f"{path} is not UTF-8", _CONVERT) from e
+
+
+def split_lines(text: str) -> list[str]:
+    """Return the lines of a text that are not blank; only LF and CRLF end a line, as in a text file."""
+    return [line.removesuffix("\r") for line in text.split("\n") if line.strip()]
+
+
+def stdin_lines() -> Iterator[str]:
+    """Yield the lines of standard input as they come; what is not UTF-8 becomes U+FFFD."""
+    return (line.decode("utf-8", "replace") for line in iter(sys.stdin.buffer.readline, b""))

@@ -1,0 +1,73 @@
+"""Show a conversation: lines that are typed, answers, and the file that keeps the turns."""
+
+import io
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from ragcli.errors import RagcliError
+from ragcli.render.answers import answer_json, print_reply, print_sources, writing
+from ragcli.render.base import on_terminal, print_error, print_json, print_note, print_text
+
+if TYPE_CHECKING:
+    from ragcli.answer.chat import Turn
+    from ragcli.answer.pipeline import Answer
+
+
+class ChatView:
+    """Show a conversation as text or as JSON Lines, and append its turns to a file."""
+
+    def __init__(self, as_json: bool, history: Path) -> None:
+        self._as_json = as_json
+        self._history = history
+
+    def said(self, lines: Iterator[str]) -> Iterator[str]:
+        """Yield lines; on a terminal those typed after a mark, with arrow keys to change and to find earlier ones."""
+        if not (sys.stdin.isatty() and on_terminal()):
+            yield from lines
+            return
+        import readline  # noqa: F401 (input() edits lines by it)
+
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(errors="replace")
+        with suppress(EOFError):
+            while True:
+                yield input("> ")
+        print_text("")
+
+    def writing(self) -> AbstractContextManager[Callable[[str], None] | None]:
+        """Show a text while it is being written, on a terminal."""
+        return writing(not self._as_json and on_terminal())
+
+    def show_turn(self, turn: "Turn") -> None:
+        """Print the answer of a turn, and append the turn to the history."""
+        if self._as_json:
+            print_json(_turn_json(turn))
+        else:
+            print_reply(turn.answer)
+        self._history.parent.mkdir(parents=True, exist_ok=True)
+        with self._history.open("ab") as file:
+            file.write(orjson.dumps(_turn_json(turn)) + b"\n")
+
+    def show_sources(self, answer: "Answer") -> None:
+        """Print the passages that an answer is built on."""
+        if self._as_json:
+            print_json({"sources": [source._asdict() for source in answer.sources]})
+        else:
+            print_sources(answer, show=True)
+
+    def show_error(self, error: RagcliError) -> None:
+        """Print why there is no answer."""
+        print_error(error)
+
+    def show_note(self, text: str) -> None:
+        """Print a line to stderr."""
+        print_note(text)
+
+
+def _turn_json(turn: "Turn") -> dict[str, Any]:
+    return {"said": turn.said, **answer_json(turn.answer, "question")}
