@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragcli.decoder.sampling import Sampling, next_tokens, only, row_generator
-from ragcli.decoder.speculation import Checking, Lookahead
+from ragcli.decoder.speculation import Lookahead, Verifying
 from ragcli.errors import RagcliError
 from ragcli.models import ModelFolder
 
@@ -96,11 +96,12 @@ def open_language_model(
 
     `note` gets what the user should know. Raises RagcliError for a model that cannot be loaded, or not so precisely.
     """
-    from ragcli.decoder import Gpt2Model, runs_here
+    from ragcli.decoder.families import runs_here
+    from ragcli.decoder.onnx_model import OnnxModel
 
     config = _read_config(folder)
     if runs_here(config):
-        return Gpt2Model(folder, config, precision, note)
+        return OnnxModel(folder, config, precision, note)
     if precision not in ("auto", "float32"):
         raise RagcliError(f"{folder.name} runs at float32 only: it is no GPT-2", "Leave out --precision.")
     try:
@@ -147,7 +148,7 @@ def complete(
     room = engine.context - len(prompt_ids)
     rows = [_Row(engine, prompt_ids, options, i, emit if i == 0 else None) for i in range(options.rows)]
     step = engine.step
-    if options.rows == 1 and isinstance(engine, Checking):
+    if options.rows == 1 and isinstance(engine, Verifying):
         step = Lookahead(engine, prompt_ids).step
     for n in range(min(options.max_new_tokens, room)):
         logits = step([row.last for row in rows]) if n else _checked(engine, engine.prefill(prompt_ids, options.rows))

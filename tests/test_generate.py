@@ -549,10 +549,10 @@ def test_the_library_keeps_quiet(tiny: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from ragcli.generate import Options, complete, open_engine
+from ragcli.generate import Options, complete, open_language_model
 from ragcli.models import ModelFolder
 assert not {"torch", "transformers"} & set(sys.modules)
-complete(open_engine(ModelFolder("tiny", Path(sys.argv[1]))), "a " * 20, Options(100))
+complete(open_language_model(ModelFolder("tiny", Path(sys.argv[1]))), "a " * 20, Options(100))
 """
     done = run_python(program, str(tiny))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -564,10 +564,10 @@ import sys
 sys.modules["torch"] = None
 from pathlib import Path
 from ragcli.errors import RagcliError
-from ragcli.generate import open_engine
+from ragcli.generate import open_language_model
 from ragcli.models import ModelFolder
 try:
-    open_engine(ModelFolder("tiny", Path(".")))
+    open_language_model(ModelFolder("tiny", Path(".")))
 except RagcliError as error:
     print(error.message, error.hint)
 """

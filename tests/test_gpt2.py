@@ -20,10 +20,10 @@ from safetensors.torch import load_file as load_torch
 from safetensors.torch import save_file as save_torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
-from ragcli.decoder import Gpt2Model
-from ragcli.decoder.checkpoint import runs_here
+from ragcli.decoder.families import runs_here
+from ragcli.decoder.families.gpt2.smoothquant import Block, balance
+from ragcli.decoder.onnx_model import OnnxModel
 from ragcli.decoder.sampling import Sampling
-from ragcli.decoder.smoothquant import Block, balance
 from ragcli.decoder.transformers_model import TransformersModel
 from ragcli.errors import ExitCode, RagcliError
 from ragcli.generate import LanguageModel, Options, Precision, complete, complete_all, open_language_model
@@ -76,9 +76,9 @@ def small(tmp_path: Path) -> Path:
     return write_gpt2(tmp_path / "small", **SHAPES["small"])
 
 
-def opened(folder: Path, precision: Precision = "float32", notes: Notes | None = None) -> Gpt2Model:
+def opened(folder: Path, precision: Precision = "float32", notes: Notes | None = None) -> OnnxModel:
     engine = open_language_model(ModelFolder("model", folder), precision, (notes if notes is not None else []).append)
-    assert isinstance(engine, Gpt2Model)
+    assert isinstance(engine, OnnxModel)
     return engine
 
 
@@ -165,13 +165,13 @@ def test_a_second_prompt_knows_nothing_of_the_first(small: Path) -> None:
 FIRST = PROMPTS[-1][:260]
 
 
-def guess(engine: Gpt2Model, ids: list[int], wrong: int) -> None:
+def draft(engine: OnnxModel, ids: list[int], wrong: int) -> None:
     engine.prefill(FIRST[:150], 1)
-    engine.check(ids)
+    engine.verify(ids)
     engine.rewind(wrong)
 
 
-USES: dict[str, Callable[[Gpt2Model], object]] = {
+USES: dict[str, Callable[[OnnxModel], object]] = {
     "a prompt": lambda engine: engine.prefill(FIRST, 1),
     "the same": lambda engine: engine.prefill([*FIRST[:200], 1, 2, 3], 1),
     "its beginning": lambda engine: engine.prefill(FIRST[:100], 1),
@@ -181,9 +181,9 @@ USES: dict[str, Callable[[Gpt2Model], object]] = {
     "one prompt of many": lambda engine: (engine.prefill_all([FIRST]), engine.step_all([7]), engine.step_all([None])),
     "probabilities": lambda engine: (engine.prefill(FIRST, 1), engine.log_probabilities(PROMPTS[-2], 1)),
     "steps": lambda engine: (engine.prefill(FIRST[:150], 1), engine.step([FIRST[150]]), engine.step([9])),
-    "guesses": lambda engine: guess(engine, FIRST[150:155], 2),
-    "no guesses": lambda engine: guess(engine, FIRST[150:155], 0),
-    "all guesses": lambda engine: guess(engine, [3, 4, 5], 3),
+    "drafts": lambda engine: draft(engine, FIRST[150:155], 2),
+    "all right": lambda engine: draft(engine, FIRST[150:155], 0),
+    "all wrong": lambda engine: draft(engine, [3, 4, 5], 3),
 }
 
 
@@ -352,7 +352,7 @@ def test_what_the_graph_does_not_know_is_left_to_transformers(config: dict[str, 
 def test_another_family_runs_at_float32_only(small: Path) -> None:
     config = json.loads((small / "config.json").read_text())
     (small / "config.json").write_text(json.dumps({**config, "activation_function": "silu"}))
-    assert not isinstance(open_language_model(ModelFolder("other", small)), Gpt2Model)
+    assert not isinstance(open_language_model(ModelFolder("other", small)), OnnxModel)
     with pytest.raises(RagcliError, match="float32 only"):
         open_language_model(ModelFolder("other", small), "int8")
 
@@ -414,8 +414,8 @@ def empty_file(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (flip("body.onnx"), "damaged"),
-        (cut("body.onnx"), "damaged"),
+        (flip("decode.onnx"), "damaged"),
+        (cut("decode.onnx"), "damaged"),
         (cut("head.bin"), "damaged"),
         (lose("head.bin"), "damaged"),
         (lose("facts.json"), "damaged"),
@@ -453,7 +453,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(small: Path, taken: str)
 
 def test_a_failed_build_leaves_nothing() -> None:
     def broken(folder: Path) -> None:
-        (folder / "body.onnx").write_text("half")
+        (folder / "decode.onnx").write_text("half")
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
@@ -467,7 +467,7 @@ import os, signal, sys
 from pathlib import Path
 from ragcli.ort import cache
 def write(folder):
-    (folder / "body.bin").write_bytes(bytes(1000))
+    (folder / "decode.bin").write_bytes(bytes(1000))
     os.kill(os.getpid(), signal.SIGKILL)
 cache.build(Path(sys.argv[1]), write)
 """
@@ -476,7 +476,7 @@ cache.build(Path(sys.argv[1]), write)
         assert killed.returncode == -signal.SIGKILL
     two_hours_ago = time.time() - 7200
     left, written = sorted(tmp_path.iterdir())
-    for path in (left / "body.bin", left, written):
+    for path in (left / "decode.bin", left, written):
         os.utime(path, (two_hours_ago, two_hours_ago))
     cache.build(tmp_path / "name", lambda folder: None)
     assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "name", written])

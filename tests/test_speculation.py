@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ragcli.decoder.sampling import Sampling
-from ragcli.decoder.speculation import Guesser, Lookahead
+from ragcli.decoder.speculation import Drafter, Lookahead
 from ragcli.generate import Options, complete, open_language_model
 from ragcli.models import PACKAGED, ModelFolder
 
@@ -25,17 +25,17 @@ class Oracle:
     def __init__(self, prompt: Sequence[int], context: int = 1000) -> None:
         self.context = context
         self.text = list(prompt)
-        self.checked: list[int] = []
+        self.verified: list[int] = []
 
     def after(self, length: int) -> NDArray[np.float32]:
         seed = hash(tuple(self.text[:length][-2:])) % 1000  # what repeats is followed by the same
         return np.random.default_rng([seed, length // 40]).standard_normal((1, VOCAB)).astype(np.float32)
 
-    def check(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
+    def verify(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
         begin = len(self.text)
         self.text += token_ids
         assert len(self.text) <= self.context
-        self.checked.append(len(token_ids))
+        self.verified.append(len(token_ids))
         return np.concatenate([self.after(begin + n) for n in range(1, len(token_ids) + 1)])
 
     def rewind(self, count: int) -> None:
@@ -50,7 +50,7 @@ def test_the_logits_are_those_after_the_text_so_far(prompt: list[int], follows: 
     logits = plain.after(len(prompt))
     for follow in follows:
         token = int(logits.argmax()) if follow else int(logits.argmin())
-        expected = plain.check([token])
+        expected = plain.verify([token])
         logits = ahead.step([token])
         np.testing.assert_array_equal(logits, expected)
 
@@ -64,7 +64,7 @@ def test_a_quote_takes_few_passes() -> None:
     assert ahead.passes < 15 and oracle.text == [*quote, *quote][: len(oracle.text)]
 
 
-def test_guesses_stay_within_the_context() -> None:
+def test_drafts_stay_within_the_context() -> None:
     quote = list(range(30))
     oracle = Oracle(quote, context=40)
     ahead = Lookahead(oracle, quote)
@@ -73,33 +73,33 @@ def test_guesses_stay_within_the_context() -> None:
     assert len(oracle.text) == 40
 
 
-def test_guesses_that_fail_cost_little() -> None:
-    """The text goes on differently each time: after each failure the guesser rests longer."""
+def test_drafts_that_fail_cost_little() -> None:
+    """The text goes on differently each time: after each failure the drafter rests longer."""
     rng = np.random.default_rng(0)
     oracle = Oracle([1, 2, 3] * 20)
     ahead = Lookahead(oracle, oracle.text)
     for i in range(300):
         ahead.step([[1, 2, 3, 4 + int(rng.integers(10**6))][i % 4]])
-    assert sum(oracle.checked) < 1.3 * 300
+    assert sum(oracle.verified) < 1.3 * 300
 
 
-def test_a_guess_follows_the_last_occurrence() -> None:
-    guesser = Guesser([1, 2, 3, 4, 1, 2, 3, 5, 6, 7, 8, 9, 1, 2, 3])
-    assert guesser.guess() == [5, 6, 7, 8]
-    assert Guesser([1, 2, 3]).guess() == Guesser([]).guess() == Guesser([7, 7]).guess() == []
+def test_a_draft_follows_the_last_occurrence() -> None:
+    drafter = Drafter([1, 2, 3, 4, 1, 2, 3, 5, 6, 7, 8, 9, 1, 2, 3])
+    assert drafter.draft() == [5, 6, 7, 8]
+    assert Drafter([1, 2, 3]).draft() == Drafter([]).draft() == Drafter([7, 7]).draft() == []
 
 
-def test_success_makes_guesses_longer_and_failure_makes_a_pause() -> None:
-    guesser = Guesser([*range(30), *range(3)])
-    assert len(guesser.guess()) == 4
-    guesser.learn(missed=0)
-    assert len(guesser.guess()) == 8
-    guesser.learn(missed=8)
-    assert (guesser.guess(), len(guesser.guess())) == ([], 2)
+def test_success_makes_drafts_longer_and_failure_makes_a_pause() -> None:
+    drafter = Drafter([*range(30), *range(3)])
+    assert len(drafter.draft()) == 4
+    drafter.learn(missed=0)
+    assert len(drafter.draft()) == 8
+    drafter.learn(missed=8)
+    assert (drafter.draft(), len(drafter.draft())) == ([], 2)
 
 
 class Plain:
-    """Be an engine that cannot check guesses."""
+    """Be an engine that cannot verify a draft."""
 
     def __init__(self, engine: Any) -> None:
         for name in ("name", "context", "end_ids", "encode", "decode", "prefill", "step", "log_probabilities"):

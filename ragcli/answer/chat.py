@@ -32,14 +32,14 @@ class Conversation:
 
     def __init__(self, searcher: Searcher, open_language_model: Callable[[], LanguageModel], job: AskOptions) -> None:
         self._searcher = searcher
-        self._open_engine = open_language_model
+        self._open_model = open_language_model
         self._job = job
         self.turns: list[Turn] = []
 
     def ask(self, said: str, emit: Callable[[str], None] | None = None) -> Turn:
         """Answer a question as `ask` does; raises what that raises."""
         question = completed(said, self.turns[-1].question if self.turns else "")
-        turn = Turn(said, question, ask(self._searcher, self._open_engine, question, self._job, emit))
+        turn = Turn(said, question, ask(self._searcher, self._open_model, question, self._job, emit))
         self.turns.append(turn)
         return turn
 

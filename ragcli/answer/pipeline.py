@@ -153,7 +153,7 @@ def ask_all(
     """Answer each question as `ask` does, many together; in the place of one that cannot be asked stands the error.
 
     Where nothing matches, the answer is empty and `abstained`. The time of what is done together is shared out evenly.
-    `open_engine` may be called often, so it should keep what it opens.
+    `open_language_model` may be called often, so it should keep what it opens.
     """
     found = [_asked(searcher, question, job) for question in questions]
     done = [one if isinstance(one, RagcliError) else _unwritten(searcher, one, job) for one in found]

@@ -1,4 +1,4 @@
-"""Run the graph: one ONNX Runtime session, and the key/value buffers that it writes in place."""
+"""Run a model's graphs, whatever its family: their sessions, and the key/value buffers that they write in place."""
 
 import functools
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ragcli.decoder.checkpoint import Shape
+from ragcli.decoder.family import DECODE, HEAD, PREFILL, Sizes
 from ragcli.ort.quantization import Matrix
 from ragcli.ort.session import open_session
 
-_FEW = 4  # tokens up to which the body for a few is faster
+_DECODED = 4  # tokens up to which the body for a few is faster
 _GROW = 256  # positions that the buffers grow by at least
 
 
@@ -26,21 +26,21 @@ class _Body:
 class Runner:
     """Hold the sessions and the state of their rows: `lengths` (rows,) says how many positions of each are filled."""
 
-    def __init__(self, folder: Path, shape: Shape) -> None:
+    def __init__(self, folder: Path, sizes: Sizes) -> None:
         """Load the graphs in a folder; raises LoadError where they are damaged."""
         self._folder = folder
-        many = folder / "many.onnx"
-        self._many = _Body(many) if many.exists() else self._few
-        self._head = open_session(folder / "head.onnx")
-        self._shape = shape
+        prefill = folder / f"{PREFILL}.onnx"
+        self._prefill = _Body(prefill) if prefill.exists() else self._decode
+        self._head = open_session(folder / f"{HEAD}.onnx")
+        self._sizes = sizes
         self.lengths = np.zeros(0, dtype=np.int32)
         self._allocated = 0
         self._allocate(0, 0)
 
     @functools.cached_property
-    def _few(self) -> _Body:
+    def _decode(self) -> _Body:
         """The body for a few tokens, which nobody has to wait for before the first one."""
-        return _Body(self._folder / "body.onnx")
+        return _Body(self._folder / f"{DECODE}.onnx")
 
     def reset(self, rows: int, positions: int) -> None:
         """Forget all rows, and begin this many, with place for so many positions before the buffers have to grow."""
@@ -73,14 +73,14 @@ class Runner:
     def run(self, embeddings: Matrix, added: NDArray[np.int32], wanted: NDArray[np.int64]) -> Matrix:
         """Add tokens to all rows; return the logits (n, vocab) at the wanted places of the flattened input.
 
-        `embeddings` is (rows, tokens, width), of which the first `added` (rows,) of each row count.
+        `embeddings` is (rows, tokens, hidden size), of which the first `added` (rows,) of each row count.
         """
         self._reserve(int(self.lengths.max()) + embeddings.shape[1])
         self.lengths = self.lengths + added
         return self._run(embeddings, slice(None), added, self.lengths, wanted)
 
     def run_row(self, row: int, embeddings: Matrix, wanted: NDArray[np.int64]) -> Matrix:
-        """Add tokens (1, tokens, width) to one row; return the logits (n, vocab) at the wanted places."""
+        """Add tokens (1, tokens, hidden size) to one row; return the logits (n, vocab) at the wanted places."""
         added = embeddings.shape[1]
         self._reserve(int(self.lengths[row]) + added)
         self.lengths[row] += added
@@ -95,7 +95,8 @@ class Runner:
         after: NDArray[np.int32],
         wanted: NDArray[np.int64],
     ) -> Matrix:
-        body = self._few if embeddings.shape[0] * embeddings.shape[1] <= _FEW else self._many
+        few = embeddings.shape[0] * embeddings.shape[1] <= _DECODED
+        body = self._decode if few else self._prefill
         self._bind_state(body, rows)
         binding = body.binding
         binding.bind_cpu_input("embeddings", embeddings)
@@ -103,17 +104,17 @@ class Runner:
         binding.bind_cpu_input("lengths", added)
         binding.bind_cpu_input("last", after - 1)
         binding.bind_cpu_input("total", np.array(after.max(), dtype=np.int32))
-        hidden = np.empty((len(wanted), self._shape.width), dtype=np.float32)
+        hidden = np.empty((len(wanted), self._sizes.hidden_size), dtype=np.float32)
         binding.bind_output("hidden", "cpu", 0, np.float32, hidden.shape, hidden.ctypes.data)
         body.session.run_with_iobinding(binding)
         [logits] = self._head.run(None, {"hidden": hidden})
         return np.asarray(logits)
 
     def _allocate(self, rows: int, positions: int) -> None:
-        shape = self._shape
+        sizes = self._sizes
         positions = -(-positions // _GROW) * _GROW
-        size = (shape.layers, 2, rows, shape.heads, positions, shape.head_width)
-        self._state: Matrix = np.zeros(size, dtype=np.float32)
+        shape = (sizes.layers, 2, rows, sizes.kv_heads, positions, sizes.head_size)
+        self._state: Matrix = np.zeros(shape, dtype=np.float32)
         self._allocated += 1
 
     def _bind_state(self, body: _Body, rows: slice) -> None:
@@ -121,7 +122,7 @@ class Runner:
         if body.bound == (self._allocated, rows):
             return
         body.bound = (self._allocated, rows)
-        for i in range(self._shape.layers):
+        for i in range(self._sizes.layers):
             for k, kind in enumerate(("key", "value")):
                 buffer = self._state[i, k, rows]
                 place = ("cpu", 0, np.float32, buffer.shape, buffer.ctypes.data)

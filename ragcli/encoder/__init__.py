@@ -29,13 +29,13 @@ class Encoder:
         """Load the model, and prepare it first where that was not done yet. Raises RagcliError."""
         recipe = read_recipe(folder)
         self._engine = EncoderSession(folder, read_json(folder.path / "config.json"), recipe.pooling, precision, note)
-        shape = self._engine.checkpoint.shape
-        self._longest = min(recipe.longest or shape.longest, shape.longest)
+        sizes = self._engine.checkpoint.config
+        self._longest = min(recipe.longest or sizes.longest, sizes.longest)
         self._lower = recipe.lower
         self.config = EncoderConfig(
             name=folder.name,
-            revision=_revision(folder, f"{shape} {recipe}"),
-            dimension=shape.width,
+            revision=_revision(folder, f"{sizes.identity} {recipe}"),
+            dimension=sizes.hidden_size,
             pooling=recipe.pooling,
             query_prefix=recipe.query_prefix,
             passage_prefix=recipe.passage_prefix,

@@ -24,19 +24,26 @@ _IGNORED = re.compile(r"(pooler|cls|lm_head|classifier)\..*|embeddings\.(positio
 Sizes = dict[str, tuple[int, ...]]
 
 
-class Shape(NamedTuple):
+class BertConfig(NamedTuple):
     """Hold the sizes of an encoder; positions count from `first_position`."""
 
     layers: int
     heads: int
-    width: int
-    inner: int
+    hidden_size: int
+    intermediate_size: int
     positions: int
     first_position: int
     types: int
-    vocab: int
+    vocab_size: int
     epsilon: float
     activation: str
+
+    @property
+    def identity(self) -> str:
+        """Return a text that says all of it. Its form never changes: indexes hold a hash of it."""
+        names = {"hidden_size": "width", "intermediate_size": "inner", "vocab_size": "vocab"}
+        parts = (f"{names.get(name, name)}={value!r}" for name, value in self._asdict().items())
+        return f"Shape({', '.join(parts)})"
 
     @property
     def longest(self) -> int:
@@ -44,13 +51,13 @@ class Shape(NamedTuple):
         return self.positions - self.first_position
 
 
-def read_shape(folder: ModelFolder, config: Mapping[str, Any]) -> Shape:
+def read_config(folder: ModelFolder, config: Mapping[str, Any]) -> BertConfig:
     """Read the sizes from a configuration. Raises RagcliError for another family's and for impossible ones."""
     kind = config.get("model_type")
     if kind not in _TYPES:
         raise RagcliError(f"{folder.name} is of the type {kind}; encoders of {', '.join(_TYPES)} run here", _CHOOSE)
     try:
-        return _shape(config)
+        return _read(config)
     except (TypeError, ValueError, LookupError) as error:
         raise RagcliError(f"cannot load the model {folder.name}: config.json: {error}", _CHOOSE) from error
 
@@ -60,7 +67,7 @@ def is_roberta(config: Mapping[str, Any]) -> bool:
     return config["model_type"] in _ROBERTA
 
 
-def _shape(config: Mapping[str, Any]) -> Shape:
+def _read(config: Mapping[str, Any]) -> BertConfig:
     if config.get("position_embedding_type", "absolute") != "absolute":
         raise ValueError(f"position_embedding_type is {config['position_embedding_type']!r}")
     if config.get("is_decoder"):
@@ -69,23 +76,23 @@ def _shape(config: Mapping[str, Any]) -> Shape:
     if activation not in ACTIVATIONS:
         raise ValueError(f"hidden_act is {activation!r}")
     first = config.get("pad_token_id", 1) + 1 if is_roberta(config) else 0
-    shape = Shape(
+    sizes = BertConfig(
         layers=size_of(config, "num_hidden_layers", 12),
         heads=size_of(config, "num_attention_heads", 12),
-        width=size_of(config, "hidden_size", 768),
-        inner=size_of(config, "intermediate_size", 3072),
+        hidden_size=size_of(config, "hidden_size", 768),
+        intermediate_size=size_of(config, "intermediate_size", 3072),
         positions=size_of(config, "max_position_embeddings", 512),
         first_position=first,
         types=size_of(config, "type_vocab_size", 2),
-        vocab=size_of(config, "vocab_size", 30522),
+        vocab_size=size_of(config, "vocab_size", 30522),
         epsilon=float(config.get("layer_norm_eps", 1e-12)),
         activation=activation,
     )
-    if shape.width % shape.heads:
-        raise ValueError(f"hidden_size {shape.width} is no multiple of num_attention_heads {shape.heads}")
-    if shape.longest < 2:
-        raise ValueError(f"max_position_embeddings is {shape.positions}")
-    return shape
+    if sizes.hidden_size % sizes.heads:
+        raise ValueError(f"hidden_size {sizes.hidden_size} is no multiple of num_attention_heads {sizes.heads}")
+    if sizes.longest < 2:
+        raise ValueError(f"max_position_embeddings is {sizes.positions}")
+    return sizes
 
 
 class Checkpoint(Tensors):
@@ -96,30 +103,30 @@ class Checkpoint(Tensors):
 
         Raises RagcliError for tensors that are missing, not wanted, or not of the right size.
         """
-        self.shape = read_shape(folder, config)
+        self.config = read_config(folder, config)
         family, prefix = ("RoBERTa", "roberta.") if is_roberta(config) else ("BERT", "bert.")
         model = "re-ranker" if head else "encoder"
         super().__init__(folder, Kind(family, model, _CHOOSE, prefix, head="classifier."), _ALIASES)
-        self.check(_wanted(self.shape) | (head or {}), lambda name: bool(_IGNORED.fullmatch(name)))
+        self.check(_wanted(self.config) | (head or {}), lambda name: bool(_IGNORED.fullmatch(name)))
 
     def embed(self, ids: NDArray[np.int64], types: NDArray[np.int64] | None = None) -> Matrix:
-        """Return the embeddings (rows, tokens, width), not yet normalised, of ids and token types (rows, tokens)."""
-        first = self.shape.first_position
+        """Return the embeddings (rows, tokens, hidden), not yet normalised, of ids and token types (rows, tokens)."""
+        first = self.config.first_position
         places = self.rows("embeddings.position_embeddings.weight", range(first, first + ids.shape[1]))
         kinds = self.rows("embeddings.token_type_embeddings.weight", [0] if types is None else types)
         return self.rows("embeddings.word_embeddings.weight", ids) + (places + kinds)
 
 
-def _wanted(shape: Shape) -> Sizes:
+def _wanted(config: BertConfig) -> Sizes:
     """Return the name and size of each tensor. The linear layers are stored as (out, in)."""
-    d, inner = shape.width, shape.inner
+    d, inner = config.hidden_size, config.intermediate_size
     sizes: Sizes = {
-        "embeddings.word_embeddings.weight": (shape.vocab, d),
-        "embeddings.position_embeddings.weight": (shape.positions, d),
-        "embeddings.token_type_embeddings.weight": (shape.types, d),
+        "embeddings.word_embeddings.weight": (config.vocab_size, d),
+        "embeddings.position_embeddings.weight": (config.positions, d),
+        "embeddings.token_type_embeddings.weight": (config.types, d),
         **_norm("embeddings.LayerNorm", d),
     }
-    for i in range(shape.layers):
+    for i in range(config.layers):
         layer = f"encoder.layer.{i}"
         for part in ("query", "key", "value"):
             sizes |= _linear(f"{layer}.attention.self.{part}", d, d)
@@ -133,5 +140,5 @@ def _linear(name: str, inputs: int, outputs: int) -> Sizes:
     return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
 
 
-def _norm(name: str, width: int) -> Sizes:
-    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
+def _norm(name: str, size: int) -> Sizes:
+    return {f"{name}.weight": (size,), f"{name}.bias": (size,)}

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ragcli.encoder.checkpoint import Checkpoint, Sizes, is_roberta, read_shape
+from ragcli.encoder.checkpoint import Checkpoint, Sizes, is_roberta, read_config
 from ragcli.encoder.engine import EncoderSession, Note, Precision
 from ragcli.errors import RagcliError
 from ragcli.models import ModelFolder, read_json
@@ -20,17 +20,17 @@ class CrossEncoder:
     def __init__(self, folder: ModelFolder, precision: Precision, note: Note) -> None:
         """Load the model, and prepare it first where that was not done yet. Raises RagcliError."""
         config = read_json(folder.path / "config.json")
-        shape = read_shape(folder, config)
+        size = read_config(folder, config).hidden_size
         _check_labels(folder, config)
         dense, out = _layers(config)
-        head = _sizes(dense, shape.width, shape.width) | _sizes(out, 1, shape.width)
+        head = _sizes(dense, size, size) | _sizes(out, 1, size)
         self.name = folder.name
         self._engine = EncoderSession(folder, config, "cls", precision, note, head)
         self._dense, self._out = (_read(self._engine.checkpoint, layer) for layer in (dense, out))
 
     def scores(self, query: str, texts: Sequence[str]) -> Matrix:
         """Return the logits (n,) of texts for a query, the better the higher. Raises RagcliError."""
-        first = self._engine.run([(query, text) for text in texts], self._engine.checkpoint.shape.longest)
+        first = self._engine.run([(query, text) for text in texts], self._engine.checkpoint.config.longest)
         (dense, dense_bias), (out, out_bias) = self._dense, self._out
         return np.asarray((np.tanh(first @ dense + dense_bias) @ out + out_bias)[:, 0], dtype=np.float32)
 

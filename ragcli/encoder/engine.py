@@ -31,7 +31,7 @@ def open_encoder_graph(
 
         write_graph(checkpoint, pooling, chosen, path)
 
-    graph = f"encoder {checkpoint.shape} {pooling}"
+    graph = f"encoder {checkpoint.config.identity} {pooling}"
     return open_graphs(checkpoint.files, graph, chosen, write, lambda path: open_session(path / "encoder.onnx"), note)
 
 
@@ -51,17 +51,16 @@ class EncoderSession:
         self.name = folder.name
         self.checkpoint = checkpoint = Checkpoint(folder, config, head)
         self._tokenizer = read_wordpiece(folder)
-        check_vocabulary(folder, self._tokenizer, checkpoint.shape.vocab)
+        check_vocabulary(folder, self._tokenizer, checkpoint.config.vocab_size)
         self._session = open_encoder_graph(checkpoint, pooling, precision, note)
 
     def run(self, texts: Sequence[Text], longest: int) -> Matrix:
-        """Return the vectors (n, width) of texts or pairs. Raises RagcliError where the weights give no numbers."""
-        width = self.checkpoint.shape.width
-        pooled = np.empty((len(texts), width), dtype=np.float32)
+        """Return the vectors (n, hidden) of texts or pairs. Raises RagcliError where the weights give no numbers."""
+        pooled = np.empty((len(texts), self.checkpoint.config.hidden_size), dtype=np.float32)
         encodings = tokenize(self._tokenizer, texts, longest)
         for places in groups([len(encoding) for encoding in encodings]):
             chosen = [encodings[place] for place in places]
-            types = types_of(chosen) if self.checkpoint.shape.types > 1 else None
+            types = types_of(chosen) if self.checkpoint.config.types > 1 else None
             embeddings = self.checkpoint.embed(ids_of(chosen), types)
             [pooled[places]] = self._session.run(None, {"embeddings": embeddings})
         if not np.isfinite(pooled).all():

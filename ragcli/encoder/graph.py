@@ -1,8 +1,8 @@
 """Write an encoder as an ONNX graph with its weights in a file beside it.
 
-Input: embeddings (rows, tokens, width), all rows of the same length, so that nothing is padded and nothing masked.
-Output: pooled (rows, width), what the texts' first tokens have become, or the mean of all; without pooling all tokens
-(rows, tokens, width). The embeddings are looked up outside, in the checkpoint's own memory-mapped file.
+Input: embeddings (rows, tokens, hidden), all rows of the same length, so that nothing is padded and nothing masked.
+Output: pooled (rows, hidden), what the texts' first tokens have become, or the mean of all; without pooling all tokens
+(rows, tokens, hidden). The embeddings are looked up outside, in the checkpoint's own memory-mapped file.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from onnx import TensorProto
 
-from ragcli.encoder.checkpoint import Checkpoint, Shape
+from ragcli.encoder.checkpoint import BertConfig, Checkpoint
 from ragcli.encoder.recipe import Pooling
 from ragcli.ort.quantization import Matrix
 from ragcli.ort.writer import MS, Graph, Kernel, value
@@ -23,32 +23,32 @@ _KERNELS: dict[Precision, Kernel] = {"float32": "float32", "int8": "tokens8"}
 
 def write_graph(checkpoint: Checkpoint, pooling: Pooling | Literal["none"], precision: Precision, folder: Path) -> None:
     """Write the graph and its weights into a folder."""
-    shape = checkpoint.shape
+    config = checkpoint.config
     with (folder / "encoder.bin").open("wb") as weights:
-        graph = Graph(_KERNELS[precision], shape.epsilon, weights)
+        graph = Graph(_KERNELS[precision], config.epsilon, weights)
         gain, bias = _norm(checkpoint, "embeddings.LayerNorm")
         stream, _ = graph.norm("embeddings_norm", "embeddings", None, gain, bias)
-        for i in range(shape.layers):
-            stream = _add_layer(graph, checkpoint, i, stream, first_only=pooling == "cls" and i == shape.layers - 1)
-        sizes: list[str | int] = ["rows", shape.width]
+        for i in range(config.layers):
+            stream = _add_layer(graph, checkpoint, i, stream, first_only=pooling == "cls" and i == config.layers - 1)
+        sizes: list[str | int] = ["rows", config.hidden_size]
         if pooling == "mean":
             graph.node("ReduceMean", [stream, graph.constant("tokens", np.array([1]))], keepdims=0)
         elif pooling == "cls":
-            graph.node("Reshape", [stream, graph.constant("flat", np.array([-1, shape.width]))])
+            graph.node("Reshape", [stream, graph.constant("flat", np.array([-1, config.hidden_size]))])
         else:
             graph.node("Identity", [stream])
             sizes.insert(1, "tokens")
         model = graph.finish(
-            [value("embeddings", TensorProto.FLOAT, ["rows", "tokens", shape.width])],
+            [value("embeddings", TensorProto.FLOAT, ["rows", "tokens", config.hidden_size])],
             value("pooled", TensorProto.FLOAT, sizes),
         )
     (folder / "encoder.onnx").write_bytes(model.SerializeToString())
 
 
 def _add_layer(graph: Graph, checkpoint: Checkpoint, i: int, stream: str, *, first_only: bool) -> str:
-    """Add a layer; return what it makes of the stream: (rows, tokens, width), or of first tokens (rows, 1, width)."""
+    """Add a layer; return what it makes of the stream: (rows, tokens, hidden), or of first tokens (rows, 1, hidden)."""
     layer = f"encoder.layer.{i}"
-    mixed = _attention(graph, checkpoint.shape, *_qkv(checkpoint, layer), layer, stream)
+    mixed = _attention(graph, checkpoint.config, *_qkv(checkpoint, layer), layer, stream)
     if first_only:
         first = graph.constant("first", np.array([0]))
         mixed, stream = (graph.node("Gather", [x, first], axis=1) for x in (mixed, stream))
@@ -56,7 +56,7 @@ def _add_layer(graph: Graph, checkpoint: Checkpoint, i: int, stream: str, *, fir
     stream = _add_norm(graph, checkpoint, f"{layer}.attention.output", stream, out)
     up = _linear(graph, checkpoint, f"{layer}.intermediate.dense", stream)
     up_bias = checkpoint[f"{layer}.intermediate.dense.bias"]
-    up = graph.activation(checkpoint.shape.activation, up, f"{layer}.up_bias", up_bias)
+    up = graph.activation(checkpoint.config.activation, up, f"{layer}.up_bias", up_bias)
     down = _linear(graph, checkpoint, f"{layer}.output.dense", up)
     return _add_norm(graph, checkpoint, f"{layer}.output", stream, down)
 
@@ -68,11 +68,11 @@ def _qkv(checkpoint: Checkpoint, layer: str) -> tuple[list[Matrix], Matrix]:
     return [checkpoint[f"{name}.weight"].T for name in names], biases
 
 
-def _attention(graph: Graph, shape: Shape, weights: list[Matrix], bias: Matrix, layer: str, stream: str) -> str:
+def _attention(graph: Graph, config: BertConfig, weights: list[Matrix], bias: Matrix, layer: str, stream: str) -> str:
     """Attend from every token to all of its row."""
     qkv = [graph.linear(f"{layer}.{part}", stream, w) for part, w in zip("qkv", weights, strict=True)]
     inputs = [*qkv, graph.constant(f"{layer}.qkv_bias", bias)]
-    return graph.node("MultiHeadAttention", inputs, domain=MS, num_heads=shape.heads)
+    return graph.node("MultiHeadAttention", inputs, domain=MS, num_heads=config.heads)
 
 
 def _linear(graph: Graph, checkpoint: Checkpoint, name: str, x: str) -> str:

@@ -19,7 +19,7 @@ def open_graphs(
 ) -> Opened:
     """Load the graphs of a checkpoint's files; write them first where the cache has none, or none that can be used.
 
-    `facts` says what else the graphs depend on. Raises RagcliError where there is no room to write them.
+    `config` says what else the graphs depend on. Raises RagcliError where there is no room to write them.
     """
     home = cache.engines_home()
     folder = home / cache.graph_key(home, files, f"{config} {precision}")

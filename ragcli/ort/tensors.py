@@ -40,7 +40,7 @@ class Tensors:
     def __init__(self, folder: ModelFolder, kind: Kind, aliases: Mapping[str, str] | None = None) -> None:
         """Map the files; `aliases` are old endings of names, and what they are now. Raises RagcliError."""
         self.files = weight_files(folder.path)
-        self._folder, self._kind = folder, kind
+        self.folder, self._kind = folder, kind
         named = {name: tensor for file in self.files for name, tensor in _map_file(file)}
         self._prefix = kind.prefix if any(name.startswith(kind.prefix) for name in named) else ""
         self._tensors = {_renamed(name.removeprefix(kind.prefix), aliases or {}): named[name] for name in named}
@@ -62,7 +62,7 @@ class Tensors:
 
     def check(self, wanted: Mapping[str, tuple[int, ...]], ignored: Callable[[str], bool]) -> None:
         """Raise RagcliError for tensors that are missing, neither wanted nor ignored, or not of the right size."""
-        folder, kind = self._folder, self._kind
+        folder, kind = self.folder, self._kind
         scales = {name + _SCALE: size[:1] for name, size in wanted.items() if self._dtype(name) == np.int8}
         wanted = {**wanted, **scales}
         missing = sorted(self._full(name) for name in wanted if name not in self._tensors)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ragcli.encoder.checkpoint import Checkpoint, read_shape
+from ragcli.encoder.checkpoint import Checkpoint, read_config
 from ragcli.encoder.engine import Precision, open_encoder_graph
 from ragcli.encoder.texts import groups
 from ragcli.errors import RagcliError
@@ -48,15 +48,15 @@ class Reader:
         if config.get("architectures") != ["BertForTokenClassification"] or not _has_outputs(labels):
             raise RagcliError(f"{folder.name} is no reader", _CHOOSE)
         self.name = folder.name
-        width = read_shape(folder, config).width
+        width = read_config(folder, config).hidden_size
         head = {"classifier.weight": (_OUTPUTS, width), "classifier.bias": (_OUTPUTS,)}
         self._checkpoint = checkpoint = Checkpoint(folder, config, head)
-        if checkpoint.shape.longest < _LONGEST:
-            message = f"{folder.name} reads {checkpoint.shape.longest} tokens, a reader must read {_LONGEST}"
+        if checkpoint.config.longest < _LONGEST:
+            message = f"{folder.name} reads {checkpoint.config.longest} tokens, a reader must read {_LONGEST}"
             raise RagcliError(message, _CHOOSE)
         self._weight, self._bias = checkpoint["classifier.weight"].T, checkpoint["classifier.bias"]
         self._tokenizer = read_wordpiece(folder)
-        check_vocabulary(folder, self._tokenizer, checkpoint.shape.vocab)
+        check_vocabulary(folder, self._tokenizer, checkpoint.config.vocab_size)
         self._session = open_encoder_graph(checkpoint, "none", precision, note)
 
     def read(self, question: str, blocks: Sequence[Block]) -> list[Reading]:

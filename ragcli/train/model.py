@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from transformers import GPT2Config, GPT2LMHeadModel
 from transformers.utils import logging
 
-from ragcli.decoder.checkpoint import Checkpoint, read_shape, runs_here
+from ragcli.decoder.families.gpt2 import Checkpoint, read_config, runs_here
 from ragcli.errors import RagcliError
 from ragcli.models import ModelFolder
 from ragcli.tokenizer import check_vocabulary, read_byte_level
@@ -43,10 +43,10 @@ def open_model(folder: ModelFolder, dropout: float) -> ModelBundle:
     config = json.loads((folder.path / "config.json").read_bytes())
     if not runs_here(config):
         raise RagcliError(f"{folder.name} is a model of type {config.get('model_type')}, no GPT-2", _SUPPORTED)
-    shape = read_shape(folder, config)
-    Checkpoint(folder, shape)  # says in words what is wrong with a damaged one
+    sizes = read_config(folder, config)
+    Checkpoint(folder, sizes)  # says in words what is wrong with a damaged one
     tokenizer = read_byte_level(folder)
-    check_vocabulary(folder, tokenizer, shape.vocab)
+    check_vocabulary(folder, tokenizer, sizes.vocab_size)
     settings = GPT2Config.from_dict(config | _while_training(config.get("activation_function", "gelu_new"), dropout))
     model = GPT2LMHeadModel.from_pretrained(
         folder.path, config=settings, dtype=torch.float32, local_files_only=True, use_safetensors=True

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy
 from transformers import BertConfig, BertForTokenClassification
 
-from ragcli.encoder.checkpoint import Checkpoint, read_shape
+from ragcli.encoder.checkpoint import Checkpoint, read_config
 from ragcli.errors import RagcliError
 from ragcli.models import ModelFolder, read_json
 from ragcli.reader.inputs import Input, build_inputs
@@ -47,7 +47,7 @@ def open_bundle(folder: ModelFolder, seed: int) -> ReaderBundle:
     if config.get("model_type") != "bert":
         raise RagcliError(f"{folder.name} is no BERT", "Start from a reader, or from an encoder such as minilm.")
     is_reader = config.get("architectures") == [_KIND]
-    width = read_shape(folder, config).width
+    width = read_config(folder, config).hidden_size
     sizes = {"classifier.weight": (len(_LABELS), width), "classifier.bias": (len(_LABELS),)}
     checkpoint = Checkpoint(folder, config, sizes if is_reader else None)
     names = dict(enumerate(_LABELS))
@@ -59,7 +59,7 @@ def open_bundle(folder: ModelFolder, seed: int) -> ReaderBundle:
             if is_reader or name not in _HEAD:
                 parameter.copy_(torch.from_numpy(np.array(checkpoint[name.removeprefix("bert.")])))
     tokenizer = read_wordpiece(folder)
-    check_vocabulary(folder, tokenizer, checkpoint.shape.vocab)
+    check_vocabulary(folder, tokenizer, checkpoint.config.vocab_size)
     return ReaderBundle(model, tokenizer)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ragcli.decoder import Gpt2Model
+from ragcli.decoder.onnx_model import OnnxModel
 from ragcli.decoder.speculation import Lookahead
 from ragcli.generate import open_language_model
 from ragcli.models import ModelFolder
@@ -24,20 +24,20 @@ QUOTE = 100
 Ids = list[int]
 
 
-def together(engine: Gpt2Model, prompts: Sequence[Ids]) -> None:
+def together(engine: OnnxModel, prompts: Sequence[Ids]) -> None:
     """Write greedily after all prompts at once."""
     logits = engine.prefill_all(prompts, NEW)
     for _ in range(NEW - 1):
         logits = engine.step_all(logits.argmax(axis=1).tolist())
 
 
-def one_by_one(engine: Gpt2Model, prompts: Sequence[Ids]) -> None:
+def one_by_one(engine: OnnxModel, prompts: Sequence[Ids]) -> None:
     """Write greedily after one prompt after another."""
     for prompt in prompts:
         together(engine, [prompt])
 
 
-def quote(engine: Gpt2Model, prompt: Ids, ahead: bool) -> None:
+def quote(engine: OnnxModel, prompt: Ids, ahead: bool) -> None:
     """Write what stands in the middle of the prompt; random weights would not, so the tokens are given."""
     engine.prefill_all([prompt], QUOTE)
     step = Lookahead(engine, prompt).step if ahead else engine.step
@@ -45,7 +45,7 @@ def quote(engine: Gpt2Model, prompt: Ids, ahead: bool) -> None:
         step([token])
 
 
-def invent(engine: Gpt2Model, prompt: Ids, ahead: bool) -> None:
+def invent(engine: OnnxModel, prompt: Ids, ahead: bool) -> None:
     """Write what mostly stands nowhere, though its beginnings do."""
     rng = np.random.default_rng(1)
     engine.prefill_all([prompt], QUOTE)
@@ -54,7 +54,7 @@ def invent(engine: Gpt2Model, prompt: Ids, ahead: bool) -> None:
         step([token if i % 5 else int(rng.integers(50000))])
 
 
-def read(engine: Gpt2Model, prompts: Sequence[Ids]) -> None:
+def read(engine: OnnxModel, prompts: Sequence[Ids]) -> None:
     """Read one prompt after another, as questions come that are answered by a token."""
     for prompt in prompts:
         engine.prefill(prompt, 1)
@@ -88,7 +88,7 @@ def main() -> None:
         folder = write_gpt2(given.folder or Path(temporary))
         os.environ["RAGCLI_CACHE"] = str(folder / "cache")
         engine = open_language_model(ModelFolder("gpt2", folder), given.precision)
-        assert isinstance(engine, Gpt2Model)
+        assert isinstance(engine, OnnxModel)
         rng = np.random.default_rng(0)
         prompts = [rng.integers(0, 50000, rng.integers(200, 501)).tolist() for _ in range(given.prompts)]
         prompt = rng.integers(0, 50000, 400).tolist()

@@ -24,10 +24,10 @@ class Block(NamedTuple):
     down_bias: Matrix
 
 
-def pad_heads(block: Block, heads: int, width: int) -> Block:
-    """Widen each head of the attention by zeros, which change nothing: the kernel knows some widths only."""
+def pad_heads(block: Block, heads: int, head_size: int) -> Block:
+    """Widen each head of the attention by zeros, which change nothing: the kernel takes some sizes only."""
     before = len(block.out) // heads
-    missing = width - before
+    missing = head_size - before
     if not missing:
         return block
     qkv = block.qkv.reshape(-1, 3 * heads, before)
@@ -35,7 +35,7 @@ def pad_heads(block: Block, heads: int, width: int) -> Block:
     return block._replace(
         qkv=np.pad(qkv, ((0, 0), (0, 0), (0, missing))).reshape(len(qkv), -1),
         qkv_bias=np.pad(block.qkv_bias.reshape(-1, before), ((0, 0), (0, missing))).reshape(-1),
-        out=np.pad(out, ((0, 0), (0, missing), (0, 0))).reshape(heads * width, -1),
+        out=np.pad(out, ((0, 0), (0, missing), (0, 0))).reshape(heads * head_size, -1),
     )
 
 
