@@ -41,12 +41,18 @@ if TYPE_CHECKING:
     from ragcli.encoder import Encoder
 
 PASSAGE_SIZE = 1_200
+DEFAULT_ENCODER = "minilm"
+AUTO_ENCODER = "auto"
 _BATCH = 500  # documents: for a lookup of what the store holds, and between two reports of progress
 _LANGUAGE_SAMPLE = 100
+_ENCODED_BY_DEFAULT = 2 * 2**20  # bytes of input: half a minute on two cores
+_ENCODED_A_MINUTE = 4 * 2**20  # bytes, roughly
 
 
 class IndexOptions(NamedTuple):
-    """Say how input becomes an index; None leaves a choice to the index, or to detection for a new one."""
+    """Say how input becomes an index; None leaves a choice to the index, or to detection for a new one.
+
+    `encoder` may be AUTO_ENCODER: a new index gets the default one where its texts are English and few."""
 
     fields: FieldNames = FieldNames()
     language: str | None = None
@@ -152,18 +158,39 @@ def index_files(paths: Iterable[Path], location: IndexLocation, options: IndexOp
         sample = [item.text for item in islice(_documents(inputs, options.fields), _LANGUAGE_SAMPLE)]
         if options.prune and not sample:
             raise RagcliError("the input holds no document, and --prune would empty the index", "Check the input.")
-        encoder = open_encoder(options.encoder, watcher.note) if options.encoder else None
-        wanted = IndexConfig(
-            options.language or detect_language(sample),
-            options.passage_size or PASSAGE_SIZE,
-            encoder.config if encoder else None,
-        )
+        language = options.language or detect_language(sample)
+        name = options.encoder
+        if name == AUTO_ENCODER:
+            made = bool(sample) and not options.dry_run and (options.rebuild or not _exists(location))
+            name = _default_encoder(language, inputs, watcher.note) if made else None
+        encoder = open_encoder(name, watcher.note) if name else None
+        wanted = IndexConfig(language, options.passage_size or PASSAGE_SIZE, encoder.config if encoder else None)
         with _opened(location, wanted, options, making=bool(sample)) as store:
             run = _Run(store, _checked_config(store, options, encoder), inputs, options, watcher, encoder)
             run.update() if store.counts().passages else run.fill()
             run.summary.documents, run.summary.passages = store.counts()
     run.summary.seconds = round(time.perf_counter() - started, 3)
     return run.summary
+
+
+def _default_encoder(language: str, inputs: Sequence[Input], note: Callable[[str], None]) -> str | None:
+    """Return the encoder of a new index for which none was named: one for English texts, if they are few."""
+    if language != "en":
+        return None
+    size = sum(source.path.stat().st_size for source in inputs)
+    if size <= _ENCODED_BY_DEFAULT:
+        return DEFAULT_ENCODER
+    minutes = max(1, round(size / _ENCODED_A_MINUTE))
+    way = f"--encoder {DEFAULT_ENCODER} --rebuild"
+    note(f"indexed by words only; {way} also finds texts by meaning, in about {minutes} min")
+    return None
+
+
+def _exists(location: IndexLocation) -> bool:
+    store = _existing(location)
+    if store:
+        store.close()
+    return store is not None
 
 
 def _documents(inputs: list[Input], fields: FieldNames) -> Iterator[Document]:

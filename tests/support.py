@@ -72,6 +72,7 @@ def _world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAGCLI_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("RAGCLI_NO_ENCODER", "1")  # most tests are of words; those of vectors name an encoder
     monkeypatch.setenv("RUST_BACKTRACE", "0")
 
 

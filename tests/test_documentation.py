@@ -47,6 +47,7 @@ def test_the_first_two_blocks_are_one_line_each() -> None:
 def sample_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data")
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("RAGCLI_NO_ENCODER")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -427,3 +427,39 @@ def test_the_language_is_detected_when_the_index_is_made(
     assert [hit["id"] for hit in ragcli("search", query).objects()] == ["d"]
     assert ragcli("index", path, "--language", language).code == 0
     assert_two_lines(ragcli("index", path, "--language", "en"), 1, f"--language {language}")
+
+
+# The default encoder
+
+
+def vectors_of(ragcli: Run, *arguments: str | Path) -> bool:
+    """Index, and tell whether the index can be searched by meaning."""
+    assert ragcli("index", *arguments).code == 0
+    return ragcli("search", "owl", "--mode", "semantic").code == 0
+
+
+def test_a_new_english_index_can_be_searched_by_meaning(
+    ragcli: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAGCLI_NO_ENCODER")
+    assert vectors_of(ragcli, corpus)
+    assert ragcli("search", "bird of prey", "-k", "1").objects()[0]["id"] == "owl"
+    assert ragcli("index", corpus, "--format", "json").summary()["unchanged"] == 3
+
+
+def test_an_index_without_vectors_keeps_none(ragcli: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAGCLI_NO_ENCODER")
+    assert not vectors_of(ragcli, corpus, "--no-encoder")
+    assert not vectors_of(ragcli, corpus)
+    assert vectors_of(ragcli, corpus, "--rebuild")
+
+
+def test_other_languages_and_large_inputs_get_no_vectors(
+    ragcli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAGCLI_NO_ENCODER")
+    chinese = write_lines(tmp_path / "zh.jsonl", {"id": "owl", "text": "猫头鹰白天睡觉，晚上捕猎。" * 3})
+    assert not vectors_of(ragcli, chinese)
+    large = write_lines(tmp_path / "en.jsonl", {"id": "owl", "text": "The owl sleeps by day. " * 100_000})
+    result = ragcli("index", large, "--rebuild")
+    assert result.code == 0 and "--encoder minilm --rebuild" in result.err

@@ -27,6 +27,12 @@ def index(
         typer.Option(min=100, max=100_000, help="Characters a passage at most. [default: 1200]", show_default=False),
     ] = None,
     encoder: EncoderName = None,
+    no_encoder: Annotated[
+        bool,
+        typer.Option(
+            "--no-encoder", envvar="RAGCLI_NO_ENCODER", help="Give a new index no vectors; search it by words only."
+        ),
+    ] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Delete what the input no longer holds.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what would happen.")] = False,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Remove the index first.")] = False,
@@ -40,10 +46,11 @@ def index(
     Example: ragcli index sample_data/python.jsonl
     """
     from ragcli.documents import FieldNames
-    from ragcli.indexing import IndexOptions, RejectLog, Watcher, index_files
+    from ragcli.indexing import AUTO_ENCODER, IndexOptions, RejectLog, Watcher, index_files
 
+    chosen = encoder or (None if no_encoder else AUTO_ENCODER)
     options = IndexOptions(
-        FieldNames(text_field, title_field, id_field), language, passage_size, encoder, prune, dry_run, rebuild
+        FieldNames(text_field, title_field, id_field), language, passage_size, chosen, prune, dry_run, rebuild
     )
     deletable: list[str] | None = [] if dry_run else None
     with RejectLog(rejects, files) as log, render.progress("Indexing") as progress:
