@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ragcli.answer.pipeline import AskOptions
+from ragcli.answer.answerer import AskOptions
 from ragcli.decoder.sampling import Sampling
 from ragcli.errors import ExitCode, RagcliError
 from ragcli.evaluate.answer_measures import by_characters, contains, exact_match, f1, groundedness, normalized, rouge_l

@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from ragcli.answer.attribution import attribute
 from ragcli.answer.candidates import find_candidates
-from ragcli.answer.choose import CitedSentence, Grounded, answer, judge, pick, signs, softmax
+from ragcli.answer.confidence import confidence_features
 from ragcli.answer.copying import Copying
+from ragcli.answer.extractive import extract, pick
 from ragcli.answer.fitted import fitted
+from ragcli.answer.judge import judge, softmax
 from ragcli.answer.opinion import compose_review, polarity
+from ragcli.answer.schema import CitedSentence, Extract
 from ragcli.answer.summary import summarize
 from ragcli.answer.terms import bag_of, terms, weigh, words_by_term
 from ragcli.answer.titled import answer_by_title
@@ -63,9 +66,9 @@ def shelf(*texts: str, language: str = "en") -> Shelf:
     return Shelf(texts, IndexConfig(language, 1200))
 
 
-def ask(question: str, *texts: str, language: str = "en", **options: object) -> Grounded:
+def ask(question: str, *texts: str, language: str = "en", **options: object) -> Extract:
     hits = [hit(text, n, 10 - n) for n, text in enumerate(texts, 1)]
-    return answer(question, hits, shelf(*texts, language=language), **options)  # type: ignore[arg-type]
+    return extract(question, hits, shelf(*texts, language=language), **options)  # type: ignore[arg-type]
 
 
 texts = st.lists(
@@ -86,7 +89,7 @@ def assert_stands(sentences: Sequence[CitedSentence], hits: Sequence[Hit]) -> No
 @given(texts, st.sampled_from(["How far can an owl turn?", "猫是什么？", "?", ""]), st.sampled_from(["en", "zh"]))
 def test_every_sentence_stands_in_its_source(found: list[str], question: str, language: str) -> None:
     hits = [hit(text, n, 5.0 - n, start=7 * n) for n, text in enumerate(found, 1)]
-    grounded = answer(question, hits, shelf(*found, language=language), most=3, min_confidence=0)  # type: ignore[arg-type]
+    grounded = extract(question, hits, shelf(*found, language=language), most=3, min_confidence=0)  # type: ignore[arg-type]
     assert_stands(grounded.sentences, hits)
     assert_stands(summarize(hits, 3, language, question), hits)
     assert_stands(compose_review(hits, 3, language), hits)
@@ -190,14 +193,14 @@ def test_below_the_confidence_there_is_no_answer() -> None:
     unsure = ask("Which treaty ended the Thirty Years' War?", OWLS, MICE)
     assert unsure.abstained and unsure.sentences == () and unsure.confidence < sure.confidence
     assert ask("owl", OWLS, min_confidence=1.01).abstained
-    assert ask("owl", " ", min_confidence=0) == Grounded((), 0.0, True)
+    assert ask("owl", " ", min_confidence=0) == Extract((), 0.0, True)
 
 
 @pytest.mark.parametrize("factor", [0.01, 100.0])
 def test_confidence_does_not_depend_on_the_scale_of_scores(factor: float) -> None:
     def confidence(times: float) -> float:
         hits = [hit(text, n, times * (9.5 - n)) for n, text in enumerate((OWLS, MICE), 1)]
-        return answer("Do owls eat mice?", hits, shelf(OWLS, MICE)).confidence  # type: ignore[arg-type]
+        return extract("Do owls eat mice?", hits, shelf(OWLS, MICE)).confidence  # type: ignore[arg-type]
 
     assert confidence(factor) == pytest.approx(confidence(1.0), abs=1e-5)
 
@@ -213,7 +216,9 @@ def test_the_file_names_features_that_there_are() -> None:
         judged = judge("owl", [hit(OWLS)], shelf(OWLS, language=language), encoder)  # type: ignore[arg-type]
         numbers = fitted(language, encoder is not None)
         assert set(numbers.ranking.weights) == set(judged.features.names)
-        assert set(numbers.confidence.weights) <= set(signs(judged, numbers.ranking.scores(judged.features)))
+        assert set(numbers.confidence.weights) <= set(
+            confidence_features(judged, numbers.ranking.scores(judged.features))
+        )
 
 
 def test_terms_are_stems_or_bigrams() -> None:

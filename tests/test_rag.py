@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from ragcli.answer import pipeline as rag
+from ragcli.answer.answerer import AskOptions
+from ragcli.answer.retrieve import retrieve
 from ragcli.decoder.sampling import Sampling
 from ragcli.errors import NothingFoundError, UsageError
 from ragcli.filters import Filter
@@ -65,9 +67,9 @@ def searcher(tmp_path: Path) -> Iterator[Searcher]:
         yield Searcher(opened)
 
 
-def job(new_tokens: int = 60, filters: Sequence[Filter] = (), min_score: float = 0.0) -> rag.AskOptions:
+def job(new_tokens: int = 60, filters: Sequence[Filter] = (), min_score: float = 0.0) -> AskOptions:
     greedy = Options(new_tokens, Sampling(temperature=0, no_repeat_ngram_size=0), seed=7)
-    return rag.AskOptions(greedy, filters=filters, min_score=min_score)
+    return AskOptions(greedy, filters=filters, min_score=min_score)
 
 
 def no_engine() -> Parrot:
@@ -98,7 +100,7 @@ def test_below_the_least_score_no_model_is_opened(searcher: Searcher) -> None:
 
 
 def test_only_passages_of_the_least_score_are_read(searcher: Searcher) -> None:
-    scores = [hit.score for hit in rag.retrieve(searcher, "dreams cold pill", job())]
+    scores = [hit.score for hit in retrieve(searcher, "dreams cold pill", job().k)]
     parrot = Parrot(" x")
     rag.ask(searcher, lambda: parrot, "dreams cold pill", job(min_score=scores[0]))
     assert parrot.heard.count("[") == scores.count(scores[0])

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from ragcli.answer.pipeline import AskOptions, ask_prompt
+from ragcli.answer.answerer import AskOptions
+from ragcli.answer.pipeline import ask_prompt
 from ragcli.errors import RagcliError
 from ragcli.filters import Filter
 from ragcli.generate import Options, open_language_model

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from ragcli.analysis.sentences import sentence_spans
-from ragcli.answer.candidates import Candidate, all_sentences
-from ragcli.answer.choose import CitedSentence, cite
+from ragcli.answer.candidates import Candidate, all_sentences, cite
+from ragcli.answer.schema import CitedSentence
 from ragcli.answer.terms import terms, weigh, words_by_term
 from ragcli.store import Hit, Store
 

@@ -3,15 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import orjson
 
-from ragcli.answer.choose import CitedSentence
-from ragcli.answer.pipeline import Answer, Seconds, Source
+from ragcli.answer.schema import Answer
 from ragcli.documents import Document, FieldNames, Input, Reject, find_inputs, read_documents
 from ragcli.errors import RagcliError, UsageError
-from ragcli.prompt import Span
 
 _TOGETHER = 64  # questions: enough to put those of like length together, few enough to show progress
 
@@ -56,15 +53,9 @@ def read_answers(path: Path) -> dict[str, Answer]:
     """Read the answers that a batch wrote, by the ids of their questions. Raises RagcliError for what is none."""
     try:
         lines = [orjson.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
-        return {str(line.pop("id")): _answer(line) for line in lines}
+        return {str(line.pop("id")): Answer.from_json(line) for line in lines}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise RagcliError(f"{path} holds what is no answer", "Give a file that ragcli ask --batch wrote.") from error
-
-
-def _answer(line: dict[str, Any]) -> Answer:
-    kinds: dict[str, Callable[..., Any]] = {"sources": Source, "dropped": Span, "sentences": CitedSentence}
-    lists = {name: tuple(kind(**item) for item in line[name]) for name, kind in kinds.items()}
-    return Answer(**{**line, **lists, "seconds": Seconds(**line["seconds"])})
 
 
 def finished(output: Path | None, resume: bool) -> set[str]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ragcli.analysis.sentences import sentence_spans
 from ragcli.analysis.words import cjk_bigrams
+from ragcli.answer.schema import CitedSentence
 from ragcli.store import Hit
 
 _SPOKEN = re.compile(r"\w")
@@ -71,3 +72,14 @@ def _says_something(text: str) -> bool:
         return True
     long = len(cjk_bigrams(text).split()) >= _FEWEST_WORDS or any(c.isdigit() for c in text)
     return long and not _CODE.search(text)
+
+
+def in_reading_order(candidates: Sequence[Candidate], places: Sequence[int]) -> list[int]:
+    """Put the best first, and sentences of one passage as they stand in it."""
+    rank = {hit: n for n, hit in enumerate(dict.fromkeys(candidates[place].hit for place in places))}
+    return sorted(places, key=lambda place: (rank[candidates[place].hit], candidates[place].start))
+
+
+def cite(candidate: Candidate, support: float = 1.0) -> CitedSentence:
+    """Name a candidate's source by its number."""
+    return CitedSentence(candidate.text, candidate.hit + 1, candidate.start, candidate.end, support)

@@ -6,7 +6,9 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from ragcli.analysis.analyzer import analyzer
-from ragcli.answer.pipeline import Answer, AskOptions, ask
+from ragcli.answer.answerer import AskOptions
+from ragcli.answer.pipeline import ask
+from ragcli.answer.schema import Answer
 from ragcli.errors import NothingFoundError, RagcliError, UsageError
 from ragcli.generate import LanguageModel
 from ragcli.search import Searcher

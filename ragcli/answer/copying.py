@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from ragcli.analysis.words import cjk_bigrams
-from ragcli.answer.choose import CitedSentence
+from ragcli.answer.schema import CitedSentence
 from ragcli.store import Hit
 
 SHORTEST = 4  # words of a piece, at least

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ragcli.answer.candidates import Candidate, whole_sentences
-from ragcli.answer.choose import CitedSentence, cite
+from ragcli.answer.candidates import Candidate, cite, whole_sentences
+from ragcli.answer.schema import CitedSentence
 from ragcli.answer.summary import central, diverse, tf_idf
 from ragcli.answer.terms import bag_of
 from ragcli.store import Hit

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ragcli.answer.candidates import Candidate, whole_sentences
-from ragcli.answer.choose import CitedSentence, cite, in_reading_order
+from ragcli.answer.candidates import Candidate, cite, in_reading_order, whole_sentences
 from ragcli.answer.features import Matrix
+from ragcli.answer.schema import CitedSentence
 from ragcli.answer.terms import bag_of, words_by_term
 from ragcli.documents import Document, FieldNames, find_inputs, read_documents
 from ragcli.errors import UsageError

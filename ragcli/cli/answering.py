@@ -63,16 +63,17 @@ def ask(
     Example: ragcli ask "What is a function in Python?"
     """
     from ragcli.answer import pipeline as rag
+    from ragcli.answer.answerer import AskOptions
     from ragcli.answer.batch import answer_lines, finished
     from ragcli.indexing import RejectLog
     from ragcli.search import Searcher
 
     checks.check(context, checks.ASK)
-    job = rag.AskOptions(writing.options(), k, filters(where), min_score, chosen_style(context, style), min_confidence)
+    job = AskOptions(writing.options(), k, filters(where), min_score, chosen_style(context, style), min_confidence)
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
         if batch is not None:
-            answer_all = partial(rag.ask_all, searcher, cache(by.open), job=job)
+            answer_all = partial(rag.ask_all, searcher, cache(by.open), options=job)
             done = finished(output, resume)
             with RejectLog(rejects, [batch]) as log, render.progress("Answering") as progress:
                 answers = answer_lines(batch, answer_all, done, log.add)
@@ -110,10 +111,11 @@ def review(
     Example: ragcli review "Inception"
     """
     from ragcli.answer import pipeline as rag
+    from ragcli.answer.answerer import AskOptions
     from ragcli.search import Searcher
 
     checks.check(context, checks.REVIEW)
-    job = rag.AskOptions(writing.options(), k, filters(where), style=style)
+    job = AskOptions(writing.options(), k, filters(where), style=style)
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
         if dry_run:
@@ -150,6 +152,7 @@ def summarize(
     """
     from ragcli.analysis.languages import detect_language
     from ragcli.answer import pipeline as rag
+    from ragcli.answer.retrieve import retrieve
     from ragcli.answer.summary import texts_of
     from ragcli.search import Searcher
 
@@ -158,7 +161,7 @@ def summarize(
     if file is None:
         with at.open() as store:
             searcher = Searcher(store, finding.ranking(context), render.print_note)
-            hits = rag.retrieve(searcher, about, rag.AskOptions(GenerationArgs().options(), k, filters(where)))
+            hits = retrieve(searcher, about, k, filters(where))
             language = searcher.language
     else:
         hits = texts_of(file)
@@ -196,11 +199,11 @@ def chat(
 
     Example: ragcli chat --index knowledge_base
     """
-    from ragcli.answer import pipeline as rag
+    from ragcli.answer.answerer import AskOptions
     from ragcli.answer.chat import Conversation, converse
     from ragcli.search import Searcher
 
-    job = rag.AskOptions(writing.options(), k, filters(where), min_score, chosen_style(context, style), min_confidence)
+    job = AskOptions(writing.options(), k, filters(where), min_score, chosen_style(context, style), min_confidence)
     with at.open() as store:
         conversation = Conversation(Searcher(store, finding.ranking(context), render.print_note), cache(by.open), job)
         converse(conversation, stdin_lines(), render.ChatView(format == "json", history or chat_history()))

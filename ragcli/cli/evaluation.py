@@ -164,7 +164,7 @@ def answers(
 
     Example: ragcli eval answers sample_data/python_questions --limit 5
     """
-    from ragcli.answer.pipeline import AskOptions
+    from ragcli.answer.answerer import AskOptions
     from ragcli.evaluate.answers import AnswersJob, evaluate_answers, held_names
     from ragcli.evaluate.notes import Listener
     from ragcli.evaluate.report import one_of, read_gate

@@ -21,7 +21,7 @@ from ragcli.inputs import read_argument
 from ragcli.store import Access, IndexLocation, Store, open_store
 
 if TYPE_CHECKING:
-    from ragcli.answer.pipeline import Style as AnswerStyle
+    from ragcli.answer.schema import Style as AnswerStyle
     from ragcli.generate import LanguageModel, Options
     from ragcli.search import Ranking
 

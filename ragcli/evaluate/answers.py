@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from ragcli.answer.answerer import AskOptions
 from ragcli.answer.batch import read_answers
-from ragcli.answer.pipeline import Answer, AskOptions, ask, ask_without_passages
+from ragcli.answer.pipeline import ask, ask_without_passages
+from ragcli.answer.schema import Answer
 from ragcli.errors import NothingFoundError, RagcliError
 from ragcli.evaluate.answer_measures import by_characters, contains, exact_match, f1, groundedness, rouge_l
 from ragcli.evaluate.judgments import find_corpus

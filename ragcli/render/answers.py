@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -13,7 +13,7 @@ from ragcli.render.texts import note_dropped
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ragcli.answer.pipeline import Answer, Source
+    from ragcli.answer.schema import Answer, Source
 
 _WHOLE = 1_500  # characters of a passage that is shown whole; of a longer one, what is cited
 _AROUND = 200  # and so many before and after
@@ -46,7 +46,7 @@ def writing(shown: bool) -> Iterator[Callable[[str], None] | None]:
 def print_answer(answer: "Answer", key: str, as_json: bool, show_sources: bool = False) -> None:
     """Print an answer with its sources, with what is cited of them on demand. `key` names the question in JSON."""
     if as_json:
-        print_json(answer_json(answer, key))
+        print_json(answer.as_json(key))
         return
     if answer.abstained:
         print_note(_silence(answer))
@@ -64,7 +64,7 @@ def write_answers(
     """Write each answer as a line of JSON with the id of its question, to the end of a file or to stdout."""
     with output.open("ab") if output else nullcontext() as file:
         for count, (line_id, answer) in enumerate(answers, 1):
-            content = {"id": line_id, **answer_json(answer, "question")}
+            content = {"id": line_id, **answer.as_json()}
             if file is None:
                 print_json(content)
             else:
@@ -165,13 +165,3 @@ def _stretches(text: str, cited: Sequence[tuple[int, int]]) -> list[tuple[int, i
             start, end = found[-1][0], max(end, found.pop()[1])
         found.append((start, end))
     return found
-
-
-def answer_json(answer: "Answer", key: str) -> dict[str, Any]:
-    """Return an answer as JSON; `key` names the question."""
-    fields = answer._asdict()
-    question = fields.pop("question")
-    for name in ("sources", "sentences", "dropped"):
-        fields[name] = [item._asdict() for item in fields[name]]
-    fields["seconds"] = answer.seconds._asdict()
-    return {key: question, **fields}

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from ragcli.errors import RagcliError
-from ragcli.render.answers import answer_json, print_reply, print_sources, writing
+from ragcli.render.answers import print_reply, print_sources, writing
 from ragcli.render.base import on_terminal, print_error, print_json, print_note, print_text
 
 if TYPE_CHECKING:
     from ragcli.answer.chat import Turn
-    from ragcli.answer.pipeline import Answer
+    from ragcli.answer.schema import Answer
 
 
 class ChatView:
@@ -70,4 +70,4 @@ class ChatView:
 
 
 def _turn_json(turn: "Turn") -> dict[str, Any]:
-    return {"said": turn.said, **answer_json(turn.answer, "question")}
+    return {"said": turn.said, **turn.answer.as_json()}

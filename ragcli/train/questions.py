@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ragcli.answer.pipeline import AskOptions
+from ragcli.answer.answerer import AskOptions
 from ragcli.documents import find_inputs
 from ragcli.errors import RagcliError
 from ragcli.evaluate.judgments import field_names, find_corpus

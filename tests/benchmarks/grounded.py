@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import rankdata
 
-from ragcli.answer.choose import Judged, judge, signs, softmax
+from ragcli.answer.confidence import confidence_features
 from ragcli.answer.features import Matrix
 from ragcli.answer.fitted import FILE, Fitted, Linear, fitted
+from ragcli.answer.judge import Judged, judge, softmax
 from ragcli.encoding import passage_text
 from ragcli.evaluate.answer_measures import contains, f1, rouge_l
 from ragcli.store import Counts, Hit, IndexConfig
@@ -162,7 +163,7 @@ def auc(sure: Numbers, truth: NDArray[np.bool_]) -> float:
 
 def rows_of(cases: Sequence[Case], ranking: Linear) -> list[dict[str, float]]:
     """Return what confidence is judged by."""
-    return [signs(case.judged, ranking.scores(case.judged.features)) for case in cases if len(case.right)]
+    return [confidence_features(case.judged, ranking.scores(case.judged.features)) for case in cases if len(case.right)]
 
 
 def confidences(answerable: Sequence[Case], not_: Sequence[Case], ranking: Linear) -> tuple[Any, NDArray[np.bool_]]:

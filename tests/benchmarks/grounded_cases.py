@@ -19,14 +19,13 @@ from typing import Any, NamedTuple
 from ragcli.answer.candidates import find_candidates
 from ragcli.answer.features import Matrix
 from ragcli.answer.meaning import passage_vectors
-from ragcli.answer.pipeline import AskOptions, retrieve
+from ragcli.answer.retrieve import retrieve
 from ragcli.answer.terms import words_by_term
 from ragcli.errors import NothingFoundError
 from ragcli.evaluate.notes import Listener
 from ragcli.evaluate.questions import Question, read_questions
 from ragcli.evaluate.retrieval import temporary_index
 from ragcli.filters import Filter
-from ragcli.generate import Options
 from ragcli.indexing import IndexOptions
 from ragcli.search import Ranking, Searcher
 from ragcli.store import Hit, IndexLocation
@@ -70,7 +69,7 @@ def found(searcher: Searcher, question: Question, without: bool) -> list[dict[st
     """Return what is retrieved for a question, as the product does it."""
     filters = [Filter("id", "!=", question.doc_id or "")] if without else []
     try:
-        hits = retrieve(searcher, question.text, AskOptions(Options(), filters=filters))
+        hits = retrieve(searcher, question.text, 5, filters)
     except NothingFoundError:
         hits = []
     return [recorded(hit) | cosine for hit, cosine in zip(hits, cosines(searcher, question.text, hits), strict=True)]

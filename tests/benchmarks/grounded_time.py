@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ragcli.answer.choose import answer
-from ragcli.answer.pipeline import AskOptions, retrieve
+from ragcli.answer.extractive import extract
+from ragcli.answer.retrieve import retrieve
 from ragcli.evaluate.notes import Listener
 from ragcli.evaluate.questions import read_questions
 from ragcli.evaluate.retrieval import temporary_index
-from ragcli.generate import Options
 from ragcli.indexing import IndexOptions
 from ragcli.search import Ranking, Searcher
 from ragcli.store import IndexLocation
@@ -43,8 +42,8 @@ def main() -> None:
         searcher = Searcher(store, Ranking(), tell_spelling=False)
         rows = []
         for question in [questions[0], *questions]:
-            hits, search = timed(lambda: retrieve(searcher, question, AskOptions(Options())))  # noqa: B023
-            _, chosen = timed(lambda: answer(question, hits, store, searcher.encoder))  # noqa: B023
+            hits, search = timed(lambda: retrieve(searcher, question, 5))  # noqa: B023
+            _, chosen = timed(lambda: extract(question, hits, store, searcher.encoder))  # noqa: B023
             rows.append((*search, *chosen))
     medians = np.median(rows[1:], axis=0)
     print("search {:.4f} s ({:.4f} s of processors), choice of sentences {:.4f} s ({:.4f} s)".format(*medians))

@@ -1,0 +1,42 @@
+"""What confidence in an answer is judged by."""
+
+import numpy as np
+
+from ragcli.answer.features import Matrix
+from ragcli.answer.judge import Judged, softmax
+
+
+def confidence_features(judged: Judged, scores: Matrix) -> dict[str, float]:
+    """Return what confidence is judged by; nothing in it depends on the scale of the store's scores."""
+    values, weights = judged.features, judged.weights
+    best = int(np.argmax(scores))
+    shares = softmax(scores)
+    weightiest = max(weights.idf, default=0.0)
+    of_hits = {c.hit: float(x) for c, x in zip(judged.candidates, values.of("coverage_passage"), strict=True)}
+    by_hit = sorted(of_hits.values(), reverse=True)
+    found = {
+        "score": float(scores[best]),
+        "share": float(shares[best]),
+        "best_coverage": float(values.of("coverage").max()),
+        "best_passage": float(values.of("coverage_passage").max()),
+        "top_passage": float(values.of("coverage_passage")[0]),
+        "coverage": float(values.of("coverage")[best]),
+        "context": float(values.of("coverage")[best] + values.of("coverage_before")[best]),
+        "passage": float(values.of("coverage_passage")[best]),
+        "lead_over": by_hit[0] - (by_hit[1] if len(by_hit) > 1 else 0.0),
+        "local": float(values.of("coverage_local")[best]),
+        "alike": float(values.of("coverage_alike")[best]),
+        "names": float(values.of("coverage_names")[best]),
+        "numbers": float(values.of("coverage_numbers")[best]),
+        "words": float(values.of("words")[best]),
+        "pairs": float(values.of("pairs")[best]),
+        "lead": float(values.of("coverage_lead")[best]),
+        "fits": float(max(values.of(f"{kind}_fits")[best] for kind in ("number", "year", "name"))),
+        "first_hit": float(values.of("rank")[best]),
+        "terms": float(np.log1p(len(weights.terms))),
+        "weightiest": weightiest / weights.total if weights.total else 0.0,
+    }
+    if "cosine" in values.names:
+        found |= {f"best_{name}": float(values.of(name).max()) for name in ("cosine", "cosine_passage")}
+        found |= {name: float(values.of(name)[best]) for name in ("cosine", "cosine_passage")}
+    return found

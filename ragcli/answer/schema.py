@@ -1,0 +1,102 @@
+"""An answer: what it says, what it is built on, and its JSON, written and read here only."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Self
+
+from ragcli.prompt import Span
+from ragcli.store import Hit
+
+Style = Literal["free", "grounded", "copy"]
+
+
+class Source(NamedTuple):
+    """Hold a passage, numbered as in the prompt, that an answer is built on."""
+
+    n: int
+    id: str
+    title: str
+    score: float
+    start: int
+    end: int
+    text: str
+
+
+class CitedSentence(NamedTuple):
+    """Hold a sentence of an answer and where it stands.
+
+    `source` counts from 1, None where no source supports the sentence; start and end are character offsets in the
+    source's document, 0 where there is none. `support` is in [0, 1].
+    """
+
+    text: str
+    source: int | None
+    start: int
+    end: int
+    support: float
+
+
+class Seconds(NamedTuple):
+    """Hold the seconds from the start to the end of the search, to the first token, to the end."""
+
+    search: float = 0.0
+    first_token: float | None = None
+    total: float = 0.0
+
+
+class Answer(NamedTuple):
+    """Hold an answer with its sources, and what it took."""
+
+    question: str
+    answer: str = ""
+    abstained: bool = False
+    sources: tuple[Source, ...] = ()
+    sentences: tuple[CitedSentence, ...] = ()
+    dropped: tuple[Span, ...] = ()
+    model: str = ""
+    style: str = "grounded"
+    seed: int = 0
+    prompt_tokens: int = 0
+    new_tokens: int = 0
+    seconds: Seconds = Seconds()
+    confidence: float | None = None
+
+    def as_json(self, key: str = "question") -> dict[str, Any]:
+        """Return what from_json reads; `key` names the question."""
+        fields = self._asdict()
+        question = fields.pop("question")
+        for name in _LISTS:
+            fields[name] = [item._asdict() for item in fields[name]]
+        fields["seconds"] = self.seconds._asdict()
+        return {key: question, **fields}
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        """Read an answer. Raises LookupError or TypeError for what is none."""
+        lists = {name: tuple(kind(**item) for item in fields[name]) for name, kind in _LISTS.items()}
+        return cls(**{**fields, **lists, "seconds": Seconds(**fields["seconds"])})
+
+
+_LISTS: dict[str, Callable[..., Any]] = {"sources": Source, "sentences": CitedSentence, "dropped": Span}
+
+
+def sources_of(hits: Sequence[Hit]) -> tuple[Source, ...]:
+    """Return hits as numbered sources."""
+    return tuple(Source(n, hit.id, hit.title, hit.score, hit.start, hit.end, hit.text) for n, hit in enumerate(hits, 1))
+
+
+def cited_text(sentences: Sequence[CitedSentence]) -> str:
+    """Return sentences with the number of its source after each."""
+    return " ".join(f"{sentence.text} [{sentence.source}]" for sentence in sentences)
+
+
+class Extract(NamedTuple):
+    """Hold the sentences that answer a question, in reading order, and the confidence in [0, 1] that they do."""
+
+    sentences: tuple[CitedSentence, ...]
+    confidence: float
+    abstained: bool
+
+    @property
+    def text(self) -> str:
+        """Return the answer with the number of its source after each sentence."""
+        return cited_text(self.sentences)
