@@ -19,7 +19,7 @@ ORDER = (
     *("prompt", "models", "tokenizer"),
     *("store_local", "store_elastic", "ort", "decoder", "generate", "encoder", "reader"),
     *("encoding", "indexing", "search", "titles"),
-    *("answer", "evaluate", "train", "small_gpt2", "render", "cli", "__main__"),
+    *("answer", "evaluate", "train", "render", "cli", "__main__"),
 )
 # The factories: they import, when called, what stands above them, or what is heavy and not always wanted.
 FACTORIES = {
@@ -28,7 +28,7 @@ FACTORIES = {
 }
 # Each heavy library, and the only files that know it.
 OWNERS = {
-    "torch": {"decoder", "train", "small_gpt2"},
+    "torch": {"decoder", "train"},
     "transformers": {"decoder", "train"},
     "safetensors": {"decoder", "train"},
     "tokenizers": {"tokenizer", "decoder", "encoder", "reader", "train"},

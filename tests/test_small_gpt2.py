@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragcli.models import PACKAGED, find_model
-from ragcli.small_gpt2 import average, questions
-from ragcli.small_gpt2.questions import ask_for
 from ragcli.train.model import ModelBundle, open_model, write_model
+from recipes.small_gpt2 import average, questions
+from recipes.small_gpt2.questions import ask_for
 from tests.support import write_lines
 
 SENTENCE = "The castle above the river was taken by William Harvey and the second army in 1643 after a long siege."

@@ -43,7 +43,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def trainee(tiny: Path) -> ModelBundle:
+def bundle(tiny: Path) -> ModelBundle:
     return open_model(find_model(str(tiny), allow_fallback=False), 0.0)
 
 

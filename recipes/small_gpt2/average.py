@@ -1,4 +1,4 @@
-"""Average two GPT-2s: `python -m ragcli.small_gpt2.average ONE OTHER SHARE OUTPUT`; of OTHER so large a share.
+"""Average two GPT-2s: `python -m recipes.small_gpt2.average ONE OTHER SHARE OUTPUT`; of OTHER so large a share.
 
 A model that was tuned forgets some of what it was; the mean with its former self keeps most of both (Wortsman et al.
 2022, Robust Fine-Tuning of Zero-Shot Models). OUTPUT is a model folder, its weights rounded to float16.

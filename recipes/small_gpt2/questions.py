@@ -1,4 +1,4 @@
-"""Make questions out of texts, to learn copying from: `python -m ragcli.small_gpt2.questions DATA OUTPUT`.
+"""Make questions out of texts, to learn copying from: `python -m recipes.small_gpt2.questions DATA OUTPUT`.
 
 A sentence loses a name, a number or a term, and asks for it (Lewis et al. 2019, Unsupervised Question Answering by
 Cloze Translation); a glossary's term asks for its definition. OUTPUT gets `documents.jsonl` and `qa.jsonl`, as `train`

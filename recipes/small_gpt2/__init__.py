@@ -1,0 +1,1 @@
+"""How the small GPT-2 of the package was made."""
