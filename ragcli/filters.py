@@ -1,26 +1,30 @@
 """Metadata filters: FIELD=VALUE and its like, and the index terms that both stores answer them with.
 
-Each metadata value becomes a term `field 0x1F kind value` of one keyword field, so that equality is a term query and
-order a range query, on any engine and for any field: `=` for text (case folded), `#` for a number as digits that
-sort as the numbers do.
+Each metadata value becomes terms `field 0x1F kind value` of one keyword field, so that equality is a term query and
+order a range query, on any engine and for any field. The kind follows the type that the value has in the document:
+`=` for text (case folded), `:` for text that is a date, with `@` for its point in time, `#` for a number. The last two
+are written so that their texts sort as the values do (see ragcli.ordering).
 """
 
 import hashlib
 import re
-import struct
 import unicodedata
-from collections.abc import Container
-from math import isnan
+from collections.abc import Container, Mapping
+from itertools import chain
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ragcli.errors import UsageError
+from ragcli.ordering import date_key, date_span, is_moment, number_key, number_keys
 
 _SEPARATOR = "\x1f"
+_TEXT, _DATE_TEXT, _DATE, _NUMBER = "=:@#"
 _LAST = "\U0010ffff"
 _MAX_VALUE = 256
-_INVERTED = bytes(range(255, -1, -1))
-_NUMBER_STARTS = frozenset("0123456789+-. ")
-_EXPRESSION = re.compile(r"\s*([^\s=<>!][^=<>!]*?)\s*(>=|<=|!=|=|>|<)\s*(.*)", re.DOTALL)
+_NUMBER_LIKE = ("+", ":")  # texts that begin as numbers do, with a sign, a point or a digit, lie between these two
+_EXPRESSION = re.compile(r"\s*([^\s=<>!][^=<>!]*?)(\s*)(>=|<=|!=|=|>|<)(.*)", re.DOTALL)
+TEXT_KINDS = _TEXT + _DATE_TEXT
+NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 
 class Filter(NamedTuple):
@@ -51,33 +55,41 @@ class TermRange(NamedTuple):
 
 
 def parse_filter(expression: str) -> Filter:
-    """Read FIELD=VALUE, or the same with != >= <= > <. Raises UsageError."""
+    """Read FIELD=VALUE, or the same with != >= <= > <. Raises UsageError.
+
+    The value is taken as it is written, blanks too, unless blanks stand before the operator (`year >= 2010`): then
+    those after it are not part of the value either.
+    """
     match = _EXPRESSION.fullmatch(expression)
     if not match:
         raise UsageError(
             f"not a filter: {expression!r}", "Write FIELD=VALUE or FIELD>=VALUE, such as --where year>=2010."
         )
-    return Filter(match[1], match[2], match[3].strip())
+    return Filter(match[1], match[3], match[4].lstrip() if match[2] else match[4])
 
 
-def metadata_terms(title: str, metadata: dict[str, Any]) -> list[str]:
-    """Return the terms of a document's title and metadata; lists count by element, objects by dotted path."""
-    terms = [f"title{_SEPARATOR}={fold(title)}"] if title else []
-    for field, value in metadata.items():
+def metadata_terms(title: str, metadata: Mapping[str, Any], aliases: Mapping[str, str] = NO_ALIASES) -> list[str]:
+    """Return the terms of a document's title and metadata; lists count by element, objects by dotted path.
+
+    `aliases` are other names of the title and the id, with their values.
+    """
+    terms = [f"title{_SEPARATOR}{_TEXT}{fold(title)}"] if title else []
+    for field, value in chain(aliases.items(), metadata.items()):
         _add_terms(terms, field[:_MAX_VALUE], value)
     return terms
 
 
 def _add_terms(terms: list[str], field: str, value: Any) -> None:
     if isinstance(value, str):
-        terms.append(f"{field}{_SEPARATOR}={fold(value)}")
-        if value[:1] in _NUMBER_STARTS and (term := _number_term(field, value)):
-            terms.append(term)
+        date = date_key(value)
+        terms.append(f"{field}{_SEPARATOR}{_DATE_TEXT if date else _TEXT}{fold(value)}")
+        if date:
+            terms.append(f"{field}{_SEPARATOR}{_DATE}{date}")
     elif isinstance(value, bool):
-        terms.append(f"{field}{_SEPARATOR}={str(value).lower()}")
+        terms.append(f"{field}{_SEPARATOR}{_TEXT}{str(value).lower()}")
     elif isinstance(value, (int, float)):
-        if term := _number_term(field, value):
-            terms.append(term)
+        if number := number_key(value):
+            terms.append(f"{field}{_SEPARATOR}{_NUMBER}{number}")
     elif isinstance(value, list):
         for item in value:
             _add_terms(terms, field, item)
@@ -91,9 +103,9 @@ def is_known(field: str, known: Container[str]) -> bool:
     return field in known or field in ("id", "title") or field.partition(".")[0] in known
 
 
-def field_prefix(field: str) -> str:
-    """Return what the terms of a field's text values begin with."""
-    return f"{field[:_MAX_VALUE]}{_SEPARATOR}="
+def field_prefixes(field: str) -> list[str]:
+    """Return what the terms of a field's text values begin with, either of them."""
+    return [f"{field[:_MAX_VALUE]}{_SEPARATOR}{kind}" for kind in TEXT_KINDS]
 
 
 def fold(value: str) -> str:
@@ -104,27 +116,50 @@ def fold(value: str) -> str:
     return folded[:_MAX_VALUE] + hashlib.blake2b(folded.encode(), digest_size=8).hexdigest()
 
 
-def _number_term(field: str, value: str | float) -> str | None:
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    if isnan(number):
-        return None
-    # IEEE 754 doubles sort by their bytes, negative ones once inverted; the sign goes first.
-    digits = struct.pack(">d", number + 0.0)
-    ordered = "1" + digits.hex() if number >= 0 else "0" + digits.translate(_INVERTED).hex()
-    return f"{field}{_SEPARATOR}#{ordered}"
-
-
 def ranges(condition: Filter) -> list[TermRange]:
-    """Return the term ranges any of which satisfies the condition (`!=`: none of which may)."""
-    number = _number_term(condition.field[:_MAX_VALUE], condition.value)
-    text = field_prefix(condition.field) + fold(condition.value)
-    if condition.operator in ("=", "!="):
-        return [TermRange(term, term) for term in (text, number) if term]
-    term = number or text
-    start = term[: term.index(_SEPARATOR) + 2]
+    """Return the term ranges any of which satisfies the condition (`!=`: none of which may).
+
+    A value of the document compares by its own type. A text is equal to the same text, a number to the same number, a
+    date-time also to another spelling of its moment. In order, a number compares with numbers and a date with dates;
+    texts compare with any value as texts, but with a number or a date only if they begin like one, and those that are
+    dates only with what is no date.
+    """
+    field, operator, value = condition
+    start = field[:_MAX_VALUE] + _SEPARATOR
+    numbers, date = number_keys(value), date_key(value)
+    if operator in ("=", "!="):
+        wanted = [f"{kind}{fold(value)}" for kind in TEXT_KINDS] + [f"{_NUMBER}{number}" for number in numbers]
+        wanted += [f"{_DATE}{date}"] if date and is_moment(date) else []
+        return [TermRange(start + term, start + term) for term in wanted]
+    found = [_order(start + _NUMBER, operator, numbers[0], numbers[0])] if numbers else []
+    if date:
+        found.append(_order(start + _DATE, operator, *date_span(date)))
+    for kind in _TEXT if date else TEXT_KINDS:
+        found.append(_text_order(start + kind, operator, fold(value), numeric=bool(numbers or date)))
+    return found
+
+
+def _order(start: str, operator: str, first: str, last: str) -> TermRange:
+    """Return the range of an order whose bound is all from `first` to `last`: a number, or a span of time."""
+    if operator == ">":
+        return TermRange(start + last, start + _LAST, include_low=False)
+    if operator == ">=":
+        return TermRange(start + first, start + _LAST)
+    if operator == "<":
+        return TermRange(start, start + first, include_high=False)
+    return TermRange(start, start + last)
+
+
+def _text_order(start: str, operator: str, value: str, numeric: bool) -> TermRange:
+    low, high = (start + bound for bound in _NUMBER_LIKE) if numeric else (start, start + _LAST)
+    if operator.startswith(">"):
+        return TermRange(max(low, start + value), high, include_low=operator == ">=", include_high=False)
+    return TermRange(low, start + value, include_high=operator == "<=")
+
+
+def in_order(text: str, condition: Filter) -> bool:
+    """Tell whether a text satisfies a condition of order (not of equality), character by character."""
+    bound = condition.value
     if condition.operator.startswith(">"):
-        return [TermRange(term, start + _LAST, include_low=condition.operator == ">=")]
-    return [TermRange(start, term, include_high=condition.operator == "<=")]
+        return text > bound or (condition.operator == ">=" and text == bound)
+    return text < bound or (condition.operator == "<=" and text == bound)

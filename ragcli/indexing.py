@@ -393,9 +393,10 @@ class _Run:
 
     def _change(self, document: Document, old: Stored | None) -> DocumentUpdate:
         digest = content_hash(document.title, document.text, document.metadata)
-        return DocumentUpdate(
-            document.id, old, document, digest, split_passages(document.text, self._facts.passage_size)
-        )
+        fields, passages = self._options.fields, split_passages(document.text, self._facts.passage_size)
+        names = ((fields.title, "title", document.title), (fields.id, "id", document.id))
+        aliases = {name: value for name, usual, value in names if name != usual and value}
+        return DocumentUpdate(document.id, old, document, digest, passages, aliases=aliases)
 
     def _gone(self, survey: Survey) -> Iterator[DocumentUpdate]:
         """Yield the removal of what the input no longer holds; of nothing where parts of the input are unknown."""

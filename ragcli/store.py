@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float32]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 LOCAL = "local"
 MAX_QUERY_WORDS = 1_000
 
@@ -98,6 +98,7 @@ class Stored(NamedTuple):
 class DocumentUpdate(NamedTuple):
     """Replace what a store holds of a document (`old`) by a new version, or by nothing.
 
+    `aliases` are the title and the id under the names that their fields have in the input, for filters.
     Where the index has an encoder, `vectors` (passages, dimension) holds a vector of length 1 for each passage.
     """
 
@@ -107,6 +108,7 @@ class DocumentUpdate(NamedTuple):
     hash: str = ""
     passages: Sequence[Passage] = ()
     vectors: "Vector | None" = None
+    aliases: Mapping[str, str] = MappingProxyType({})
 
 
 def vector_key(title: str, text: str) -> int:

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from functools import cache
 from math import log
 from typing import Any, NamedTuple
@@ -98,12 +100,11 @@ def satisfies(document: Document, condition: Filter) -> bool:
     if operator == "!=":
         return not satisfies(document, Filter(field, "=", wanted))
     if field == "id":
-        return document.id == wanted
+        return document.id == wanted if operator == "=" else _in_order(document.id, operator, wanted)
     values = list(_values(field, {"title": document.title or None, **document.metadata}))
     if operator == "=":
-        return any(_folded(value) == _folded(wanted) or _same_number(value, wanted) for value in values)
-    read = _folded if _number(wanted) is None else _number
-    return any(_in_order(read(value), operator, read(wanted)) for value in values if read(value) is not None)
+        return any(_equal(value, wanted) for value in values)
+    return any(_ordered(value, operator, wanted, is_title=field == "title") for value in values)
 
 
 def _values(field: str, value: Any, path: str = "") -> Iterator[Any]:
@@ -121,15 +122,50 @@ def _folded(value: Any) -> str | None:
     return unicodedata.normalize("NFKC", str(value)).casefold() if isinstance(value, (str, bool)) else None
 
 
-def _number(value: Any) -> float | None:
+def _equal(value: Any, wanted: str) -> bool:
+    if isinstance(value, (str, bool)):
+        moments = [_span(text) for text in (value, wanted) if isinstance(text, str) and len(text) > 10]
+        same = len(moments) == 2 and moments[0] is not None and moments[0] == moments[1]
+        return same or _folded(value) == _folded(wanted)
+    return _number(wanted) is not None and Fraction(value) == _number(wanted)
+
+
+def _ordered(value: Any, operator: str, wanted: str, is_title: bool) -> bool:
+    number, span = _number(wanted), _span(wanted)
+    if not isinstance(value, (str, bool)):
+        return number is not None and _in_order(Fraction(value), operator, number)
+    own = None if is_title or isinstance(value, bool) else _span(value)
+    if own and span:
+        (first, after), moment = span, own[0]
+        until = moment <= first if first == after else moment < after
+        return {">=": moment >= first, "<": moment < first, "<=": until, ">": not until}[operator]
+    text = _folded(value) or ""
+    like_a_number = number is not None or span is not None
+    return (not like_a_number or "+" <= text < ":") and _in_order(text, operator, _folded(wanted))
+
+
+def _number(text: str) -> Fraction | None:
+    """Read a number as JSON has it: a whole one exactly, a fraction as a double."""
+    if not re.fullmatch(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", text, re.ASCII):
+        return None
+    exact = Fraction(text.strip())
+    return exact if exact.denominator == 1 else Fraction(float(text))
+
+
+def _span(text: str) -> tuple[datetime, datetime] | None:
+    """Read a date as its first moment and the first after it; of a date-time both are the same."""
     try:
-        return None if isinstance(value, bool) else float(value)
+        if re.fullmatch(r"\d{4}(-\d\d){0,1}", text, re.ASCII):
+            first = datetime.fromisoformat(f"{text}-01-01"[:10]).replace(tzinfo=UTC)
+            year, month = (first.year + 1, 1) if len(text) == 4 else divmod(first.year * 12 + first.month, 12)
+            return first, datetime(year, month if len(text) == 4 else month + 1, 1, tzinfo=UTC)
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d.*", text, re.ASCII):
+            return None
+        first = datetime.fromisoformat(text)
     except ValueError:
         return None
-
-
-def _same_number(value: Any, wanted: str) -> bool:
-    return _number(value) is not None and _number(value) == _number(wanted)
+    first = first if first.tzinfo else first.replace(tzinfo=UTC)
+    return first, first + timedelta(days=1) if len(text) == 10 else first
 
 
 def _in_order(value: Any, operator: str, bound: Any) -> bool:

@@ -27,6 +27,8 @@ def passes(expression: str, metadata: dict[str, Any], title: str = "") -> bool:
         ("formula=a=b>c", Filter("formula", "=", "a=b>c")),
         ("author.name=Ana", Filter("author.name", "=", "Ana")),
         ("empty=", Filter("empty", "=", "")),
+        ("name=ends in a blank ", Filter("name", "=", "ends in a blank ")),
+        ("name= begins with one", Filter("name", "=", " begins with one")),
     ],
 )
 def test_an_expression_is_field_operator_value(expression: str, parsed: Filter) -> None:
@@ -66,6 +68,25 @@ def test_what_is_no_expression_is_a_usage_error(expression: str) -> None:
         ("x=", {"x": ""}, True),
         ("x=nan", {"x": "nan"}, True),
         ("x>=1", {"x": None}, False),
+        ("x>=1", {"x": "n/a"}, False),
+        ("x>=1", {"x": "1.2.3"}, True),
+        ("x=1", {"x": "01"}, False),
+        ("x=١", {"x": 1}, False),
+        ("x=1e400", {"x": float("inf")}, False),
+        ("x<1e400", {"x": 10**300}, True),
+        ("x=12345678901234567890123", {"x": float("12345678901234567890123")}, True),
+        ("x=12345678901234567890123", {"x": 12345678901234567890123}, True),
+        ("x=12345678901234567890124", {"x": 12345678901234567890123}, False),
+        ("x=0.1000000000000000055", {"x": 0.1}, True),
+        ("date>=2024", {"date": "2024-03-05"}, True),
+        ("date<2024", {"date": "2024-03-05"}, False),
+        ("date<=2024", {"date": "2024-12-31T23:59:59.999999999Z"}, True),
+        ("date>2024", {"date": "2024-12-31T23:59:59.999999999Z"}, False),
+        ("date>2024", {"date": "2024-12-31T23:59:59-01:00"}, True),
+        ("date=2024-03-05 10:00", {"date": "2024-03-05T10:00:00Z"}, True),
+        ("date<=9999", {"date": "9999-12-31"}, True),
+        ("date>9999", {"date": "9999-12-31"}, False),
+        ("date>=2024-02-30", {"date": "2024-03-05"}, True),
         ("text=" + "long" * 100, {"text": "long" * 100}, True),
         ("text=" + "long" * 100, {"text": "long" * 100 + "er"}, False),
     ],
@@ -78,7 +99,8 @@ def test_the_title_is_a_field() -> None:
     assert passes("title=inception", {}, title="Inception")
 
 
-NUMBERS = st.floats(allow_nan=False) | st.integers(min_value=-(2**53), max_value=2**53)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+NUMBERS = FLOATS | st.integers() | st.integers(2**53 - 2, 2**53 + 2) | st.sampled_from([0, -0.0, 0.5, 1e22, 5e-324])
 
 
 @given(NUMBERS, NUMBERS)

@@ -376,7 +376,19 @@ def test_other_field_names_can_be_given(ragcli: Run, tmp_path: Path) -> None:
     assert hit["metadata"] == {"text": "kept", "id": "kept", "title": "kept"}
 
 
-# The index keeps the facts of its making
+def test_title_and_id_are_filtered_by_the_names_of_their_fields(ragcli: Run, tmp_path: Path) -> None:
+    path = write_lines(
+        tmp_path / "a.jsonl",
+        {"sku": "0815", "name": "Mug", "text": "A cup of tea."},
+        {"sku": "0816", "name": "Pot", "text": "A pot of tea."},
+    )
+    ragcli("index", path, "--title-field", "name", "--id-field", "sku")
+    for condition in ("name=mug", "title=mug", "sku=0815", "id=0815", "name<n", "sku!=0816"):
+        assert [hit["id"] for hit in ragcli("search", "tea", "--where", condition).objects()] == ["0815"], condition
+    assert ragcli("search", "tea", "--where", "nmae=mug").err.splitlines()[1].endswith("name, sku.")
+
+
+# The index keeps the settings it was made with
 
 
 @pytest.mark.parametrize("option", [("--language", "ja"), ("--passage-size", "500")])

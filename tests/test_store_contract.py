@@ -480,6 +480,12 @@ FILMS = [
     ),
     document("éa", "apples", "ÉA", genre="ＤＲＡＭＡ", rating=1e-9, year=[1895, 2000], note="a=b>c", good="true"),
     document("none", "apples"),
+    document("post1", "apples", post=1546130668394913822, v="3.10", zip="01234", code="1e3", name="trailing "),
+    document("post2", "apples", post=1546130668394913823, v="3.1", zip="1234", code="1000", name="trailing"),
+    document("post3", "apples", post=9007199254740993, v=3.1, zip="+1234", code="1_000", at="2024-03-05"),
+    document("post4", "apples", post=9007199254740992, v="3.10.1", zip=1234, code=1000, at="2024-03-05T01:30:00+02:00"),
+    document("post5", "apples", post=-(2**63), v="n/a", zip="nan", code="inf", at="2024-03-04T23:30:00Z"),
+    document("post6", "apples", post=2**64 - 1, v="2024.1", at=["2023-12-31T23:59:59.999Z", "2025"]),
     document("odd", "apples", genre="", note="x" * 300, rating="8.30", seen="soon", by={"name": {"first": "Ana"}}),
 ]
 EXPRESSIONS = [
@@ -491,6 +497,13 @@ EXPRESSIONS = [
     "good=True", "good=false", "good!=true", "by.name=pete", "by.name=T", "by.name!=t", "by.born>1900",
     "by.name.first=ana", "by.name>r", "by=x", "title=heat", "title=éa", "title=éA", "title=ÉA", "title!=Up",
     "title>=t", "id=heat", "id!=heat", "id=HEAT", "id=éa", "note=a=b>c", "note=" + "x" * 300, "note=" + "x" * 299,
+    "post=1546130668394913822", "post=9007199254740993", "post>9007199254740992", "post>=9007199254740992",
+    "post<9007199254740993", "post=9007199254740993.0", "post=-9223372036854775808", "post>=18446744073709551615",
+    "v=3.10", "v=3.1", "v>3.5", "v!=3.1", "v<3.10", "v>=2024", "v>=n", "zip=01234", "zip=1234", "zip=1234.0", "zip>=1",
+    "zip=nan", "code=1e3", "code=1000", "code=1_000", "code=inf", "code!=1000", "name=trailing ", "name=trailing",
+    "name= trailing", "name >= trailing", "at>=2024", "at<2024", "at>2024", "at<=2024", "at>=2024-03", "at<=2024-03-04",
+    "at=2024-03-05", "at=2024-03-04T23:30Z", "at>2024-03-04", "at>=2024-03-04T23:30:00", "at<2024-03-05T00:30+01:00",
+    "at!=2024-03-04T23:30:00.000Z", "at>=2025", "id>=post3", "id<b", "id>zz", "id<=heat",
     "note=*", "note=.*", "genre=?orror", "year=x", "rating=nothing", "title=The Room",
 ]  # fmt: skip
 
@@ -518,7 +531,7 @@ def test_all_filters_must_hold(films: Store) -> None:
 
 
 def test_filters_do_not_change_scores(films: Store) -> None:
-    scores = {hit.id: hit.score for hit in films.search(words("apples"), 10)}
+    scores = {hit.id: hit.score for hit in films.search(words("apples"), 100)}
     conditions = [parse_filter(text) for text in ("year>1", "id!=up", "good!=false")]
     for hit in films.search(words("apples"), 10, conditions):
         assert hit.score == pytest.approx(scores[hit.id])
@@ -532,7 +545,7 @@ def test_an_unknown_field_is_an_error_that_names_the_known(films: Store, field: 
         return
     with pytest.raises(RagcliError, match=re.escape(repr(field))) as error:
         films.search(words("apples"), 10, [Filter(field, operator, "1")])
-    assert "by, genre, good, note, rating, seen, year" in error.value.hint
+    assert "at, by, code, genre, good, name, note, post, rating, seen, v, year, zip" in error.value.hint
 
 
 def test_id_and_title_are_always_fields(store: Store) -> None:
@@ -543,7 +556,8 @@ def test_id_and_title_are_always_fields(store: Store) -> None:
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | st.sampled_from(
-    ["10", "9", "-9.5", "1e3", "Ａ", "a", "B", "b", "ß", "ss", "2020-01-01", "2020-1-1", "", "true", "x" * 300]
+    ["10", "9", "-9.5", "1e3", "Ａ", "a", "B", "b ", "ß", "ss", "2020-01-01", "2020-1-1", "", "true", "x" * 300,
+     "2020", "2020-02", "2020-01-01T02:00+02:00", "2019-12-31T23:59:59.5Z", "01", "+1", "9007199254740993"]
 )  # fmt: skip
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2)
@@ -554,7 +568,10 @@ CONDITIONS = st.builds(
     Filter,
     st.sampled_from(["a", "b", "a.a", "a.b", "title"]),
     st.sampled_from(["=", "!=", "<", "<=", ">", ">="]),
-    st.sampled_from(["10", "9", "-9.5", "1000", "a", "A", "b", "SS", "2020-01-01", "", "True", "0", "-1e10"]),
+    st.sampled_from(
+        ["10", "9", "-9.5", "1000", "a", "A", "b", "b ", "SS", "2020-01-01", "", "True", "0", "-1e10", "2020", "2020-01"]
+        + ["2020-01-01T00:00:00Z", "2019-12-31T22:59:59.5-01:00", "1", "9007199254740993", "1e400", "1_0"]
+    ),
 )
 
 
@@ -575,6 +592,7 @@ def test_values_are_listed_in_order(films: Store) -> None:
     assert films.values("title", "the r", 10) == ["the room"]
     assert films.values("title", "É", 10) == ["éa"]
     assert films.values("by.name", "t", 10) == ["t", "tommy"]
+    assert films.values("seen", "", 10) == ["2020-05-01", "2020-12-24", "2021-11-30", "soon"]
     assert films.values("none such", "", 10) == films.values("genre", ".*", 10) == films.values("year", "2", 10) == []
 
 
@@ -592,7 +610,8 @@ def test_values_go_with_their_documents(store: Store) -> None:
 
 
 def test_fields_are_listed(films: Store) -> None:
-    assert films.fields() == ["by", "genre", "good", "note", "rating", "seen", "year"]
+    known = ["at", "by", "code", "genre", "good", "name", "note", "post", "rating", "seen", "v", "year", "zip"]
+    assert films.fields() == known
 
 
 # Ranking, against the oracle

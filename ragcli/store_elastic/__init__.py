@@ -301,12 +301,14 @@ class ElasticStore:
 
     def values(self, field: str, prefix: str, limit: int) -> list[str]:
         """List at most `limit` distinct text values of a field that begin with the prefix, case folded, sorted."""
-        target, start = self._layout.values(field)
+        target, starts = self._layout.values(field)
         if not target:
             return []
-        terms = self._terms(target, limit, include=pattern(start, fold(prefix)))
-        found = {term.removeprefix(start) if start else fold(term) for term in terms}
-        return sorted(value for value in found if value.startswith(fold(prefix)))
+        found: set[str] = set()
+        for start in starts:
+            terms = self._terms(target, limit, include=pattern(start, fold(prefix)))
+            found |= {term.removeprefix(start) if start else fold(term) for term in terms}
+        return sorted(value for value in found if value.startswith(fold(prefix)))[:limit]
 
     def fields(self) -> list[str]:
         """List the names of the metadata fields that documents have, sorted; of objects the outermost only."""

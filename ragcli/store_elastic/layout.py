@@ -10,7 +10,8 @@ from unicodedata import normalize
 from ragcli.analysis.languages import HAN, STEMMED
 from ragcli.analysis.spelling import nearest_words
 from ragcli.analysis.words import cjk_bigrams
-from ragcli.filters import Filter, TermRange, field_prefix, metadata_terms, ranges
+from ragcli.errors import UsageError
+from ragcli.filters import Filter, TermRange, field_prefixes, metadata_terms, ranges
 from ragcli.store import MAX_QUERY_WORDS, DocumentUpdate, Hit, IndexConfig, QueryClause
 from ragcli.store_elastic.vectors import vector_fields, written_vectors
 
@@ -55,10 +56,10 @@ def actions(update: DocumentUpdate, dimension: int) -> Iterator[Any]:
     if document:
         _, title, _, metadata = document
         common: Json = {"doc_id": doc_id, "parts": len(passages), "hash": update.hash, "title": title}
-        if terms := metadata_terms(title, metadata):
+        if terms := metadata_terms(title, metadata, update.aliases):
             common["terms"] = terms
-        if metadata:
-            common |= {"fields": list(metadata), "metadata": metadata}
+        if names := [*metadata, *update.aliases]:
+            common |= {"fields": names, "metadata": metadata}
         vectors = written_vectors(update, document, dimension) if dimension else repeat({}, len(passages))
         for part, ((start, text), vector) in enumerate(zip(passages, vectors, strict=True)):
             entry = {"part": part, "start": start, "text": text, **common, **vector}
@@ -98,13 +99,15 @@ class ManagedIndex:
 
     def condition(self, condition: Filter) -> Json:
         """Return the query for what satisfies a condition; for `!=`, for what does not."""
-        if condition.field == "id" and condition.operator in ("=", "!="):
+        if condition.field == "id":
+            if condition.operator in _BOUNDS:
+                return {"range": {"doc_id": {_BOUNDS[condition.operator]: condition.value}}}
             return {"term": {"doc_id": condition.value}}
         return {"bool": {"should": [_between(wanted) for wanted in ranges(condition)]}}
 
-    def values(self, field: str) -> tuple[str, str]:
+    def values(self, field: str) -> tuple[str, list[str]]:
         """Return which mapped field holds a field's text values, if any, and what they begin with there."""
-        return "terms", field_prefix(field)
+        return "terms", field_prefixes(field)
 
     def hit(self, row: Json) -> Hit:
         """Read a search result; its rank is not known yet."""
@@ -151,6 +154,9 @@ class ExternalIndex:
         """Return the query for what satisfies a condition; for `!=`, for what does not."""
         field, operator, value = condition
         if field == "id":
+            if operator in _BOUNDS:
+                hint = "Use id=VALUE or id!=VALUE, or another field."
+                raise UsageError(f"the ids of an index that ragcli did not make have no order: id{operator}", hint)
             return {"ids": {"values": [value]}}
         target, kind = self.fields[field]
         if operator in _BOUNDS:
@@ -159,12 +165,12 @@ class ExternalIndex:
             return {"term": {target: {"value": value, "case_insensitive": True}}}
         if kind == "text":
             return {"match_phrase": {target: value}}
-        return {"term": {target: value.lower()}}
+        return {"term": {target: value.lower() if kind == "boolean" else value}}
 
-    def values(self, field: str) -> tuple[str, str]:
+    def values(self, field: str) -> tuple[str, list[str]]:
         """Return which mapped field holds a field's text values, if any, and what they begin with there: nothing."""
         target, kind = self.fields.get(field, ("", ""))
-        return (target if kind in _EXACT else "", "")
+        return (target if kind in _EXACT else "", [""])
 
     def hit(self, row: Json) -> Hit:
         """Read a search result; its rank is not known yet."""

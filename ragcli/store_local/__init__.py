@@ -17,7 +17,7 @@ from ragcli.analysis.spelling import nearest_words
 from ragcli.analysis.words import cjk_bigrams
 from ragcli.documents import Document
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, first_line
-from ragcli.filters import Filter, TermRange, field_prefix, fold, is_known, ranges
+from ragcli.filters import Filter, TermRange, field_prefixes, fold, in_order, is_known, ranges
 from ragcli.store import (
     FORMAT_VERSION,
     MAX_QUERY_WORDS,
@@ -190,7 +190,7 @@ class LocalStore:
                 writer.delete_documents_by_term("doc_id", update.doc_id)
             if update.document:
                 add_entries(writer, update, update.document, keys)
-                self._fields.update(update.document.metadata)
+                self._fields.update(update.document.metadata, update.aliases)
             pending += 1
         self._commit(writer, file)
 
@@ -332,8 +332,8 @@ class LocalStore:
 
     def _condition(self, condition: Filter) -> tuple[Occur, Query]:
         occur = Occur.MustNot if condition.operator == "!=" else Occur.Must
-        if condition.field == "id" and condition.operator in ("=", "!="):
-            query = Query.term_query(self._schema, "doc_id", condition.value)
+        if condition.field == "id":
+            query = Query.term_set_query(self._schema, "doc_id", self._ids_in(condition))
             return occur, Query.const_score_query(query, 0.0)
         if not is_known(condition.field, self._fields):
             raise unknown_field(condition.field, self._folder.name, self.fields())
@@ -360,10 +360,12 @@ class LocalStore:
 
     def values(self, field: str, prefix: str, limit: int) -> list[str]:
         """List at most `limit` distinct text values of a field that begin with the prefix, case folded, sorted."""
-        start = field_prefix(field)
+        values: list[str] = []
         with self._translated():
-            found = self._searcher.terms_with_prefix("terms", start + fold(prefix), Query.all_query())
-        return sorted(term.removeprefix(start) for term, documents in found if documents)[:limit]
+            for start in field_prefixes(field):
+                found = self._searcher.terms_with_prefix("terms", start + fold(prefix), Query.all_query())
+                values += (term.removeprefix(start) for term, documents in found if documents)
+        return sorted(values)[:limit]
 
     def fields(self) -> list[str]:
         """List the names of the metadata fields that documents have had, sorted; of objects the outermost only."""
@@ -374,6 +376,11 @@ class LocalStore:
             return [wanted.low]
         found = self._searcher.terms_with_prefix("terms", wanted.prefix)
         return [term for term, _ in found if wanted.holds(term)]
+
+    def _ids_in(self, condition: Filter) -> list[str]:
+        if condition.operator in ("=", "!="):
+            return [condition.value]
+        return [doc_id for doc_id, _ in self._searcher.terms_with_prefix("doc_id", "") if in_order(doc_id, condition)]
 
     def counts(self) -> Counts:
         """Count documents and passages."""

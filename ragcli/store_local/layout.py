@@ -41,7 +41,7 @@ def analyzer(language: str) -> tantivy.TextAnalyzer:
 def add_entries(writer: tantivy.IndexWriter, update: DocumentUpdate, document: Document, keys: Sequence[int]) -> None:
     """Add an entry for each passage of a document, with the key of its vector if there are any."""
     title, metadata = document.title, document.metadata
-    terms = metadata_terms(title, metadata)
+    terms = metadata_terms(title, metadata, update.aliases)
     heading = cjk_bigrams(title)
     for part, (start, passage) in enumerate(update.passages):
         entry = tantivy.Document()
