@@ -134,9 +134,9 @@ def ranges(condition: Filter) -> list[TermRange]:
     found = [_order(start + _NUMBER, operator, numbers[0], numbers[0])] if numbers else []
     if date:
         found.append(_order(start + _DATE, operator, *date_span(date)))
-    for kind in _TEXT if date else TEXT_KINDS:
-        found.append(_text_order(start + kind, operator, fold(value), numeric=bool(numbers or date)))
-    return found
+    numeric = bool(numbers or date)
+    kinds = _TEXT if date else TEXT_KINDS
+    return found + [_text_order(start + kind, operator, fold(value), numeric) for kind in kinds]
 
 
 def _order(start: str, operator: str, first: str, last: str) -> TermRange:

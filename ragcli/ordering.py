@@ -12,7 +12,8 @@ _NINES = str.maketrans("0123456789", "9876543210")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _YEAR, _MONTH, _DAY, _MOMENT = "ymdt"
 _ISO_8601 = re.compile(
-    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9})\d*)?)?[ ]?(Z|z|[+-]\d\d(?::?\d\d)?)?)?)?)?",
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[Tt ](\d\d):(\d\d)"
+    r"(?::(\d\d)(?:[.,](\d{1,9})\d*)?)?[ ]?(Z|z|[+-]\d\d(?::?\d\d)?)?)?)?)?",
     re.ASCII,
 )
 _LONGEST_DATE = 64
@@ -72,7 +73,12 @@ def date_key(text: str) -> str | None:
     leap = second == "60"
     try:
         moment = datetime(
-            int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), 59 if leap else int(second or 0)
+            int(year),
+            int(month or 1),
+            int(day or 1),
+            int(hour or 0),
+            int(minute or 0),
+            59 if leap else int(second or 0),
         )
         moment = moment.replace(tzinfo=_zone(zone)).astimezone(UTC) + timedelta(seconds=leap)
     except (ValueError, OverflowError):
@@ -89,7 +95,7 @@ def _zone(written: str | None) -> timezone:
 
 
 def date_span(key: str) -> tuple[str, str]:
-    """Return two texts: the keys of what lies in a key's year, month, day or moment come after the one, before the other."""
+    """Return two texts between which the keys of all lie that is in a key's year, month or day, or is its moment."""
     first, written = key[:-1], key[-1]
     if written == _MOMENT:
         return first, f"{first}~"
