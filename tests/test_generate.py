@@ -25,13 +25,12 @@ from ragcli.generate import (
     Completion,
     LanguageModel,
     Options,
-    _Detokenizer,
-    _StopFilter,
     complete,
     count_tokens,
     new_seed,
     open_language_model,
 )
+from ragcli.generate.detokenize import Detokenizer, StopFilter
 from ragcli.models import ModelFolder
 
 GREEDY = Sampling(temperature=0, no_repeat_ngram_size=0)
@@ -201,7 +200,7 @@ def test_new_seeds_differ_and_are_short() -> None:
 def test_stop_filter_cuts_where_the_first_complete_stop_begins(
     text: str, stops: list[str], data: st.DataObject
 ) -> None:
-    stop_filter, told = _StopFilter(stops), ""
+    stop_filter, told = StopFilter(stops), ""
     for letter in text:
         told += stop_filter.add(letter)
         if stop_filter.stopped:
@@ -257,7 +256,7 @@ def test_pieces_make_the_text_that_follows_the_prompt(kind: str, text: str, data
     split = data.draw(st.integers(0, len(ids)))
     prompt, whole = tokenizer.decode(ids[:split]), tokenizer.decode(ids)
     assume(whole.startswith(prompt) and not prompt.endswith("\ufffd"))  # a prompt is whole characters
-    detokenizer = _Detokenizer(tokenizer.decode, ids[:split])
+    detokenizer = Detokenizer(tokenizer.decode, ids[:split])
     pieces = [detokenizer.add(token) for token in ids[split:]]
     assert "".join([*pieces, detokenizer.flush()]) == whole[len(prompt) :]
     assert "\ufffd" in text or not any("\ufffd" in piece for piece in pieces)
@@ -266,7 +265,7 @@ def test_pieces_make_the_text_that_follows_the_prompt(kind: str, text: str, data
 @given(st.lists(st.integers(1, 299), max_size=40))
 def test_pieces_of_any_tokens_make_what_they_decode_to_at_once(ids: list[int]) -> None:
     tokenizer = TOKENIZERS["byte-level"]
-    detokenizer = _Detokenizer(tokenizer.decode, [])
+    detokenizer = Detokenizer(tokenizer.decode, [])
     assert "".join([*map(detokenizer.add, ids), detokenizer.flush()]) == tokenizer.decode(ids)
 
 
@@ -274,7 +273,7 @@ def test_pieces_of_any_tokens_make_what_they_decode_to_at_once(ids: list[int]) -
 def test_the_blank_after_the_prompt_is_kept(kind: str) -> None:
     tokenizer = TOKENIZERS[kind]
     before, whole = tokenizer.encode("Once").ids, tokenizer.encode("Once upon a time").ids
-    detokenizer = _Detokenizer(tokenizer.decode, before)
+    detokenizer = Detokenizer(tokenizer.decode, before)
     assert "".join(map(detokenizer.add, whole[len(before) :])) == " upon a time"
 
 
@@ -287,7 +286,7 @@ def test_streaming_decodes_each_token_a_few_times_only() -> None:
         return tokenizer.decode(ids)
 
     ids = tokenizer.encode(" ".join(TEXTS) * 50).ids
-    detokenizer = _Detokenizer(decode, [])
+    detokenizer = Detokenizer(decode, [])
     for token in ids:
         detokenizer.add(token)
     assert decoded < 10 * len(ids)

@@ -1,0 +1,28 @@
+"""Turn a prompt into text: the generators that commands use, the engines below them, and the one decoding loop."""
+
+from ragcli.generate.engine import Batching, LanguageModel, Logits, damaged_weights
+from ragcli.generate.generator import EngineGenerator, Generator, Stream, engine_of
+from ragcli.generate.loop import complete, complete_all, count_tokens
+from ragcli.generate.models import Precision, open_generator, open_language_model
+from ragcli.generate.options import Completion, Ended, Options, new_seed
+
+__all__ = [
+    "Batching",
+    "Completion",
+    "Ended",
+    "EngineGenerator",
+    "Generator",
+    "LanguageModel",
+    "Logits",
+    "Options",
+    "Precision",
+    "Stream",
+    "complete",
+    "complete_all",
+    "count_tokens",
+    "damaged_weights",
+    "engine_of",
+    "new_seed",
+    "open_generator",
+    "open_language_model",
+]

@@ -1,0 +1,67 @@
+"""From tokens to text, piece by piece: whole characters, and nothing of what ends the text."""
+
+from collections.abc import Callable, Sequence
+
+_PROMPT_TAIL = 6  # tokens of the prompt that the first new ones are decoded with
+
+
+class Detokenizer:
+    """Turn tokens into text piece by piece, each piece of whole characters, in linear time.
+
+    Some characters are several tokens, and some tokenizers drop a blank where what they decode begins. So tokens are
+    decoded together with those of the piece before, whose text is then cut off (as vLLM and TGI do).
+    """
+
+    def __init__(self, decode: Callable[[Sequence[int]], str], prompt_ids: Sequence[int]) -> None:
+        self._decode = decode
+        self._ids = list(prompt_ids[-_PROMPT_TAIL:])
+        while decode(self._ids).startswith("\ufffd"):  # the tail begins within a character
+            del self._ids[0]
+        self._begin_piece()
+
+    def add(self, token: int) -> str:
+        """Return the text that this token completes."""
+        self._ids.append(token)
+        text = self._pending()
+        if not text or text.endswith("\ufffd"):
+            return ""
+        del self._ids[: self._told]
+        self._begin_piece()
+        return text
+
+    def flush(self) -> str:
+        """Return the text that was held back: an unfinished character, as U+FFFD."""
+        return self._pending()
+
+    def _begin_piece(self) -> None:
+        self._told = len(self._ids)
+        self._known = len(self._decode(self._ids))
+
+    def _pending(self) -> str:
+        return self._decode(self._ids)[self._known :]
+
+
+class StopFilter:
+    """Pass text on up to the first stop string, and hold back an end that may become one."""
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self.stopped = False
+        self._stops = [stop for stop in stops if stop]
+        self._held = ""
+
+    def add(self, piece: str) -> str:
+        """Return what is certain to come before a stop string."""
+        text = self._held + piece
+        found = [at for stop in self._stops if (at := text.find(stop)) >= 0]
+        self.stopped = bool(found)
+        certain = min(found) if found else len(text) - self._doubtful(text)
+        self._held = "" if found else text[certain:]
+        return text[:certain]
+
+    def flush(self) -> str:
+        """Return what was held back, now that nothing follows."""
+        return self._held
+
+    def _doubtful(self, text: str) -> int:
+        """Return the length of the longest end of `text` that begins a stop string."""
+        return max((n for stop in self._stops for n in range(1, len(stop)) if text.endswith(stop[:n])), default=0)

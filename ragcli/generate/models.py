@@ -1,0 +1,55 @@
+"""Open what runs a model."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Literal
+
+from ragcli.errors import RagcliError
+from ragcli.generate.engine import LanguageModel
+from ragcli.generate.generator import EngineGenerator, Generator
+from ragcli.models import ModelFolder
+
+Precision = Literal["auto", "float32", "int8", "int4"]
+
+
+def _ignore(_: str) -> None:
+    pass
+
+
+def open_generator(
+    folder: ModelFolder, precision: Precision = "auto", note: Callable[[str], None] = _ignore
+) -> Generator:
+    """Open a model to write text with; raises what `open_language_model` raises."""
+    return EngineGenerator(open_language_model(folder, precision, note))
+
+
+def open_language_model(
+    folder: ModelFolder, precision: Precision = "auto", note: Callable[[str], None] = _ignore
+) -> LanguageModel:
+    """Open the engine that runs a model: GPT-2 on ONNX Runtime, all else, and what that cannot run, by transformers.
+
+    `note` gets what the user should know. Raises RagcliError for a model that cannot be loaded, or not so precisely.
+    """
+    from ragcli.decoder.families import runs_here
+    from ragcli.decoder.onnx_model import OnnxModel
+
+    config = _read_config(folder)
+    if runs_here(config):
+        return OnnxModel(folder, config, precision, note)
+    if precision not in ("auto", "float32"):
+        raise RagcliError(f"{folder.name} runs at float32 only: it is no GPT-2", "Leave out --precision.")
+    try:
+        from ragcli.decoder.transformers_model import TransformersModel
+    except ModuleNotFoundError as error:
+        message = f"{folder.name} is no GPT-2 and needs the package {error.name}, which is not installed"
+        raise RagcliError(message, "Install it: pip install 'ragcli[torch]'.") from error
+    return TransformersModel(folder)
+
+
+def _read_config(folder: ModelFolder) -> dict[str, Any]:
+    """Return config.json, or nothing where it cannot be read: transformers says why."""
+    try:
+        config = json.loads((folder.path / "config.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return config if isinstance(config, dict) else {}

@@ -1,0 +1,32 @@
+"""How much to generate and how, and what comes of it."""
+
+import secrets
+from typing import Literal, NamedTuple
+
+from ragcli.decoder.sampling import Sampling
+
+# What ended a text: an end token, a stop string, the number of tokens that was asked for, or the end of the context.
+Ended = Literal["end", "stop", "length", "context"]
+
+
+class Options(NamedTuple):
+    """Say how much to generate and how; row i depends on `seed` and i, not on the number of `rows`."""
+
+    max_new_tokens: int = 100
+    sampling: Sampling = Sampling()
+    seed: int = 0
+    rows: int = 1
+    stop: tuple[str, ...] = ()
+
+
+class Completion(NamedTuple):
+    """Hold a generated text, its number of tokens without the end token, and what ended it."""
+
+    text: str
+    tokens: int
+    ended: Ended
+
+
+def new_seed() -> int:
+    """Return a random seed of at most nine digits."""
+    return secrets.randbelow(10**9)
