@@ -5,8 +5,6 @@ that holds documents the input is surveyed first, since the last line of an id d
 keep 8 bytes a document.
 """
 
-import shutil
-import sys
 import tempfile
 import time
 from array import array
@@ -18,23 +16,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
-
-import orjson
+from typing import TYPE_CHECKING, NamedTuple
 
 from ragcli.analysis.languages import detect_language
-from ragcli.documents import (
-    Document,
-    FieldNames,
-    Input,
-    Reject,
-    content_hash,
-    find_inputs,
-    read_documents,
-    split_passages,
-)
+from ragcli.chunking import split_passages
+from ragcli.documents import Document, Reject, content_hash
 from ragcli.encoding import matching_encoder, open_encoder, same_encoder, with_vectors
-from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, UsageError
+from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError
+from ragcli.readers import FieldNames, Input, find_inputs, read_documents
+from ragcli.readers.spool import rereadable
 from ragcli.store import LOCAL, DocumentUpdate, IndexConfig, IndexLocation, Store, Stored, drop_index, open_store
 
 if TYPE_CHECKING:
@@ -61,6 +51,7 @@ class IndexOptions(NamedTuple):
     prune: bool = False
     dry_run: bool = False
     rebuild: bool = False
+    written: tuple[Path, ...] = ()  # files of the run itself, which are no input
 
 
 def _ignore(*_: object) -> None:
@@ -74,46 +65,6 @@ class Watcher(NamedTuple):
     reject: Callable[[Reject], None] = _ignore
     deletion: Callable[[str], None] = _ignore
     note: Callable[[str], None] = _ignore
-
-
-class RejectLog:
-    """Keep the first rejects to show, and write all of them to a JSON Lines file if one is given."""
-
-    def __init__(self, path: Path | None, inputs: Iterable[Path], keep: int = 10) -> None:
-        self.first: list[Reject] = []
-        self.count = 0
-        self._keep = keep
-        self._path = path
-        if path and path.exists() and any(source.exists() and source.samefile(path) for source in inputs):
-            raise UsageError(
-                f"{path} is an input, and rejects would be written over it", "Name another --rejects file."
-            )
-        with self._translated():
-            self._file = path.open("wb") if path else None
-
-    def add(self, reject: Reject) -> None:
-        """Take one more reject. Raises RagcliError where the file cannot be written."""
-        self.count += 1
-        if len(self.first) < self._keep:
-            self.first.append(reject)
-        if self._file:
-            with self._translated():
-                self._file.write(orjson.dumps(reject._asdict()) + b"\n")
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as e:
-            raise RagcliError(f"cannot write {self._path}: {e.strerror}", "Name another --rejects file.") from e
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file:
-            with self._translated():
-                self._file.close()
 
 
 @dataclass
@@ -154,7 +105,7 @@ def index_files(paths: Iterable[Path], location: IndexLocation, options: IndexOp
     Raises RagcliError for files that cannot be read, IndexMismatchError for an index built with other settings.
     """
     started = time.perf_counter()
-    with _rereadable(find_inputs(paths)) as inputs:
+    with rereadable(find_inputs(paths, (*options.written, location.home))) as inputs:
         sample = [item.text for item in islice(_documents(inputs, options.fields), _LANGUAGE_SAMPLE)]
         if options.prune and not sample:
             raise RagcliError("the input holds no document, and --prune would empty the index", "Check the input.")
@@ -206,7 +157,7 @@ def _opened(location: IndexLocation, wanted: IndexConfig, options: IndexOptions,
         with open_store(location, wanted) as store:
             yield store
         return
-    with tempfile.TemporaryDirectory(prefix="ragcli-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ragcli-", ignore_cleanup_errors=True) as folder:
         old = None if making and options.rebuild else _existing(location)
         with old or open_store(IndexLocation(LOCAL, location.name, Path(folder)), wanted) as store:
             yield store
@@ -217,30 +168,6 @@ def _existing(location: IndexLocation) -> Store | None:
         return open_store(location)
     except MissingIndexError:
         return None
-
-
-@contextmanager
-def _rereadable(inputs: list[Input]) -> Iterator[list[Input]]:
-    """Copy standard input and pipes to a temporary folder, since an input may be read twice."""
-    with tempfile.TemporaryDirectory(prefix="ragcli-") as folder:
-        yield [_spooled(source, Path(folder) / str(i)) for i, source in enumerate(inputs)]
-
-
-def _spooled(source: Input, copy: Path) -> Input:
-    if source.name != "-" and source.path.is_file():
-        return source
-    try:
-        with copy.open("wb") as target:
-            if source.name == "-":
-                shutil.copyfileobj(sys.stdin.buffer, target)
-            else:
-                with source.path.open("rb") as file:
-                    shutil.copyfileobj(file, target)
-    except OSError as e:
-        raise RagcliError(
-            f"cannot read {source.name}: {e.strerror}", f"A copy is kept in {copy.parent}: is it full?"
-        ) from e
-    return Input(copy, source.name)
 
 
 def _survey(inputs: list[Input], fields: FieldNames) -> Survey:
@@ -393,7 +320,8 @@ class _Run:
 
     def _change(self, document: Document, old: Stored | None) -> DocumentUpdate:
         digest = content_hash(document.title, document.text, document.metadata)
-        fields, passages = self._options.fields, split_passages(document.text, self._facts.passage_size)
+        fields = self._options.fields
+        passages = split_passages(document.text, self._facts.passage_size, document.whole)
         names = ((fields.title, "title", document.title), (fields.id, "id", document.id))
         aliases = {name: value for name, usual, value in names if name != usual and value}
         return DocumentUpdate(document.id, old, document, digest, passages, aliases=aliases)

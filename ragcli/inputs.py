@@ -1,8 +1,7 @@
-"""Texts that a command is given: an argument, a file, or the lines of standard input."""
+"""Texts that a command is given: an argument, or the lines of standard input."""
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from ragcli.errors import UsageError
 
@@ -17,16 +16,6 @@ def read_argument(argument: str) -> str:
     except UnicodeError as e:
         raise UsageError("the text is not UTF-8", _CONVERT) from e
     return text
-
-
-def read_text(path: Path) -> str:
-    """Return a file's text, or what standard input holds for `-`. Raises UsageError for what is not UTF-8."""
-    if str(path) == "-":
-        return read_argument("-")
-    try:
-        return path.read_bytes().decode("utf-8")
-    except UnicodeError as e:
-        raise UsageError(f"{path} is not UTF-8", _CONVERT) from e
 
 
 def split_lines(text: str) -> list[str]:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import snowballstemmer
 
 from ragcli.analysis.words import cjk_bigrams
-from ragcli.documents import Document, split_passages
+from ragcli.chunking import split_passages
+from ragcli.documents import Document
 from ragcli.filters import Filter
 from ragcli.store import QueryClause
 

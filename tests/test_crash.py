@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ragcli.documents import split_passages
+from ragcli.chunking import split_passages
 from ragcli.indexing import PASSAGE_SIZE
 from ragcli.store import DocumentUpdate, IndexConfig, IndexLocation, Stored, open_store
 from ragcli.store_local.folder import make_whole

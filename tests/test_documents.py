@@ -1,25 +1,14 @@
-"""Reading documents and cutting them into passages."""
+"""Reading JSON: lines, arrays, objects over several lines; and what is no document."""
 
 import gzip
 import json
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from ragcli import documents
-from ragcli.documents import (
-    Document,
-    FieldNames,
-    Input,
-    Reject,
-    content_hash,
-    find_inputs,
-    read_documents,
-    split_passages,
-)
-from ragcli.errors import RagcliError
+from ragcli.documents import MAX_ID_BYTES, Document, Reject
+from ragcli.readers import FieldNames, Input, read_documents
+from ragcli.readers.json_lines import MAX_LINE_BYTES
 
 
 def read(path: Path, fields: FieldNames = FieldNames()) -> list[Document | Reject]:
@@ -81,7 +70,7 @@ def test_a_bad_line_is_a_reject_and_the_next_is_read(
 
 
 def test_an_id_must_fit_into_an_elasticsearch_id(tmp_path: Path) -> None:
-    fits, too_long = "é" * (documents.MAX_ID_BYTES // 2), "é" * (documents.MAX_ID_BYTES // 2 + 1)
+    fits, too_long = "é" * (MAX_ID_BYTES // 2), "é" * (MAX_ID_BYTES // 2 + 1)
     path = write(tmp_path / "a.jsonl", *(json.dumps({"id": doc_id, "text": "x"}) for doc_id in (fits, too_long)))
     kept, rejected = read(path)
     assert kept.id == fits
@@ -89,7 +78,7 @@ def test_an_id_must_fit_into_an_elasticsearch_id(tmp_path: Path) -> None:
 
 
 def test_an_absurdly_long_line_is_passed_over_without_being_held(tmp_path: Path) -> None:
-    long = b'{"text": "' + b"x" * documents.MAX_LINE_BYTES * 2 + b'"}'
+    long = b'{"text": "' + b"x" * MAX_LINE_BYTES * 2 + b'"}'
     bad, good = read(write(tmp_path / "a.jsonl", long, '{"id": "b", "text": "x"}'))
     assert isinstance(bad, Reject)
     assert bad.reason == "line longer than 16 MiB"
@@ -120,48 +109,62 @@ def test_a_damaged_gzip_file_gives_what_it_holds_and_a_reject(tmp_path: Path) ->
     assert "damaged" in bad.reason
 
 
-def test_a_folder_stands_for_its_jsonl_files(tmp_path: Path) -> None:
-    for name in ("b.jsonl", "a.jsonl.gz", "notes.txt"):
-        (tmp_path / name).touch()
-    assert [item.path.name for item in find_inputs([tmp_path])] == ["a.jsonl.gz", "b.jsonl"]
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(RagcliError, match=r"no \.jsonl"):
-        find_inputs([tmp_path / "empty"])
-    with pytest.raises(RagcliError, match="no such file"):
-        find_inputs([tmp_path / "missing"])
+# JSON that is no JSON Lines
+
+ONE, TWO = Document("1", "", "One.", {}), Document("2", "", "Two.", {})
 
 
-@given(st.text(), st.text(min_size=1), st.text(), st.text(min_size=1))
-def test_the_hash_tells_title_from_text(title: str, text: str, other_title: str, other_text: str) -> None:
-    same = (title, text) == (other_title, other_text)
-    assert (content_hash(title, text, {}) == content_hash(other_title, other_text, {})) is same
-    assert content_hash(title, text, {}) != content_hash(title, text, {"a": 1})
-
-
-TEXTS = st.text(alphabet=st.sampled_from("ab. \n!函数。"), min_size=1, max_size=400).filter(
-    lambda text: not text.isspace()
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[{"id":"1","text":"One."},{"id":"2","text":"Two."}]',
+        '[\n{"id":"1","text":"One."},\n{"id":"2","text":"Two."}\n]\n',
+        '{\n  "id": "1",\n  "text": "One."\n}\n{\n  "id": "2",\n  "text": "Two."\n}\n',
+        '{"id":"1","text":"One."}{"id":"2","text":"Two."}\n',
+        '{"id":"1","text":"One."}\r{"id":"2","text":"Two."}\r',
+        '\ufeff{"id":"1","text":"One."}\n\ufeff{"id":"2","text":"Two."}\n',
+        '\ufeff\n\ufeff[{"id":"1","text":"One."}]\n{"id":"2","text":"Two."}',
+    ],
 )
+@pytest.mark.parametrize("packed", [False, True])
+def test_json_may_have_any_shape(tmp_path: Path, content: str, packed: bool) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(gzip.compress(content.encode()) if packed else content.encode())
+    assert read(path) == [ONE, TWO]
 
 
-@given(TEXTS, st.integers(min_value=1, max_value=100))
-@example("aaa  a", 2)
-def test_passages_are_pieces_of_the_text_that_lose_only_white_space(text: str, size: int) -> None:
-    passages = split_passages(text, size)
-    assert all(text[start : start + len(piece)] == piece for start, piece in passages)
-    assert all(0 < len(piece) <= size and piece == piece.strip() for _, piece in passages)
-    assert "".join("".join(piece.split()) for _, piece in passages) == "".join(text.split())
-    ends = [start + len(piece) for start, piece in passages]
-    assert all(end <= start for end, (start, _) in zip(ends, passages[1:], strict=False))
+def test_utf_16_is_told_by_its_mark(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes('{"id":"1","text":"One."}\n{"id":"2","text":"Two."}\n'.encode("utf-16"))
+    assert read(path) == [ONE, TWO]
 
 
-def test_passages_end_at_sentence_ends() -> None:
-    text = "One two three. Four five six. Seven eight nine."
-    assert [piece for _, piece in split_passages(text, 30)] == ["One two three. Four five six.", "Seven eight nine."]
-    assert split_passages(text, 1000) == [(0, text)]
+def test_after_a_bad_object_of_an_array_the_next_is_read(tmp_path: Path) -> None:
+    bad = '{\n    "id": "x",\n    "text": oops\n  }'
+    path = write(tmp_path / "a.json", json.dumps([{"id": "1", "text": "One."}], indent=2)[:-2] + f",\n  {bad},")
+    path.write_bytes(path.read_bytes() + b'\n  {\n    "id": "2", "text": "Two."\n  }\n]')
+    one, reject, two = read(path)
+    assert (one, two) == (ONE, TWO)
+    assert isinstance(reject, Reject)
+    assert (reject.line, reject.reason) == (6, "not JSON: Expecting value")
 
 
-def test_an_endless_sentence_is_cut_between_words() -> None:
-    passages = split_passages("word " * 5_000, 1_000)
-    assert {len(piece) for _, piece in passages} == {999}
-    assert len(passages) == 25
-    assert [len(piece) for _, piece in split_passages("函" * 2_500, 1_000)] == [1_000, 1_000, 500]
+def test_a_large_array_is_read_in_pieces(tmp_path: Path) -> None:
+    rows = [{"id": str(n), "text": "Text é " * 2_000} for n in range(100)]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(rows, indent=1, ensure_ascii=False), encoding="utf-8")
+    assert [item.id for item in read(path)] == [str(n) for n in range(100)]
+
+
+def test_half_an_array_gives_what_it_holds_and_a_reject(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.json", json.dumps([{"id": "1", "text": "One."}, {"id": "2", "text": "Two."}])[:-9])
+    one, reject = read(path)
+    assert one == ONE
+    assert isinstance(reject, Reject)
+
+
+def test_an_id_of_any_length_keeps_its_digits(tmp_path: Path) -> None:
+    [document] = read(write(tmp_path / "a.jsonl", '{"id": 12345678901234567890123, "text": "x"}'))
+    assert document.id == "12345678901234567890123"
+    [reject] = read(write(tmp_path / "a.jsonl", '{"id": 7.0, "text": "x"}'))
+    assert isinstance(reject, Reject)

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ragcli.documents import MAX_LINE_BYTES
+from ragcli.readers.json_lines import MAX_LINE_BYTES
 from tests.support import SUMMARY_KEYS, Run, assert_two_lines, run_process, snapshot, write_lines
 
 NOTHING = {"added": 0, "updated": 0, "unchanged": 0, "deleted": 0, "rejected": 0}
@@ -185,7 +185,6 @@ def test_prune_spares_a_document_whose_line_is_bad(ragcli: Run, tmp_path: Path) 
 UNREADABLE = {
     "cut": b'{"id": "d3", "text": "Docu',
     "not JSON": b"cat, dog",
-    "lone surrogate": b'{"id": "d3", "text": "Three \\ud83d"}',
     "not UTF-8": b'{"id": "d3", "text": "caf\xe9"}',
     "no object": b'["d3", "Three"]',
     "too long": b'{"id": "d3", "text": "' + b"y" * 17_000_000 + b'"}',
@@ -205,6 +204,18 @@ def test_prune_deletes_nothing_where_a_lines_id_is_unknown(ragcli: Run, tmp_path
     result = ragcli("index", half, "--prune", "--format", "json")
     assert (result.code, result.summary()["deleted"], result.summary()["documents"]) == (6, 0, 5)
     assert "--prune deleted nothing" in result.err
+
+
+@pytest.mark.parametrize("value", [b"NaN", b"-Infinity", b"1e400", b'"half \\ud83d"'])
+def test_prune_spares_a_document_with_a_value_that_json_does_not_have(
+    ragcli: Run, tmp_path: Path, value: bytes
+) -> None:
+    rows = [{"id": f"d{i}", "text": f"Document {i}."} for i in range(3)]
+    ragcli("index", write_lines(tmp_path / "a.jsonl", *rows))
+    path = write_lines(tmp_path / "b.jsonl", rows[0], b'{"id": "d1", "text": "Document 1.", "weight": %b}' % value)
+    result = ragcli("index", path, "--prune", "--format", "json")
+    assert (result.code, result.summary()["deleted"], result.summary()["documents"]) == (6, 1, 2)
+    assert f"{path}:2: not JSON: 'weight' is " in result.err
 
 
 def test_prune_deletes_nothing_where_the_end_of_a_file_is_lost(ragcli: Run, tmp_path: Path) -> None:

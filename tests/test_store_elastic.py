@@ -35,7 +35,8 @@ from elasticsearch import (
     UnsupportedProductError,
 )
 
-from ragcli.documents import Document, content_hash, split_passages
+from ragcli.chunking import split_passages
+from ragcli.documents import Document, content_hash
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, UnreachableError, UsageError
 from ragcli.filters import parse_filter
 from ragcli.store import (

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ragcli.documents import Document, content_hash, split_passages
+from ragcli.chunking import split_passages
+from ragcli.documents import Document, content_hash
 from ragcli.errors import IndexMismatchError, RagcliError
 from ragcli.filters import Filter
 from ragcli.store import (

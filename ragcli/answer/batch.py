@@ -7,8 +7,9 @@ from pathlib import Path
 import orjson
 
 from ragcli.answer.schema import Answer
-from ragcli.documents import Document, FieldNames, Input, Reject, find_inputs, read_documents
+from ragcli.documents import Document, Reject
 from ragcli.errors import RagcliError, UsageError
+from ragcli.readers import FieldNames, Input, find_inputs, read_documents
 
 _TOGETHER = 64  # questions: enough to put those of like length together, few enough to show progress
 

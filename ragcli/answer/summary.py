@@ -12,9 +12,8 @@ from ragcli.answer.candidates import Candidate, cite, in_reading_order, whole_se
 from ragcli.answer.features import Matrix
 from ragcli.answer.schema import CitedSentence
 from ragcli.answer.terms import bag_of, words_by_term
-from ragcli.documents import Document, FieldNames, find_inputs, read_documents
 from ragcli.errors import UsageError
-from ragcli.inputs import read_text
+from ragcli.readers import read_whole
 from ragcli.store import Hit
 
 _EARLY = 0.5  # what standing first in a text is worth, against the most central sentence's 1
@@ -26,12 +25,7 @@ _FEWEST_TERMS = 3  # of a sentence that says something by itself
 
 def texts_of(path: Path) -> list[Hit]:
     """Return a file's text as one source, or each document of a JSON Lines file as one."""
-    if not path.name.endswith((".jsonl", ".jsonl.gz")):
-        text = read_text(path)
-        return [Hit(1, path.name, "", text, 0.0, 0, len(text), {})]
-    items = read_documents(find_inputs([path]), FieldNames())
-    documents = [item for item in items if isinstance(item, Document)]
-    return [Hit(n, d.id, d.title, d.text, 0.0, 0, len(d.text), {}) for n, d in enumerate(documents, 1)]
+    return [Hit(n, d.id, d.title, d.text, 0.0, 0, len(d.text), {}) for n, d in enumerate(read_whole(path), 1)]
 
 
 def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "") -> tuple[CitedSentence, ...]:

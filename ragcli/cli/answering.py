@@ -65,7 +65,7 @@ def ask(
     from ragcli.answer import pipeline as rag
     from ragcli.answer.answerer import AskOptions
     from ragcli.answer.batch import answer_lines, finished
-    from ragcli.indexing import RejectLog
+    from ragcli.readers.rejects import RejectLog
     from ragcli.search import Searcher
 
     checks.check(context, checks.ASK)

@@ -45,12 +45,20 @@ def index(
 
     Example: ragcli index sample_data/python.jsonl
     """
-    from ragcli.documents import FieldNames
-    from ragcli.indexing import AUTO_ENCODER, IndexOptions, RejectLog, Watcher, index_files
+    from ragcli.indexing import AUTO_ENCODER, IndexOptions, Watcher, index_files
+    from ragcli.readers import FieldNames
+    from ragcli.readers.rejects import RejectLog
 
     chosen = encoder or (None if no_encoder else AUTO_ENCODER)
     options = IndexOptions(
-        FieldNames(text_field, title_field, id_field), language, passage_size, chosen, prune, dry_run, rebuild
+        FieldNames(text_field, title_field, id_field),
+        language,
+        passage_size,
+        chosen,
+        prune,
+        dry_run,
+        rebuild,
+        (rejects,) if rejects else (),
     )
     deletable: list[str] | None = [] if dry_run else None
     with RejectLog(rejects, files) as log, render.progress("Indexing") as progress:

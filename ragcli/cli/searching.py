@@ -9,7 +9,7 @@ from ragcli import render
 from ragcli.cli import checks
 from ragcli.cli.options import IndexArgs, K, RankingArgs, Where, filters, flat
 from ragcli.errors import ExitCode
-from ragcli.inputs import read_argument, read_text
+from ragcli.inputs import read_argument
 
 
 @flat
@@ -40,6 +40,7 @@ def search(
 
     Example: ragcli search "list comprehension"
     """
+    from ragcli.readers import read_text
     from ragcli.search import Searcher
 
     checks.check(context, checks.SEARCH)

@@ -1,17 +1,16 @@
 """What a retrieval evaluation is given: queries, relevance judgments (qrels), and runs in TREC's format."""
 
-import gzip
 import math
 import re
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
-from ragcli.documents import Document, FieldNames, find_inputs, read_documents
+from ragcli.documents import Document
 from ragcli.errors import RagcliError, UsageError
+from ragcli.readers import FieldNames, find_inputs, is_json_lines, read_documents, read_lines
 
 _CORPUS = ("corpus.jsonl", "corpus.jsonl.gz", "documents.jsonl", "documents.jsonl.gz")
 _QUERIES = ("queries.jsonl", "queries.jsonl.gz", "queries.tsv")
@@ -102,17 +101,8 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield each line that is not blank, with its number (gzip is unpacked). Raises RagcliError where it cannot."""
     if path.is_dir():
         raise RagcliError(f"{path} is a folder", "Name a file.")
-    [(found, name)] = find_inputs([path])
-    try:
-        with found.open("rb") as file:
-            packed = file.peek(2).startswith(b"\x1f\x8b")
-            for number, line in enumerate(gzip.GzipFile(fileobj=file) if packed else file, 1):
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-                if text and not text.isspace():
-                    yield number, text
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
-        reason = (e.strerror if isinstance(e, OSError) else None) or e
-        raise RagcliError(f"cannot read {name}: {reason}", "Check the file and its permissions.") from e
+    [found] = find_inputs([path])
+    yield from read_lines(found.path)
 
 
 def read_queries(path: Path) -> dict[str, str]:
@@ -159,7 +149,7 @@ def read_qrels(path: Path) -> Qrels:
     """
     by_query: dict[str, dict[str, int]] = {}
     repeated = 0
-    found = _question_judgments(path) if ".jsonl" in path.suffixes else _line_judgments(path)
+    found = _question_judgments(path) if is_json_lines(path) else _line_judgments(path)
     for number, query_id, doc_id, relevance in found:
         judged = by_query.setdefault(query_id, {})
         repeated += doc_id in judged

@@ -7,11 +7,12 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from ragcli.documents import Document, FieldNames, find_inputs, read_documents
+from ragcli.documents import Document
 from ragcli.errors import RagcliError
 from ragcli.evaluate.notes import Listener, counted
 from ragcli.evaluate.report import Report, Values, describe_file, new_report, printable
 from ragcli.generate import LanguageModel, damaged_weights
+from ragcli.readers import FieldNames, find_inputs, is_json_lines, read_documents, read_text
 
 MEASURES = ("bits_per_byte", "perplexity")
 _MOST_NATS = 700.0  # whose exponential is still a number
@@ -44,21 +45,14 @@ class _Texts:
         self._inputs = find_inputs([path])
 
     def __iter__(self) -> Iterator[Text]:
-        if not self._path.name.endswith((".jsonl", ".jsonl.gz")):
-            yield self._whole()
+        if not is_json_lines(self._path):
+            yield Text(printable(self._path.name), read_text(self._path))
             return
         for item in read_documents(self._inputs, FieldNames()):
             if isinstance(item, Document):
                 yield Text(item.id, item.text)
             else:
                 self.rejected += 1
-
-    def _whole(self) -> Text:
-        try:
-            return Text(printable(self._path.name), self._path.read_bytes().decode("utf-8-sig"))
-        except (OSError, UnicodeDecodeError) as e:
-            reason = (e.strerror if isinstance(e, OSError) else None) or e
-            raise RagcliError(f"cannot read {self._path}: {reason}", "Name a text in UTF-8, or JSON Lines.") from e
 
 
 def windows(n: int, size: int, stride: int) -> Iterator[tuple[int, int, int]]:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ragcli.documents import Document, FieldNames, Reject, find_inputs, read_documents
+from ragcli.documents import Document, Reject
 from ragcli.errors import RagcliError
 from ragcli.evaluate.judgments import lines
+from ragcli.readers import FieldNames, find_inputs, is_json_lines, read_documents
 
 _SHAPE = 'A question is a line of JSON: {"id": "…", "question": "…", "answers": ["…"]}; no answers: not answerable.'
 
@@ -66,7 +67,7 @@ def _question(item: Document, where: str) -> Question:
 
 def _is_squad(path: Path) -> bool:
     """Tell SQuAD's one object from JSON Lines, whose first line is an object that has a question."""
-    if path.name.endswith((".jsonl", ".jsonl.gz")):
+    if is_json_lines(path):
         return False
     first = next(lines(path), (0, ""))[1]
     try:

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ragcli.analysis.analyzer import analyzer
-from ragcli.documents import split_passages
+from ragcli.chunking import split_passages
 from ragcli.encoding import matching_encoder
 from ragcli.errors import IndexMismatchError, NothingFoundError, UsageError
 from ragcli.filters import Filter

@@ -54,7 +54,7 @@ def actions(update: DocumentUpdate, dimension: int) -> Iterator[Any]:
     """
     doc_id, old, document, passages = update.doc_id, update.old, update.document, update.passages
     if document:
-        _, title, _, metadata = document
+        title, metadata = document.title, document.metadata
         common: Json = {"doc_id": doc_id, "parts": len(passages), "hash": update.hash, "title": title}
         if terms := metadata_terms(title, metadata, update.aliases):
             common["terms"] = terms

@@ -1,17 +1,16 @@
 """Texts to learn from: reading, duplicates, and the documents that are held out."""
 
-import gzip
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from ragcli.documents import Document, FieldNames, content_hash, find_inputs, read_documents
+from ragcli.documents import Document, content_hash
 from ragcli.errors import RagcliError, UsageError
 from ragcli.evaluate.judgments import field_names
 from ragcli.evaluate.questions import read_questions
 from ragcli.filters import Filter, metadata_terms, ranges
+from ragcli.readers import FieldNames, find_inputs, is_json_lines, read_documents, read_text
 from ragcli.train.overlap import Overlap
 
 END = "<|endoftext|>"
@@ -60,7 +59,7 @@ def read_texts(paths: Iterable[Path], filters: Sequence[Filter] = ()) -> Read:
         path, name = source
         if str(path) == "-":
             raise UsageError("training reads its files more than once, standard input cannot be", "Name a file.")
-        if not _is_jsonl(path):
+        if not is_json_lines(path):
             read.texts.extend(_plain(path, name))
         elif holds_questions(path):
             read.texts.extend(_questions(path, name))
@@ -76,11 +75,7 @@ def read_texts(paths: Iterable[Path], filters: Sequence[Filter] = ()) -> Read:
 
 def holds_questions(path: Path) -> bool:
     """Tell questions from documents, by the first line of a file."""
-    return _is_jsonl(path) and field_names(path).text == "question"
-
-
-def _is_jsonl(path: Path) -> bool:
-    return path.name.endswith((".jsonl", ".jsonl.gz"))
+    return is_json_lines(path) and field_names(path).text == "question"
 
 
 def _titled(document: Document, name: str) -> Text:
@@ -97,14 +92,7 @@ def _passes(document: Document, filters: Sequence[Filter]) -> bool:
 
 
 def _plain(path: Path, name: str) -> Iterator[Text]:
-    try:
-        content = path.read_bytes()
-        content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
-        text = content.decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
-        reason = (e.strerror if isinstance(e, OSError) else None) or e
-        raise RagcliError(f"cannot read {name}: {reason}", "Name a text file in UTF-8, or JSON Lines.") from e
-    for number, document in enumerate(text.split(END)):
+    for number, document in enumerate(read_text(path).split(END)):
         if document.strip():
             yield Text(f"{name}:{number}", document.strip())
 

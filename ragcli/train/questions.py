@@ -7,12 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ragcli.answer.answerer import AskOptions
-from ragcli.documents import find_inputs
 from ragcli.errors import RagcliError
 from ragcli.evaluate.judgments import field_names, find_corpus
 from ragcli.generate import Options
 from ragcli.indexing import IndexOptions, Watcher, index_files
 from ragcli.prompt import build_prompt, question_ending
+from ragcli.readers import find_inputs
 from ragcli.search import Searcher
 from ragcli.store import LOCAL, Hit, IndexLocation, Store, open_store
 from ragcli.train.data import Text, holds_questions

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from ragcli.analysis.analyzer import analyzer
 from ragcli.analysis.blocks import Block, block_size, find_blocks
 from ragcli.analysis.words import STOP_WORDS
-from ragcli.documents import find_inputs
 from ragcli.errors import UsageError
 from ragcli.evaluate.questions import Question, read_questions
+from ragcli.readers import find_inputs
 from ragcli.search import Searcher
 from ragcli.store import Hit
 from ragcli.train.data import holds_questions

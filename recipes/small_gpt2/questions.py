@@ -16,7 +16,8 @@ import orjson
 
 from ragcli.analysis.sentences import sentence_spans
 from ragcli.analysis.words import STOP_WORDS
-from ragcli.documents import Document, FieldNames, find_inputs, read_documents
+from ragcli.documents import Document
+from ragcli.readers import FieldNames, find_inputs, read_documents
 
 # Share of each file's documents that ask.
 SOURCES = {

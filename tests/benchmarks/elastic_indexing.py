@@ -19,8 +19,10 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, helpers
 
-from ragcli.documents import Document, FieldNames, content_hash, find_inputs, read_documents, split_passages
+from ragcli.chunking import split_passages
+from ragcli.documents import Document, content_hash
 from ragcli.indexing import PASSAGE_SIZE, IndexOptions, Watcher, index_files
+from ragcli.readers import FieldNames, find_inputs, read_documents
 from ragcli.store import DocumentUpdate, IndexConfig, IndexLocation, drop_index, open_store
 from ragcli.store_elastic.layout import actions, index_mapping
 from tests.benchmarks.corpus import write_corpus

@@ -24,9 +24,10 @@ from typing import Any
 
 import pytrec_eval
 
-from ragcli.documents import Document, FieldNames, find_inputs, read_documents
+from ragcli.documents import Document
 from ragcli.evaluate.judgments import find_collection, read_qrels, read_queries, read_run
 from ragcli.evaluate.measures import parse_measures, score
+from ragcli.readers import FieldNames, find_inputs, read_documents
 from ragcli.settings import HOME
 from tests.benchmarks.core import HERE, RAGCLI
 from tests.elastic.distribution import MissingToolError, install

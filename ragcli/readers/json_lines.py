@@ -1,0 +1,53 @@
+"""Read JSON Lines, one line at a time."""
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from ragcli.documents import Document, Reject
+from ragcli.readers.records import FieldNames, NoDocumentError, parse_record
+from ragcli.readers.texts import DAMAGED
+
+MAX_LINE_BYTES = 16 * 2**20
+_SHOWN_BYTES = 1000
+_BOM = b"\xef\xbb\xbf"
+
+
+def read_json_lines(file: BinaryIO, name: str, fields: FieldNames) -> Iterator[Document | Reject]:
+    """Yield each line as a document, or as a reject with its reason. Blank lines are skipped.
+
+    Holds one line at a time. A byte order mark may stand before any line, as `cat` leaves it there.
+    """
+    number, line = 0, b""
+    while True:
+        number += 1
+        try:
+            line = file.readline(MAX_LINE_BYTES)
+            if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+                _skip_rest_of_line(file)
+                raise NoDocumentError(too_long("line"))
+            if not line:
+                return
+            if line.isspace() or line.strip() == _BOM:
+                continue
+            yield parse_record(line.removeprefix(_BOM), fields)
+        except NoDocumentError as e:
+            yield Reject(name, number, e.doc_id, e.reason, printable(line))
+        except DAMAGED as e:
+            yield Reject(name, number, None, f"the compressed file is damaged here: {e}", "")
+            return
+
+
+def too_long(what: str) -> str:
+    """Return the reason why something longer than the most that is held at a time is not read."""
+    return f"{what} longer than {MAX_LINE_BYTES // 2**20} MiB"
+
+
+def printable(line: bytes) -> str:
+    """Return a rejected line as text; of one that is far too long its beginning."""
+    kept = line.rstrip(b"\r\n")
+    return (kept if len(line) < MAX_LINE_BYTES else kept[:_SHOWN_BYTES]).decode("utf-8", errors="backslashreplace")
+
+
+def _skip_rest_of_line(file: BinaryIO) -> None:
+    while (piece := file.readline(MAX_LINE_BYTES)) and not piece.endswith(b"\n"):
+        pass

@@ -1,0 +1,134 @@
+"""From a line of JSON to a document, or to the reason why it is none."""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import orjson
+
+from ragcli.documents import MAX_ID_BYTES, Document, content_hash
+
+
+class FieldNames(NamedTuple):
+    """Name the input fields that hold a document's text, title and id."""
+
+    text: str = "text"
+    title: str = "title"
+    id: str = "id"
+
+
+class NoDocumentError(Exception):
+    """Carry the reason why a line is no document, and its id where it has one."""
+
+    def __init__(self, reason: str, doc_id: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.doc_id = doc_id
+
+
+def parse_record(line: bytes, fields: FieldNames) -> Document:
+    """Return the document that a line of JSON holds. Raises NoDocumentError."""
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError as e:
+        raise _no_json(line, e, fields) from e
+    if not isinstance(record, dict):
+        raise NoDocumentError("not a JSON object")
+    doc_id = record.pop(fields.id, None)
+    if isinstance(doc_id, float):
+        doc_id = _exact(line, fields.id)
+    if doc_id is not None:
+        doc_id = _checked_id(doc_id)
+    text = record.pop(fields.text, None)
+    if not isinstance(text, str):
+        raise NoDocumentError(
+            f"no {fields.text!r} field" if text is None else f"{fields.text!r} is not a string", doc_id
+        )
+    if not text or text.isspace():
+        raise NoDocumentError(f"{fields.text!r} is empty", doc_id)
+    title = record.pop(fields.title, None)
+    if not isinstance(title, str):
+        title = _checked_title(title, fields.title, doc_id)
+    for value in record.values():
+        if isinstance(value, (dict, list)):
+            _check_depth(record, doc_id)
+            break
+    if doc_id is not None:
+        return Document(doc_id, title, text, record)
+    return Document(content_hash(title, text, record), title, text, record)
+
+
+def _exact(line: bytes, field: str) -> object:
+    """Return a number with all its digits; orjson has whole numbers above 64 bits as fractions."""
+    return json.loads(line)[field]
+
+
+def _check_depth(record: dict[str, Any], doc_id: str | None) -> None:
+    try:
+        orjson.dumps([[record]])  # two levels are for what stores wrap around it
+    except TypeError as e:
+        raise NoDocumentError("nested too deeply", doc_id) from e
+
+
+def _checked_title(value: object, field: str, doc_id: str | None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise NoDocumentError(f"{field!r} is not a string", doc_id)
+    return str(value)
+
+
+def _checked_id(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise NoDocumentError("the id is neither a string nor a whole number")
+    doc_id = str(value)
+    if not doc_id:
+        raise NoDocumentError("the id is empty")
+    if len(doc_id) * 4 > MAX_ID_BYTES and len(doc_id.encode()) > MAX_ID_BYTES:
+        raise NoDocumentError(f"the id is longer than {MAX_ID_BYTES} bytes", doc_id[:100])
+    return doc_id
+
+
+def _no_json(line: bytes, error: orjson.JSONDecodeError, fields: FieldNames) -> NoDocumentError:
+    """Say what is wrong with a line. Python's own parser takes more, and so finds the field and the id."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as e:
+        return NoDocumentError(f"not UTF-8 (byte {e.start + 1})")
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return NoDocumentError(f"not JSON: {error}")
+    if not isinstance(record, dict):
+        return NoDocumentError(f"not JSON: {error}")
+    doc_id = record.get(fields.id)
+    known = str(doc_id) if isinstance(doc_id, (str, int)) and not _is_broken(str(doc_id)) else None
+    found = next(((name, why) for name, value in record.items() if (why := _fault(value))), None)
+    return NoDocumentError(f"not JSON: {found[0]!r} is {found[1]}" if found else f"not JSON: {error}", known)
+
+
+def _fault(value: object) -> str:
+    """Name what JSON does not have in a value."""
+    for part in _parts(value):
+        if isinstance(part, float) and not math.isfinite(part):
+            return "NaN" if math.isnan(part) else "infinite, or a number too large"
+        if isinstance(part, str) and _is_broken(part):
+            return "text with half a surrogate pair"
+    return ""
+
+
+def _parts(value: object) -> Iterator[object]:
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting += [*part, *part.values()]
+        elif isinstance(part, list):
+            waiting += part
+        else:
+            yield part
+
+
+def _is_broken(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)

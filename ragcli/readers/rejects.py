@@ -1,0 +1,51 @@
+"""Keep what turned out to be no document, to show it and to write it to a file."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import orjson
+
+from ragcli.documents import Reject
+from ragcli.errors import RagcliError, UsageError
+
+
+class RejectLog:
+    """Keep the first rejects to show, and write all of them to a JSON Lines file if one is given."""
+
+    def __init__(self, path: Path | None, inputs: Iterable[Path], keep: int = 10) -> None:
+        self.first: list[Reject] = []
+        self.count = 0
+        self._keep = keep
+        self._path = path
+        if path and path.exists() and any(source.exists() and source.samefile(path) for source in inputs):
+            raise UsageError(
+                f"{path} is an input, and rejects would be written over it", "Name another --rejects file."
+            )
+        with self._translated():
+            self._file = path.open("wb") if path else None
+
+    def add(self, reject: Reject) -> None:
+        """Take one more reject. Raises RagcliError where the file cannot be written."""
+        self.count += 1
+        if len(self.first) < self._keep:
+            self.first.append(reject)
+        if self._file:
+            with self._translated():
+                self._file.write(orjson.dumps(reject._asdict()) + b"\n")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as e:
+            raise RagcliError(f"cannot write {self._path}: {e.strerror}", "Name another --rejects file.") from e
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            with self._translated():
+                self._file.close()

@@ -1,0 +1,78 @@
+"""Keep a copy of what can be read only once: standard input and pipes."""
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from ragcli.errors import RagcliError
+from ragcli.readers.inputs import Input
+from ragcli.readers.json_lines import MAX_LINE_BYTES
+
+_PIECE = 2**20
+_ROOM_LEFT = 2**30  # bytes of the disk that stay free
+
+
+@contextmanager
+def rereadable(inputs: Iterable[Input]) -> Iterator[list[Input]]:
+    """Copy standard input and pipes to temporary files, since an input may be read twice.
+
+    Raises RagcliError for a device, for a stream that is no text, and for one that the disk has no room for.
+    """
+    with ExitStack() as stack:
+        yield [_spooled(source, stack) for source in inputs]
+
+
+def _spooled(source: Input, stack: ExitStack) -> Input:
+    try:
+        if source.name == "-":
+            return Input(_copy(cast(BinaryIO, sys.stdin.buffer), source.name, stack), source.name)
+        if source.path.is_file():
+            return source
+        if not stat.S_ISFIFO(source.path.stat().st_mode) and not _is_descriptor(source.path):
+            raise RagcliError(f"{source.name} is neither a file nor a pipe", "Name a file, a folder, or `-`.")
+        with source.path.open("rb") as file:
+            return Input(_copy(file, source.name, stack), source.name)
+    except OSError as e:
+        raise RagcliError(
+            f"cannot read {source.name}: {e.strerror}", f"A copy is kept in {tempfile.gettempdir()}: is it full?"
+        ) from e
+
+
+def _is_descriptor(path: Path) -> bool:
+    """Tell /dev/stdin and its like, which may be anything that can be read."""
+    return stat.S_ISSOCK(path.stat().st_mode) or os.fspath(path) in ("/dev/stdin", "/dev/fd/0")
+
+
+def _copy(file: BinaryIO, name: str, stack: ExitStack) -> Path:
+    """Copy a stream to a file without a name, which vanishes with the process however that ends."""
+    copy = stack.enter_context(tempfile.TemporaryFile(prefix="ragcli-"))  # noqa: SIM115 (the stack closes it)
+    line = size = 0
+    while piece := file.read(_PIECE):
+        size += len(piece)
+        line = line + len(piece) if b"\n" not in piece else 0
+        if line > MAX_LINE_BYTES and not piece.strip(b"\0"):
+            raise RagcliError(f"{name} holds no text: zero bytes without end", "Name a file of documents.")
+        if size % (64 * _PIECE) < _PIECE and shutil.disk_usage(tempfile.gettempdir()).free < _ROOM_LEFT:
+            raise RagcliError(
+                f"{name} is too large to keep a copy of: {size // 2**20:,} MiB so far",
+                f"Write it to a file and name that; {tempfile.gettempdir()} is nearly full.",
+            )
+        copy.write(piece)
+    copy.flush()
+    link = Path(f"/proc/self/fd/{copy.fileno()}")
+    return link if link.exists() else _named_copy(copy, stack)
+
+
+def _named_copy(copy: BinaryIO, stack: ExitStack) -> Path:
+    """Return a file with a name, where open files cannot be opened again by their number."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ragcli-")))
+    copy.seek(0)
+    with (folder / "copy").open("wb") as target:
+        shutil.copyfileobj(copy, target)
+    return folder / "copy"

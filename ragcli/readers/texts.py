@@ -1,0 +1,85 @@
+"""Open files whatever they are packed and encoded in: gzip, byte order marks, UTF-16; and read them as plain text."""
+
+import codecs
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from ragcli.errors import RagcliError, UsageError
+
+BOM = "\ufeff"
+_GZIP = b"\x1f\x8b"
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_JSON_LINES = (".jsonl", ".ndjson")
+DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
+
+
+def kind_of(path: Path) -> str:
+    """Return a file's suffix, in small letters and without that of gzip."""
+    name = path.name.lower().removesuffix(".gz")
+    return name[name.rfind(".") :] if "." in name[1:] else ""
+
+
+def is_json_lines(path: Path) -> bool:
+    """Tell by its name whether a file holds JSON Lines."""
+    return kind_of(path) in _JSON_LINES
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Open a file, unpacked where it is gzip, and as UTF-8 where a mark says that it is UTF-16."""
+    with path.open("rb") as file:
+        packed = file.peek(2).startswith(_GZIP)
+        plain: Any = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=file))) if packed else file
+        # A pipe may hold a single byte yet: it is asked for no more than it has.
+        yield _Recoded(plain) if (packed or path.is_file()) and plain.peek(2)[:2] in _UTF16 else plain
+
+
+class _Recoded(io.BytesIO):
+    """Hold a UTF-16 file as UTF-8."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file.read().decode("utf-16", "replace").encode())
+
+
+def read_text(path: Path) -> str:
+    """Return a file's text, or that of standard input for `-`; gzip too.
+
+    Raises UsageError for what is not UTF-8 (or UTF-16 with its mark), RagcliError for a file that cannot be read.
+    """
+    try:
+        return _decoded(path).removeprefix(BOM)
+    except UnicodeError as e:
+        name = "standard input" if str(path) == "-" else path
+        raise UsageError(f"{name} is not UTF-8", "Convert it first, for example by iconv -t utf-8.") from e
+    except (OSError, *DAMAGED) as e:
+        raise _unreadable(path, e) from e
+
+
+def _decoded(path: Path) -> str:
+    if str(path) == "-":
+        return sys.stdin.buffer.read().decode("utf-8").removesuffix("\n")
+    with open_bytes(path) as file:
+        return file.read().decode("utf-8")
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield each line that is not blank, with its number; gzip too. Raises RagcliError for what cannot be read."""
+    try:
+        with open_bytes(path) as file:
+            for number, line in enumerate(file, 1):
+                text = line.decode("utf-8").removeprefix(BOM).rstrip("\r\n")
+                if text and not text.isspace():
+                    yield number, text
+    except (OSError, UnicodeDecodeError, *DAMAGED) as e:
+        raise _unreadable(path, e) from e
+
+
+def _unreadable(path: Path, error: Exception) -> RagcliError:
+    reason = (error.strerror if isinstance(error, OSError) else None) or error
+    return RagcliError(f"cannot read {path}: {reason}", "Check the file and its permissions.")
