@@ -46,6 +46,7 @@ OWNERS = {
     "filelock": {"train"},
     "ir_measures": {"evaluate"},
     "scipy": {"evaluate"},
+    "jinja2": {"evaluate"},
     "rapidfuzz": {"evaluate", "titles"},
     "typer": {"cli"},
     "rich": {"render"},

@@ -18,7 +18,7 @@ _EXIT_CODES = (
 )
 
 _EXTRAS = {
-    **dict.fromkeys(("ir_measures", "pytrec_eval", "scipy"), "eval"),
+    **dict.fromkeys(("ir_measures", "pytrec_eval", "scipy", "jinja2", "markupsafe"), "eval"),
     **dict.fromkeys(("torch", "transformers", "safetensors", "filelock", "matplotlib"), "torch"),
 }
 

@@ -73,8 +73,8 @@ def compare(a: Report, b: Report, measure: str | None = None) -> Comparison:
     names = [name for name in a.metrics if name in b.metrics and _pairs(a, b, shared, name)]
     if not names:
         raise RagcliError("the reports have no measure in common", "Measure again with the same measures.")
-    num_candidates = next((name for name in names if measure is None or name.lower() == measure.lower()), None)
-    if num_candidates is None:
+    chosen = next((name for name in names if measure is None or name.lower() == measure.lower()), None)
+    if chosen is None:
         raise UsageError(f"the reports do not share the measure {measure!r}", f"They share: {', '.join(names)}.")
     return Comparison(
         a,
@@ -84,8 +84,8 @@ def compare(a: Report, b: Report, measure: str | None = None) -> Comparison:
         len(b.per_query) - len(shared),
         changed_data(a, b),
         [_difference(name, _pairs(a, b, shared, name)) for name in names],
-        num_candidates,
-        [Changed(query, *values) for query, values in _pairs(a, b, shared, num_candidates).items()],
+        chosen,
+        [Changed(query, *values) for query, values in _pairs(a, b, shared, chosen).items()],
     )
 
 
