@@ -11,11 +11,16 @@ _CONVERT = "Convert it first, for example by iconv -t utf-8."
 def read_argument(argument: str) -> str:
     """Return an argument, or what standard input holds for `-`. Raises UsageError for what is not UTF-8."""
     try:
-        text = sys.stdin.buffer.read().decode("utf-8").removesuffix("\n") if argument == "-" else argument
+        text = _stdin() if argument == "-" else argument
         text.encode("utf-8")
     except UnicodeError as e:
         raise UsageError("the text is not UTF-8", _CONVERT) from e
     return text
+
+
+def _stdin() -> str:
+    """Return what standard input holds, without a byte order mark and the end of the last line."""
+    return sys.stdin.buffer.read().decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
 
 
 def split_lines(text: str) -> list[str]:

@@ -667,3 +667,19 @@ def test_each_line_is_a_prompt_of_its_own(ragcli: Run) -> None:
     assert ragcli("generate", "\n".join(prompts[:2]), "--lines", *fixed).out == f"{texts[0]}\n\n{texts[1]}\n"
     assert ragcli("generate", " \n", "--lines", *fixed) == (0, "", "")
     assert_two_lines(ragcli("generate", "x", "--lines", "--num-return-sequences", "2"), ExitCode.USAGE, "--lines")
+
+
+def test_only_line_ends_part_prompts(ragcli: Run) -> None:
+    """U+2028, a form feed and what else str.splitlines knows are text; CRLF ends a line, a BOM is no text."""
+    said = "\ufeffOne day\u2028the king\r\nTwo\x0cdays\x85 long\n"
+    few = ("--model", PACKAGED, "--max-new-tokens", "1", "--format", "json")
+    done = run_process("generate", "-", "--lines", *few, input=said.encode())
+    assert [one["prompt"] for one in done.objects()] == ["One day\u2028the king", "Two\x0cdays\x85 long"]
+    [one] = run_process("generate", "-", *few, input=b"The sun\r\n").objects()
+    assert one["prompt"] == "The sun"
+
+
+def test_a_blank_at_the_end_of_a_prompt_is_told(ragcli: Run) -> None:
+    few = ("--model", PACKAGED, "--max-new-tokens", "1")
+    assert "ends with a blank" in ragcli("generate", "The sun ", *few).err
+    assert "ends with a blank" not in ragcli("generate", "The sun", *few).err

@@ -1,5 +1,6 @@
 """Answers in three styles, on the sample texts: what is cited stands in the documents, word by word."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,57 @@ def test_nothing_to_summarize_is_told(ragcli: Run, tmp_path: Path) -> None:
     assert_two_lines(ragcli("summarize", tmp_path / "long.txt"), 2, "too many", "--query")
 
 
+TWO_TEXTS = (
+    {
+        "id": "lake",
+        "title": "Lake",
+        "text": "The lake is deep and cold in May. Boats may cross it with a licence.",
+        "m": 300,
+    },
+    {"id": "hill", "text": "The hill is high and green in June. Sheep graze there.", "m": 900},
+)
+
+
+@pytest.mark.parametrize("name", ["d.jsonl", "d.ndjson", "d.jsonl.gz", "-"])
+def test_json_lines_are_documents_wherever_they_come_from(ragcli: Run, tmp_path: Path, name: str) -> None:
+    """By the name, on standard input by the first line."""
+    lines = write_lines(tmp_path / "lines", *TWO_TEXTS).read_bytes()
+    if name == "-":
+        done = run_process("summarize", "-", "--sentences", "2", "--format", "json", input=lines)
+    else:
+        (tmp_path / name).write_bytes(gzip.compress(lines) if name.endswith(".gz") else lines)
+        done = run_process("summarize", tmp_path / name, "--sentences", "2", "--format", "json")
+    [summary] = done.objects()
+    assert {source["id"] for source in summary["sources"]} == {"lake", "hill"}
+    assert_cited(summary, {str(one["id"]): str(one["text"]) for one in TWO_TEXTS})
+
+
+def test_a_folder_a_compressed_text_and_a_byte_order_mark_are_summarized(ragcli: Run, tmp_path: Path) -> None:
+    write_lines(tmp_path / "folder" / "d.jsonl", *TWO_TEXTS)
+    assert len(asked(ragcli, "summarize", str(tmp_path / "folder"), "--sentences", "2")["sources"]) == 2
+    (tmp_path / "t.txt.gz").write_bytes(gzip.compress("\ufeffThe lake is deep and cold.".encode()))
+    assert asked(ragcli, "summarize", str(tmp_path / "t.txt.gz"))["answer"] == "The lake is deep and cold. [1]"
+    assert_two_lines(ragcli("summarize", tmp_path / "no.txt"), 1, "no such file")
+
+
+def test_what_is_no_document_is_counted_and_kept(ragcli: Run, tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "d.jsonl", *TWO_TEXTS)
+    path.write_text(path.read_text() + "not JSON\n{}\n")
+    done = ragcli("summarize", path, "--rejects", tmp_path / "rejects.jsonl", "--format", "json")
+    assert done.code == 6 and len(done.objects()) == 1
+    assert "d.jsonl:3: not JSON" in done.err and "d.jsonl:4: no 'text' field" in done.err
+    assert [json.loads(line)["line"] for line in (tmp_path / "rejects.jsonl").read_text().splitlines()] == [3, 4]
+
+
+def test_filters_apply_to_the_documents_of_a_file(ragcli: Run, tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "d.jsonl", *TWO_TEXTS)
+    for condition, found in (("m>500", "hill"), ("m!=900", "lake"), ("id=hill", "hill"), ("title=lake", "lake")):
+        summary = asked(ragcli, "summarize", str(path), "--where", condition)
+        assert {source["id"] for source in summary["sources"]} == {found}
+    assert ragcli("summarize", path, "--where", "m>1000").code == 3
+    assert_two_lines(ragcli("summarize", path, "--where", "height>5"), 1, "no document of", "Its fields: m")
+
+
 def test_cited_answers_are_measured_without_their_numbers(ragcli: Run, texts: dict[str, str]) -> None:
     questions = str(SAMPLE / "python_questions" / "qa.jsonl")
     how = ("--index", "knowledge_base", "--style", "grounded", "--min-confidence", "0", "--limit", "6")
@@ -204,6 +256,13 @@ def test_a_conversation_in_a_pipe(ragcli: Run, texts: dict[str, str], tmp_path: 
     assert turns[1]["question"] == "What is a lambda function? — Can it contain statements?"
     for turn in turns:
         assert_cited(turn, texts)
+
+
+def test_json_of_a_conversation_is_nothing_but_lines_of_json(ragcli: Run, texts: dict[str, str]) -> None:
+    said = b"/sources\nWhat is a lambda function?\n/sources\n/help\nzebra crossing quux\n"
+    done = run_process("chat", "--style", "grounded", "--format", "json", input=said)
+    turn, sources = done.objects()[:2]
+    assert turn["said"] == "What is a lambda function?" and sources["sources"] == turn["sources"]
 
 
 def test_a_conversation_goes_on_after_a_question_that_nothing_matches(ragcli: Run, texts: dict[str, str]) -> None:

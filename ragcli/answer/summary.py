@@ -1,8 +1,7 @@
 """Summarize texts by their own sentences: those that say most of what the others say, and not twice."""
 
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,9 @@ from ragcli.answer.candidates import Candidate, cite, in_reading_order, whole_se
 from ragcli.answer.features import Matrix
 from ragcli.answer.schema import CitedSentence
 from ragcli.answer.terms import bag_of, words_by_term
-from ragcli.errors import UsageError
+from ragcli.documents import Reject
+from ragcli.errors import RagcliError, UsageError
+from ragcli.filters import Filter, is_known, passes
 from ragcli.readers import read_whole
 from ragcli.store import Hit
 
@@ -23,9 +24,19 @@ _MOST = 4_000  # sentences: each is compared with each
 _FEWEST_TERMS = 3  # of a sentence that says something by itself
 
 
-def texts_of(path: Path) -> list[Hit]:
-    """Return a file's text as one source, or each document of a JSON Lines file as one."""
-    return [Hit(n, d.id, d.title, d.text, 0.0, 0, len(d.text), {}) for n, d in enumerate(read_whole(path), 1)]
+def texts_of(path: Path, conditions: Sequence[Filter], reject: Callable[[Reject], None]) -> list[Hit]:
+    """Return a file's text as one source, or each document of JSON Lines that satisfies all conditions as one.
+
+    What is no document goes to `reject`. Raises RagcliError for a condition on a field that no document has.
+    """
+    documents = read_whole(path, reject)
+    fields = {field for document in documents for field in document.metadata}
+    for condition in conditions:
+        if documents and not is_known(condition.field, fields):
+            message = f"no document of {path} has a field {condition.field!r}"
+            raise RagcliError(message, f"Its fields: {', '.join(sorted(fields)) or 'none'}.")
+    kept = [d for d in documents if all(passes(one, d.id, d.title, d.metadata) for one in conditions)]
+    return [Hit(n, d.id, d.title, d.text, 0.0, 0, len(d.text), d.metadata) for n, d in enumerate(kept, 1)]
 
 
 def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "") -> tuple[CitedSentence, ...]:

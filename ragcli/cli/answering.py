@@ -134,7 +134,7 @@ def summarize(
     file: Annotated[
         Path | None,
         typer.Argument(
-            help="A text or JSON Lines of documents, or `-` for stdin; without, the index.", show_default=False
+            help="A text, JSON Lines of documents, or `-` for stdin; without, the index.", show_default=False
         ),
     ] = None,
     query: Annotated[str | None, typer.Option(help="What the summary should be about.", show_default=False)] = None,
@@ -143,6 +143,7 @@ def summarize(
     where: Where = None,
     finding: RankingArgs = RankingArgs(),
     show_sources: ShowSources = False,
+    rejects: Rejects = None,
     at: IndexArgs = IndexArgs(),
     format: TextFormat = "text",
 ) -> None:
@@ -154,23 +155,28 @@ def summarize(
     from ragcli.answer import pipeline as rag
     from ragcli.answer.retrieve import retrieve
     from ragcli.answer.summary import texts_of
+    from ragcli.readers.rejects import RejectLog
     from ragcli.search import Searcher
 
     checks.check(context, checks.SUMMARIZE)
     about = read_argument(query or "")
+    log = RejectLog(rejects, [file] if file else [])
     if file is None:
         with at.open() as store:
             searcher = Searcher(store, finding.ranking(context), render.print_note)
             hits = retrieve(searcher, about, k, filters(where))
             language = searcher.language
     else:
-        hits = texts_of(file)
+        with log:
+            hits = texts_of(file, filters(where), log.add)
         language = detect_language(map(attrgetter("text"), hits))
     summary = rag.summarize(hits, sentences, language, about)
+    render.print_rejects(log.first, log.count)
     if summary.abstained:
         render.print_note("There is no sentence in it.")
         raise typer.Exit(ExitCode.NOTHING_FOUND)
     render.print_answer(summary, "query", format == "json", show_sources)
+    raise typer.Exit(ExitCode.REJECTS if log.count else ExitCode.OK)
 
 
 @flat

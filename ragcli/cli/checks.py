@@ -100,7 +100,8 @@ ASK: tuple[Rule, ...] = (
 REVIEW: tuple[Rule, ...] = (Excludes(("dry_run",), "style", _EXTRACTIVE),)
 SUMMARIZE: tuple[Rule, ...] = (
     AnyOf(("file", "query"), "there is nothing to summarize", "Give a file, or --query TEXT to ask the index."),
-    Excludes(("where", "k", "index", "store", *RANKING), "file"),
+    Excludes(("k", "index", "store", *RANKING), "file"),
+    Needs(("rejects",), "file"),
 )
 TRAIN: tuple[Rule, ...] = (
     AnyOf(("output", "dry_run"), "the new model has no name", "Name it: --output NAME."),

@@ -34,6 +34,8 @@ def generate(
 
     checks.check(context, checks.GENERATE)
     text = read_argument(prompt)
+    if text.strip() and text.endswith(" "):
+        render.print_note("The prompt ends with a blank; most models go on better without it.")
     engine = by.open()
     options = writing.options(num_return_sequences, stop or ())
     if lines:

@@ -1,10 +1,10 @@
 """Read inputs, each by the reader that its name or content calls for."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ragcli.documents import Document, Reject
-from ragcli.errors import RagcliError, UsageError
+from ragcli.errors import RagcliError
 from ragcli.readers.inputs import Input, find_inputs
 from ragcli.readers.json_lines import read_json_lines
 from ragcli.readers.json_values import HEAD_BYTES, is_spread, read_json_values
@@ -41,14 +41,24 @@ def _head(source: Input) -> bytes:
         return b""
 
 
-def read_whole(path: Path) -> list[Document]:
+def read_whole(path: Path, reject: Callable[[Reject], None]) -> list[Document]:
     """Return a file's text as one document, or those that JSON Lines hold; `-` is standard input.
 
-    Raises UsageError for a folder, RagcliError for a file that cannot be read.
+    A folder stands for its JSON Lines files. What is no document goes to `reject`. Raises RagcliError for a file that
+    cannot be read.
     """
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder", "Name a file.")
-    with rereadable(find_inputs([path])) as [source]:
-        if is_json_lines(path) or (source.name == "-" and _head(source).lstrip().startswith(b"{")):
-            return [item for item in read_documents([source], FieldNames()) if isinstance(item, Document)]
-        return [Document(path.name, "", read_text(source.path), {})]
+    documents: list[Document] = []
+    with rereadable(find_inputs([path])) as inputs:
+        for source in inputs:
+            if not path.is_dir() and not _holds_documents(source):
+                return [Document(path.name, "", read_text(source.path), {})]
+            for item in read_documents([source], FieldNames()):
+                documents.append(item) if isinstance(item, Document) else reject(item)
+    return documents
+
+
+def _holds_documents(source: Input) -> bool:
+    """Tell by the name, of standard input by how it begins."""
+    if source.name == "-":
+        return _head(source).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[{"))
+    return is_json_lines(source.path)
