@@ -131,7 +131,7 @@ def test_the_model_writes_where_the_environment_or_the_settings_name_it(
     monkeypatch.setenv("RAGCLI_MODEL", str(PACKAGED))
     assert asked(ragcli, "ask", "What is a lambda?")["style"] == "free"
     monkeypatch.delenv("RAGCLI_MODEL")
-    (tmp_path / "settings.toml").write_text("[ask]\nmax_new_tokens = 4\n")
+    (tmp_path / "settings.toml").write_text(f"[ask]\nmodel = '{PACKAGED}'\n")
     monkeypatch.setenv("RAGCLI_CONFIG", str(tmp_path / "settings.toml"))
     assert asked(ragcli, "ask", "What is a lambda?")["style"] == "free"
 
