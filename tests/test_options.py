@@ -25,7 +25,7 @@ Q = "sample_data/python_questions"
         ("search owl --like 1", "there must be one thing to search for"),
         ("generate x --lines --num-return-sequences 2", "--num-return-sequences and --lines do not go together"),
         ("summarize", "there is nothing to summarize"),
-        ("summarize README.md --where a=b", "--where and file do not go together"),
+        ("summarize README.md --index a", "--index and file do not go together"),
         ("train a.jsonl", "the new model has no name"),
         ("train a.jsonl --output a --from-scratch --model gpt2", "--model and --from-scratch do not go together"),
         ("train a.jsonl --output a --layers 2", "--layers means nothing without --from-scratch"),
