@@ -163,8 +163,6 @@ def in_order(text: str, condition: Filter) -> bool:
     if condition.operator.startswith(">"):
         return text > bound or (condition.operator == ">=" and text == bound)
     return text < bound or (condition.operator == "<=" and text == bound)
-        return [TermRange(term, start + _LAST, include_low=condition.operator == ">=")]
-    return [TermRange(start, term, include_high=condition.operator == "<=")]
 
 
 def passes(condition: Filter, doc_id: str, title: str, metadata: dict[str, Any]) -> bool:
