@@ -29,22 +29,54 @@ class Prompt(NamedTuple):
     dropped: tuple[Span, ...]
 
 
-def question_ending(question: str) -> str:
-    """Return how a prompt asks a question."""
-    return f"Question: {question}\nAnswer:"
+class PromptTemplate(NamedTuple):
+    """Say how a prompt shows passages and asks. Answering, reranking and training take all of it from here.
+
+    `{n}`, `{title}`, `{text}` and `{question}` are replaced. `stop` are strings that a model writes where it goes on
+    after its answer: it asks itself another question, or begins another passage.
+    """
+
+    passage: str = "[{n}] {title}\n{text}"
+    untitled: str = "[{n}] {text}"
+    question: str = "Question: {question}"
+    answer: str = "\nAnswer:"
+    stop: tuple[str, ...] = ("\n\n", "\nQuestion:", "\nAnswer:")
+
+    def show(self, n: int, hit: Hit) -> str:
+        """Return how a prompt shows a passage. Blank lines separate passages and nothing else."""
+        shown = (self.passage if hit.title else self.untitled).format(n=n, title=hit.title, text=hit.text)
+        return _BLANK_LINES.sub("\n", shown)
+
+    def ask(self, question: str) -> str:
+        """Return how a prompt asks, with the lead-in of the answer."""
+        return self.question.format(question=question) + self.answer
+
+    def query(self, question: str) -> str:
+        """Return how the question follows a passage, without the lead-in of the answer."""
+        return "\n\n" + self.question.format(question=question)
+
+    def reply(self, answer: str) -> str:
+        """Return how an answer follows the prompt."""
+        return f" {answer}"
 
 
-def review_ending(title: str) -> str:
-    """Return how a prompt asks for a film review."""
-    return f"A new review of {title}:"
+QUESTION = PromptTemplate()
+REVIEW = PromptTemplate(question="A new review of {question}:", answer="")
 
 
-def build_prompt(hits: Sequence[Hit], ending: str, budget: int, count: Callable[[str], int]) -> Prompt:
-    """Write as much of the passages as fits into `budget` tokens, numbered, best first, and then the ending.
+def build_prompt(
+    hits: Sequence[Hit],
+    question: str,
+    budget: int,
+    count: Callable[[str], int],
+    template: PromptTemplate = QUESTION,
+) -> Prompt:
+    """Write as much of the passages as fits into `budget` tokens, numbered, best first, and then ask.
 
-    What does not fit is cut at sentence ends, from the last passage on. The ending is never cut: UsageError where it
+    What does not fit is cut at sentence ends, from the last passage on. The question is never cut: UsageError where it
     alone is over the budget.
     """
+    ending = template.ask(question)
     if count(ending) > budget:
         raise UsageError(
             f"the question has {count(ending)} tokens, the model has room for {budget}",
@@ -53,13 +85,13 @@ def build_prompt(hits: Sequence[Hit], ending: str, budget: int, count: Callable[
     cuts = [(i, end) for i, hit in enumerate(hits) for _, end in sentence_spans(hit.text)]
     fits, too_long = 0, len(cuts) + 1
     while too_long - fits > 1:
-        centroid = (fits + too_long) // 2
-        if count(_render(_trimmed(hits, cuts[:centroid]), ending)) <= budget:
-            fits = centroid
+        middle = (fits + too_long) // 2
+        if count(_render(_trimmed(hits, cuts[:middle]), ending, template)) <= budget:
+            fits = middle
         else:
-            too_long = centroid
+            too_long = middle
     used = _trimmed(hits, cuts[:fits])
-    text = _render(used, ending)
+    text = _render(used, ending, template)
     return Prompt(text, count(text), tuple(used), tuple(_rest(hits, used)))
 
 
@@ -77,10 +109,5 @@ def _rest(hits: Sequence[Hit], used: Sequence[Hit]) -> list[Span]:
     ]
 
 
-def _render(used: Sequence[Hit], ending: str) -> str:
-    # Blank lines separate passages and nothing else.
-    passages = [
-        _BLANK_LINES.sub("\n", f"[{n}] {hit.title}\n{hit.text}" if hit.title else f"[{n}] {hit.text}")
-        for n, hit in enumerate(used, 1)
-    ]
-    return "\n\n".join([*passages, ending])
+def _render(used: Sequence[Hit], ending: str, template: PromptTemplate) -> str:
+    return "\n\n".join([*(template.show(n, hit) for n, hit in enumerate(used, 1)), ending])

@@ -20,7 +20,7 @@ from ragcli.evaluate.answers import AnswersJob, evaluate_answers
 from ragcli.evaluate.notes import Listener
 from ragcli.evaluate.questions import Question, read_questions
 from ragcli.evaluate.report import Report
-from ragcli.generate import LanguageModel, Options
+from ragcli.generate import EngineGenerator, LanguageModel, Options
 from ragcli.store import IndexLocation
 from tests.support import Run, assert_two_lines, write_lines
 
@@ -293,7 +293,7 @@ def measured(ragcli: Run, corpus: Path, tmp_path: Path) -> Callable[..., Report]
         greedy = Options(60, Sampling(temperature=0, no_repeat_ngram_size=0))
         location = IndexLocation("local", "knowledge_base", tmp_path / "home")
         job = AnswersJob(path, location, AskOptions(greedy, k=2))._replace(**options)
-        return evaluate_answers(job, lambda: engine, options.pop("listener", Listener()))
+        return evaluate_answers(job, lambda: EngineGenerator(engine), options.pop("listener", Listener()))
 
     return measure
 

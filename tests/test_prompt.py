@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragcli.errors import UsageError
-from ragcli.prompt import Span, build_prompt, question_ending
+from ragcli.prompt import QUESTION, Span, build_prompt
 from ragcli.store import Hit
 
 
@@ -17,11 +17,12 @@ def words(text: str) -> int:
     return len(text.split())
 
 
-ENDING = question_ending("What is it?")  # 5 words
+ASKED = "What is it?"
+ENDING = QUESTION.ask(ASKED)  # 5 words
 
 
 def test_passages_are_numbered_best_first_with_the_question_last() -> None:
-    prompt = build_prompt([hit(1, "First text.", "Title"), hit(2, "Second\n\n\ntext.")], ENDING, 100, words)
+    prompt = build_prompt([hit(1, "First text.", "Title"), hit(2, "Second\n\n\ntext.")], ASKED, 100, words)
     assert prompt.text == "[1] Title\nFirst text.\n\n[2] Second\ntext.\n\nQuestion: What is it?\nAnswer:"
     assert prompt.tokens == words(prompt.text)
     assert prompt.dropped == ()
@@ -29,7 +30,7 @@ def test_passages_are_numbered_best_first_with_the_question_last() -> None:
 
 def test_what_does_not_fit_is_cut_at_a_sentence_end_from_the_last_passage_on() -> None:
     hits = [hit(1, "One two. Three four."), hit(2, "Five six. Seven eight.", start=10), hit(3, "Nine ten.")]
-    prompt = build_prompt(hits, ENDING, 5 + (1 + 4) + (1 + 2), words)
+    prompt = build_prompt(hits, ASKED, 5 + (1 + 4) + (1 + 2), words)
     assert [used.text for used in prompt.used] == ["One two. Three four.", "Five six."]
     assert prompt.used[1].end == 10 + len("Five six.")
     assert prompt.dropped == (
@@ -39,14 +40,14 @@ def test_what_does_not_fit_is_cut_at_a_sentence_end_from_the_last_passage_on() -
 
 
 def test_with_room_for_the_question_only_all_passages_are_dropped() -> None:
-    prompt = build_prompt([hit(1, "One two three.")], ENDING, 5, words)
+    prompt = build_prompt([hit(1, "One two three.")], ASKED, 5, words)
     assert prompt.text == ENDING
     assert prompt.used == ()
 
 
 def test_a_question_over_the_budget_is_an_error_not_a_shorter_question() -> None:
     with pytest.raises(UsageError, match="5 tokens, the model has room for 4"):
-        build_prompt([], ENDING, 4, words)
+        build_prompt([], ASKED, 4, words)
 
 
 TEXTS = st.lists(
@@ -58,7 +59,7 @@ TEXTS = st.lists(
 @given(TEXTS, st.integers(min_value=5, max_value=80))
 def test_the_prompt_keeps_the_budget_and_accounts_for_every_character(texts: list[str], budget: int) -> None:
     hits = [hit(n, text.strip()) for n, text in enumerate(texts, 1)]
-    prompt = build_prompt(hits, ENDING, budget, words)
+    prompt = build_prompt(hits, ASKED, budget, words)
     assert prompt.tokens == words(prompt.text) <= budget
     assert prompt.text.endswith(ENDING)
     kept = {used.id: used.end for used in prompt.used}

@@ -13,7 +13,7 @@ from ragcli.answer.retrieve import retrieve
 from ragcli.decoder.sampling import Sampling
 from ragcli.errors import NothingFoundError, UsageError
 from ragcli.filters import Filter
-from ragcli.generate import Logits, Options
+from ragcli.generate import EngineGenerator, Logits, Options
 from ragcli.indexing import IndexOptions, Watcher, index_files
 from ragcli.search import Searcher
 from ragcli.store import IndexLocation, open_store
@@ -72,13 +72,13 @@ def job(new_tokens: int = 60, filters: Sequence[Filter] = (), min_score: float =
     return AskOptions(greedy, filters=filters, min_score=min_score)
 
 
-def no_engine() -> Parrot:
+def no_engine() -> EngineGenerator:
     raise AssertionError("a model was opened without need")
 
 
 def test_an_answer_comes_with_the_passages_it_was_built_on(searcher: Searcher) -> None:
     parrot, pieces = Parrot(" It dazzles."), list[str]()
-    answer = rag.ask(searcher, lambda: parrot, "Which dreams?", job(), pieces.append)
+    answer = rag.ask(searcher, lambda: EngineGenerator(parrot), "Which dreams?", job(), pieces.append)
     assert parrot.heard == "[1] Inception (2010)\nDreams within dreams. It dazzles.\n\nQuestion: Which dreams?\nAnswer:"
     assert answer.answer == "It dazzles." == "".join(pieces).strip()
     assert [(source.n, source.id, source.start, source.end) for source in answer.sources] == [(1, "i1", 0, 33)]
@@ -89,7 +89,7 @@ def test_an_answer_comes_with_the_passages_it_was_built_on(searcher: Searcher) -
 
 @pytest.mark.parametrize("more", ["\n\n[2] Another", "\nQuestion: And now?"])
 def test_an_answer_ends_where_the_model_begins_another(searcher: Searcher, more: str) -> None:
-    assert rag.ask(searcher, lambda: Parrot(" Yes." + more), "dreams", job()).answer == "Yes."
+    assert rag.ask(searcher, lambda: EngineGenerator(Parrot(" Yes." + more)), "dreams", job()).answer == "Yes."
 
 
 def test_below_the_least_score_no_model_is_opened(searcher: Searcher) -> None:
@@ -102,7 +102,7 @@ def test_below_the_least_score_no_model_is_opened(searcher: Searcher) -> None:
 def test_only_passages_of_the_least_score_are_read(searcher: Searcher) -> None:
     scores = [hit.score for hit in retrieve(searcher, "dreams cold pill", job().k)]
     parrot = Parrot(" x")
-    rag.ask(searcher, lambda: parrot, "dreams cold pill", job(min_score=scores[0]))
+    rag.ask(searcher, lambda: EngineGenerator(parrot), "dreams cold pill", job(min_score=scores[0]))
     assert parrot.heard.count("[") == scores.count(scores[0])
 
 
@@ -114,24 +114,26 @@ def test_a_question_that_nothing_matches_opens_no_model(searcher: Searcher) -> N
 def test_what_does_not_fit_is_dropped_and_named_and_the_question_is_whole(searcher: Searcher) -> None:
     room = len("[1] Inception (2010)\nDreams within dreams.\n\nQuestion: Dreams?\nAnswer:")
     parrot = Parrot(" x", context=room + 10)
-    answer = rag.ask(searcher, lambda: parrot, "Dreams?", job(new_tokens=10))
+    answer = rag.ask(searcher, lambda: EngineGenerator(parrot), "Dreams?", job(new_tokens=10))
     assert parrot.heard == "[1] Inception (2010)\nDreams within dreams.\n\nQuestion: Dreams?\nAnswer:"
     assert [(span.id, span.start, span.end) for span in answer.dropped] == [("i1", len("Dreams within dreams."), 33)]
 
 
 def test_a_question_longer_than_the_context_is_an_error(searcher: Searcher) -> None:
     with pytest.raises(UsageError, match="the model has room for 5"):
-        rag.ask(searcher, lambda: Parrot("x", context=15), "What about dreams?", job(new_tokens=10))
+        rag.ask(searcher, lambda: EngineGenerator(Parrot("x", context=15)), "What about dreams?", job(new_tokens=10))
 
 
 def test_filters_narrow_what_is_read(searcher: Searcher) -> None:
-    answer = rag.ask(searcher, lambda: Parrot(" x"), "dreams cold pill", job(filters=[Filter("rating", "<", "8")]))
+    answer = rag.ask(
+        searcher, lambda: EngineGenerator(Parrot(" x")), "dreams cold pill", job(filters=[Filter("rating", "<", "8")])
+    )
     assert [source.id for source in answer.sources] == ["i2"]
 
 
 def test_a_review_is_built_on_the_films_reviews_only(searcher: Searcher) -> None:
     parrot = Parrot(" A dream.")
-    answer = rag.review(searcher, lambda: parrot, "inception", job())
+    answer = rag.review(searcher, lambda: EngineGenerator(parrot), "inception", job())
     assert parrot.heard.endswith("A new review of Inception (2010):")
     assert answer.question == "Inception (2010)"
     assert answer.answer == "A dream."
@@ -146,7 +148,9 @@ def test_a_film_that_is_not_there_is_suggested(searcher: Searcher) -> None:
 
 def test_the_prompt_can_be_seen_without_an_answer(searcher: Searcher) -> None:
     parrot = Parrot("never said")
-    prompt = rag.review_prompt(searcher, lambda: parrot, "The Matrix", job())
+    prompt = rag.review_prompt(searcher, lambda: EngineGenerator(parrot), "The Matrix", job())
     assert prompt.text.startswith("[1] The Matrix (1999)\nA pill")
     assert parrot.heard == ""
-    assert rag.ask_prompt(searcher, lambda: parrot, "dreams", job()).text.endswith("Question: dreams\nAnswer:")
+    assert rag.ask_prompt(searcher, lambda: EngineGenerator(parrot), "dreams", job()).text.endswith(
+        "Question: dreams\nAnswer:"
+    )

@@ -15,7 +15,7 @@ from ragcli.answer.answerer import AskOptions
 from ragcli.answer.pipeline import ask_prompt
 from ragcli.errors import RagcliError
 from ragcli.filters import Filter
-from ragcli.generate import Options, open_language_model
+from ragcli.generate import EngineGenerator, Options, open_language_model
 from ragcli.models import find_model
 from ragcli.search import Searcher
 from ragcli.settings import data_home
@@ -194,7 +194,10 @@ def test_a_question_is_put_as_ask_puts_it_with_few_passages_or_all(animals: Any,
     engine = open_language_model(find_model(str(tiny), allow_fallback=False), "float32")
     text = Text(asking(k), "by the river", "Where does the fox of house 0 sleep?", "d0")
     prompt = prompt_for(animals, text, CONTEXT, lambda written: len(engine.encode(written)))
-    assert prompt == ask_prompt(animals, lambda: engine, str(text.question), AskOptions(Options(), k)).text
+    assert (
+        prompt
+        == ask_prompt(animals, lambda: EngineGenerator(engine), str(text.question), AskOptions(Options(), k)).text
+    )
     assert ("[2] House" in str(prompt)) == (k > 1)  # a distractor
 
 

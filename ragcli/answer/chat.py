@@ -10,7 +10,7 @@ from ragcli.answer.answerer import AskOptions
 from ragcli.answer.pipeline import ask
 from ragcli.answer.schema import Answer
 from ragcli.errors import NothingFoundError, RagcliError, UsageError
-from ragcli.generate import LanguageModel
+from ragcli.generate import Generator
 from ragcli.search import Searcher
 
 _FEW = 2  # words that mean something: a question with fewer leans on what was asked before
@@ -32,9 +32,9 @@ class Turn(NamedTuple):
 class Conversation:
     """Answer questions one after another; `turns` are those so far."""
 
-    def __init__(self, searcher: Searcher, open_language_model: Callable[[], LanguageModel], job: AskOptions) -> None:
+    def __init__(self, searcher: Searcher, open_generator: Callable[[], Generator], job: AskOptions) -> None:
         self._searcher = searcher
-        self._open_model = open_language_model
+        self._open_model = open_generator
         self._job = job
         self.turns: list[Turn] = []
 

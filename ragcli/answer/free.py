@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 from ragcli.answer.answerer import AskOptions, Emit, Retrieved
 from ragcli.answer.attribution import attribute
-from ragcli.answer.generation import STOP, Generation, Written, write_each
+from ragcli.answer.generation import Generation, Written, write_each
 from ragcli.answer.schema import Answer
 from ragcli.errors import RagcliError
-from ragcli.generate import LanguageModel
-from ragcli.prompt import question_ending
+from ragcli.generate import Generator
+from ragcli.prompt import QUESTION, PromptTemplate
 from ragcli.store import Store
 
 
@@ -17,15 +17,15 @@ class FreeAnswerer:
 
     def __init__(
         self,
-        open_language_model: Callable[[], LanguageModel],
+        open_generator: Callable[[], Generator],
         options: AskOptions,
         store: Store | None = None,
-        ending: Callable[[str], str] = question_ending,
+        template: PromptTemplate = QUESTION,
     ) -> None:
-        """`ending` says how a prompt asks."""
+        """`template` is the form of the prompt."""
         self._options = options._replace(style="free")
-        writing = options.options._replace(rows=1, stop=STOP)
-        self._generation = Generation(open_language_model, ending, writing)
+        writing = options.options._replace(rows=1, stop=template.stop)
+        self._generation = Generation(open_generator, template, writing)
         self._store = store
 
     def answer_all(self, found: Sequence[Retrieved], emit: Emit | None = None) -> list[Answer | RagcliError]:

@@ -1,28 +1,24 @@
 """What answers that a model writes have in common: the prompt within its context, and the writing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ragcli.answer.answerer import AskOptions, Clock, Emit, Retrieved
 from ragcli.answer.copying import Copying
 from ragcli.answer.schema import Answer, CitedSentence, Seconds, sources_of
 from ragcli.errors import RagcliError, UsageError
-from ragcli.generate import Completion, LanguageModel, Options, complete, complete_all, count_tokens
-from ragcli.prompt import Prompt, build_prompt
-from ragcli.store import Hit
-
-# A model that goes on after its answer asks itself another question, or begins another passage.
-STOP = ("\n\n", "\nQuestion:", "\nAnswer:")
+from ragcli.generate import Completion, Generator, Options, complete_all, engine_of
+from ragcli.prompt import Prompt, PromptTemplate, build_prompt
 
 
 class Generation(NamedTuple):
-    """Say what writes: how to open the model, how a prompt asks, how to write, and whether to copy only.
+    """Say what writes: how to open the model, the prompt's form, how to write, and whether to copy only.
 
     `open` may be called often, so it should keep what it opens.
     """
 
-    open: Callable[[], LanguageModel]
-    ending: Callable[[str], str]
+    open: Callable[[], Generator]
+    template: PromptTemplate
     options: Options
     copies: bool = False
 
@@ -52,10 +48,10 @@ class Written(NamedTuple):
         )
 
 
-def fit_prompt(engine: LanguageModel, hits: Sequence[Hit], ending: str, options: Options) -> Prompt:
-    """Build a prompt that leaves the model room to answer. Raises UsageError where the ending alone is too long."""
-    budget = max(0, engine.context - options.max_new_tokens)
-    return build_prompt(hits, ending, budget, lambda text: count_tokens(engine, text))
+def fit_prompt(generator: Generator, found: Retrieved, template: PromptTemplate, options: Options) -> Prompt:
+    """Build a prompt that leaves the model room to answer. Raises UsageError where the question alone is too long."""
+    budget = max(0, generator.context - options.max_new_tokens)
+    return build_prompt(found.hits, found.question, budget, generator.count_tokens, template)
 
 
 def write_each(
@@ -65,57 +61,67 @@ def write_each(
 
     A single one is emitted as it comes. The time of what is done together is shared out evenly.
     """
-    engine = generation.open()
+    generator = generation.open()
     if len(found) == 1:
-        return [_write_one(found[0], engine, generation, emit)]
-    prompts = [_prompt(one, engine, generation) for one in found]
+        return [_write_one(found[0], generator, generation, emit)]
+    prompts = [_prompt(one, generator, generation) for one in found]
     usable = [(place, prompt) for place, prompt in enumerate(prompts) if isinstance(prompt, Prompt)]
     usable.sort(key=lambda item: item[1].tokens)  # those of like length together
     clock = Clock()
-    rules = [_copying(prompt, engine) for _, prompt in usable] if generation.copies else []
-    texts = [prompt.text for _, prompt in usable]
-    completions = complete_all(engine, texts, generation.options, [rule.allowed for rule in rules])
+    done = _write_all([prompt for _, prompt in usable], generator, generation)
     share = clock.now() / max(len(usable), 1)
-    pieces = [rule.copied() for rule in rules] or [()] * len(usable)
     written: dict[int, Written] = {}
-    for (place, prompt), completion, copied in zip(usable, completions, pieces, strict=True):
+    for (place, prompt), (completion, pieces) in zip(usable, done, strict=True):
         one = found[place]
         seconds = Seconds(one.seconds, None, round(one.seconds + share, 4))
-        written[place] = Written(one, prompt, completion, seconds, copied)
+        written[place] = Written(one, prompt, completion, seconds, pieces)
     return [prompt if isinstance(prompt, RagcliError) else written[place] for place, prompt in enumerate(prompts)]
 
 
+def _write_all(
+    prompts: Sequence[Prompt], generator: Generator, generation: Generation
+) -> list[tuple[Completion, tuple[CitedSentence, ...]]]:
+    """Complete prompts together; return with each completion the pieces that were copied."""
+    texts = [prompt.text for prompt in prompts]
+    if not generation.copies:
+        return [(completion, ()) for completion in generator.generate_all(texts, generation.options)]
+    engine = engine_of(generator, "--style copy")
+    rules = [Copying(prompt.used, engine.encode, engine.end_ids) for prompt in prompts]
+    completions = complete_all(engine, texts, generation.options, [rule.allowed for rule in rules])
+    return [(completion, rule.copied()) for completion, rule in zip(completions, rules, strict=True)]
+
+
 def _write_one(
-    one: Retrieved, engine: LanguageModel, generation: Generation, emit: Emit | None
+    one: Retrieved, generator: Generator, generation: Generation, emit: Emit | None
 ) -> Written | RagcliError:
     clock = Clock(one.seconds)
-    prompt = _prompt(one, engine, generation)
+    prompt = _prompt(one, generator, generation)
     if isinstance(prompt, RagcliError):
         return prompt
-
-    def heard(piece: str) -> None:
+    if generation.copies:
+        [(completion, pieces)] = _write_all([prompt], generator, generation)
+        return Written(one, prompt, completion, clock.seconds(), pieces)
+    stream = generator.generate(prompt.text, generation.options)
+    for piece in _without_blanks_before(stream):
         if clock.first_token is None:
-            piece = piece.lstrip()  # a model begins with the blank after "Answer:"
-            if not piece:
-                return
             clock.first_token = clock.now()
         if emit:
             emit(piece)
-
-    if not generation.copies:
-        completion = complete(engine, prompt.text, generation.options, heard)[0]
-        return Written(one, prompt, completion, clock.seconds())
-    copying = _copying(prompt, engine)
-    completion = complete(engine, prompt.text, generation.options, None, copying.allowed)[0]
-    return Written(one, prompt, completion, clock.seconds(), copying.copied())
+    return Written(one, prompt, stream.finish(), clock.seconds())
 
 
-def _prompt(one: Retrieved, engine: LanguageModel, generation: Generation) -> Prompt | RagcliError:
+def _without_blanks_before(pieces: Iterable[str]) -> Iterator[str]:
+    """Yield pieces from the first letter on: a model begins with the blank after "Answer:"."""
+    begun = False
+    for piece in pieces:
+        shown = piece if begun else piece.lstrip()
+        begun = begun or bool(shown)
+        if shown:
+            yield shown
+
+
+def _prompt(one: Retrieved, generator: Generator, generation: Generation) -> Prompt | RagcliError:
     try:
-        return fit_prompt(engine, one.hits, generation.ending(one.question), generation.options)
+        return fit_prompt(generator, one, generation.template, generation.options)
     except UsageError as error:
         return error
-
-
-def _copying(prompt: Prompt, engine: LanguageModel) -> Copying:
-    return Copying(prompt.used, engine.encode, engine.end_ids)

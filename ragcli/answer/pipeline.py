@@ -12,25 +12,25 @@ from ragcli.answer.retrieve import nothing_found, retrieve, retrieve_reviews
 from ragcli.answer.schema import Answer, CitedSentence, Seconds, cited_text, sources_of
 from ragcli.answer.summary import summarize as choose_summary
 from ragcli.errors import NothingFoundError, RagcliError, UsageError
-from ragcli.generate import LanguageModel
-from ragcli.prompt import Prompt, question_ending, review_ending
+from ragcli.generate import Generator
+from ragcli.prompt import QUESTION, REVIEW, Prompt
 from ragcli.search import Searcher
 from ragcli.store import Hit
 
-OpenModel = Callable[[], LanguageModel]
+OpenModel = Callable[[], Generator]
 
 _REVIEW_SENTENCES = 5
 
 
 def ask(
-    searcher: Searcher, open_language_model: OpenModel, question: str, options: AskOptions, emit: Emit | None = None
+    searcher: Searcher, open_generator: OpenModel, question: str, options: AskOptions, emit: Emit | None = None
 ) -> Answer:
     """Answer a question from the passages that match it best; `emit` gets the text as it comes.
 
     Where no passage has at least `min_score`, no model is opened and the answer is empty and `abstained`. Raises
     NothingFoundError where nothing matches, UsageError for a question that is longer than the model's context.
     """
-    [answer] = ask_all(searcher, open_language_model, [question], options, emit)
+    [answer] = ask_all(searcher, open_generator, [question], options, emit)
     if isinstance(answer, RagcliError):
         raise answer
     if not answer.sources and not answer.dropped:
@@ -40,14 +40,14 @@ def ask(
 
 def ask_all(
     searcher: Searcher,
-    open_language_model: OpenModel,
+    open_generator: OpenModel,
     questions: Sequence[str],
     options: AskOptions,
     emit: Emit | None = None,
 ) -> list[Answer | RagcliError]:
     """Answer many questions together; in the place of one that cannot be asked stands the error.
 
-    Where nothing matches, the answer is empty and `abstained`. `open_language_model` may be called often, so it should
+    Where nothing matches, the answer is empty and `abstained`. `open_generator` may be called often, so it should
     keep what it opens. `emit` gets the text of a single answer as it comes.
     """
     done: dict[int, Answer | RagcliError] = {}
@@ -59,18 +59,18 @@ def ask_all(
         else:
             done[place] = one
     if found:
-        answers = open_answerer(searcher, open_language_model, options).answer_all(list(found.values()), emit)
+        answers = open_answerer(searcher, open_generator, options).answer_all(list(found.values()), emit)
         done |= zip(found, answers, strict=True)
     return [done[place] for place in range(len(questions))]
 
 
-def open_answerer(searcher: Searcher, open_language_model: OpenModel, options: AskOptions) -> Answerer:
+def open_answerer(searcher: Searcher, open_generator: OpenModel, options: AskOptions) -> Answerer:
     """Return what answers in the chosen style."""
     if options.style == "grounded":
         return ExtractiveAnswerer(searcher, options)
     if options.style == "copy":
-        return CopyAnswerer(open_language_model, options)
-    return FreeAnswerer(open_language_model, options, searcher.store)
+        return CopyAnswerer(open_generator, options)
+    return FreeAnswerer(open_generator, options, searcher.store)
 
 
 def _retrieved(searcher: Searcher, question: str, options: AskOptions) -> Retrieved | Answer | RagcliError:
@@ -96,9 +96,9 @@ def _retrieved(searcher: Searcher, question: str, options: AskOptions) -> Retrie
     )
 
 
-def ask_without_passages(engine: LanguageModel, question: str, options: AskOptions) -> Answer:
+def ask_without_passages(generator: Generator, question: str, options: AskOptions) -> Answer:
     """Answer a question from the model alone, in the same form of prompt: what retrieval is measured against."""
-    return _only(FreeAnswerer(lambda: engine, options).answer_all([Retrieved(question, [])]))
+    return _only(FreeAnswerer(lambda: generator, options).answer_all([Retrieved(question, [])]))
 
 
 def _only(answers: Sequence[Answer | RagcliError]) -> Answer:
@@ -109,7 +109,7 @@ def _only(answers: Sequence[Answer | RagcliError]) -> Answer:
 
 
 def review(
-    searcher: Searcher, open_language_model: OpenModel, title: str, options: AskOptions, emit: Emit | None = None
+    searcher: Searcher, open_generator: OpenModel, title: str, options: AskOptions, emit: Emit | None = None
 ) -> Answer:
     """Write a new review of a film from its reviews in the index, found by title.
 
@@ -121,7 +121,7 @@ def review(
     if options.style == "grounded":
         sentences = compose_review(hits, _REVIEW_SENTENCES, searcher.language)
         return _composed(found, sentences, options.options.seed, Clock(found.seconds).seconds())
-    return _only(FreeAnswerer(open_language_model, options, searcher.store, review_ending).answer_all([found], emit))
+    return _only(FreeAnswerer(open_generator, options, searcher.store, REVIEW).answer_all([found], emit))
 
 
 def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "") -> Answer:
@@ -152,13 +152,13 @@ def _composed(found: Retrieved, sentences: Sequence[CitedSentence], seed: int, s
     )
 
 
-def ask_prompt(searcher: Searcher, open_language_model: OpenModel, question: str, options: AskOptions) -> Prompt:
+def ask_prompt(searcher: Searcher, open_generator: OpenModel, question: str, options: AskOptions) -> Prompt:
     """Build the prompt that ask would give to the model."""
     hits = retrieve(searcher, question, options.k, options.filters)
-    return fit_prompt(open_language_model(), hits, question_ending(question), options.options)
+    return fit_prompt(open_generator(), Retrieved(question, hits), QUESTION, options.options)
 
 
-def review_prompt(searcher: Searcher, open_language_model: OpenModel, title: str, options: AskOptions) -> Prompt:
+def review_prompt(searcher: Searcher, open_generator: OpenModel, title: str, options: AskOptions) -> Prompt:
     """Build the prompt that review would give to the model."""
     hits = retrieve_reviews(searcher, title, options.k, options.filters)
-    return fit_prompt(open_language_model(), hits, review_ending(hits[0].title), options.options)
+    return fit_prompt(open_generator(), Retrieved(hits[0].title, hits), REVIEW, options.options)

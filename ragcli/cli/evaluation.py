@@ -229,7 +229,9 @@ def perplexity(
     gate = read_gate(fail_over, baseline, max_drop, one_of(MEASURES))
     checks.check_outputs(report, html)
     with render.progress("Reading") as progress:
-        measured = evaluate_perplexity(text, by.open(), window, stride, limit, Listener(progress, render.print_note))
+        measured = evaluate_perplexity(
+            text, by.open_engine("eval perplexity"), window, stride, limit, Listener(progress, render.print_note)
+        )
     _finish(context, measured, gate, report, html, format)
 
 

@@ -30,18 +30,19 @@ def generate(
 
     Example: ragcli generate "Once upon a time"
     """
-    from ragcli.generate import complete, complete_all
-
     checks.check(context, checks.GENERATE)
     text = read_argument(prompt)
     if text.strip() and text.endswith(" "):
         render.print_note("The prompt ends with a blank; most models go on better without it.")
-    engine = by.open()
+    generator = by.open()
     options = writing.options(num_return_sequences, stop or ())
     if lines:
         prompts = split_lines(text)
-        render.print_each(prompts, complete_all(engine, prompts, options), engine.name, options.seed, format == "json")
+        completions = generator.generate_all(prompts, options)
+        render.print_each(prompts, completions, generator.name, options.seed, format == "json")
         return
     streamed = format == "text" and render.on_terminal() and num_return_sequences == 1
-    completions = complete(engine, text, options, render.stream if streamed else None)
-    render.print_completions(text, completions, engine.name, options.seed, format == "json", streamed)
+    completions = (
+        [render.stream(generator.generate(text, options))] if streamed else generator.generate_all([text], options)
+    )
+    render.print_completions(text, completions, generator.name, options.seed, format == "json", streamed)

@@ -22,7 +22,7 @@ from ragcli.store import Access, IndexLocation, Store, open_store
 
 if TYPE_CHECKING:
     from ragcli.answer.schema import Style as AnswerStyle
-    from ragcli.generate import LanguageModel, Options
+    from ragcli.generate import Generator, LanguageModel, Options
     from ragcli.search import Ranking
 
 StoreUrl = Annotated[str, typer.Option("--store", envvar="RAGCLI_STORE", help="`local`, or an Elasticsearch URL.")]
@@ -235,15 +235,21 @@ class ModelArgs:
     model: Model = None
     precision: Precision = "auto"
 
-    def open(self) -> "LanguageModel":
-        """Open the engine of --model, or of the default one."""
-        from ragcli.generate import open_language_model
+    def open(self) -> "Generator":
+        """Open --model to write with, or the default one."""
+        from ragcli.generate import open_generator
         from ragcli.models import DEFAULT_MODEL, find_model
 
         folder = find_model(self.model or DEFAULT_MODEL, allow_fallback=self.model is None)
         if folder.note:
             render.print_note(folder.note)
-        return open_language_model(folder, self.precision, render.print_note)
+        return open_generator(folder, self.precision, render.print_note)
+
+    def open_engine(self, purpose: str) -> "LanguageModel":
+        """Open the engine of --model, or of the default one, for a purpose that needs its tokens."""
+        from ragcli.generate import engine_of
+
+        return engine_of(self.open(), purpose)
 
 
 @dataclass(frozen=True)

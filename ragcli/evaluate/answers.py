@@ -21,7 +21,7 @@ from ragcli.evaluate.notes import Listener, listed
 from ragcli.evaluate.questions import Question, Questions, read_questions
 from ragcli.evaluate.report import COSTS, Report, Values, describe_file, mean, new_report
 from ragcli.evaluate.retrieval import temporary_index
-from ragcli.generate import LanguageModel
+from ragcli.generate import Generator
 from ragcli.indexing import IndexOptions
 from ragcli.search import Ranking, Searcher
 from ragcli.store import IndexLocation, Store, open_store
@@ -85,7 +85,7 @@ def held_names(k: int) -> tuple[str, ...]:
 
 
 def evaluate_answers(
-    job: AnswersJob, open_language_model: Callable[[], LanguageModel], listener: Listener = Listener()
+    job: AnswersJob, open_generator: Callable[[], Generator], listener: Listener = Listener()
 ) -> Report:
     """Answer each question and measure the answers; as a baseline also those of the model without passages.
 
@@ -99,7 +99,7 @@ def evaluate_answers(
     if job.finished:
         return _finished(job, job.finished, path, questions, started)
     with _store(job, found, listener) as (store, rejected):
-        engine = cache(open_language_model)
+        engine = cache(open_generator)
         model = None if job.ask.style == "grounded" else engine().name
         searcher = Searcher(store, job.ranking, listener.note, tell_spelling=False)
         given = _all(questions, lambda question: ask(searcher, engine, question.text, job.ask), job, listener)

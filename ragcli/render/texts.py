@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from ragcli.render.base import clean, print_json, print_note, print_text
 
 if TYPE_CHECKING:
-    from ragcli.generate import Completion
+    from ragcli.generate import Completion, Stream
     from ragcli.prompt import Prompt, Span
 
 
-def stream(piece: str) -> None:
-    """Print a piece of text as it comes."""
-    sys.stdout.write(clean(piece))
-    sys.stdout.flush()
+def stream(text: "Stream") -> "Completion":
+    """Print a text as it comes; return the whole."""
+    for piece in text:
+        sys.stdout.write(clean(piece))
+        sys.stdout.flush()
+    return text.finish()
 
 
 def print_completions(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ragcli.encoding import passage_text
 from ragcli.models import DEFAULT_MODEL, LANGUAGE_MODEL, RERANKER, find_model, is_classifier
+from ragcli.prompt import QUESTION
 from ragcli.search.fusion import Ranked, fuse
 from ragcli.store import Hit
 
@@ -74,7 +75,7 @@ class Likelihood:
 
     def scores(self, query: str, hits: Sequence[Hit]) -> list[float]:
         """Return the mean log-probability of the query for each passage, cut to fit the context."""
-        asked = self._engine.encode(f"\n\nQuestion: {query}")[: self._engine.context // 2]
+        asked = self._engine.encode(QUESTION.query(query))[: self._engine.context // 2]
         room = self._engine.context - len(asked)
         read = (self._engine.encode(_text(hit))[:room] for hit in hits)
         return [float(self._engine.log_probabilities([*ids, *asked], len(ids)).mean()) for ids in read]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from ragcli.prompt import QUESTION
 from ragcli.train.data import Text
 from ragcli.train.overlap import words
 
@@ -78,7 +79,7 @@ Example = tuple[list[int], int]  # token ids, and how many of them are given
 
 def _example(text: Text, tokenizer: Tokenizer, end: int, prompt_for: Callable[[Text], str | None]) -> Example | None:
     prompt = prompt_for(text)
-    answer = [*tokenizer.encode(f" {text.text}").ids, end]
+    answer = [*tokenizer.encode(QUESTION.reply(text.text)).ids, end]
     if prompt is None or len(answer) > _LONG_ANSWER:
         return None
     given = tokenizer.encode(prompt).ids

@@ -11,7 +11,7 @@ from ragcli.errors import RagcliError
 from ragcli.evaluate.judgments import field_names, find_corpus
 from ragcli.generate import Options
 from ragcli.indexing import IndexOptions, Watcher, index_files
-from ragcli.prompt import build_prompt, question_ending
+from ragcli.prompt import QUESTION, build_prompt
 from ragcli.readers import find_inputs
 from ragcli.search import Searcher
 from ragcli.store import LOCAL, Hit, IndexLocation, Store, open_store
@@ -54,10 +54,9 @@ def prompt_for(searcher: Searcher, text: Text, context: int, count: Callable[[st
     if gold is None:
         return None
     hits = found if gold in found else [*found[: k - 1], gold]
-    ending = question_ending(text.question)
     budget = context - _JOB.options.max_new_tokens
-    while count(ending) <= budget:
-        prompt = build_prompt(hits, ending, budget, count)
+    while count(QUESTION.ask(text.question)) <= budget:
+        prompt = build_prompt(hits, text.question, budget, count)
         if any(_is_gold(hit, text) for hit in prompt.used):
             return prompt.text
         if hits == [gold]:
