@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ragcli.analysis.languages import detect_language
+from ragcli.callbacks import Callbacks
 from ragcli.chunking import split_passages
-from ragcli.documents import Document, Reject, content_hash
+from ragcli.documents import Document, content_hash
 from ragcli.encoding import matching_encoder, open_encoder, same_encoder, with_vectors
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError
 from ragcli.readers import FieldNames, Input, find_inputs, read_documents
@@ -52,19 +53,6 @@ class IndexOptions(NamedTuple):
     dry_run: bool = False
     rebuild: bool = False
     written: tuple[Path, ...] = ()  # files of the run itself, which are no input
-
-
-def _ignore(*_: object) -> None:
-    pass
-
-
-class Watcher(NamedTuple):
-    """Hold whom to tell of progress (documents done), of rejects, of deletions (by id), and of notes."""
-
-    progress: Callable[[int], None] = _ignore
-    reject: Callable[[Reject], None] = _ignore
-    deletion: Callable[[str], None] = _ignore
-    note: Callable[[str], None] = _ignore
 
 
 @dataclass
@@ -99,7 +87,9 @@ class Survey(NamedTuple):
         return at < len(self.ids) and self.ids[at] == key
 
 
-def index_files(paths: Iterable[Path], location: IndexLocation, options: IndexOptions, watcher: Watcher) -> Summary:
+def index_files(
+    paths: Iterable[Path], location: IndexLocation, options: IndexOptions, callbacks: Callbacks[int] = Callbacks()
+) -> Summary:
     """Bring an index up to date with JSON Lines files; `-` is standard input.
 
     Raises RagcliError for files that cannot be read, IndexMismatchError for an index built with other settings.
@@ -113,11 +103,11 @@ def index_files(paths: Iterable[Path], location: IndexLocation, options: IndexOp
         name = options.encoder
         if name == AUTO_ENCODER:
             made = bool(sample) and not options.dry_run and (options.rebuild or not _exists(location))
-            name = _default_encoder(language, inputs, watcher.note) if made else None
-        encoder = open_encoder(name, watcher.note) if name else None
+            name = _default_encoder(language, inputs, callbacks.note) if made else None
+        encoder = open_encoder(name, callbacks.note) if name else None
         wanted = IndexConfig(language, options.passage_size or PASSAGE_SIZE, encoder.config if encoder else None)
         with _opened(location, wanted, options, making=bool(sample)) as store:
-            run = _Run(store, _checked_config(store, options, encoder), inputs, options, watcher, encoder)
+            run = _Run(store, _checked_config(store, options, encoder), inputs, options, callbacks, encoder)
             run.update() if store.counts().passages else run.fill()
             run.summary.documents, run.summary.passages = store.counts()
     run.summary.seconds = round(time.perf_counter() - started, 3)
@@ -218,7 +208,7 @@ class _Run:
         config: IndexConfig,
         inputs: list[Input],
         options: IndexOptions,
-        watcher: Watcher,
+        callbacks: Callbacks[int],
         encoder: "Encoder | None",
     ) -> None:
         self.summary = Summary()
@@ -227,7 +217,7 @@ class _Run:
         self._given = encoder
         self._inputs = inputs
         self._options = options
-        self._watcher = watcher
+        self._callbacks = callbacks
 
     def fill(self) -> None:
         """Load an empty index in one pass, then put right the documents whose id came more than once."""
@@ -259,13 +249,13 @@ class _Run:
     def _encoder(self) -> "Encoder":
         """The encoder that was named, else the index's own, which is opened only where something has to be encoded."""
         assert self._facts.encoder  # noqa: S101 (nothing is encoded without)
-        return self._given or matching_encoder(self._facts.encoder, self._watcher.note)
+        return self._given or matching_encoder(self._facts.encoder, self._callbacks.note)
 
     def _warn(self, repeated: Counter[int]) -> None:
         if len(repeated) == 1:
-            self._watcher.note("1 id comes more than once; its last document counts")
+            self._callbacks.note("1 id comes more than once; its last document counts")
         elif repeated:
-            self._watcher.note(f"{len(repeated):,} ids come more than once; the last document of each counts")
+            self._callbacks.note(f"{len(repeated):,} ids come more than once; the last document of each counts")
 
     def _read(self) -> Iterator[Document]:
         """Yield the documents; count lines and report rejects and progress on the way."""
@@ -273,12 +263,12 @@ class _Run:
         for item in read_documents(self._inputs, self._options.fields):
             summary.read += 1
             if summary.read % _BATCH == 0:
-                self._watcher.progress(summary.read)
+                self._callbacks.progress(summary.read)
             if isinstance(item, Document):
                 yield item
             else:
                 summary.rejected += 1
-                self._watcher.reject(item)
+                self._callbacks.reject(item)
 
     def _all(self, keys: "array[int]") -> Iterator[DocumentUpdate]:
         for document in self._read():
@@ -330,14 +320,14 @@ class _Run:
         """Yield the removal of what the input no longer holds; of nothing where parts of the input are unknown."""
         if survey.unknown:
             lines = "1 rejected line" if survey.unknown == 1 else f"{survey.unknown:,} rejected lines"
-            self._watcher.note(
+            self._callbacks.note(
                 f"--prune deleted nothing: {lines} may be any document; mend the input, then prune again"
             )
             return
         for old in self._store.stored():
             if not survey.holds(old.doc_id):
                 self.summary.deleted += 1
-                self._watcher.deletion(old.doc_id)
+                self._callbacks.deletion(old.doc_id)
                 yield DocumentUpdate(old.doc_id, old)
 
 

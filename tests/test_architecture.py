@@ -15,11 +15,11 @@ from tests.support import COMMANDS, ROOT, environment
 
 # From the bottom up: a file imports only what stands before it. A folder is one file that grew.
 ORDER = (
-    *("errors", "inputs", "settings", "analysis", "ordering", "filters", "documents", "chunking", "readers", "store"),
-    *("prompt", "models", "tokenizer"),
-    *("store_local", "store_elastic", "ort", "decoder", "generate", "encoder", "reader"),
-    *("encoding", "indexing", "search", "titles"),
-    *("answer", "evaluate", "train", "render", "cli", "__main__"),
+    *("errors", "inputs", "settings", "analysis", "ordering", "filters", "documents", "callbacks", "chunking"),
+    *("readers", "store", "prompt", "models", "tokenizer", "store_local"),
+    *("store_elastic", "ort", "decoder", "generate", "encoder", "reader"),
+    *("encoding", "indexing", "search", "titles", "answer", "evaluate", "train", "render"),
+    *("cli", "__main__"),
 )
 # The factories: they import, when called, what stands above them, or what is heavy and not always wanted.
 FACTORIES = {

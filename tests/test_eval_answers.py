@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ragcli.answer.answerer import AskOptions
+from ragcli.callbacks import Callbacks
 from ragcli.decoder.sampling import Sampling
 from ragcli.errors import ExitCode, RagcliError
 from ragcli.evaluate.answer_measures import by_characters, contains, exact_match, f1, groundedness, normalized, rouge_l
 from ragcli.evaluate.answers import AnswersJob, evaluate_answers
-from ragcli.evaluate.notes import Listener
 from ragcli.evaluate.questions import Question, read_questions
 from ragcli.evaluate.report import Report
 from ragcli.generate import EngineGenerator, LanguageModel, Options
@@ -293,7 +293,7 @@ def measured(ragcli: Run, corpus: Path, tmp_path: Path) -> Callable[..., Report]
         greedy = Options(60, Sampling(temperature=0, no_repeat_ngram_size=0))
         location = IndexLocation("local", "knowledge_base", tmp_path / "home")
         job = AnswersJob(path, location, AskOptions(greedy, k=2))._replace(**options)
-        return evaluate_answers(job, lambda: EngineGenerator(engine), options.pop("listener", Listener()))
+        return evaluate_answers(job, lambda: EngineGenerator(engine), options.pop("callbacks", Callbacks()))
 
     return measure
 

@@ -13,9 +13,9 @@ from elasticsearch import Elasticsearch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ragcli.callbacks import Callbacks
 from ragcli.errors import ExitCode, UnreachableError, UsageError
 from ragcli.evaluate.measures import DEFAULT_MEASURES, depth, parse_measure, parse_measures, score, without_ties
-from ragcli.evaluate.notes import Listener
 from ragcli.evaluate.retrieval import Ranked, rank_queries
 from ragcli.filters import Filter
 from ragcli.search import Searcher
@@ -374,7 +374,7 @@ def test_a_failing_query_stops_all_or_is_counted() -> None:
     queries = {"q1": "fox", "q2": "zebra"}
     with pytest.raises(UnreachableError, match="query q2: no answer"):
         rank_queries(searcher, queries, 10)
-    found = rank_queries(searcher, queries, 10, keep_going=True, listener=Listener(note=notes.append))
+    found = rank_queries(searcher, queries, 10, keep_going=True, callbacks=Callbacks(note=notes.append))
     assert found == Ranked({"q1": {"fox": 1.0}}, {"q2": "no answer"})
     assert notes == ["1 query failed: q2; they count as 0"]
     with pytest.raises(UnreachableError, match="every query failed"):

@@ -14,7 +14,7 @@ from ragcli.decoder.sampling import Sampling
 from ragcli.errors import NothingFoundError, UsageError
 from ragcli.filters import Filter
 from ragcli.generate import EngineGenerator, Logits, Options
-from ragcli.indexing import IndexOptions, Watcher, index_files
+from ragcli.indexing import IndexOptions, index_files
 from ragcli.search import Searcher
 from ragcli.store import IndexLocation, open_store
 
@@ -62,7 +62,7 @@ def searcher(tmp_path: Path) -> Iterator[Searcher]:
     path = tmp_path / "films.jsonl"
     path.write_text("\n".join(json.dumps(film) for film in FILMS))
     location = IndexLocation("local", "films", tmp_path)
-    index_files([path], location, IndexOptions(), Watcher())
+    index_files([path], location, IndexOptions())
     with open_store(location) as opened:
         yield Searcher(opened)
 

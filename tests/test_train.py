@@ -18,19 +18,20 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from ragcli.callbacks import Callbacks
 from ragcli.errors import RagcliError
 from ragcli.generate import open_language_model
-from ragcli.models import PACKAGED, find_model, trained_folder
+from ragcli.models import find_model, trained_folder
 from ragcli.settings import data_home
 from ragcli.store import LOCAL, IndexLocation
-from ragcli.train.checkpoint import alone
+from ragcli.train.checkpoint import lock_folder
 from ragcli.train.config import TrainConfig
 from ragcli.train.data import END
-from ragcli.train.loop import Report
+from ragcli.train.loop import StepReport
 from ragcli.train.model import open_model, write_model
 from ragcli.train.prepare import Passages, prepare
-from ragcli.train.run import Listener, run
-from tests.support import Run, assert_two_lines, command, environment, run_process, write_lines
+from ragcli.train.run import run
+from tests.support import ROOT, Run, assert_two_lines, command, environment, run_process, write_lines
 from tests.tiny_gpt2 import ANIMALS, CONTEXT, sentences
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -154,7 +155,7 @@ def test_the_packages_recipes_are_settings(
     ragcli: Run, monkeypatch: pytest.MonkeyPatch, name: str, missing: str
 ) -> None:
     """Without their data they get as far as the first file, or the model that the one before makes."""
-    monkeypatch.setenv("RAGCLI_CONFIG", str(PACKAGED / f"{name}.toml"))
+    monkeypatch.setenv("RAGCLI_CONFIG", str(ROOT / "recipes" / "small_gpt2" / f"{name}.toml"))
     assert missing in ragcli("train", "--output", "x").err
 
 
@@ -234,14 +235,14 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(ragcli: Run, ti
 def begun(tiny: Path, texts: Path) -> Path:
     """Leave a training of six steps after its third, by Ctrl-C."""
 
-    def press(report: Report) -> None:
+    def press(report: StepReport) -> None:
         if report.step == 3:
             signal.raise_signal(signal.SIGINT)
 
     plan = TrainConfig((texts,), context=32, batch=2, rate=0.01, steps=6, compile=False)
     passages = Passages(IndexLocation(LOCAL, "x", texts.parent))
     folder = find_model(str(tiny), allow_fallback=False)
-    done = run(plan, folder, passages, home() / "begun", listener=Listener(press))
+    done = run(plan, folder, passages, home() / "begun", callbacks=Callbacks(press))
     assert (done.interrupted, done.steps) == (True, 3)
     return home() / "begun"
 
@@ -350,7 +351,7 @@ def test_an_output_that_is_there_is_not_overwritten(ragcli: Run, tiny: Path, tmp
 
 
 def test_two_trainings_do_not_write_one_model(ragcli: Run, tiny: Path, texts: Path) -> None:
-    with alone(trained_folder("film")):
+    with lock_folder(trained_folder("film")):
         assert_two_lines(ragcli("train", texts, "--output", "film", *options(tiny)), 1, "another training", "--output")
     assert ragcli("train", texts, "--output", "film", *options(tiny)).code == 0
     assert sorted(path.name for path in (data_home() / "models").iterdir()) == ["film"]

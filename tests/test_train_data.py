@@ -22,8 +22,8 @@ from ragcli.settings import data_home
 from ragcli.store import LOCAL, IndexLocation, open_store
 from ragcli.train.config import TrainConfig
 from ragcli.train.data import END, Text, read_texts, split_texts
-from ragcli.train.loop import batch, descend, new_optimizer, schedule
-from ragcli.train.model import ModelBundle, bits_per_byte, grow, open_model, row_losses
+from ragcli.train.loop import batch, new_optimizer, schedule, take_step
+from ragcli.train.model import ModelBundle, bits_per_byte, extend_embeddings, open_model, row_losses
 from ragcli.train.overlap import Overlap
 from ragcli.train.packing import IGNORE_INDEX, Rows, pack, token_bytes
 from ragcli.train.questions import prompt_for
@@ -63,11 +63,11 @@ def test_copies_are_dropped_and_what_is_nearly_held_out_is_not_trained_on() -> N
     originals = [Text(f"t{n}", sentences(n) * 2) for n in range(10)]
     near = [Text(f"n{n}", text.text.replace("The", "A", 1)) for n, text in enumerate(originals)]
     split = split_texts([*originals, *near, originals[3], originals[4]], 0.2, seed=1)
-    assert (split.duplicates, len(split.held)) == (2, 4)
-    held = {text.id[1:] for text in split.held}
+    assert (split.duplicates, len(split.validation)) == (2, 4)
+    held = {text.id[1:] for text in split.validation}
     assert held.isdisjoint(text.id[1:] for text in split.training)
     assert split.near_duplicates == sum(text.id[1:] in held for text in [*originals, *near]) - 4 > 0
-    assert len(split.training) + len(split.held) + split.near_duplicates == 20
+    assert len(split.training) + len(split.validation) + split.near_duplicates == 20
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,10 @@ def test_the_split_is_seeded_and_keeps_questions_on_a_document_together() -> Non
     asked = [Text(f"q{n}", f"answer {n}", f"What is number {n}?", f"d{n // 4}") for n in range(40)]
     splits = [split_texts(asked, 0.3, seed) for seed in (1, 1, 2)]
     assert splits[0] == splits[1] != splits[2]
-    held = {text.doc_id for text in splits[0].held}
+    held = {text.doc_id for text in splits[0].validation}
     assert len(held) == 3 and held.isdisjoint(text.doc_id for text in splits[0].training)
     documents = [Text(f"t{n}", sentences(n), doc_id=f"d{n}") for n in range(10)]
-    assert {text.doc_id for text in split_texts(documents, 0.3, 1).held} == held
+    assert {text.doc_id for text in split_texts(documents, 0.3, 1).validation} == held
 
 
 # Rows
@@ -224,7 +224,7 @@ def test_an_extended_vocabulary_leaves_old_words_alone_and_joins_what_was_split(
         assert len(extended.encode(text).ids) < 0.6 * len(tokenizer.encode(text).ids)
         assert extended.decode(extended.encode(text).ids) == text
     before = bundle.model.get_input_embeddings().weight.detach().clone()
-    grow(bundle.model, pieces, len(before))
+    extend_embeddings(bundle.model, pieces, len(before))
     after = bundle.model.get_input_embeddings().weight
     names = {number: token for token, number in extended.get_vocab().items()}
     old = {number: token for token, number in tokenizer.get_vocab().items()}
@@ -238,7 +238,7 @@ def test_new_tokens_have_their_places_where_the_embedding_had_some_to_spare(bund
     first = bundle.tokenizer.get_vocab_size()
     bundle.model.resize_token_embeddings(first + 10, mean_resizing=False)
     before = bundle.model.get_input_embeddings().weight.detach().clone()
-    grow(bundle.model, [[1, 2], [3]], first)
+    extend_embeddings(bundle.model, [[1, 2], [3]], first)
     after = bundle.model.get_input_embeddings().weight
     assert len(after) == first + 10
     assert torch.equal(after[first], before[[1, 2]].mean(dim=0)) and torch.equal(after[first + 1], before[3])
@@ -256,7 +256,7 @@ def test_accumulated_batches_are_one_large_batch(tiny: Path) -> None:
     for parts in (1, 4):
         model = open_model(find_model(str(tiny), allow_fallback=False), 0.0).model
         batches = list(zip(np.split(tokens, parts), np.split(labels, parts), strict=True))
-        losses.append(descend(model, torch.optim.SGD(model.parameters(), 0.1), row_losses, batches, 0.1))
+        losses.append(take_step(model, torch.optim.SGD(model.parameters(), 0.1), row_losses, batches, 0.1))
         weights.append(model.transformer.wte.weight.detach())
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     assert torch.allclose(weights[0], weights[1], atol=1e-4)
@@ -270,7 +270,7 @@ def test_each_row_weighs_alike_however_few_of_its_tokens_are_learnt(bundle: Mode
     with torch.no_grad():
         nats = row_losses(bundle.model, *(torch.from_numpy(part).long() for part in (tokens, labels)))
     stays = torch.optim.SGD(bundle.model.parameters(), 0.0)
-    loss = descend(bundle.model, stays, row_losses, [(tokens, labels)], 0.0)
+    loss = take_step(bundle.model, stays, row_losses, [(tokens, labels)], 0.0)
     assert loss == pytest.approx((float(nats[0]) / 32 + float(nats[1]) / 2) / 2, rel=1e-2)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ragcli import render
+from ragcli.callbacks import Callbacks
 from ragcli.cli import checks
 from ragcli.cli.options import (
     AskStyle,
@@ -101,7 +102,6 @@ def retrieval(
     """
     from ragcli.evaluate.judgments import find_collection, write_run
     from ragcli.evaluate.measures import DEFAULT_MEASURES, parse_measure, parse_measures
-    from ragcli.evaluate.notes import Listener
     from ragcli.evaluate.report import read_gate
     from ragcli.evaluate.retrieval import Retrieval, evaluate_retrieval
     from ragcli.indexing import IndexOptions
@@ -121,7 +121,7 @@ def retrieval(
         limit=limit,
     )
     with render.progress("Measuring") as progress:
-        measured = evaluate_retrieval(job, Listener(progress, render.print_note))
+        measured = evaluate_retrieval(job, Callbacks(progress, render.print_note))
     if run_out:
         write_run(run_out, measured.run)
     _finish(context, measured.report, gate, report, html, format)
@@ -166,7 +166,6 @@ def answers(
     """
     from ragcli.answer.answerer import AskOptions
     from ragcli.evaluate.answers import AnswersJob, evaluate_answers, held_names
-    from ragcli.evaluate.notes import Listener
     from ragcli.evaluate.report import one_of, read_gate
     from ragcli.indexing import IndexOptions
 
@@ -188,7 +187,7 @@ def answers(
         answers,
     )
     with render.progress("Answering") as progress:
-        measured = evaluate_answers(job, by.open, Listener(progress, render.print_note))
+        measured = evaluate_answers(job, by.open, Callbacks(progress, render.print_note))
     _finish(context, measured, gate, report, html, format)
 
 
@@ -221,7 +220,6 @@ def perplexity(
 
     Example: ragcli eval perplexity README.md
     """
-    from ragcli.evaluate.notes import Listener
     from ragcli.evaluate.perplexity import MEASURES, evaluate_perplexity
     from ragcli.evaluate.report import one_of, read_gate
 
@@ -230,7 +228,7 @@ def perplexity(
     checks.check_outputs(report, html)
     with render.progress("Reading") as progress:
         measured = evaluate_perplexity(
-            text, by.open_engine("eval perplexity"), window, stride, limit, Listener(progress, render.print_note)
+            text, by.open_engine("eval perplexity"), window, stride, limit, Callbacks(progress, render.print_note)
         )
     _finish(context, measured, gate, report, html, format)
 

@@ -7,6 +7,7 @@ import typer
 
 from ragcli import render
 from ragcli.analysis.languages import Language
+from ragcli.callbacks import Callbacks
 from ragcli.cli.options import EncoderName, IndexArgs, Rejects, TextFormat, flat
 from ragcli.errors import ExitCode
 
@@ -45,7 +46,7 @@ def index(
 
     Example: ragcli index sample_data/python.jsonl
     """
-    from ragcli.indexing import AUTO_ENCODER, IndexOptions, Watcher, index_files
+    from ragcli.indexing import AUTO_ENCODER, IndexOptions, index_files
     from ragcli.readers import FieldNames
     from ragcli.readers.rejects import RejectLog
 
@@ -62,10 +63,10 @@ def index(
     )
     deletable: list[str] | None = [] if dry_run else None
     with RejectLog(rejects, files) as log, render.progress("Indexing") as progress:
-        watcher = Watcher(progress, log.add, note=render.print_note)
+        callbacks = Callbacks(progress, render.print_note, log.add)
         if deletable is not None:
-            watcher = watcher._replace(deletion=deletable.append)
-        summary = index_files(files, at.location, options, watcher)
+            callbacks = callbacks._replace(deletion=deletable.append)
+        summary = index_files(files, at.location, options, callbacks)
     render.print_rejects(log.first, summary.rejected)
     render.print_summary(summary, format == "json", deletable)
     if summary.rejected:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ragcli import render
+from ragcli.callbacks import Callbacks
 from ragcli.cli import checks
 from ragcli.cli.options import IndexArgs, Model, TextFormat, Where, command_line, filters, flat, is_given
 
@@ -74,8 +75,8 @@ def train(
     from ragcli.train.config import Size, TrainConfig
     from ragcli.train.prepare import Passages
     from ragcli.train.reader import ReaderPlan, run_reader
-    from ragcli.train.run import Listener, run
     from ragcli.train.run import dry_run as survey
+    from ragcli.train.run import run
 
     checks.check(context, checks.TRAIN)
     if reader:
@@ -99,7 +100,7 @@ def train(
             raise KeyboardInterrupt
         render.print_reader_training(read, format == "json")
         return
-    plan = TrainConfig(
+    config = TrainConfig(
         files=tuple(files),
         filters=tuple(filters(where)),
         scratch=Size(layers, heads, width, vocabulary) if from_scratch else None,
@@ -122,11 +123,11 @@ def train(
     if folder and folder.note:
         render.print_note(folder.note)
     if dry_run:
-        render.print_survey(survey(plan, folder, passages, Listener(note=render.print_note)), format == "json")
+        render.print_survey(survey(config, folder, passages, Callbacks(note=render.print_note)), format == "json")
         return
     with render.steps() as steps:
-        listener = Listener(steps, render.print_note)
-        done = run(plan, folder, passages, trained_folder(output or ""), resume, command_line(context), listener)
+        callbacks = Callbacks(steps, render.print_note)
+        done = run(config, folder, passages, trained_folder(output or ""), resume, command_line(context), callbacks)
     if done.interrupted:
         render.print_note(f"interrupted after step {done.steps}; go on with --resume")
         raise KeyboardInterrupt

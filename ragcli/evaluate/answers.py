@@ -14,10 +14,11 @@ from ragcli.answer.answerer import AskOptions
 from ragcli.answer.batch import read_answers
 from ragcli.answer.pipeline import ask, ask_without_passages
 from ragcli.answer.schema import Answer
+from ragcli.callbacks import Callbacks
 from ragcli.errors import NothingFoundError, RagcliError
 from ragcli.evaluate.answer_measures import by_characters, contains, exact_match, f1, groundedness, rouge_l
 from ragcli.evaluate.judgments import find_corpus
-from ragcli.evaluate.notes import Listener, listed
+from ragcli.evaluate.notes import listed
 from ragcli.evaluate.questions import Question, Questions, read_questions
 from ragcli.evaluate.report import COSTS, Report, Values, describe_file, mean, new_report
 from ragcli.evaluate.retrieval import temporary_index
@@ -85,7 +86,7 @@ def held_names(k: int) -> tuple[str, ...]:
 
 
 def evaluate_answers(
-    job: AnswersJob, open_generator: Callable[[], Generator], listener: Listener = Listener()
+    job: AnswersJob, open_generator: Callable[[], Generator], callbacks: Callbacks[int] = Callbacks()
 ) -> Report:
     """Answer each question and measure the answers; as a baseline also those of the model without passages.
 
@@ -98,20 +99,20 @@ def evaluate_answers(
     questions = found.items[: job.limit]
     if job.finished:
         return _finished(job, job.finished, path, questions, started)
-    with _store(job, found, listener) as (store, rejected):
+    with _store(job, found, callbacks) as (store, rejected):
         engine = cache(open_generator)
         model = None if job.ask.style == "grounded" else engine().name
-        searcher = Searcher(store, job.ranking, listener.note, tell_spelling=False)
-        given = _all(questions, lambda question: ask(searcher, engine, question.text, job.ask), job, listener)
+        searcher = Searcher(store, job.ranking, callbacks.note, tell_spelling=False)
+        given = _all(questions, lambda question: ask(searcher, engine, question.text, job.ask), job, callbacks)
         settings = _settings(job.ask, model) | searcher.settings()
         index = store.counts()._asdict()
     details: dict[str, Any] = {"queries": {one.question.id: _shown(one) for one in given}}
     if job.baseline:
-        alone = _all(questions, lambda question: ask_without_passages(engine(), question.text, job.ask), job, listener)
+        alone = _all(questions, lambda question: ask_without_passages(engine(), question.text, job.ask), job, callbacks)
         details[_WITHOUT] = _without(given, alone, job.ask.k)
     failed = {one.question.id: one.failure for one in given if one.failure}
     if failed:
-        listener.note(listed("question failed", "questions failed", failed) + "; they count as wrong answers")
+        callbacks.note(listed("question failed", "questions failed", failed) + "; they count as wrong answers")
     return new_report(
         "eval answers",
         data={"questions": describe_file(path), "limit": job.limit, "index": index},
@@ -151,7 +152,7 @@ def _finished(job: AnswersJob, answers: Path, path: Path, questions: Sequence[Qu
 
 
 @contextmanager
-def _store(job: AnswersJob, found: Questions, listener: Listener) -> Iterator[tuple[Store, int]]:
+def _store(job: AnswersJob, found: Questions, callbacks: Callbacks[int]) -> Iterator[tuple[Store, int]]:
     """Open the index to ask; yield also how many documents it could not take."""
     corpus = find_corpus(job.questions) if job.questions.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="ragcli-") as folder:
@@ -159,10 +160,10 @@ def _store(job: AnswersJob, found: Questions, listener: Listener) -> Iterator[tu
             corpus = Path(folder) / "paragraphs.jsonl"
             corpus.write_bytes(b"".join(orjson.dumps(document) + b"\n" for document in found.documents))
         if corpus and not job.named_index:
-            with temporary_index(corpus, job.location, job.indexing, listener) as made:
+            with temporary_index(corpus, job.location, job.indexing, callbacks) as made:
                 yield made
         else:
-            listener.note(f"asking the index {job.location.name}")
+            callbacks.note(f"asking the index {job.location.name}")
             with open_store(job.location) as store:
                 yield store, 0
 
@@ -180,11 +181,11 @@ def _settings(job: AskOptions, model: str | None) -> dict[str, Any]:
     } | options.sampling._asdict()
 
 
-def _all(questions: Sequence[Question], answer: Answerer, job: AnswersJob, listener: Listener) -> list[Given]:
+def _all(questions: Sequence[Question], answer: Answerer, job: AnswersJob, callbacks: Callbacks[int]) -> list[Given]:
     given = []
     for done, question in enumerate(questions, 1):
         given.append(_one(question, answer, job.keep_going))
-        listener.progress(done)
+        callbacks.progress(done)
     if all(one.failure for one in given):
         raise RagcliError(f"every question failed, the last one for: {given[-1].failure}", "Try one with ragcli ask.")
     return given

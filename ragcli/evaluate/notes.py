@@ -1,16 +1,8 @@
-"""Whom an evaluation tells of its progress and of what is noteworthy, and how it lists ids."""
+"""How an evaluation counts and lists in its notes."""
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Iterable
 
 _LISTED = 5
-
-
-class Listener(NamedTuple):
-    """Hold whom to tell of progress (queries done) and of what is noteworthy."""
-
-    progress: Callable[[int], None] = lambda done: None
-    note: Callable[[str], None] = lambda text: None
 
 
 def counted(n: int, one: str, many: str) -> str:

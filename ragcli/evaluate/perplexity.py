@@ -7,9 +7,10 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from ragcli.callbacks import Callbacks
 from ragcli.documents import Document
 from ragcli.errors import RagcliError
-from ragcli.evaluate.notes import Listener, counted
+from ragcli.evaluate.notes import counted
 from ragcli.evaluate.report import Report, Values, describe_file, new_report, printable
 from ragcli.generate import LanguageModel, damaged_weights
 from ragcli.readers import FieldNames, find_inputs, is_json_lines, read_documents, read_text
@@ -91,7 +92,7 @@ def evaluate_perplexity(
     size: int | None = None,
     stride: int | None = None,
     limit: int | None = None,
-    listener: Listener = Listener(),
+    callbacks: Callbacks[int] = Callbacks(),
 ) -> Report:
     """Measure a model on a file's texts, each for itself; over all, tokens and bytes count alike wherever they stand.
 
@@ -105,11 +106,11 @@ def evaluate_perplexity(
     for text in islice(texts, limit):
         name = text.id if text.id not in losses else f"{text.id} #{len(losses)}"
         losses[name] = loss(engine, text.text, size, stride)
-        listener.progress(len(losses))
+        callbacks.progress(len(losses))
     total = _sum(losses.values())
     if texts.rejected:
         rejected = counted(texts.rejected, "line is no document", "lines are no documents")
-        listener.note(f"{path.name}: {rejected}; left out")
+        callbacks.note(f"{path.name}: {rejected}; left out")
     if not total.tokens:
         raise RagcliError(f"{path} holds no text of two tokens or more", "There is nothing to predict.")
     return new_report(

@@ -9,12 +9,13 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, NamedTuple
 
+from ragcli.callbacks import Callbacks
 from ragcli.errors import RagcliError, UsageError
 from ragcli.evaluate.judgments import Judged, Qrels, field_names, read_qrels, read_queries, read_run
 from ragcli.evaluate.measures import Run, Scores, depth, score, without_ties
-from ragcli.evaluate.notes import Listener, counted, listed
+from ragcli.evaluate.notes import counted, listed
 from ragcli.evaluate.report import Report, describe_file, new_report
-from ragcli.indexing import IndexOptions, Watcher, index_files
+from ragcli.indexing import IndexOptions, index_files
 from ragcli.search import Ranking, Searcher
 from ragcli.store import LOCAL, Hit, IndexLocation, Store, drop_index, open_store
 
@@ -51,7 +52,7 @@ class Measured(NamedTuple):
     run: Run
 
 
-def evaluate_retrieval(job: Retrieval, listener: Listener = Listener()) -> Measured:
+def evaluate_retrieval(job: Retrieval, callbacks: Callbacks[int] = Callbacks()) -> Measured:
     """Search for every judged query, or read a finished run, and measure what was found.
 
     A judged query without results counts as 0. Raises RagcliError where nothing can be measured, and for a query that
@@ -63,8 +64,8 @@ def evaluate_retrieval(job: Retrieval, listener: Listener = Listener()) -> Measu
     qrels = read_qrels(job.collection.qrels)
     if qrels.repeated:
         again = counted(qrels.repeated, "judgment says", "judgments say")
-        listener.note(f"{again} again what an earlier line said; each counts once")
-    searched = _finished(job, qrels, listener) if job.run else _searched(job, qrels, listener)
+        callbacks.note(f"{again} again what an earlier line said; each counts once")
+    searched = _finished(job, qrels, callbacks) if job.run else _searched(job, qrels, callbacks)
     result = score(searched.run, searched.qrels, job.measures)
     searched.skipped["repeated_judgments"] = qrels.repeated
     return Measured(_report(job, searched, result, time.perf_counter() - started), searched.run)
@@ -109,13 +110,13 @@ def _described(job: Retrieval) -> dict[str, Any]:
 # A finished run
 
 
-def _finished(job: Retrieval, qrels: Qrels, listener: Listener) -> _Searched:
+def _finished(job: Retrieval, qrels: Qrels, callbacks: Callbacks[int]) -> _Searched:
     run = read_run(job.run or Path())
     unjudged = run.keys() - qrels.by_query.keys()
     if len(unjudged) == len(run):
         raise RagcliError("no query of the run has a judgment", "Do the run and the qrels belong together?")
     if unjudged:
-        listener.note(
+        callbacks.note(
             listed("query of the run has no judgment", "queries of the run have no judgment", unjudged) + "; left out"
         )
     kept = {query: scores for query, scores in run.items() if query in qrels.by_query}
@@ -125,23 +126,23 @@ def _finished(job: Retrieval, qrels: Qrels, listener: Listener) -> _Searched:
 # A search
 
 
-def _searched(job: Retrieval, qrels: Qrels, listener: Listener) -> _Searched:
+def _searched(job: Retrieval, qrels: Qrels, callbacks: Callbacks[int]) -> _Searched:
     if not job.collection.queries:
         raise UsageError("there are no queries", "Give --queries FILE or --run FILE, or a folder with queries.jsonl.")
     queries = read_queries(job.collection.queries)
     judged = {query: judgments for query, judgments in qrels.by_query.items() if query in queries}
     left_out = {"judged_without_query": sorted(qrels.by_query.keys() - judged.keys())}
-    _note_unmatched(left_out["judged_without_query"], len(queries) - len(judged), listener)
+    _note_unmatched(left_out["judged_without_query"], len(queries) - len(judged), callbacks)
     if not judged:
         raise RagcliError("no judged query is among the queries", "Do the queries and the qrels belong together?")
     judged = dict(islice(judged.items(), job.limit))
     texts = {query: queries[query] for query in judged}
-    with _store(job, listener) as (store, rejected):
-        left_out["judged_documents_not_indexed"] = _missing_documents(store, judged, listener)
+    with _store(job, callbacks) as (store, rejected):
+        left_out["judged_documents_not_indexed"] = _missing_documents(store, judged, callbacks)
         data = {"index": store.counts()._asdict()}
         started = time.perf_counter()
-        searcher = Searcher(store, job.ranking, listener.note, tell_spelling=False)
-        run, failed = rank_queries(searcher, texts, depth(job.measures.values()), job.keep_going, listener)
+        searcher = Searcher(store, job.ranking, callbacks.note, tell_spelling=False)
+        run, failed = rank_queries(searcher, texts, depth(job.measures.values()), job.keep_going, callbacks)
         milliseconds = 1000 * (time.perf_counter() - started) / len(texts)
     skipped = {"unjudged_queries": len(queries) - len(judged), "rejected_documents": rejected}
     skipped |= {name: len(ids) for name, ids in left_out.items()}
@@ -151,28 +152,28 @@ def _searched(job: Retrieval, qrels: Qrels, listener: Listener) -> _Searched:
     return _Searched(run, judged, skipped, failed, data, details, searcher.settings())
 
 
-def _note_unmatched(without_text: Sequence[str], unjudged: int, listener: Listener) -> None:
+def _note_unmatched(without_text: Sequence[str], unjudged: int, callbacks: Callbacks[int]) -> None:
     if without_text:
-        listener.note(listed("judged query has no text", "judged queries have no text", without_text) + "; left out")
+        callbacks.note(listed("judged query has no text", "judged queries have no text", without_text) + "; left out")
     if unjudged:
-        listener.note(f"{counted(unjudged, 'query has', 'queries have')} no judgment; left out")
+        callbacks.note(f"{counted(unjudged, 'query has', 'queries have')} no judgment; left out")
 
 
 @contextmanager
-def _store(job: Retrieval, listener: Listener) -> Iterator[tuple[Store, int]]:
+def _store(job: Retrieval, callbacks: Callbacks[int]) -> Iterator[tuple[Store, int]]:
     """Open the index to search; yield also how many documents it could not take."""
     if job.documents:
-        with temporary_index(job.documents, job.location, job.options, listener) as made:
+        with temporary_index(job.documents, job.location, job.options, callbacks) as made:
             yield made
     else:
-        listener.note(f"searching the index {job.location.name}")
+        callbacks.note(f"searching the index {job.location.name}")
         with open_store(job.location) as store:
             yield store, 0
 
 
 @contextmanager
 def temporary_index(
-    documents: Path, location: IndexLocation, options: IndexOptions, listener: Listener
+    documents: Path, location: IndexLocation, options: IndexOptions, callbacks: Callbacks[int]
 ) -> Iterator[tuple[Store, int]]:
     """Index documents at a place under a name of its own, and remove the index afterwards.
 
@@ -182,20 +183,20 @@ def temporary_index(
         own = IndexLocation(location.url, f"ragcli-eval-{token_hex(6)}", Path(home), location.access)
         try:
             fields = field_names(documents)
-            watcher = Watcher(progress=listener.progress, note=listener.note)
-            summary = index_files([documents], own, options._replace(fields=fields), watcher)
+            told = Callbacks(callbacks.progress, callbacks.note)
+            summary = index_files([documents], own, options._replace(fields=fields), told)
             if not summary.documents:
                 raise RagcliError(f"{documents} holds no document", "A document is a line of JSON with a text.")
             if summary.rejected:
                 rejected = counted(summary.rejected, "line is no document", "lines are no documents")
-                listener.note(f"{documents.name}: {rejected}; left out")
+                callbacks.note(f"{documents.name}: {rejected}; left out")
             with open_store(own) as store:
                 yield store, summary.rejected
         finally:
             drop_index(own)
 
 
-def _missing_documents(store: Store, judged: Mapping[str, Mapping[str, int]], listener: Listener) -> list[str]:
+def _missing_documents(store: Store, judged: Mapping[str, Mapping[str, int]], callbacks: Callbacks[int]) -> list[str]:
     """Return the judged documents that the index lacks; they cannot be found. Raises RagcliError if it lacks all."""
     wanted = {doc_id for judgments in judged.values() for doc_id in judgments}
     if store.config is None:
@@ -205,7 +206,7 @@ def _missing_documents(store: Store, judged: Mapping[str, Mapping[str, int]], li
         raise RagcliError("the index has none of the judged documents", "Is it the index of these documents?")
     if missing:
         shown = listed("judged document is not in the index", "judged documents are not in the index", missing)
-        listener.note(f"{shown}; they count as not found")
+        callbacks.note(f"{shown}; they count as not found")
     return missing
 
 
@@ -217,7 +218,11 @@ class Ranked(NamedTuple):
 
 
 def rank_queries(
-    searcher: Searcher, queries: Mapping[str, str], k: int, keep_going: bool = False, listener: Listener = Listener()
+    searcher: Searcher,
+    queries: Mapping[str, str],
+    k: int,
+    keep_going: bool = False,
+    callbacks: Callbacks[int] = Callbacks(),
 ) -> Ranked:
     """Return the k best documents for each query.
 
@@ -234,9 +239,9 @@ def rank_queries(
             if len(found.failed) == len(queries):
                 raise type(e)(f"every query failed, the last one for: {e.message}", e.hint) from e
         if done % _REPORT_EVERY == 0:
-            listener.progress(done)
+            callbacks.progress(done)
     if found.failed:
-        listener.note(listed("query failed", "queries failed", found.failed) + "; they count as 0")
+        callbacks.note(listed("query failed", "queries failed", found.failed) + "; they count as 0")
     return found
 
 

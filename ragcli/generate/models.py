@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Literal
 
+from ragcli.callbacks import ignore
 from ragcli.errors import RagcliError
 from ragcli.generate.engine import LanguageModel
 from ragcli.generate.generator import EngineGenerator, Generator
@@ -12,19 +13,15 @@ from ragcli.models import ModelFolder
 Precision = Literal["auto", "float32", "int8", "int4"]
 
 
-def _ignore(_: str) -> None:
-    pass
-
-
 def open_generator(
-    folder: ModelFolder, precision: Precision = "auto", note: Callable[[str], None] = _ignore
+    folder: ModelFolder, precision: Precision = "auto", note: Callable[[str], None] = ignore
 ) -> Generator:
     """Open a model to write text with; raises what `open_language_model` raises."""
     return EngineGenerator(open_language_model(folder, precision, note))
 
 
 def open_language_model(
-    folder: ModelFolder, precision: Precision = "auto", note: Callable[[str], None] = _ignore
+    folder: ModelFolder, precision: Precision = "auto", note: Callable[[str], None] = ignore
 ) -> LanguageModel:
     """Open the engine that runs a model: GPT-2 on ONNX Runtime, all else, and what that cannot run, by transformers.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ragcli.render.base import duration, figure, print_json, print_note, print_text
 
 if TYPE_CHECKING:
-    from ragcli.train.loop import Report as Step
+    from ragcli.train.loop import StepReport as Step
     from ragcli.train.reader import ReaderReport, ReaderSummary
     from ragcli.train.run import Summary as Training
     from ragcli.train.run import Survey
@@ -37,9 +37,9 @@ def steps() -> Iterator[Callable[["Step"], None]]:
 
 def _step(step: "Step") -> str:
     of = f" of {step.steps:,}" if step.steps else ""
-    held = "" if step.held is None else f" · {step.held:.3f} bits/byte held out"
+    validation = "" if step.validation is None else f" · {step.validation:.3f} bits/byte of validation"
     rate = f"{step.tokens_per_second:,.0f} tokens/s · {duration(step.seconds_left)} left"
-    return f"step {step.step:,}{of} · loss {step.loss:.3f}{held} · {rate}"
+    return f"step {step.step:,}{of} · loss {step.loss:.3f}{validation} · {rate}"
 
 
 def print_training(training: "Training", as_json: bool) -> None:
@@ -52,7 +52,7 @@ def print_training(training: "Training", as_json: bool) -> None:
         tokens = f"{figure(old['tokens_per_character'])} → {figure(training.tokens_per_character)}"
         print_text(f"tokens a character: {tokens}")
         print_text(f"bits a byte, new tokens untrained: {figure(old['bits_per_byte'])} → {figure(training.before)}")
-    print_text(f"bits a byte, held out: {figure(training.before)} → {figure(training.after)}")
+    print_text(f"bits a byte of validation: {figure(training.before)} → {figure(training.after)}")
     size = f"{training.steps:,} steps, {training.tokens:,} tokens"
     print_text(f"{size} · {duration(training.seconds)} · {training.output}")
 

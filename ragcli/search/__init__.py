@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ragcli.analysis.analyzer import analyzer
+from ragcli.callbacks import ignore
 from ragcli.chunking import split_passages
 from ragcli.encoding import matching_encoder
 from ragcli.errors import IndexMismatchError, NothingFoundError, UsageError
@@ -47,15 +48,11 @@ class Ranking(NamedTuple):
     lenient: bool = False
 
 
-def _ignore(_: str) -> None:
-    pass
-
-
 class Searcher:
     """Search an index in one way, any number of times: models are opened once, when they are needed."""
 
     def __init__(
-        self, store: Store, ranking: Ranking = Ranking(), note: Note = _ignore, tell_spelling: bool = True
+        self, store: Store, ranking: Ranking = Ranking(), note: Note = ignore, tell_spelling: bool = True
     ) -> None:
         """Note what the user should know, with `tell_spelling` also what a misspelled word was taken for.
 
@@ -64,7 +61,7 @@ class Searcher:
         self.store = store
         self._ranking = ranking
         self._note = note
-        self._tell_spelling = note if tell_spelling else _ignore
+        self._tell_spelling = note if tell_spelling else ignore
         self.mode = self._mode()
 
     def search(self, query: str, k: int = 10, filters: Sequence[Filter] = ()) -> list[Hit]:

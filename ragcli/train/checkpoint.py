@@ -18,18 +18,18 @@ from ragcli.train.curve import draw
 from ragcli.train.model import ModelBundle, write_model
 
 STATE = "training.safetensors"
-FACTS = "training.json"
+SUMMARY = "training.json"
 _CURVE = "curve.png"
 _UNFINISHED = "unfinished"
 
 
 class Point(NamedTuple):
-    """Hold a point of the learning curve: loss is in nats a token, held in bits a byte of what is held out."""
+    """Hold a point of the learning curve: loss is in nats a token, validation in bits a byte of what is held out."""
 
     step: int
     seconds: float
     loss: float | None
-    held: float | None
+    validation: float | None
 
 
 class Progress(NamedTuple):
@@ -40,10 +40,10 @@ class Progress(NamedTuple):
     tokens: int = 0
     curve: tuple[Point, ...] = ()
 
-    def with_point(self, losses: Sequence[float], held: float | None) -> "Progress":
+    def with_point(self, losses: Sequence[float], validation: float | None) -> "Progress":
         """Add a point to the learning curve: the mean of the losses since the last one."""
         loss = sum(losses) / len(losses) if losses else None
-        return self._replace(curve=(*self.curve, Point(self.step, self.seconds, loss, held)))
+        return self._replace(curve=(*self.curve, Point(self.step, self.seconds, loss, validation)))
 
 
 def save(
@@ -51,7 +51,7 @@ def save(
     bundle: ModelBundle,
     optimizer: torch.optim.Optimizer | None,
     progress: Progress,
-    facts: dict[str, Any],
+    metadata: dict[str, Any],
 ) -> None:
     """Write the model, and with an optimizer what it needs to go on; without one the training is over.
 
@@ -62,13 +62,13 @@ def save(
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
         if optimizer:
-            metadata = {"progress": json.dumps(progress), "facts": json.dumps(facts)}
-            save_file(_tensors(bundle.model, optimizer), new / STATE, metadata)
+            header = {"progress": json.dumps(progress), "metadata": json.dumps(metadata)}
+            save_file(_tensors(bundle.model, optimizer), new / STATE, header)
             _put(new / STATE, folder)
         write_model(bundle, new)
         points = [point._asdict() for point in progress.curve]
-        told = facts | progress._asdict() | {"curve": points, "held_out_bits_per_byte": _gain(progress)}
-        (new / FACTS).write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        summary = metadata | progress._asdict() | {"curve": points, "held_out_bits_per_byte": _gain(progress)}
+        (new / SUMMARY).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         draw(new / _CURVE, points)
         for file in sorted(new.iterdir(), key=lambda file: file.name == "config.json"):  # which makes it a model: last
             _put(file, folder)
@@ -84,12 +84,12 @@ def save(
 
 
 def _gain(progress: Progress) -> dict[str, float | None]:
-    found = [point.held for point in progress.curve if point.held is not None]
+    found = [point.validation for point in progress.curve if point.validation is not None]
     return {"before": found[0], "after": found[-1]} if found else {"before": None, "after": None}
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Keep other trainings out of a folder. Raises RagcliError where one is at work there."""
     made = not folder.parent.exists()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def alone(folder: Path) -> Iterator[None]:
                 folder.parent.rmdir()
 
 
-def claim(folder: Path) -> None:
+def refuse_existing(folder: Path) -> None:
     """Raise UsageError where a new training would overwrite something."""
     if folder.exists() and (not folder.is_dir() or any(file.name != _UNFINISHED for file in folder.iterdir())):
         raise UsageError(f"{folder} exists", "Give another --output, or go on with it: --resume.")
@@ -139,7 +139,7 @@ class Saved(NamedTuple):
     """Hold what a checkpoint says of its training."""
 
     progress: Progress
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
 
 
 def read_saved(folder: Path) -> Saved:
@@ -149,10 +149,10 @@ def read_saved(folder: Path) -> Saved:
         raise UsageError(f"{folder} holds no training to resume", hint)
     try:
         with safe_open(folder / STATE, "pt") as file:
-            metadata = file.metadata()
-        step, seconds, tokens, curve = json.loads(metadata["progress"])
+            header = file.metadata()
+        step, seconds, tokens, curve = json.loads(header["progress"])
         points = tuple(Point(*point) for point in curve)
-        return Saved(Progress(step, seconds, tokens, points), json.loads(metadata["facts"]))
+        return Saved(Progress(step, seconds, tokens, points), json.loads(header["metadata"]))
     except (SafetensorError, KeyError, ValueError, TypeError) as e:
         raise RagcliError(f"{folder / STATE} is damaged: {e}", "Start again, with another --output.") from e
 

@@ -62,14 +62,14 @@ class TrainConfig(NamedTuple):
         }
 
 
-def check(plan: TrainConfig) -> None:
+def check(config: TrainConfig) -> None:
     """Raise UsageError for options that cannot be meant together."""
-    if plan.scratch and plan.scratch.width % plan.scratch.heads:
-        message = f"--width {plan.scratch.width} is no multiple of --heads {plan.scratch.heads}"
+    if config.scratch and config.scratch.width % config.scratch.heads:
+        message = f"--width {config.scratch.width} is no multiple of --heads {config.scratch.heads}"
         raise UsageError(message, "Every head takes an equal part of the width.")
-    if plan.scratch and plan.extend:
+    if config.scratch and config.extend:
         raise UsageError("--extend-vocabulary extends what a model has, --from-scratch begins anew", "Leave one out.")
-    if plan.context is not None and plan.context < 2:
+    if config.context is not None and config.context < 2:
         raise UsageError("--context has room for no prediction", "Give 2 tokens or more.")
 
 

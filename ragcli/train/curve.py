@@ -16,10 +16,10 @@ def draw(path: Path, points: Sequence[Mapping[str, Any]]) -> None:
     axes.set_xlabel("step")
     axes.set_ylabel("loss, nats a token")
     _line(axes, points, "loss", "tab:blue", "trained on")
-    if any(point["held"] is not None for point in points):
+    if any(point["validation"] is not None for point in points):
         right = axes.twinx()
         right.set_ylabel("held out, bits a byte")
-        _line(right, points, "held", "tab:orange", "held out")
+        _line(right, points, "validation", "tab:orange", "held out")
     figure.legend(loc="outside upper center", ncols=2)
     figure.savefig(path, format="png", dpi=100)
 

@@ -42,7 +42,7 @@ class Split(NamedTuple):
     """Hold the texts to train on and those held out, and what was left out of both."""
 
     training: list[Text]
-    held: list[Text]
+    validation: list[Text]
     duplicates: int
     near_duplicates: int
 
@@ -115,14 +115,14 @@ def split_texts(texts: list[Text], share: float, seed: int) -> Split:
     unique = list(first.values())
     groups = sorted({text.doc_id or text.id for text in unique})
     out = _hold_out(groups, share, seed)
-    held = [text for text in unique if (text.doc_id or text.id) in out]
+    validation = [text for text in unique if (text.doc_id or text.id) in out]
     rest = [text for text in unique if (text.doc_id or text.id) not in out]
-    overlap = Overlap(text.content for text in held)
+    overlap = Overlap(text.content for text in validation)
     training = [text for text in rest if not overlap.holds(text.content)]
     if not training:
         hint = f"Give more texts, or leave validation out: --val-split 0 (it is {share:g})."
         raise UsageError("no document is left to train on", hint)
-    return Split(training, held, len(texts) - len(unique), len(rest) - len(training))
+    return Split(training, validation, len(texts) - len(unique), len(rest) - len(training))
 
 
 def _hold_out(groups: list[str], share: float, seed: int) -> frozenset[str]:

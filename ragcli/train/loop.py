@@ -31,16 +31,16 @@ _LENGTH = 3.0  # epochs, where nothing says how long
 Batch = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 
-class Report(NamedTuple):
-    """Say how a training stands: `steps` is None where only time ends it, `held` where it was not just measured.
+class StepReport(NamedTuple):
+    """Say how a training stands: `steps` is None where only time ends it, `validation` where it was not just measured.
 
-    `loss` is in nats a token, `held` in bits a byte of what is held out.
+    `loss` is in nats a token, `validation` in bits a byte of what is held out.
     """
 
     step: int
     steps: int | None
     loss: float
-    held: float | None
+    validation: float | None
     saved: bool
     tokens_per_second: float
     seconds_left: float
@@ -54,65 +54,65 @@ class Outcome(NamedTuple):
 
 
 def train(
-    work: TrainingData,
-    plan: TrainConfig,
+    data: TrainingData,
+    config: TrainConfig,
     folder: Path,
-    facts: dict[str, Any],
+    metadata: dict[str, Any],
     since: Progress | None,
-    tell: Callable[[Report], None],
+    tell: Callable[[StepReport], None],
 ) -> Outcome:
     """Train, from the beginning or from a checkpoint, and write checkpoints into a folder.
 
     Raises RagcliError where a checkpoint cannot be written, and for a loss that is no number.
     """
-    torch.manual_seed(plan.seed)
-    model, rows = work.bundle.model.to(device()), work.training.rows
-    measure = partial(measured, model, work, plan, folder)
-    optimizer = new_optimizer(model, work.rate)
+    torch.manual_seed(config.seed)
+    model, rows = data.bundle.model.to(device()), data.training.rows
+    measure = partial(validation_bits_per_byte, model, data, config, folder)
+    optimizer = new_optimizer(model, data.rate)
     if since:
         progress = since
         load(folder, model, optimizer)
     else:
         progress = Progress(curve=(Point(0, 0.0, None, measure(0)),))
-        save(folder, work.bundle, optimizer, progress, facts)
-    losses_of = compiled(model, rows, plan) if plan.compile else row_losses
+        save(folder, data.bundle, optimizer, progress, metadata)
+    losses_of = compiled(model, rows, config) if config.compile else row_losses
     model.train()
 
-    steps = length(plan, len(rows.tokens))
+    steps = total_steps(config, len(rows.tokens))
     begun, saved = time.perf_counter() - progress.seconds, progress.seconds
     speed, losses = Speed(), list[float]()
     with interruptible() as interrupted:
-        while (share := share_done(progress, steps, plan.minutes)) < 1 and not interrupted:
+        while (fraction := fraction_done(progress, steps, config.minutes)) < 1 and not interrupted:
             stepped = time.perf_counter()
-            batches = [batch(rows, plan, progress.step * plan.accumulate + i) for i in range(plan.accumulate)]
-            loss = descend(model, optimizer, losses_of, batches, work.rate * schedule(share))
+            batches = [batch(rows, config, progress.step * config.accumulate + i) for i in range(config.accumulate)]
+            loss = take_step(model, optimizer, losses_of, batches, data.rate * schedule(fraction))
             if not math.isfinite(loss):
-                raise no_number(progress.step + 1, folder)
+                raise diverged(progress.step + 1, folder)
             losses.append(loss)
 
             size = sum(tokens[:, 1:].size for tokens, _ in batches)
             speed.add(size, time.perf_counter() - stepped)
             seconds = time.perf_counter() - begun
             progress = Progress(progress.step + 1, seconds, progress.tokens + size, progress.curve)
-            due = seconds - saved >= 60 * plan.save_minutes
-            held = measure(progress.step) if due else None
+            due = seconds - saved >= 60 * config.save_minutes
+            validation = measure(progress.step) if due else None
             if due or progress.step % _POINT == 0:
-                progress, losses = progress.with_point(losses, held), []
+                progress, losses = progress.with_point(losses, validation), []
             if due:
-                save(folder, work.bundle, optimizer, progress, facts)
+                save(folder, data.bundle, optimizer, progress, metadata)
                 saved = time.perf_counter() - begun
-            rest = left(progress, steps, plan, speed)
-            tell(Report(progress.step, steps, loss, held, due, speed.tokens_per_second, rest))
+            rest = seconds_left(progress, steps, config, speed)
+            tell(StepReport(progress.step, steps, loss, validation, due, speed.tokens_per_second, rest))
 
     if interrupted:
-        save(folder, work.bundle, optimizer, progress, facts)
+        save(folder, data.bundle, optimizer, progress, metadata)
         return Outcome(progress, True)
     progress = progress.with_point(losses, measure(progress.step))
-    save(folder, work.bundle, None, progress, facts)
+    save(folder, data.bundle, None, progress, metadata)
     return Outcome(progress, False)
 
 
-def descend(
+def take_step(
     model: Any, optimizer: torch.optim.Optimizer, losses_of: Losses, batches: Sequence[Batch], rate: float
 ) -> float:
     """Take one step against the gradient of some batches; return their loss: nats a learnt token, the mean of the rows.
@@ -126,7 +126,8 @@ def descend(
     for (tokens, labels), counts in zip(batches, learnt, strict=True):
         weights = torch.from_numpy(1 / (rows * counts.clip(1))).float().to(model.device)
         with autocast(model.device):
-            loss = losses_of(model, *as_tensors(tokens, labels, model.device)) @ weights
+            losses = losses_of(model, *as_tensors(tokens, labels, model.device))
+        loss = losses @ weights  # not in bfloat16, which would round the loss to two digits
         torch.autograd.backward(loss)
         total += loss.item()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP).item()
@@ -138,12 +139,14 @@ def descend(
     return total if math.isfinite(norm) else math.nan
 
 
-def measured(model: Any, work: TrainingData, plan: TrainConfig, folder: Path, step: int) -> float | None:
-    """Return the bits a byte of what is held out."""
-    held = bits_per_byte(model, work.held.rows, work.sizes, plan.batch)
-    if held is not None and not math.isfinite(held):
-        raise no_number(step, folder)
-    return held
+def validation_bits_per_byte(
+    model: Any, data: TrainingData, config: TrainConfig, folder: Path, step: int
+) -> float | None:
+    """Return the bits a byte of the texts for validation. Raises RagcliError where they are no number."""
+    found = bits_per_byte(model, data.validation.rows, data.sizes, config.batch)
+    if found is not None and not math.isfinite(found):
+        raise diverged(step, folder)
+    return found
 
 
 def new_optimizer(model: Any, rate: float) -> torch.optim.Optimizer:
@@ -156,7 +159,7 @@ def new_optimizer(model: Any, rate: float) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), fused=True)
 
 
-def compiled(model: Any, rows: Rows, plan: TrainConfig) -> Losses:
+def compiled(model: Any, rows: Rows, config: TrainConfig) -> Losses:
     """Compile the loss, before the clock starts and without drawing on the random state."""
     if not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
         raise RagcliError("compiling the model needs a C++ compiler", "Install g++, or add --no-compile.")
@@ -164,41 +167,41 @@ def compiled(model: Any, rows: Rows, plan: TrainConfig) -> Losses:
     model.train()
     with torch.random.fork_rng():
         with autocast(model.device):
-            loss = losses_of(model, *as_tensors(*batch(rows, plan, 0), model.device)).sum()
+            loss = losses_of(model, *as_tensors(*batch(rows, config, 0), model.device)).sum()
         torch.autograd.backward(loss)
     model.zero_grad(set_to_none=True)
     return losses_of
 
 
-def length(plan: TrainConfig, rows: int) -> int | None:
+def total_steps(config: TrainConfig, rows: int) -> int | None:
     """Return how many steps the training has; None where only its minutes are given."""
-    if plan.epochs is None and (plan.steps or plan.minutes):
-        return plan.steps
-    steps = max(1, math.ceil((plan.epochs or _LENGTH) * rows / (plan.batch * plan.accumulate)))
-    return min(steps, plan.steps) if plan.steps else steps
+    if config.epochs is None and (config.steps or config.minutes):
+        return config.steps
+    steps = max(1, math.ceil((config.epochs or _LENGTH) * rows / (config.batch * config.accumulate)))
+    return min(steps, config.steps) if config.steps else steps
 
 
-def share_done(progress: Progress, steps: int | None, minutes: float | None) -> float:
+def fraction_done(progress: Progress, steps: int | None, minutes: float | None) -> float:
     """Return how much of the training is done, from 0 to 1: by steps or by time, whichever is nearer to its end."""
     return max(progress.step / steps if steps else 0.0, progress.seconds / (60 * minutes) if minutes else 0.0)
 
 
-def schedule(share: float) -> float:
+def schedule(fraction: float) -> float:
     """Return the learning rate as a share of its peak: a linear warm-up, then half a cosine down to nothing."""
-    cosine = (1 + math.cos(math.pi * min(1.0, share))) / 2
-    return min(1.0, (share + 0.1 * _WARM_UP) / _WARM_UP) * cosine
+    cosine = (1 + math.cos(math.pi * min(1.0, fraction))) / 2
+    return min(1.0, (fraction + 0.1 * _WARM_UP) / _WARM_UP) * cosine
 
 
-def batch(rows: Rows, plan: TrainConfig, number: int) -> Batch:
+def batch(rows: Rows, config: TrainConfig, number: int) -> Batch:
     """Return the rows of a batch, counted from the beginning of the training: each epoch in an order of its own."""
     count = len(rows.tokens)
-    places = [divmod(place, count) for place in range(number * plan.batch, (number + 1) * plan.batch)]
-    chosen = [int(order(plan.seed, epoch, count)[place]) for epoch, place in places]
+    places = [divmod(place, count) for place in range(number * config.batch, (number + 1) * config.batch)]
+    chosen = [int(epoch_order(config.seed, epoch, count)[place]) for epoch, place in places]
     return rows.tokens[chosen], rows.labels[chosen]
 
 
 @lru_cache(maxsize=2)
-def order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+def epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
     """Return the order of an epoch's rows."""
     return np.random.default_rng([seed, epoch]).permutation(count)
 
@@ -221,15 +224,15 @@ class Speed:
         return self._tokens / self._seconds if self._seconds else 0.0
 
 
-def left(progress: Progress, steps: int | None, plan: TrainConfig, speed: Speed) -> float:
+def seconds_left(progress: Progress, steps: int | None, config: TrainConfig, speed: Speed) -> float:
     """Return about how many seconds the training still takes."""
     by_step = progress.tokens / progress.step / max(speed.tokens_per_second, 1e-9)
     ends = [(steps - progress.step) * by_step] if steps else []
-    ends += [60 * plan.minutes - progress.seconds] if plan.minutes else []
+    ends += [60 * config.minutes - progress.seconds] if config.minutes else []
     return max(0.0, min(ends))
 
 
-def no_number(step: int, folder: Path) -> RagcliError:
+def diverged(step: int, folder: Path) -> RagcliError:
     """Make the error for a loss that is infinite or not a number."""
     if not step:
         return RagcliError("the model answers with what is no number: its weights are damaged", "Take another --model.")

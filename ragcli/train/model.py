@@ -23,7 +23,7 @@ from ragcli.train.data import END
 from ragcli.train.packing import IGNORE_INDEX, Rows
 
 _CONTEXT = 512  # of a model made from nothing, unless another is asked for
-_HELD_TOKENS = 2**15  # at most, to measure by
+_VALIDATION_TOKENS = 2**15  # at most, to measure by
 _SUPPORTED = "Training takes GPT-2 in all its sizes: model_type gpt2 in config.json, such as gpt2 or distilgpt2."
 
 Losses = Callable[[Any, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -91,7 +91,7 @@ def _end_token(folder: ModelFolder, tokenizer: Tokenizer) -> int:
 
 
 @torch.no_grad()
-def grow(model: Any, pieces: list[list[int]], first: int) -> None:
+def extend_embeddings(model: Any, pieces: list[list[int]], first: int) -> None:
     """Give the model embeddings for new tokens from id `first` on, each the mean of its old pieces' (Hewitt 2021).
 
     An embedding may have had more places than the tokenizer tokens.
@@ -138,7 +138,7 @@ def bits_per_byte(model: Any, rows: Rows, sizes: NDArray[np.int64], batch: int) 
 
     `sizes` is how many bytes each token stands for.
     """
-    most = max(1, _HELD_TOKENS // rows.tokens.shape[1])
+    most = max(1, _VALIDATION_TOKENS // rows.tokens.shape[1])
     chosen = np.arange(0, len(rows.tokens), max(1, len(rows.tokens) / most)).astype(int)
     model.eval()
     nats, size = 0.0, 0
@@ -166,6 +166,6 @@ def write_model(bundle: ModelBundle, folder: Path) -> None:
     model.generation_config.update(bos_token_id=end, eos_token_id=end, pad_token_id=end)
     model.save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
-    facts = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": model.config.n_positions}
-    facts |= dict.fromkeys(("bos_token", "eos_token", "unk_token", "pad_token"), END)
-    (folder / "tokenizer_config.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    described = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": model.config.n_positions}
+    described |= dict.fromkeys(("bos_token", "eos_token", "unk_token", "pad_token"), END)
+    (folder / "tokenizer_config.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")

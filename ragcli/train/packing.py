@@ -19,7 +19,7 @@ _LONG_ANSWER = 100  # tokens: `ask` writes no more by default
 
 
 class Rows(NamedTuple):
-    """Hold tokens and labels, each (rows, context + 1): a label is the token, or NOT_LEARNT where none is learnt.
+    """Hold tokens and labels, each (rows, context + 1): a label is the token, or IGNORE_INDEX where none is learnt.
 
     The first token of a row is only given. A row of texts begins with the last token of the row before.
     """

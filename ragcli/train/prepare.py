@@ -17,7 +17,7 @@ from ragcli.search import Searcher
 from ragcli.store import IndexLocation
 from ragcli.train.config import TrainConfig, check, differences
 from ragcli.train.data import Split, Text, read_texts, split_texts
-from ragcli.train.model import ModelBundle, bits_per_byte, device, grow, new_model, open_model
+from ragcli.train.model import ModelBundle, bits_per_byte, device, extend_embeddings, new_model, open_model
 from ragcli.train.packing import Packed, pack, token_bytes
 from ragcli.train.questions import open_passages, prompt_for
 from ragcli.train.vocabulary import extend, new_tokenizer
@@ -48,7 +48,7 @@ class TrainingData(NamedTuple):
 
     bundle: ModelBundle
     training: Packed
-    held: Packed
+    validation: Packed
     split: Split
     rejected: int
     sizes: NDArray[np.int64]
@@ -57,60 +57,65 @@ class TrainingData(NamedTuple):
 
 
 def prepare(
-    plan: TrainConfig, folder: ModelFolder | None, passages: Passages, note: Callable[[str], None]
+    config: TrainConfig, folder: ModelFolder | None, passages: Passages, note: Callable[[str], None]
 ) -> TrainingData:
     """Read the texts, open or make the model, and pack the texts into rows; without a folder the model is new.
 
     Raises UsageError for options that do not fit together or the data, RagcliError for data or a model of no use.
     """
-    check(plan)
-    texts, rejected = read_texts(plan.files, plan.filters)
+    check(config)
+    texts, rejected = read_texts(config.files, config.filters)
     if rejected:
         note(f"{rejected:,} lines hold no text; left out")
-    split = split_texts(texts, plan.val_split, plan.seed)
-    bundle = _trainee(plan, folder, split)
-    context = _context(plan, bundle)
-    with _passages(plan, passages, texts) as searcher:
+    split = split_texts(texts, config.val_split, config.seed)
+    bundle = _open_bundle(config, folder, split)
+    context = _context(config, bundle)
+    with _passages(config, passages, texts) as searcher:
 
         def packed(chosen: Sequence[Text]) -> Packed:
             return _pack(chosen, bundle, context, searcher)
 
         unextended = None
-        if plan.extend:
-            before = packed(split.held)
-            unextended = _gain(bundle, before, split, plan.batch)
-            bundle = _extended(bundle, split, plan.extend)
-        training, held = packed(split.training), packed(split.held)
+        if config.extend:
+            before = packed(split.validation)
+            unextended = _gain(bundle, before, split, config.batch)
+            bundle = _extended(bundle, split, config.extend)
+        training, validation = packed(split.training), packed(split.validation)
     if not len(training.rows.tokens):
         raise RagcliError("no question has its answer in a passage that fits into a prompt", _NO_QUESTION)
-    rate = plan.rate or min(_MOST_RATE, (_TUNING_RATE if folder else _SCRATCH_RATE) * 768 / bundle.model.config.n_embd)
+    rate = config.rate or _peak_rate(bundle, from_scratch=folder is None)
     sizes = token_bytes(bundle.tokenizer, bundle.end, bundle.model.config.vocab_size)
-    return TrainingData(bundle, training, held, split, rejected, sizes, rate, unextended)
+    return TrainingData(bundle, training, validation, split, rejected, sizes, rate, unextended)
 
 
-def _trainee(plan: TrainConfig, folder: ModelFolder | None, split: Split) -> ModelBundle:
+def _peak_rate(bundle: ModelBundle, from_scratch: bool) -> float:
+    rate = _SCRATCH_RATE if from_scratch else _TUNING_RATE
+    return min(_MOST_RATE, rate * 768 / float(bundle.model.config.n_embd))
+
+
+def _open_bundle(config: TrainConfig, folder: ModelFolder | None, split: Split) -> ModelBundle:
     if folder:
-        return open_model(folder, plan.dropout)
-    size = plan.scratch
+        return open_model(folder, config.dropout)
+    size = config.scratch
     if size is None:
         raise UsageError("there is no model to train", "Name one by --model, or make one: --from-scratch.")
     tokenizer = new_tokenizer((text.content for text in split.training), size.vocabulary)
-    return new_model(tokenizer, size, plan.context, plan.seed, plan.dropout)
+    return new_model(tokenizer, size, config.context, config.seed, config.dropout)
 
 
-def _context(plan: TrainConfig, bundle: ModelBundle) -> int:
+def _context(config: TrainConfig, bundle: ModelBundle) -> int:
     most = int(bundle.model.config.n_positions)
-    if plan.context and plan.context > most:
-        raise UsageError(f"--context {plan.context} is longer than the model's, {most}", f"Give at most {most}.")
-    return plan.context or most
+    if config.context and config.context > most:
+        raise UsageError(f"--context {config.context} is longer than the model's, {most}", f"Give at most {most}.")
+    return config.context or most
 
 
 @contextmanager
-def _passages(plan: TrainConfig, passages: Passages, texts: Sequence[Text]) -> Iterator[Searcher | None]:
+def _passages(config: TrainConfig, passages: Passages, texts: Sequence[Text]) -> Iterator[Searcher | None]:
     if all(text.question is None for text in texts):
         yield None
         return
-    with open_passages(plan.files, passages.place, passages.named) as searcher:
+    with open_passages(config.files, passages.place, passages.named) as searcher:
         yield searcher
 
 
@@ -129,59 +134,61 @@ def _pack(texts: Sequence[Text], bundle: ModelBundle, context: int, searcher: Se
 
 def _extended(bundle: ModelBundle, split: Split, count: int) -> ModelBundle:
     extension = extend(bundle.tokenizer, (text.text for text in split.training), count)
-    grow(bundle.model, extension.pieces, bundle.tokenizer.get_vocab_size())
+    extend_embeddings(bundle.model, extension.pieces, bundle.tokenizer.get_vocab_size())
     return bundle._replace(tokenizer=extension.tokenizer)
 
 
-def _gain(bundle: ModelBundle, held: Packed, split: Split, batch: int) -> Gain:
+def _gain(bundle: ModelBundle, validation: Packed, split: Split, batch: int) -> Gain:
     sizes = token_bytes(bundle.tokenizer, bundle.end, bundle.model.config.vocab_size)
-    return Gain(bits_per_byte(bundle.model.to(device()), held.rows, sizes, batch), tokens_per_character(held, split))
+    return Gain(
+        bits_per_byte(bundle.model.to(device()), validation.rows, sizes, batch), tokens_per_character(validation, split)
+    )
 
 
-def tokens_per_character(held: Packed, split: Split) -> float | None:
+def tokens_per_character(validation: Packed, split: Split) -> float | None:
     """Return how many tokens the held-out texts have for each of their characters."""
-    characters = sum(len(text.text) for text in split.held if text.question is None)
-    return held.counts.tokens / characters if characters else None
+    characters = sum(len(text.text) for text in split.validation if text.question is None)
+    return validation.counts.tokens / characters if characters else None
 
 
-def facts(work: TrainingData, plan: TrainConfig, folder: ModelFolder | None, command: str) -> dict[str, Any]:
+def describe(data: TrainingData, config: TrainConfig, folder: ModelFolder | None, command: str) -> dict[str, Any]:
     """Say what a training is made of: what `training.json` tells, and what must be the same to resume it."""
-    rows = work.training.rows, work.held.rows
+    rows = data.training.rows, data.validation.rows
     digest = hashlib.sha256(b"".join(part.tobytes() for pair in rows for part in pair)).hexdigest()
-    files = {described["file"]: described["sha256"] for described in map(describe_file, plan.files)}
+    files = {described["file"]: described["sha256"] for described in map(describe_file, config.files)}
     weights = {file.name: describe_file(file)["sha256"] for file in weight_files(folder.path)} if folder else {}
     return {
         "command": command,
         "version": __version__,
         "model": {"name": folder.name if folder else None, **weights},
         "data": {**files, "rows": digest},
-        "settings": plan.settings(),
-        "learning_rate": work.rate,
-        "texts": survey(work),
-        "unextended": work.unextended._asdict() if work.unextended else None,
-        "parameters": work.bundle.model.num_parameters(),
+        "settings": config.settings(),
+        "learning_rate": data.rate,
+        "texts": survey(data),
+        "unextended": data.unextended._asdict() if data.unextended else None,
+        "parameters": data.bundle.model.num_parameters(),
         "machine": machine() | {"torch": torch.__version__, "device": str(device())},
     }
 
 
-def survey(work: TrainingData) -> dict[str, Any]:
+def survey(data: TrainingData) -> dict[str, Any]:
     """Say what the data are."""
-    counts = work.training.counts
-    texts = len(work.split.training)
+    counts = data.training.counts
+    texts = len(data.split.training)
     return {
         "documents": texts,
-        "held_out": len(work.split.held),
-        "rejected": work.rejected,
-        "duplicates": work.split.duplicates,
-        "near_duplicates": work.split.near_duplicates,
-        "left_out": counts.left_out + work.held.counts.left_out,
+        "held_out": len(data.split.validation),
+        "rejected": data.rejected,
+        "duplicates": data.split.duplicates,
+        "near_duplicates": data.split.near_duplicates,
+        "left_out": counts.left_out + data.validation.counts.left_out,
         "tokens": counts.tokens,
-        "rows": len(work.training.rows.tokens),
+        "rows": len(data.training.rows.tokens),
         "longest": counts.longest,
         "cut": counts.cut / texts,
         "tokens_per_word": counts.tokens / counts.words if counts.words else None,
         "badly_split": counts.split_words / counts.words if counts.words else None,
-        "tokens_per_character": tokens_per_character(work.held, work.split),
+        "tokens_per_character": tokens_per_character(data.validation, data.split),
     }
 
 

@@ -10,7 +10,7 @@ from ragcli.answer.answerer import AskOptions
 from ragcli.errors import RagcliError
 from ragcli.evaluate.judgments import field_names, find_corpus
 from ragcli.generate import Options
-from ragcli.indexing import IndexOptions, Watcher, index_files
+from ragcli.indexing import IndexOptions, index_files
 from ragcli.prompt import QUESTION, build_prompt
 from ragcli.readers import find_inputs
 from ragcli.search import Searcher
@@ -35,7 +35,7 @@ def open_passages(files: Iterable[Path], place: IndexLocation, named: bool) -> I
     with TemporaryDirectory(prefix="ragcli-") as home:
         own = IndexLocation(LOCAL, "passages", Path(home))
         for corpus in filter(None, beside):
-            index_files([corpus], own, IndexOptions(field_names(corpus)), Watcher())
+            index_files([corpus], own, IndexOptions(field_names(corpus)))
         with open_store(own) as store:
             yield Searcher(store)
 

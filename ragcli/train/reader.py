@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from ragcli.errors import RagcliError, UsageError
 from ragcli.models import ModelFolder
 from ragcli.reader.inputs import build_inputs
-from ragcli.train.checkpoint import alone, claim
+from ragcli.train.checkpoint import lock_folder, refuse_existing
 from ragcli.train.loop import interruptible
 from ragcli.train.prepare import Passages
 from ragcli.train.questions import open_passages
@@ -128,9 +128,9 @@ def train_reader(
     Raises UsageError for an output that is there and for a training that began with other data or settings,
     RagcliError where another training writes it, a checkpoint cannot be written, or the loss is no number.
     """
-    with alone(output):
+    with lock_folder(output):
         if not resume:
-            claim(output)
+            refuse_existing(output)
         return _train(plan, folder, examples, output, resume, tell)
 
 

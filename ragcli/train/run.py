@@ -8,22 +8,16 @@ from typing import Any, NamedTuple
 import orjson
 import torch
 
+from ragcli.callbacks import Callbacks
 from ragcli.models import ModelFolder
-from ragcli.train.checkpoint import alone, claim, read_saved
+from ragcli.train.checkpoint import lock_folder, read_saved, refuse_existing
 from ragcli.train.config import TrainConfig
-from ragcli.train.loop import Report, batch, length, train
+from ragcli.train.loop import StepReport, batch, total_steps, train
 from ragcli.train.model import as_tensors, autocast, device, row_losses
 from ragcli.train.packing import IGNORE_INDEX
-from ragcli.train.prepare import Passages, TrainingData, check_same, facts, prepare, survey
+from ragcli.train.prepare import Passages, TrainingData, check_same, describe, prepare, survey
 
-HELD = "held_out.jsonl"
-
-
-class Listener(NamedTuple):
-    """Hold whom to tell of each step, and of what is noteworthy."""
-
-    step: Callable[[Report], None] = lambda report: None
-    note: Callable[[str], None] = lambda text: None
+VALIDATION_FILE = "held_out.jsonl"
 
 
 class Summary(NamedTuple):
@@ -49,20 +43,20 @@ class Survey(NamedTuple):
 
 
 def dry_run(
-    plan: TrainConfig, folder: ModelFolder | None, passages: Passages, listener: Listener = Listener()
+    config: TrainConfig, folder: ModelFolder | None, passages: Passages, callbacks: Callbacks[StepReport] = Callbacks()
 ) -> Survey:
     """Say what a training would be, and write nothing."""
-    work = prepare(plan, folder, passages, listener.note)
-    steps = length(plan, len(work.training.rows.tokens))
-    expected = [steps * plan.accumulate * _seconds(work, plan)] if steps else []
-    expected += [60 * plan.minutes] if plan.minutes else []
-    return Survey(survey(work), steps, round(min(expected), 1))
+    data = prepare(config, folder, passages, callbacks.note)
+    steps = total_steps(config, len(data.training.rows.tokens))
+    expected = [steps * config.accumulate * _seconds(data, config)] if steps else []
+    expected += [60 * config.minutes] if config.minutes else []
+    return Survey(survey(data), steps, round(min(expected), 1))
 
 
-def _seconds(work: TrainingData, plan: TrainConfig) -> float:
+def _seconds(data: TrainingData, config: TrainConfig) -> float:
     """Measure a batch; uncompiled, so that a compiled training takes less than is foretold."""
-    model = work.bundle.model.to(device())
-    tensors = as_tensors(*batch(work.training.rows, plan, 0), model.device)
+    model = data.bundle.model.to(device())
+    tensors = as_tensors(*batch(data.training.rows, config, 0), model.device)
     started = time.perf_counter()
     with autocast(model.device):
         loss = row_losses(model, *tensors).sum()
@@ -71,65 +65,65 @@ def _seconds(work: TrainingData, plan: TrainConfig) -> float:
 
 
 def run(
-    plan: TrainConfig,
+    config: TrainConfig,
     folder: ModelFolder | None,
     passages: Passages,
     output: Path,
     resume: bool = False,
     command: str = "",
-    listener: Listener = Listener(),
+    callbacks: Callbacks[StepReport] = Callbacks(),
 ) -> Summary:
     """Train a model into the folder `output`, from the beginning or, with `resume`, from its last checkpoint.
 
     Raises UsageError for an output that is there, and for a training that began with other data or settings,
     RagcliError where another training writes it.
     """
-    with alone(output):
-        return _run(plan, folder, passages, output, resume, command, listener)
+    with lock_folder(output):
+        return _run(config, folder, passages, output, resume, command, callbacks)
 
 
 def _run(
-    plan: TrainConfig,
+    config: TrainConfig,
     folder: ModelFolder | None,
     passages: Passages,
     output: Path,
     resume: bool,
     command: str,
-    listener: Listener,
+    callbacks: Callbacks[StepReport],
 ) -> Summary:
     saved = read_saved(output) if resume else None
     if not resume:
-        claim(output)
-    work = prepare(plan, folder, passages, listener.note)
-    known = facts(work, plan, folder, command)
+        refuse_existing(output)
+    data = prepare(config, folder, passages, callbacks.note)
+    metadata = describe(data, config, folder, command)
     if saved:
-        check_same(saved.facts, known)
-        known = saved.facts
-        listener.note(f"going on after step {saved.progress.step}")
+        check_same(saved.metadata, metadata)
+        metadata = saved.metadata
+        callbacks.note(f"going on after step {saved.progress.step}")
     else:
-        _describe(work, listener.note)
-    progress, interrupted = train(work, plan, output, known, saved.progress if saved else None, listener.step)
-    _write_held(work, output / HELD)
-    measured = [point.held for point in progress.curve if point.held is not None]
+        _note_data(data, callbacks.note)
+    progress, interrupted = train(data, config, output, metadata, saved.progress if saved else None, callbacks.progress)
+    _write_validation(data, output / VALIDATION_FILE)
+    measured = [point.validation for point in progress.curve if point.validation is not None]
     return Summary(
         str(output), progress.step, progress.tokens, round(progress.seconds, 3),
         measured[0] if measured else None, measured[-1] if measured and not interrupted else None,
-        known["unextended"], known["texts"]["tokens_per_character"], interrupted,
+        metadata["unextended"], metadata["texts"]["tokens_per_character"], interrupted,
     )  # fmt: skip
 
 
-def _describe(work: TrainingData, note: Callable[[str], None]) -> None:
-    split = work.split
+def _note_data(data: TrainingData, note: Callable[[str], None]) -> None:
+    split = data.split
     dropped = f"{split.duplicates:,} duplicates and {split.near_duplicates:,} near ones of held-out texts dropped"
-    note(f"{len(split.training):,} texts to train on, {len(split.held):,} held out; {dropped}")
-    if left_out := work.training.counts.left_out + work.held.counts.left_out:
+    note(f"{len(split.training):,} texts to train on, {len(split.validation):,} held out; {dropped}")
+    if left_out := data.training.counts.left_out + data.validation.counts.left_out:
         note(f"{left_out:,} questions left out: no passage with their answer fits, or the answer is over 100 tokens")
-    learnt = int((work.training.rows.labels[:, 1:] != IGNORE_INDEX).sum())
-    size = f"{work.training.rows.tokens.shape[1] - 1:,} tokens"
-    note(f"{len(work.training.rows.tokens):,} rows of {size}, {learnt:,} of them learnt; rate {work.rate:.2g}")
+    learnt = int((data.training.rows.labels[:, 1:] != IGNORE_INDEX).sum())
+    size = f"{data.training.rows.tokens.shape[1] - 1:,} tokens"
+    note(f"{len(data.training.rows.tokens):,} rows of {size}, {learnt:,} of them learnt; rate {data.rate:.2g}")
 
 
-def _write_held(work: TrainingData, path: Path) -> None:
+def _write_validation(data: TrainingData, path: Path) -> None:
     """Write the texts that were held out, for `ragcli eval perplexity`."""
-    texts = [text for text in work.split.held if text.question is None]
+    texts = [text for text in data.split.validation if text.question is None]
     path.write_bytes(b"".join(orjson.dumps({"id": text.id, "text": text.text}) + b"\n" for text in texts))

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from ragcli.analysis.blocks import find_blocks
-from ragcli.indexing import IndexOptions, Watcher, index_files
+from ragcli.indexing import IndexOptions, index_files
 from ragcli.search import Ranking, Searcher
 from ragcli.store import LOCAL, IndexLocation, open_store
 
@@ -209,7 +209,7 @@ def examples_of(pieces: Sequence[Piece], name: str, home: Path, rng: random.Rand
             record = {"id": str(number), "title": f"{piece.title} {piece.head}".strip(), "text": piece.text}
             out.write(json.dumps(record) + "\n")
     place = IndexLocation(LOCAL, "blocks", home)
-    index_files([file], place, IndexOptions(language="en"), Watcher())
+    index_files([file], place, IndexOptions(language="en"))
     with open_store(place) as store:
         searcher = Searcher(store, Ranking(lenient=True))
         for number, piece in enumerate(pieces):

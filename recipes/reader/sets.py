@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from ragcli.analysis.blocks import Block, find_blocks
 from ragcli.analysis.sentences import sentence_spans
 from ragcli.analysis.words import STOP_WORDS
-from ragcli.indexing import IndexOptions, Watcher, index_files
+from ragcli.indexing import IndexOptions, index_files
 from ragcli.search import Ranking, Searcher
 from ragcli.store import LOCAL, IndexLocation, open_store
 
@@ -74,7 +74,7 @@ def index(documents: dict[str, dict[str, Any]], name: str, home: Path) -> Search
             title = "" if name in ASKED_TITLES else document.get("title") or ""
             out.write(json.dumps({"id": document["id"], "title": title, "text": document["text"]}) + "\n")
     place = IndexLocation(LOCAL, name, home)
-    index_files([file], place, IndexOptions(language="en"), Watcher())
+    index_files([file], place, IndexOptions(language="en"))
     return Searcher(open_store(place), Ranking(lenient=True))
 
 

@@ -21,7 +21,7 @@ from elasticsearch import Elasticsearch, helpers
 
 from ragcli.chunking import split_passages
 from ragcli.documents import Document, content_hash
-from ragcli.indexing import PASSAGE_SIZE, IndexOptions, Watcher, index_files
+from ragcli.indexing import PASSAGE_SIZE, IndexOptions, index_files
 from ragcli.readers import FieldNames, find_inputs, read_documents
 from ragcli.store import DocumentUpdate, IndexConfig, IndexLocation, drop_index, open_store
 from ragcli.store_elastic.layout import actions, index_mapping
@@ -70,7 +70,7 @@ def by_write(location: IndexLocation, documents: list[Document]) -> None:
 
 def by_index(location: IndexLocation, path: Path) -> None:
     """Index as the command does."""
-    index_files([path], location, IndexOptions(), Watcher())
+    index_files([path], location, IndexOptions())
 
 
 def seconds(work: Callable[[], None], location: IndexLocation, passages: int) -> float:

@@ -21,8 +21,8 @@ from ragcli.answer.features import Matrix
 from ragcli.answer.meaning import passage_vectors
 from ragcli.answer.retrieve import retrieve
 from ragcli.answer.terms import words_by_term
+from ragcli.callbacks import Callbacks
 from ragcli.errors import NothingFoundError
-from ragcli.evaluate.notes import Listener
 from ragcli.evaluate.questions import Question, read_questions
 from ragcli.evaluate.retrieval import temporary_index
 from ragcli.filters import Filter
@@ -99,7 +99,7 @@ def cases(folder: Path, encoder: str | None, split: Split) -> Iterator[dict[str,
     """Yield the cases of a data set."""
     questions = read_questions(folder / "qa.jsonl").items
     options = IndexOptions(encoder=encoder)
-    with temporary_index(folder / "documents.jsonl", IndexLocation("local", "cases", Path()), options, Listener()) as (
+    with temporary_index(folder / "documents.jsonl", IndexLocation("local", "cases", Path()), options, Callbacks()) as (
         store,
         _,
     ):

@@ -13,7 +13,7 @@ import numpy as np
 
 from ragcli.answer.extractive import extract
 from ragcli.answer.retrieve import retrieve
-from ragcli.evaluate.notes import Listener
+from ragcli.callbacks import Callbacks
 from ragcli.evaluate.questions import read_questions
 from ragcli.evaluate.retrieval import temporary_index
 from ragcli.indexing import IndexOptions
@@ -38,7 +38,7 @@ def main() -> None:
     questions = [question.text for question in read_questions(options.folder / "qa.jsonl").items[: options.limit]]
     indexing = IndexOptions(encoder=options.encoder)
     corpus = options.folder / "documents.jsonl"
-    with temporary_index(corpus, IndexLocation("local", "time", Path()), indexing, Listener()) as (store, _):
+    with temporary_index(corpus, IndexLocation("local", "time", Path()), indexing, Callbacks()) as (store, _):
         searcher = Searcher(store, Ranking(), tell_spelling=False)
         rows = []
         for question in [questions[0], *questions]:

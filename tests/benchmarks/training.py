@@ -17,7 +17,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments
 
 from ragcli.train.config import TrainConfig
-from ragcli.train.loop import batch, compiled, descend, new_optimizer
+from ragcli.train.loop import batch, compiled, new_optimizer, take_step
 from ragcli.train.model import has_bfloat16
 from ragcli.train.packing import Rows
 
@@ -39,7 +39,7 @@ def ours(rows: Rows, options: argparse.Namespace) -> list[float]:
     """Return the seconds of each step of the loop, compiled beforehand."""
     model, plan = new_model(options, "gelu_pytorch_tanh"), TrainConfig((), batch=BATCH)
     optimizer = new_optimizer(model, RATE)
-    step = partial(descend, model, optimizer, compiled(model, rows, plan))
+    step = partial(take_step, model, optimizer, compiled(model, rows, plan))
     return [timed(step, [batch(rows, plan, number)]) for number in range(options.steps)]
 
 
