@@ -115,6 +115,14 @@ def test_a_checkpoint_of_8_bits_without_scales_is_refused(folder: Path, tmp_path
         _open(tmp_path)
 
 
+def test_words_may_be_those_of_the_packaged_encoder(packaged: Reader) -> None:
+    names = load_file(PACKAGED / "model.safetensors")
+    assert not any("word_embeddings" in name for name in names)
+    config = json.loads((PACKAGED / "config.json").read_bytes())
+    assert config["word_embeddings"] == "minilm"
+    assert sum(file.stat().st_size for file in PACKAGED.iterdir()) < 13e6
+
+
 def test_another_model_is_no_reader(folder: Path, tmp_path: Path) -> None:
     config = json.loads((folder / "config.json").read_bytes())
     (tmp_path / "config.json").write_text(json.dumps({**config, "architectures": ["BertModel"]}))

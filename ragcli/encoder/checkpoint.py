@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from ragcli.ort.quantization import Matrix
 from ragcli.ort.tensors import Kind, Tensors
 
 _CHOOSE = "Choose one of the BERT or XLM-RoBERTa family, such as minilm or e5."
+_MINILM = Path(__file__).with_name("minilm")
 _ROBERTA = ("roberta", "xlm-roberta", "camembert")
 _TYPES = ("bert", *_ROBERTA)
 # How the first checkpoints named a norm's gain and bias.
@@ -101,12 +103,14 @@ class Checkpoint(Tensors):
     def __init__(self, folder: ModelFolder, config: Mapping[str, Any], head: Sizes | None = None) -> None:
         """Map the files; `head` names the tensors of a classifier, and their sizes.
 
+        Where the configuration says so, the embeddings of words are those of the package's MiniLM, from its file.
         Raises RagcliError for tensors that are missing, not wanted, or not of the right size.
         """
         self.config = read_config(folder, config)
         family, prefix = ("RoBERTa", "roberta.") if is_roberta(config) else ("BERT", "bert.")
         model = "re-ranker" if head else "encoder"
-        super().__init__(folder, Kind(family, model, _CHOOSE, prefix, head="classifier."), _ALIASES)
+        shared = (_MINILM, "embeddings.word_embeddings.") if config.get("word_embeddings") == "minilm" else None
+        super().__init__(folder, Kind(family, model, _CHOOSE, prefix, head="classifier."), _ALIASES, shared)
         self.check(_wanted(self.config) | (head or {}), lambda name: bool(_IGNORED.fullmatch(name)))
 
     def embed(self, ids: NDArray[np.int64], types: NDArray[np.int64] | None = None) -> Matrix:

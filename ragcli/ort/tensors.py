@@ -37,11 +37,26 @@ class Kind(NamedTuple):
 class Tensors:
     """Hold the tensors of a checkpoint, mapped into memory; names are without the prefix."""
 
-    def __init__(self, folder: ModelFolder, kind: Kind, aliases: Mapping[str, str] | None = None) -> None:
-        """Map the files; `aliases` are old endings of names, and what they are now. Raises RagcliError."""
+    def __init__(
+        self,
+        folder: ModelFolder,
+        kind: Kind,
+        aliases: Mapping[str, str] | None = None,
+        shared: tuple[Path, str] | None = None,
+    ) -> None:
+        """Map the files; `aliases` are old endings of names, and what they are now.
+
+        `shared` is another model's folder, and how the names of those tensors begin that are taken from there. Raises
+        RagcliError.
+        """
         self.files = weight_files(folder.path)
         self.folder, self._kind = folder, kind
         named = {name: tensor for file in self.files for name, tensor in _map_file(file)}
+        if shared:
+            other, start = shared
+            files = weight_files(other)
+            self.files = [*self.files, *files]
+            named |= {name: tensor for file in files for name, tensor in _map_file(file) if name.startswith(start)}
         self._prefix = kind.prefix if any(name.startswith(kind.prefix) for name in named) else ""
         self._tensors = {_renamed(name.removeprefix(kind.prefix), aliases or {}): named[name] for name in named}
 

@@ -126,4 +126,5 @@ def write_reader(bundle: ReaderBundle, folder: Path) -> None:
               folder / "model.safetensors", {"format": "pt"})  # fmt: skip
     bundle.tokenizer.save(str(folder / "tokenizer.json"))
     config = {**bundle.model.config.to_dict(), "architectures": [_KIND]}
+    config.pop("word_embeddings", None)  # the folder has its own
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

@@ -1,5 +1,6 @@
 """Round a reader to 8 bits, as the package has it: python -m recipes.reader.quantize READER OUTPUT.
 
+The embeddings of words, which training leaves as they are, stay in the file of the package's MiniLM.
 Each row of a matrix, which makes one output of a layer or stands for one token, has a scale of its own; positions have
 16 bits, norms and biases 32.
 """
@@ -11,6 +12,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+import ragcli.encoder
+
+MINILM = Path(ragcli.encoder.__file__).with_name("minilm")
+WORDS = "embeddings.word_embeddings"
 LEAST_ROWS = 8  # of a matrix that is rounded; those of the outputs and of the token types are small
 
 
@@ -28,6 +33,14 @@ def quantize(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: tensor.contiguous() for name, tensor in found.items()}
 
 
+def check_words(tensors: dict[str, torch.Tensor]) -> None:
+    """Raise ValueError if the embeddings of words are not those of the package's MiniLM."""
+    shared = load_file(MINILM / "model.safetensors")
+    name = f"{WORDS}.weight"
+    if not torch.equal(tensors[f"bert.{name}"], shared[name]):
+        raise ValueError("the embeddings of words are not MiniLM's")
+
+
 def main() -> None:
     """Write the folder."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -35,12 +48,17 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
-    save_file(quantize(load_file(given.reader / "model.safetensors")), given.output / "model.safetensors")
+    tensors = quantize(load_file(given.reader / "model.safetensors"))
+    check_words(tensors)
+    kept = {name: tensor for name, tensor in tensors.items() if WORDS not in name}
+    save_file(kept, given.output / "model.safetensors")
     tokenizer = json.loads((given.reader / "tokenizer.json").read_text(encoding="utf-8"))
     tokenizer |= {"truncation": None, "padding": None}
     text = json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":"))
     (given.output / "tokenizer.json").write_text(text, encoding="utf-8")
-    (given.output / "config.json").write_bytes((given.reader / "config.json").read_bytes())
+    config = json.loads((given.reader / "config.json").read_text(encoding="utf-8"))
+    text = json.dumps(config | {"word_embeddings": "minilm"}, indent=2) + "\n"
+    (given.output / "config.json").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
