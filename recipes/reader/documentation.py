@@ -38,7 +38,7 @@ REPOSITORIES = {
     "pallets+click": ("docs", "BSD-3-Clause"),
     "pallets+flask": ("docs", "BSD-3-Clause"),
     "PostgREST+postgrest": ("docs", "MIT"),
-    "prometheus+docs": ("content", "Apache-2.0"),
+    "prometheus+docs": ("docs", "Apache-2.0"),
     "prometheus+prometheus": ("docs", "Apache-2.0"),
     "psf+black": ("docs", "MIT"),
     "psf+requests": ("docs", "Apache-2.0"),
@@ -236,6 +236,8 @@ def main() -> None:
     with (given.output / "documentation.jsonl").open("w", encoding="utf-8") as out:
         for name, (folder, _) in REPOSITORIES.items():
             pieces = list(dict.fromkeys(pieces_of(given.folder / name / folder)))
+            if not pieces:
+                raise SystemExit(f"{given.folder / name / folder} holds no pages")
             with TemporaryDirectory() as home:
                 for example in examples_of(pieces, name, Path(home), rng):
                     out.write(json.dumps(example, ensure_ascii=False) + "\n")
