@@ -18,6 +18,8 @@ from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import orjson
+
 from ragcli.analysis.languages import detect_language
 from ragcli.callbacks import Callbacks
 from ragcli.chunking import split_passages
@@ -241,9 +243,26 @@ class _Run:
             for _ in updates:
                 pass
         elif self._facts.encoder:
-            self._store.write(with_vectors(updates, self._store, lambda: self._encoder))
+            self._store.write(with_vectors(updates, self._store, lambda: self._encoder), self._refuse)
         else:
-            self._store.write(updates)
+            self._store.write(updates, self._refuse)
+
+    def _refuse(self, update: DocumentUpdate, reason: str) -> None:
+        """Count a document that the store did not take as a reject."""
+        if update.old and self.summary.updated:
+            self.summary.updated -= 1
+        else:
+            self.summary.added -= 1
+        self.summary.rejected += 1
+        self._watcher.reject(Reject("store", 0, update.doc_id, reason, self._line(update)))
+
+    def _line(self, update: DocumentUpdate) -> str:
+        """Write a document as the line that it may have been read from."""
+        if not update.document:
+            return ""
+        doc_id, title, text, metadata = update.document[:4]
+        fields = self._options.fields
+        return orjson.dumps({fields.id: doc_id, fields.title: title, fields.text: text, **metadata}).decode()
 
     @cached_property
     def _encoder(self) -> "Encoder":

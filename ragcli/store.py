@@ -1,7 +1,7 @@
 """The one border to both stores: what they hold, what they answer, and how to open one."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
@@ -134,6 +134,20 @@ def check_vectors(vectors: "Vector | None", shape: tuple[int, ...], whose: str) 
     return vectors
 
 
+Refused = Callable[[DocumentUpdate, str], None]
+
+
+def ignore_refusal(update: DocumentUpdate, reason: str) -> None:
+    """Do nothing about a document that the engine did not take."""
+
+
+class TextFields(NamedTuple):
+    """Name the fields that hold text and title in an index that others made; None for `text` and `title`."""
+
+    text: str | None = None
+    title: str | None = None
+
+
 class Counts(NamedTuple):
     """Count the documents and passages of an index."""
 
@@ -155,8 +169,10 @@ class Store(Protocol):
     def stored(self, doc_ids: Sequence[str] | None = None) -> Iterator[Stored]:
         """Yield what the store holds of these documents, or of all."""
 
-    def write(self, updates: Iterable[DocumentUpdate]) -> None:
+    def write(self, updates: Iterable[DocumentUpdate], refused: Refused = ignore_refusal) -> None:
         """Apply the changes as they come. All are durable and can be searched on return.
+
+        A document that the engine does not take is told to `refused`, with the reason; the others are written.
 
         Of changes to one document the last need not win: each document comes once in a call. A process killed on the
         way leaves a searchable index, in which each document is old, new, or marked by
@@ -239,6 +255,15 @@ class Access(NamedTuple):
         return f"Access(ca_certs={self.ca_certs})"  # and no secret
 
 
+def _check_names(location: "IndexLocation") -> None:
+    """Raise UsageError for a name that is neither an index's nor, on a server, several or a pattern of them."""
+    if location.url == LOCAL:
+        return check_index_name(location.name)
+    for name in location.name.split(","):
+        check_index_name(name.replace("*", "") or "all")
+    return None
+
+
 def check_index_name(name: str) -> None:
     """Raise UsageError for an index name that one of the stores could not take (Elasticsearch's rules)."""
     forbidden = set('\\/*?"<>| ,#:') & set(name)
@@ -262,6 +287,7 @@ class IndexLocation(NamedTuple):
     name: str
     home: Path
     access: Access = Access()
+    fields: TextFields = TextFields()
 
     def __repr__(self) -> str:
         return f"IndexLocation({self.url.rpartition('@')[2]}, {self.name})"  # and no secret
@@ -272,14 +298,16 @@ def open_store(location: IndexLocation, create: IndexConfig | None = None) -> St
 
     Raises IndexMismatchError for an index that does not exist or cannot be read, UnreachableError, UsageError.
     """
-    check_index_name(location.name)
+    check_index_name(location.name) if create else _check_names(location)
     if location.url == LOCAL:
         from ragcli.store_local import LocalStore
 
+        if location.fields != TextFields():
+            raise UsageError("ragcli made this index and knows its fields", "Leave --text-field and --title-field out.")
         return LocalStore.open(_folder(location), create)
     from ragcli.store_elastic import ElasticStore
 
-    return ElasticStore.open(_server(location), location.name, location.access, create)
+    return ElasticStore.open(_server(location), location.name, location.access, create, location.fields)
 
 
 def drop_index(location: IndexLocation) -> None:

@@ -1,96 +1,85 @@
 """The Elasticsearch store: an index that ragcli made, or any index with a `text` field, through the official client."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain, groupby, islice
-from multiprocessing.pool import AsyncResult, ThreadPool
 from operator import itemgetter
-from time import sleep
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from elastic_transport import ObjectApiResponse
-from elasticsearch import ApiError, BadRequestError, Elasticsearch, NotFoundError, helpers
+from elasticsearch import BadRequestError, Elasticsearch
 
-from ragcli.errors import IndexMismatchError
+from ragcli.errors import UsageError
 from ragcli.filters import Filter, fold, is_known
 from ragcli.store import (
-    FORMAT_VERSION,
     Access,
     Counts,
     DocumentUpdate,
     Hit,
     IndexConfig,
     QueryClause,
+    Refused,
     Stored,
+    TextFields,
     check_vectors,
+    ignore_refusal,
     no_vectors,
     unknown_field,
 )
-from ragcli.store_elastic.layout import (
-    ExternalIndex,
-    Json,
-    ManagedIndex,
-    actions,
-    index_mapping,
-    near_words,
-    pattern,
-    ranking,
-    spelled_nearly,
-)
-from ragcli.store_elastic.server import address, connect, foreign, missing, refused, replaced, translating
+from ragcli.store_elastic import catalog
+from ragcli.store_elastic.bulk import write_all
+from ragcli.store_elastic.external import ExternalIndex
+from ragcli.store_elastic.layout import Json, ManagedIndex, near_words, pattern, ranking, spelled_nearly
+from ragcli.store_elastic.server import address, connect, foreign, missing, replaced, translating
+from ragcli.store_elastic.session import Session
 from ragcli.store_elastic.vectors import nearest_query, read_vectors, written_key
 
 if TYPE_CHECKING:
     from ragcli.store import Vector
 
-_THREADS = 2
-_BULK = 500  # passages a request, the client's own default
-_BULK_BYTES = 10 * 2**20
-_RETRIES = 6  # after 0.5, 1, 2, 4, 8, 10 seconds, where the server says 429, too many requests
 _PAGE = 5_000  # of at most 10,000 hits a request
 _IDS = 1_000  # of at most 65,536 terms a query
 _VECTORS = 1_000  # a request: a few megabytes
 _COLUMNS = ("vector", "vector_key")
 _MAX_FIELDS = 10_000
-_PATIENCE = (0.1, 0.2, 0.5, 1, 2, 4)  # seconds between attempts while no copy of the index can be read
-
-
-class _Found(NamedTuple):
-    """Hold what the server says of an index; one that is deleted and made anew has another uuid."""
-
-    uuid: str
-    mapping: Json
 
 
 class ElasticStore:
     """Keep an index on a server: one entry a passage, with the _id `document#part`."""
 
-    def __init__(self, client: Elasticsearch, url: str, index: str, found: _Found) -> None:
-        self._client = client
-        self._url = url
-        self._index = index
-        self._uuid, mapping = found
-        self._facts = _read_index_config(mapping, url, index)
-        if not self._facts and "text" not in mapping.get("properties", {}):
-            raise IndexMismatchError(f"index {index} at {url} has no field `text`", "Choose another one: --index NAME")
-        self._layout = ManagedIndex(self._facts.language) if self._facts else ExternalIndex(mapping)
+    def __init__(self, session: Session, found: catalog.Found, fields: TextFields = TextFields()) -> None:
+        self._session = session
+        self._url, self._index = session.url, session.index
+        self._found = found
+        self._facts = catalog.read_config(found.mapping, self._url, self._index)
+        self._layout: ManagedIndex | ExternalIndex
+        if not self._facts:
+            self._layout = ExternalIndex(found.mapping, self._index, fields.text or "text", fields.title or "title")
+        elif fields != TextFields():
+            raise UsageError(
+                f"index {self._index} was made by ragcli, which knows its fields",
+                "Leave --text-field and --title-field out.",
+            )
+        else:
+            self._layout = ManagedIndex(self._facts.language)
 
     @classmethod
-    def open(cls, url: str, index: str, access: Access, create: IndexConfig | None) -> Self:
+    def open(
+        cls, url: str, index: str, access: Access, create: IndexConfig | None, fields: TextFields = TextFields()
+    ) -> Self:
         """Open the index on a server, made first where `create` is given and there is none."""
         url, login = address(url)
         with ExitStack() as undo, translating(url, index):
             client = undo.enter_context(connect(url, login, access))
-            found = _find(client, index)
+            session = Session(client, url, index)
+            found = catalog.find(client, url, index)
             if found is None and create:
-                _create(client, index, create)
-                found = _find(client, index)
+                catalog.create(client, index, create)
+                found = catalog.find(client, url, index)
             elif create:
-                client.indices.refresh(index=index)  # what a killed run wrote last
+                session.refresh()  # what a killed run wrote last
             if found is None:
                 raise missing(url, index)
-            store = cls(client, url, index, found)
+            store = cls(session, found, fields)
             undo.pop_all()
             return store
 
@@ -99,12 +88,7 @@ class ElasticStore:
         """Delete the index, if there is one. Raises IndexMismatchError where it is not ragcli's own."""
         url, login = address(url)
         with translating(url, index), connect(url, login, access) as client:
-            found = _find(client, index)
-            if found is None:
-                return
-            if "ragcli" not in found.mapping.get("_meta", {}):
-                raise foreign(index)
-            client.indices.delete(index=index)
+            catalog.drop(client, url, index)
 
     @property
     def config(self) -> IndexConfig | None:
@@ -122,58 +106,36 @@ class ElasticStore:
         with translating(self._url, self._index):
             for query in queries:
                 # The sort key is unique and never changes: pages fit together without a point in time.
-                rows = self._scan(_PAGE, query=query, sort=["doc_id", "part"], docvalue_fields=columns, source=False)
+                rows = self._session.scan(
+                    _PAGE, query=query, sort=["doc_id", "part"], docvalue_fields=columns, source=False
+                )
                 entries = ([row["fields"][column][0] for column in columns] for row in rows)
                 for doc_id, parts in groupby(entries, key=itemgetter(0)):
                     yield _summed(doc_id, list(parts))
 
-    def write(self, updates: Iterable[DocumentUpdate]) -> None:
+    def write(self, updates: Iterable[DocumentUpdate], refused: Refused = ignore_refusal) -> None:
         """Apply the changes as they come. All are durable and can be searched on return."""
         if not self._facts:
             raise foreign(self._index)
         with translating(self._url, self._index):
-            # Not helpers.parallel_bulk: it gives up on 429, and after an error or Ctrl-C it sends all the rest first.
-            # Here the caller's thread reads the changes, and what stops it stops all.
-            with ThreadPool(_THREADS) as pool:
-                running: deque[AsyncResult[None]] = deque()
-                for batch in _batches(updates):
-                    running.append(pool.apply_async(self._send, (batch,)))
-                    if len(running) > _THREADS:
-                        running.popleft().get()
-                for sent in running:
-                    sent.get()
-            self._client.indices.refresh(index=self._index)
+            for refusal in write_all(self._session, updates, self._dimension):
+                refused(*refusal)
+            self._session.refresh()
             # Where the index was deleted meanwhile, the server made another one of the remaining passages, unasked.
-            found = _find(self._client, self._index)
-            if not found or found.uuid != self._uuid:
+            found = catalog.find(self._client, self._url, self._index)
+            if not found or found.uuid != self._found.uuid:
                 raise replaced(self._index, self._url)
 
-    def _send(self, batch: list[DocumentUpdate]) -> None:
-        failures = helpers.streaming_bulk(
-            self._client,
-            chain.from_iterable(actions(update, self._dimension) for update in batch),
-            chunk_size=2 * _BULK,
-            max_chunk_bytes=_BULK_BYTES,
-            expand_action_callback=_as_is,
-            raise_on_error=False,
-            yield_ok=False,
-            max_retries=_RETRIES,
-            initial_backoff=0.5,
-            max_backoff=10,
-            index=self._index,
-            filter_path="items.*._id,items.*.status,items.*.error.reason",
-        )
-        for _, failure in failures:
-            [(operation, item)] = failure.items()
-            if (operation, item["status"]) != ("delete", 404):
-                raise refused(item, self._url)
+    @property
+    def _client(self) -> Elasticsearch:
+        return self._session.client
 
     def search(self, words: Sequence[QueryClause], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
         """Return the k best passages, best first, ties by id and start; all that pass the filters if no words."""
         layout = self._layout
         with translating(self._url, self._index):
             wanted = {"bool": {"must": ranking(layout, words), **self._conditions(filters)}}
-            rows = islice(self._scan(min(k, _PAGE), query=wanted, sort=layout.sort, source=layout.columns), k)
+            rows = islice(self._session.scan(min(k, _PAGE), query=wanted, sort=layout.sort, source=layout.columns), k)
             return _ranked(map(layout.hit, rows))
 
     def _conditions(self, filters: Sequence[Filter]) -> dict[str, list[Json]]:
@@ -201,7 +163,7 @@ class ElasticStore:
 
     def _nearest(self, vector: "Vector", k: int, passing: Json, candidates: int | None, rescored: bool) -> list[Hit]:
         query = nearest_query(vector, k, passing, candidates, rescored)
-        rows = self._page(sort=self._layout.sort, source=self._layout.columns, **query)
+        rows = self._session.page(sort=self._layout.sort, source=self._layout.columns, **query)
         # The server's score of a cosine is no less than 0.
         cosines = (
             [2 * row["_score"] - 1 for row in rows]
@@ -219,7 +181,7 @@ class ElasticStore:
             with translating(self._url, self._index):
                 for i in range(0, len(wanted), _VECTORS):
                     some = {"terms": {"vector_key": wanted[i : i + _VECTORS]}}
-                    rows = self._page(
+                    rows = self._session.page(
                         query=some, size=_VECTORS, collapse={"field": "vector_key"}, fields=_COLUMNS, source=False
                     )
                     read = [int(row["fields"]["vector_key"][0], 16) for row in rows]
@@ -232,7 +194,9 @@ class ElasticStore:
             raise no_vectors(self._index)
         order = ["vector_key", "doc_id", "part"]  # a hash first
         with translating(self._url, self._index):
-            rows = self._scan(min(n, _VECTORS), query={"match_all": {}}, sort=order, fields=_COLUMNS, source=False)
+            rows = self._session.scan(
+                min(n, _VECTORS), query={"match_all": {}}, sort=order, fields=_COLUMNS, source=False
+            )
             return read_vectors(list(islice(rows, n)), self._dimension)
 
     @property
@@ -244,7 +208,7 @@ class ElasticStore:
         layout = self._layout
         wanted = {"bool": {"filter": [layout.whole(doc_id), *layout.always]}}
         with translating(self._url, self._index):
-            rows = self._scan(_PAGE, query=wanted, sort=layout.sort, source=layout.columns)
+            rows = self._session.scan(_PAGE, query=wanted, sort=layout.sort, source=layout.columns)
             return _ranked(map(layout.hit, rows))  # what only filters score is 0
 
     def frequencies(self, words: Sequence[str]) -> list[int]:
@@ -259,7 +223,7 @@ class ElasticStore:
             return []
         asked = spelled_nearly(self._layout.texts, words)
         with translating(self._url, self._index):
-            found = self._ask(self._client.search, size=0, suggest=asked)["suggest"]
+            found = self._session.search(size=0, suggest=asked)["suggest"]
         return near_words(found, len(words))
 
     def _having(self, terms: Sequence[str]) -> dict[str, int]:
@@ -270,32 +234,17 @@ class ElasticStore:
             for i in range(0, len(terms), _IDS):
                 some = terms[i : i + _IDS]
                 wanted = {"filters": {"filters": [self._layout.words(term, "and") for term in some]}}
-                answer = self._ask(self._client.search, size=0, query=always, aggregations={"found": wanted})
+                answer = self._session.search(size=0, query=always, aggregations={"found": wanted})
                 found = answer["aggregations"]["found"]["buckets"]
                 counts |= {term: int(bucket["doc_count"]) for term, bucket in zip(some, found, strict=True)}
         return counts
-
-    def _scan(self, size: int, **body: Any) -> Iterator[Json]:
-        after: list[Any] | None = None
-        while True:
-            page = self._page(size=size, search_after=after, **body)
-            yield from page
-            if len(page) < size:
-                return
-            after = page[-1]["sort"]
-
-    def _page(self, **body: Any) -> list[Json]:
-        # Always the same copy of a shard: copies count deleted passages differently, and so score differently.
-        answer = self._ask(self._client.search, track_total_hits=False, preference="ragcli", **body)
-        hits: list[Json] = answer["hits"]["hits"]
-        return hits
 
     def _check_field(self, field: str) -> None:
         if isinstance(self._layout, ExternalIndex):
             known = field == "id" or field in self._layout.fields
         else:
             named = {"terms": {"fields": [field, field.partition(".")[0]]}}
-            known = is_known(field, ()) or self._count(named, terminate_after=1) > 0
+            known = is_known(field, ()) or self._session.count(named, terminate_after=1) > 0
         if not known:
             raise unknown_field(field, self._index, self.fields())
 
@@ -313,35 +262,25 @@ class ElasticStore:
     def fields(self) -> list[str]:
         """List the names of the metadata fields that documents have, sorted; of objects the outermost only."""
         if isinstance(self._layout, ExternalIndex):
-            return sorted({field.partition(".")[0] for field in self._layout.fields} - {"title", "text"})
+            return sorted(
+                {field.partition(".")[0] for field in self._layout.fields}
+                - {self._layout.title_field, self._layout.text_field}
+            )
         return self._terms("fields", _MAX_FIELDS)
 
     def _terms(self, field: str, limit: int, **options: Any) -> list[str]:
         terms = {"field": field, "size": limit, "order": {"_key": "asc"}, **options}
         with translating(self._url, self._index):
-            answer = self._ask(self._client.search, size=0, aggregations={"found": {"terms": terms}})
+            answer = self._session.search(size=0, aggregations={"found": {"terms": terms}})
         return [bucket["key"] for bucket in answer["aggregations"]["found"]["buckets"]]
 
     def counts(self) -> Counts:
         """Count documents and passages."""
         with translating(self._url, self._index):
             if self._facts:
-                return Counts(self._count({"term": {"part": 0}}), self._count({"match_all": {}}))
-            texts = self._count({"exists": {"field": "text"}})
+                return Counts(self._session.count({"term": {"part": 0}}), self._session.count({"match_all": {}}))
+            texts = self._session.count({"bool": {"filter": [*self._layout.always]}})
             return Counts(texts, texts)
-
-    def _count(self, query: Json, **options: Any) -> int:
-        return int(self._ask(self._client.count, query=query, **options)["count"])
-
-    def _ask(self, endpoint: Callable[..., ObjectApiResponse[Any]], **body: Any) -> ObjectApiResponse[Any]:
-        for seconds in _PATIENCE:
-            try:
-                return endpoint(index=self._index, **body)
-            except ApiError as e:
-                if e.meta.status != 503:  # another process made the index just now, or a node is starting
-                    raise
-            sleep(seconds)
-        return endpoint(index=self._index, **body)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -359,54 +298,8 @@ def _ranked(hits: Iterable[Hit]) -> list[Hit]:
     return [hit._replace(rank=rank) for rank, hit in enumerate(ordered, 1)]
 
 
-def _as_is(action: Any) -> Any:
-    return action
-
-
-def _batches(updates: Iterable[DocumentUpdate]) -> Iterator[list[DocumentUpdate]]:
-    batch, size = [], 0
-    for update in updates:
-        batch.append(update)
-        size += max(len(update.passages), update.old.passages if update.old else 0)
-        if size >= _BULK:
-            yield batch
-            batch, size = [], 0
-    yield batch
-
-
 def _summed(doc_id: str, entries: list[list[Any]]) -> Stored:
     _, numbers, sizes, hashes = zip(*entries, strict=True)
     passages = max(numbers) + 1
     whole = {passages, len(entries)} == set(sizes) and len(set(hashes)) == 1
     return Stored(doc_id, hashes[0] if whole else "", passages)
-
-
-def _find(client: Elasticsearch, index: str) -> _Found | None:
-    try:
-        answer = client.indices.get(index=index, filter_path="*.mappings,*.settings.index.uuid")
-    except NotFoundError as e:
-        if e.message != "index_not_found_exception":
-            raise
-        return None
-    found = next(iter(answer.body.values()))
-    return _Found(found["settings"]["index"]["uuid"], found.get("mappings", {}))
-
-
-def _create(client: Elasticsearch, index: str, config: IndexConfig) -> None:
-    try:
-        client.indices.create(index=index, mappings=index_mapping(config))
-    except BadRequestError as e:  # another process may have been first
-        if e.message != "resource_already_exists_exception":
-            raise
-
-
-def _read_index_config(mapping: Json, url: str, index: str) -> IndexConfig | None:
-    found = mapping.get("_meta", {}).get("ragcli")
-    if found is None:
-        return None
-    if found.get("version") != FORMAT_VERSION:
-        raise IndexMismatchError(
-            f"index {index} at {url} has format {found.get('version')}, this ragcli reads {FORMAT_VERSION}",
-            f"Build it again: ragcli index FILE --store {url} --index {index} --rebuild",
-        )
-    return IndexConfig.from_json(found)

@@ -10,17 +10,15 @@ from unicodedata import normalize
 from ragcli.analysis.languages import HAN, STEMMED
 from ragcli.analysis.spelling import nearest_words
 from ragcli.analysis.words import cjk_bigrams
-from ragcli.errors import UsageError
 from ragcli.filters import Filter, TermRange, field_prefixes, metadata_terms, ranges
 from ragcli.store import MAX_QUERY_WORDS, DocumentUpdate, Hit, IndexConfig, QueryClause
+from ragcli.store_elastic.external import BOUNDS, ExternalIndex
 from ragcli.store_elastic.vectors import vector_fields, written_vectors
 
 Json = dict[str, Any]
 
 # How a word's neighbours are asked for; all within reach, since the server's own order is another.
 _NEAR = {"suggest_mode": "always", "max_edits": 2, "prefix_length": 1, "size": 50, "shard_size": 200}
-_EXACT = ("keyword", "constant_keyword", "wildcard")
-_BOUNDS = {">=": "gte", ">": "gt", "<=": "lte", "<": "lt"}
 # What an analyzer makes at most one word of: from U+2000 on a single character, as in Chinese.
 _CHARACTERS = re.compile(f"[{HAN}\u3041-\u309f]{{2,}}")
 _WORD = re.compile(r"[\u2000-\U0010ffff]|[^\W\u2000-\U0010ffff]{1,255}")
@@ -46,13 +44,12 @@ def index_mapping(config: IndexConfig) -> Json:
     return {"dynamic": False, "_meta": {"ragcli": config.as_json()}, "properties": properties}
 
 
-def actions(update: DocumentUpdate, dimension: int) -> Iterator[Any]:
-    """Yield the passages, then the removal of old ones that are left, as pairs of a bulk action and its body.
+def written(update: DocumentUpdate, dimension: int) -> Iterator[tuple[Json, Json]]:
+    """Yield the passages as pairs of a bulk action and its body: first the one that counts as the document.
 
-    The first passage comes first and goes last, since it is the one that counts as a document. With a dimension, each
-    has a vector. Raises IndexMismatchError, RagcliError for bad ones.
+    With a dimension, each has a vector. Raises IndexMismatchError, RagcliError for bad ones.
     """
-    doc_id, old, document, passages = update.doc_id, update.old, update.document, update.passages
+    doc_id, document, passages = update.doc_id, update.document, update.passages
     if document:
         title, metadata = document.title, document.metadata
         common: Json = {"doc_id": doc_id, "parts": len(passages), "hash": update.hash, "title": title}
@@ -64,8 +61,12 @@ def actions(update: DocumentUpdate, dimension: int) -> Iterator[Any]:
         for part, ((start, text), vector) in enumerate(zip(passages, vectors, strict=True)):
             entry = {"part": part, "start": start, "text": text, **common, **vector}
             yield {"index": {"_id": f"{doc_id}#{part}"}}, entry
-    for part in range(old.passages if old else 0, len(passages), -1):
-        yield {"delete": {"_id": f"{doc_id}#{part - 1}"}}, None
+
+
+def removed(doc_id: str, parts: range) -> Iterator[Json]:
+    """Yield the bulk actions that remove passages; the first passage goes last."""
+    for part in reversed(parts):
+        yield {"delete": {"_id": f"{doc_id}#{part}"}}
 
 
 class ManagedIndex:
@@ -100,8 +101,8 @@ class ManagedIndex:
     def condition(self, condition: Filter) -> Json:
         """Return the query for what satisfies a condition; for `!=`, for what does not."""
         if condition.field == "id":
-            if condition.operator in _BOUNDS:
-                return {"range": {"doc_id": {_BOUNDS[condition.operator]: condition.value}}}
+            if condition.operator in BOUNDS:
+                return {"range": {"doc_id": {BOUNDS[condition.operator]: condition.value}}}
             return {"term": {"doc_id": condition.value}}
         return {"bool": {"should": [_between(wanted) for wanted in ranges(condition)]}}
 
@@ -121,80 +122,6 @@ def _character_pairs(text: str) -> Iterator[str]:
     """Yield the pairs of Chinese characters and hiragana, which the analyzers of other languages take one by one."""
     for run in _CHARACTERS.finditer(text):
         yield from (run[0][i : i + 2] for i in range(len(run[0]) - 1))
-
-
-class ExternalIndex:
-    """Ask for the texts of an index that others made, by the fields that its mapping names."""
-
-    always: Sequence[Json] = ({"exists": {"field": "text"}},)
-    sort: Sequence[Json] = ({"_score": "desc"}, {"_seq_no": "asc"})
-    columns: Sequence[str] | None = None
-
-    def __init__(self, mapping: Json) -> None:
-        self.fields = dict(_flat(mapping["properties"]))
-        self._has_title = mapping["properties"].get("title", {}).get("type") == "text"
-        self.texts = ("title", "text") if self._has_title else ("text",)
-
-    def words(self, text: str, operator: str = "or") -> Json:
-        """Return the query for texts that have any of a text's words, or (`and`) all, in text and title."""
-        asked = {"query": text, "operator": operator}
-        if self._has_title:
-            return {"multi_match": {**asked, "fields": ["title", "text"], "type": "cross_fields"}}
-        return {"match": {"text": asked}}
-
-    def terms(self, word: str) -> list[str]:
-        """Return what the index has of a word: its analyzer is not ours to know."""
-        return [word]
-
-    def whole(self, doc_id: str) -> Json:
-        """Return the query for all of a document."""
-        return {"ids": {"values": [doc_id]}}
-
-    def condition(self, condition: Filter) -> Json:
-        """Return the query for what satisfies a condition; for `!=`, for what does not."""
-        field, operator, value = condition
-        if field == "id":
-            if operator in _BOUNDS:
-                hint = "Use id=VALUE or id!=VALUE, or another field."
-                raise UsageError(f"the ids of an index that ragcli did not make have no order: id{operator}", hint)
-            return {"ids": {"values": [value]}}
-        target, kind = self.fields[field]
-        if operator in _BOUNDS:
-            return {"range": {target: {_BOUNDS[operator]: value}}}
-        if kind in _EXACT:
-            return {"term": {target: {"value": value, "case_insensitive": True}}}
-        if kind == "text":
-            return {"match_phrase": {target: value}}
-        return {"term": {target: value.lower() if kind == "boolean" else value}}
-
-    def values(self, field: str) -> tuple[str, list[str]]:
-        """Return which mapped field holds a field's text values, if any, and what they begin with there: nothing."""
-        target, kind = self.fields.get(field, ("", ""))
-        return (target if kind in _EXACT else "", [""])
-
-    def hit(self, row: Json) -> Hit:
-        """Read a search result; its rank is not known yet."""
-        metadata = dict(row.get("_source", {}))
-        title, text = (_plain(metadata.pop(name, None)) for name in ("title", "text"))
-        return Hit(0, row["_id"], title, text, row["_score"], 0, len(text), metadata)
-
-
-def _flat(properties: Json, prefix: str = "") -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield each mapped field with the one to ask in its place, a part of it that keeps texts whole, and its type."""
-    for name, spec in properties.items():
-        path = prefix + name
-        if "properties" in spec:
-            yield from _flat(spec["properties"], path + ".")
-            continue
-        kinds = {path: spec["type"]}
-        kinds |= {f"{path}.{part}": inner["type"] for part, inner in spec.get("fields", {}).items()}
-        target = next((target for target, kind in kinds.items() if kind in _EXACT), path)
-        yield path, (target, kinds[target])
-
-
-def _plain(value: Any) -> str:
-    values = value if isinstance(value, list) else [value]
-    return "\n".join(str(item) for item in values if item is not None)
 
 
 def ranking(layout: ManagedIndex | ExternalIndex, words: Sequence[QueryClause]) -> Json:

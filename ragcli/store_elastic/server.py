@@ -5,6 +5,7 @@ import ssl
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -26,6 +27,8 @@ from ragcli.store import Access
 
 Login = tuple[str, str]
 
+_MOST_BYTES = 256 * 2**20  # of an answer
+TOO_LONG = "the answer is too long"
 _TIMEOUT = 60.0  # seconds: a busy server may take its time over a bulk request
 _CA_HINT = "Set RAGCLI_ELASTICSEARCH_CA_CERTS to the file of the server's CA certificate."
 
@@ -59,9 +62,14 @@ def connect(url: str, login: Login | None, access: Access) -> Elasticsearch:
     if access.ca_certs and url.startswith("https:"):
         options["ca_certs"] = _checked_ca_file(access.ca_certs)
     try:
-        return Elasticsearch(url, request_timeout=_TIMEOUT, serializer=OrjsonSerializer(), **options)
+        # Requests are repeated in ragcli's own way (see session); the client tells the cause of second failures only.
+        client = Elasticsearch(
+            url, request_timeout=_TIMEOUT, max_retries=1, retry_on_status=(), serializer=OrjsonSerializer(), **options
+        )
     except ValueError as e:
         raise UsageError(f"not the URL of a server: {url}", "Write one such as http://localhost:9200.") from e
+    _bound_answers(client)
+    return client
 
 
 def _checked_ca_file(path: Path) -> str:
@@ -70,6 +78,47 @@ def _checked_ca_file(path: Path) -> str:
     except OSError as e:  # the client would find out with the first request, and call it a failed connection
         raise UsageError(f"cannot read a CA certificate from {path}: {e.strerror or e}", _CA_HINT) from e
     return str(path)
+
+
+class IncompleteAnswerError(UnreachableError):
+    """Report an answer for which a part of the index was missing; `status` says what that is like."""
+
+    def __init__(self, url: str, reason: str, status: int = 503) -> None:
+        super().__init__(
+            f"Elasticsearch at {url} gave only a part of the answer: {reason}",
+            "See to its cluster (GET /_cluster/health), then run the same again.",
+        )
+        self.status = status
+
+
+class _BoundedResponse(HTTPResponse):
+    """Read the body of an answer, up to a limit."""
+
+    def read(self, amt: int | None = None) -> bytes:
+        """Read the rest, or `amt` bytes. Raises HTTPException for a body over the limit."""
+        if amt is not None:
+            return super().read(amt)
+        if self.length is not None and self.length > _MOST_BYTES:
+            raise HTTPException(TOO_LONG)
+        pieces, size = [], 0
+        while piece := super().read(2**20):
+            pieces.append(piece)
+            size += len(piece)
+            if size > _MOST_BYTES:
+                raise HTTPException(TOO_LONG)
+        return b"".join(pieces)
+
+
+def _bound_answers(client: Elasticsearch) -> None:
+    for node in client.transport.node_pool.all():
+        pool = node.pool  # type: ignore[attr-defined] # of urllib3, with the default class of nodes
+        bounded = type("Connection", (pool.ConnectionCls,), {"response_class": _BoundedResponse})
+        pool.ConnectionCls = bounded
+
+
+def not_elasticsearch(url: str) -> RagcliError:
+    """Make the error for an answer that Elasticsearch does not give."""
+    return UnreachableError(f"what answers at {url} is not Elasticsearch", "Check its host and port.")
 
 
 def missing(url: str, index: str) -> RagcliError:
@@ -120,6 +169,9 @@ def translated(error: ApiError | TransportError, url: str, index: str) -> Ragcli
     if isinstance(error, SerializationError):
         hint = "Check the host and port given by --store, and that all texts are Unicode."
         return RagcliError(f"what goes to {url} or comes from it is not JSON", hint)
+    if TOO_LONG in str(error):
+        hint = "Is it Elasticsearch? Ask for fewer results, or make the index again with smaller documents."
+        return UnreachableError(f"an answer of {url} has more than {_MOST_BYTES // 2**20} MB", hint)
     hint = "Start it, or check the URL: http or https, host, and port (9200 as a rule)."
     return UnreachableError(f"Elasticsearch at {url} does not answer", hint)
 
@@ -136,7 +188,7 @@ def _translated_answer(error: ApiError, url: str, index: str) -> RagcliError:
     if status in (429, 502, 503, 504):
         return UnreachableError(f"Elasticsearch at {url} is overloaded or not ready: {reason}", "Try again later.")
     if isinstance(error, UnsupportedProductError) or not isinstance(error.body, dict):
-        return UnreachableError(f"what answers at {url} is not Elasticsearch", "Check its host and port.")
+        return not_elasticsearch(url)
     return RagcliError(f"Elasticsearch at {url} refused: {reason}", "Change what it names; its log may say more.")
 
 

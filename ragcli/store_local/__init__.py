@@ -26,8 +26,10 @@ from ragcli.store import (
     Hit,
     IndexConfig,
     QueryClause,
+    Refused,
     Stored,
     check_vectors,
+    ignore_refusal,
     no_vectors,
     unknown_field,
     vector_key,
@@ -148,7 +150,7 @@ class LocalStore:
         _, _, _, passages, digest, _ = orjson.loads(document["record"][0])
         return Stored(document["doc_id"][0], digest, passages)
 
-    def write(self, updates: Iterable[DocumentUpdate]) -> None:
+    def write(self, updates: Iterable[DocumentUpdate], refused: Refused = ignore_refusal) -> None:
         """Apply the changes as they come, each document's whole or not at all; all are durable on return."""
         updates = iter(updates)
         if (first := next(updates, None)) is None:

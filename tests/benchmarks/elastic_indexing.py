@@ -24,7 +24,7 @@ from ragcli.documents import Document, content_hash
 from ragcli.indexing import PASSAGE_SIZE, IndexOptions, index_files
 from ragcli.readers import FieldNames, find_inputs, read_documents
 from ragcli.store import DocumentUpdate, IndexConfig, IndexLocation, drop_index, open_store
-from ragcli.store_elastic.layout import actions, index_mapping
+from ragcli.store_elastic.layout import index_mapping, written
 from tests.benchmarks.corpus import write_corpus
 from tests.elastic.server import running_server
 
@@ -50,7 +50,7 @@ def updates(documents: list[Document]) -> Iterator[DocumentUpdate]:
 
 def entries(documents: list[Document]) -> list[dict[str, Any]]:
     """Return the very entries that ragcli writes, as parallel_bulk takes them."""
-    return [{**action["index"], **body} for update in updates(documents) for action, body in actions(update, 0)]
+    return [{**action["index"], **body} for update in updates(documents) for action, body in written(update, 0)]
 
 
 def bare(location: IndexLocation, prepared: list[dict[str, Any]]) -> None:

@@ -1,0 +1,97 @@
+"""What a server has under a name: an index that ragcli made, one of others, or several that are searched as one."""
+
+from typing import Any, NamedTuple
+
+from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
+
+from ragcli.errors import IndexMismatchError, UsageError
+from ragcli.store import FORMAT_VERSION, IndexConfig
+from ragcli.store_elastic.external import merged
+from ragcli.store_elastic.layout import Json, index_mapping
+from ragcli.store_elastic.server import foreign, not_elasticsearch
+from ragcli.store_elastic.session import repeated
+
+_MASTER_WAIT = "5s"  # for the cluster's master, where there is none
+
+
+class Found(NamedTuple):
+    """Say what has a name. An index that is deleted and made anew has another uuid; several share none."""
+
+    indexes: tuple[str, ...]
+    uuid: str
+    mapping: Json
+
+
+def find(client: Elasticsearch, url: str, index: str) -> Found | None:
+    """Return what the server has under a name, an alias, a pattern or several names; None for nothing."""
+
+    def ask() -> Any:
+        wanted = "*.mappings,*.settings.index.uuid"
+        return client.indices.get(index=index, filter_path=wanted, master_timeout=_MASTER_WAIT).body
+
+    try:
+        answer = repeated(ask)
+    except NotFoundError as e:
+        if e.message != "index_not_found_exception":
+            raise
+        return None
+    if not answer:
+        return None
+    try:
+        parts = {name: (part["settings"]["index"]["uuid"], part.get("mappings", {})) for name, part in answer.items()}
+    except (AttributeError, KeyError, TypeError) as e:
+        raise not_elasticsearch(url) from e
+    return Found(tuple(parts), ",".join(uuid for uuid, _ in parts.values()), _mapping(parts, index))
+
+
+def _mapping(parts: dict[str, tuple[str, Json]], index: str) -> Json:
+    """Return the mapping of what is searched as one. Raises IndexMismatchError where ragcli made only some of them."""
+    mappings = [mapping for _, mapping in parts.values()]
+    if len(mappings) == 1:
+        return mappings[0]
+    configs = [mapping.get("_meta", {}).get("ragcli") for mapping in mappings]
+    if any(configs) and any(config != configs[0] for config in configs):
+        raise IndexMismatchError(
+            f"the indexes of {index} were built in different ways, and cannot be searched as one",
+            f"Name one of them: {', '.join(sorted(parts)[:10])}.",
+        )
+    return mappings[0] if any(configs) else merged(mappings)
+
+
+def create(client: Elasticsearch, index: str, config: IndexConfig) -> None:
+    """Make an index, unless another process was first."""
+    try:
+        repeated(
+            lambda: client.indices.create(index=index, mappings=index_mapping(config), master_timeout=_MASTER_WAIT)
+        )
+    except BadRequestError as e:
+        if e.message != "resource_already_exists_exception":
+            raise
+
+
+def drop(client: Elasticsearch, url: str, index: str) -> None:
+    """Delete an index of ragcli's own, if there is one. Raises IndexMismatchError, UsageError for what is none."""
+    found = find(client, url, index)
+    if found is None:
+        return
+    if "ragcli" not in found.mapping.get("_meta", {}):
+        raise foreign(index)
+    if found.indexes != (index,):
+        raise UsageError(
+            f"{index} is an alias of {', '.join(found.indexes)}, and cannot be built again by this name",
+            f"Name the index itself: --index {found.indexes[0]}",
+        )
+    client.indices.delete(index=index)
+
+
+def read_config(mapping: Json, url: str, index: str) -> IndexConfig | None:
+    """Return how an index was built, None for one that ragcli did not build. Raises IndexMismatchError."""
+    found = mapping.get("_meta", {}).get("ragcli")
+    if found is None:
+        return None
+    if found.get("version") != FORMAT_VERSION:
+        raise IndexMismatchError(
+            f"index {index} at {url} has format {found.get('version')}, this ragcli reads {FORMAT_VERSION}",
+            f"Build it again: ragcli index FILE --store {url} --index {index} --rebuild",
+        )
+    return IndexConfig.from_json(found)

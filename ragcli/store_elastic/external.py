@@ -1,0 +1,162 @@
+"""Indexes that others made: which of their fields hold text and title, and how they are asked and read."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ragcli.errors import IndexMismatchError, RagcliError, UsageError
+from ragcli.filters import Filter
+from ragcli.store import Hit
+
+Json = dict[str, Any]
+
+BOUNDS = {">=": "gte", ">": "gt", "<=": "lte", "<": "lt"}
+_EXACT = ("keyword", "constant_keyword", "wildcard")
+_ANALYZED = ("text", "match_only_text", "annotated_text", "search_as_you_type")
+_NAMED = 10
+
+
+class ExternalIndex:
+    """Ask for the texts of an index that others made, by the fields that its mapping names."""
+
+    sort: Sequence[Json] = ({"_score": "desc"}, {"_index": "asc"}, {"_seq_no": "asc"})
+    columns: Sequence[str] | None = None
+
+    def __init__(self, mapping: Json, index: str, text_field: str = "text", title_field: str = "title") -> None:
+        """Find the fields. Raises IndexMismatchError where there is no text that can be searched by words."""
+        properties = mapping.get("properties", {})
+        self.index = index
+        self.fields = dict(_flat(properties))
+        self.text_field, self.title_field = text_field, title_field
+        text = _analyzed(properties, text_field)
+        if text is None:
+            raise _no_text(properties, index, text_field, self.fields)
+        title = _analyzed(properties, title_field)
+        self.text = text
+        self.texts = (title, text) if title else (text,)
+        self.always: Sequence[Json] = ({"exists": {"field": text}},)
+
+    def words(self, text: str, operator: str = "or") -> Json:
+        """Return the query for texts that have any of a text's words, or (`and`) all, in text and title."""
+        asked = {"query": text, "operator": operator}
+        if len(self.texts) > 1:
+            return {"multi_match": {**asked, "fields": list(self.texts), "type": "cross_fields"}}
+        return {"match": {self.text: asked}}
+
+    def terms(self, word: str) -> list[str]:
+        """Return what the index has of a word: its analyzer is not ours to know."""
+        return [word]
+
+    def whole(self, doc_id: str) -> Json:
+        """Return the query for all of a document."""
+        return {"ids": {"values": [doc_id]}}
+
+    def condition(self, condition: Filter) -> Json:
+        """Return the query for what satisfies a condition; for `!=`, for what does not."""
+        field, operator, value = condition
+        if field == "id":
+            if operator in BOUNDS:
+                hint = "Use id=VALUE or id!=VALUE, or another field."
+                raise UsageError(f"the ids of an index that ragcli did not make have no order: id{operator}", hint)
+            return {"ids": {"values": [value]}}
+        target, kind = self.fields[field]
+        if operator in BOUNDS:
+            return {"range": {target: {BOUNDS[operator]: value}}}
+        if kind in _EXACT:
+            return {"term": {target: {"value": value, "case_insensitive": True}}}
+        if kind in _ANALYZED:
+            return {"match_phrase": {target: value}}
+        return {"term": {target: value.lower() if kind == "boolean" else value}}
+
+    def values(self, field: str) -> tuple[str, list[str]]:
+        """Return which mapped field holds a field's text values, if any, and what they begin with there: nothing."""
+        target, kind = self.fields.get(field, ("", ""))
+        return (target if kind in _EXACT else "", [""])
+
+    def hit(self, row: Json) -> Hit:
+        """Read a search result; its rank is not known yet. Raises RagcliError for one whose text is not kept."""
+        metadata = dict(row.get("_source", {}))
+        title, text = (_plain(_taken(metadata, field)) for field in (self.title_field, self.text_field))
+        if not text:
+            raise RagcliError(
+                f"index {self.index} does not keep its field {self.text_field!r} in _source, so no text can be shown",
+                "Search an index that keeps it, or name another field: --text-field NAME",
+            )
+        return Hit(0, row["_id"], title, text, row["_score"], 0, len(text), metadata)
+
+
+def merged(mappings: Sequence[Json]) -> Json:
+    """Return one mapping for several indexes: a field that they share is as the first of them has it."""
+    properties: Json = {}
+    for mapping in mappings:
+        for name, spec in mapping.get("properties", {}).items():
+            if name in properties and "properties" in properties[name] and "properties" in spec:
+                properties[name] = {**properties[name], **merged([properties[name], spec])}
+            else:
+                properties.setdefault(name, spec)
+    return {"properties": properties}
+
+
+def _analyzed(properties: Json, path: str) -> str | None:
+    """Return the field, or the part of it, that holds the words of a text; None where nothing does."""
+    spec = _spec(properties, path)
+    if spec is None:
+        return None
+    if spec.get("type") in _ANALYZED:
+        return path
+    parts = spec.get("fields", {}).items()
+    return next((f"{path}.{part}" for part, inner in parts if inner.get("type") in _ANALYZED), None)
+
+
+def _spec(properties: Json, path: str) -> Json | None:
+    """Return what the mapping says of a dotted path; None for an unknown one, and for one inside a nested object."""
+    name, _, rest = path.partition(".")
+    spec = properties.get(name)
+    if not isinstance(spec, dict) or spec.get("type") == "nested":
+        return None
+    return _spec(spec.get("properties", {}), rest) if rest else spec
+
+
+def _no_text(properties: Json, index: str, field: str, known: Json) -> RagcliError:
+    others = [path for path in known if _analyzed(properties, path)]
+    if field in known and known[field][1] in _EXACT:
+        message = f"field {field!r} of index {index} holds whole values (keyword), not words that can be searched"
+    elif field in known:
+        message = f"field {field!r} of index {index} holds no text that can be searched by words"
+    else:
+        message = f"index {index} has no field {field!r} of text"
+    named = f"Fields with text: {', '.join(others[:_NAMED])}. " if others else ""
+    choose = "Name one: --text-field NAME" if others else "Choose another index: --index NAME"
+    return IndexMismatchError(message, named + choose)
+
+
+def _flat(properties: Json, prefix: str = "") -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield each mapped field with the one to ask in its place, a part of it that keeps texts whole, and its type."""
+    for name, spec in properties.items():
+        path = prefix + name
+        if "properties" in spec:
+            yield from _flat(spec["properties"], path + ".")
+            continue
+        kinds = {path: spec.get("type", "object")}
+        kinds |= {f"{path}.{part}": inner["type"] for part, inner in spec.get("fields", {}).items()}
+        target = next((target for target, kind in kinds.items() if kind in _EXACT), path)
+        yield path, (target, kinds[target])
+
+
+def _taken(source: Json, path: str) -> Any:
+    """Take the value at a dotted path out of a document, whose keys may have dots themselves."""
+    if path in source:
+        return source.pop(path)
+    name, _, rest = path.partition(".")
+    inner = source.get(name)
+    if not rest or not isinstance(inner, dict):
+        return [_taken(dict(item), rest) for item in inner if isinstance(item, dict)] if rest and inner else None
+    source[name] = kept = dict(inner)
+    value = _taken(kept, rest)
+    if not kept:
+        del source[name]
+    return value
+
+
+def _plain(value: Any) -> str:
+    values = value if isinstance(value, list) else [value]
+    return "\n".join(str(item) for item in values if item is not None)

@@ -1,0 +1,127 @@
+"""Requests about one index: repeated while the server is busy or not ready, and answered whole or not at all."""
+
+from collections.abc import Callable, Iterator
+from time import monotonic, sleep
+from typing import Any, TypeVar
+
+from elastic_transport import ObjectApiResponse
+from elasticsearch import ApiError, ConnectionTimeout, Elasticsearch, SSLError, TransportError
+from elasticsearch import ConnectionError as NoConnectionError
+
+from ragcli.errors import UnreachableError
+from ragcli.store_elastic.server import TOO_LONG, IncompleteAnswerError, not_elasticsearch
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+# For how many seconds a request is repeated after such an answer: too many requests, or no node or shard to answer.
+_PATIENCE = {429: 30.0, 502: 8.0, 503: 8.0, 504: 8.0}
+_PATIENCE_WITHOUT_CONNECTION = 1.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
+
+
+class Session:
+    """Send requests about one index, or about several that are searched as one."""
+
+    def __init__(self, client: Elasticsearch, url: str, index: str) -> None:
+        self.client = client
+        self.url = url
+        self.index = index
+
+    def search(self, **body: Any) -> Json:
+        """Search the index. Raises IncompleteAnswerError where a part of it did not answer."""
+        return self.ask(self.client.search, "hits", allow_partial_search_results=False, **body)
+
+    def page(self, size: int, **body: Any) -> list[Json]:
+        """Return at most `size` hits of a search. Raises IncompleteAnswerError for fewer than the server found."""
+        first = body.get("search_after") is None
+
+        def search() -> list[Json]:
+            # Always the same copy of a shard: copies count deleted passages differently, and so score differently.
+            answer = self._once(
+                self.client.search,
+                "hits",
+                size=size,
+                preference="ragcli",
+                track_total_hits=size if first else False,
+                allow_partial_search_results=False,
+                **body,
+            )
+            rows, total = answer["hits"].get("hits"), answer["hits"].get("total")
+            if not isinstance(rows, list) or not all(isinstance(row, dict) and "_id" in row for row in rows):
+                raise not_elasticsearch(self.url)
+            if first and isinstance(total, dict) and len(rows) < min(size, total["value"]):
+                raise IncompleteAnswerError(self.url, f"{len(rows):,} of {total['value']:,} hits came")
+            return rows
+
+        return repeated(search)
+
+    def scan(self, size: int, **body: Any) -> Iterator[Json]:
+        """Yield all hits of a search that has an order, page by page."""
+        after: list[Any] | None = None
+        while True:
+            page = self.page(size, search_after=after, **body)
+            yield from page
+            if len(page) < size:
+                return
+            after = page[-1]["sort"]
+
+    def count(self, query: Json, **options: Any) -> int:
+        """Count what a query finds."""
+        return int(self.ask(self.client.count, "count", query=query, **options)["count"])
+
+    def refresh(self) -> None:
+        """Let what was written be found."""
+        self.ask(self.client.indices.refresh, "_shards")
+
+    def ask(self, endpoint: Callable[..., ObjectApiResponse[Any]], wanted: str, **body: Any) -> Json:
+        """Return an answer that has the key `wanted`; the request is repeated while it may still come."""
+        return repeated(lambda: self._once(endpoint, wanted, **body))
+
+    def _once(self, endpoint: Callable[..., ObjectApiResponse[Any]], wanted: str, **body: Any) -> Json:
+        answer = endpoint(index=self.index, **body).body
+        if not isinstance(answer, dict) or wanted not in answer:
+            raise not_elasticsearch(self.url)
+        check_whole(answer, self.url)
+        return answer
+
+
+def check_whole(answer: Json, url: str) -> None:
+    """Raise IncompleteAnswerError for an answer for which the time, or a part of the index, was missing."""
+    shards = answer.get("_shards", {})
+    if failed := shards.get("failed"):
+        reasons = [failure.get("reason", {}).get("reason") for failure in shards.get("failures", ())]
+        said = f": {reasons[0]}" if reasons and reasons[0] else ""
+        raise IncompleteAnswerError(url, f"{failed} of {shards.get('total')} shards failed{said}")
+    if answer.get("timed_out"):
+        raise IncompleteAnswerError(url, "the search ran out of time")
+
+
+def repeated(request: Callable[[], T]) -> T:
+    """Send a request, again and again while the server is busy or not ready, up to a limit of time for each reason."""
+    began, pause = monotonic(), _FIRST_PAUSE
+    while True:
+        try:
+            return request()
+        except (ApiError, TransportError, IncompleteAnswerError) as e:
+            wait = _asked_wait(e) or pause
+            if monotonic() - began + wait > _patience(e):
+                raise
+        sleep(wait)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _patience(error: ApiError | TransportError | UnreachableError) -> float:
+    """Return for how many seconds a request that failed so is repeated."""
+    if isinstance(error, IncompleteAnswerError):
+        return _PATIENCE.get(error.status, 0.0)
+    if isinstance(error, ApiError):
+        return _PATIENCE.get(error.meta.status, 0.0)
+    lost = isinstance(error, NoConnectionError) and not isinstance(error, (SSLError, ConnectionTimeout))
+    return _PATIENCE_WITHOUT_CONNECTION if lost and TOO_LONG not in str(error) else 0.0
+
+
+def _asked_wait(error: BaseException) -> float:
+    """Return the seconds that the server asks to wait (Retry-After), 0 where it does not."""
+    said = error.meta.headers.get("retry-after") or "" if isinstance(error, ApiError) else ""
+    return float(said) if said.isdecimal() else 0.0
