@@ -23,7 +23,7 @@ import orjson
 from ragcli.analysis.languages import detect_language
 from ragcli.callbacks import Callbacks
 from ragcli.chunking import split_passages
-from ragcli.documents import Document, content_hash
+from ragcli.documents import Document, Reject, content_hash
 from ragcli.encoding import matching_encoder, open_encoder, same_encoder, with_vectors
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError
 from ragcli.readers import FieldNames, Input, find_inputs, read_documents
@@ -254,7 +254,7 @@ class _Run:
         else:
             self.summary.added -= 1
         self.summary.rejected += 1
-        self._watcher.reject(Reject("store", 0, update.doc_id, reason, self._line(update)))
+        self._callbacks.reject(Reject("store", 0, update.doc_id, reason, self._line(update)))
 
     def _line(self, update: DocumentUpdate) -> str:
         """Write a document as the line that it may have been read from."""

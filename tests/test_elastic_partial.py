@@ -132,7 +132,7 @@ def items(ids: list[str], **status: int) -> tuple[int, Any]:
         400: {"type": "document_parsing_exception", "reason": "too deep"},
         503: {"reason": "no primary"},
     }
-    return 200, {"items": [{"index": row | {"error": errors.get(row["status"], {})}} for row in rows]}
+    return 200, {"items": [{"index": row | {"error": errors.get(int(str(row["status"])), {})}} for row in rows]}
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_few_or_many_candidates_give_k_hits(store: Store, candidates: int) -> No
 
 
 def test_filters_hold_before_ranking(store: Store) -> None:
-    documents = [document(f"d{i:03}", f"Text {i}.", far=str(i)) for i in range(300)]
+    documents = [document(f"d{i:03}", f"Text {i}.", far=i) for i in range(300)]
     put(store, *documents)
     last = [doc_id for _, doc_id, _ in brute_force(documents, direction(1))[-1:]]
     assert found(store, direction(1), 5, [Filter("id", "=", last[0])]) == [(last[0], 0)]
