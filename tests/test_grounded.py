@@ -16,8 +16,9 @@ from ragcli.answer.copying import Copying
 from ragcli.answer.extractive import extract, pick
 from ragcli.answer.fitted import fitted
 from ragcli.answer.judge import judge, softmax
-from ragcli.answer.opinion import compose_review, polarity
+from ragcli.answer.review import compose_review
 from ragcli.answer.schema import CitedSentence, Extract
+from ragcli.answer.sentiment import polarity
 from ragcli.answer.summary import summarize
 from ragcli.answer.terms import bag_of, terms, weigh, words_by_term
 from ragcli.answer.titled import answer_by_title
@@ -310,18 +311,6 @@ def test_a_model_writes_only_what_stands_in_the_sources() -> None:
 
 
 # Reviews and summaries
-
-
-def test_a_review_praises_and_blames_as_the_reviews_do() -> None:
-    reviews = [
-        hit("A brilliant and moving film. The plot is dull and predictable."),
-        hit("I loved the superb photography of it. It was shown on Monday evening.", 2),
-        hit("Masterful acting throughout the film.", 3),
-    ]
-    review = compose_review(reviews, 3, "en")
-    assert_stands(review, reviews)
-    assert [polarity(sentence.text) > 0 for sentence in review] == [True, True, False]
-    assert compose_review([], 3, "en") == ()
 
 
 def test_a_negation_turns_a_word_round() -> None:

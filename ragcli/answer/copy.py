@@ -7,18 +7,20 @@ from ragcli.answer.generation import Generation, Written, write_each
 from ragcli.answer.schema import Answer, cited_text
 from ragcli.errors import RagcliError
 from ragcli.generate import Generator
-from ragcli.prompt import QUESTION
+from ragcli.prompt import QUESTION, PromptTemplate
 
 
 class CopyAnswerer:
     """Let a model choose the pieces; nothing is copied twice, whatever may be repeated."""
 
-    def __init__(self, open_generator: Callable[[], Generator], options: AskOptions) -> None:
-        """Take the options of the answer."""
+    def __init__(
+        self, open_generator: Callable[[], Generator], options: AskOptions, template: PromptTemplate = QUESTION
+    ) -> None:
+        """`template` says how a prompt asks."""
         self._options = options._replace(style="copy")
         sampling = options.options.sampling._replace(no_repeat_ngram_size=0, repetition_penalty=1.0)
-        writing = options.options._replace(rows=1, stop=QUESTION.stop, sampling=sampling)
-        self._generation = Generation(open_generator, QUESTION, writing, copies=True)
+        writing = options.options._replace(rows=1, stop=template.stop, sampling=sampling)
+        self._generation = Generation(open_generator, template, writing, copies=True)
 
     def answer_all(self, found: Sequence[Retrieved], emit: Emit | None = None) -> list[Answer | RagcliError]:
         """Answer questions together; in the place of one that is too long stands the error."""

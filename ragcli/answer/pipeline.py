@@ -7,8 +7,8 @@ from ragcli.answer.copy import CopyAnswerer
 from ragcli.answer.extractive import ExtractiveAnswerer
 from ragcli.answer.free import FreeAnswerer
 from ragcli.answer.generation import fit_prompt
-from ragcli.answer.opinion import compose_review
 from ragcli.answer.retrieve import nothing_found, retrieve, retrieve_reviews
+from ragcli.answer.review import compose_review
 from ragcli.answer.schema import Answer, CitedSentence, Seconds, cited_text, sources_of
 from ragcli.answer.summary import summarize as choose_summary
 from ragcli.errors import NothingFoundError, RagcliError, UsageError
@@ -19,7 +19,7 @@ from ragcli.store import Hit
 
 OpenModel = Callable[[], Generator]
 
-_REVIEW_SENTENCES = 5
+_REVIEW_SENTENCES = 6
 
 
 def ask(
@@ -111,17 +111,30 @@ def _only(answers: Sequence[Answer | RagcliError]) -> Answer:
 def review(
     searcher: Searcher, open_generator: OpenModel, title: str, options: AskOptions, emit: Emit | None = None
 ) -> Answer:
-    """Write a new review of a film from its reviews in the index, found by title.
+    """Review a film by sentences of its reviews in the index, found by title; or let a model write from the sentences.
 
     Raises NothingFoundError, with a suggestion, where no title is near.
     """
     clock = Clock()
     hits = retrieve_reviews(searcher, title, options.k, options.filters)
+    sentences = compose_review(hits, _REVIEW_SENTENCES, searcher.language)
     found = Retrieved(hits[0].title, hits, clock.now())
     if options.style == "grounded":
-        sentences = compose_review(hits, _REVIEW_SENTENCES, searcher.language)
         return _composed(found, sentences, options.options.seed, Clock(found.seconds).seconds())
-    return _only(FreeAnswerer(open_generator, options, searcher.store, REVIEW).answer_all([found], emit))
+    written_from = found._replace(hits=_only_cited(hits, sentences))
+    return _only(_review_writer(searcher, open_generator, options).answer_all([written_from], emit))
+
+
+def _review_writer(searcher: Searcher, open_generator: OpenModel, options: AskOptions) -> Answerer:
+    if options.style == "copy":
+        return CopyAnswerer(open_generator, options, REVIEW)
+    return FreeAnswerer(open_generator, options, searcher.store, REVIEW)
+
+
+def _only_cited(hits: Sequence[Hit], sentences: Sequence[CitedSentence]) -> list[Hit]:
+    """Return the passages of sentences, cut to these; where there is none, all of the hits."""
+    cited = [(hits[one.source - 1], one) for one in sentences if one.source]
+    return [hit._replace(text=one.text, start=one.start, end=one.end) for hit, one in cited] or list(hits)
 
 
 def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "") -> Answer:
@@ -161,4 +174,5 @@ def ask_prompt(searcher: Searcher, open_generator: OpenModel, question: str, opt
 def review_prompt(searcher: Searcher, open_generator: OpenModel, title: str, options: AskOptions) -> Prompt:
     """Build the prompt that review would give to the model."""
     hits = retrieve_reviews(searcher, title, options.k, options.filters)
-    return fit_prompt(open_generator(), Retrieved(hits[0].title, hits), REVIEW, options.options)
+    cited = _only_cited(hits, compose_review(hits, _REVIEW_SENTENCES, searcher.language))
+    return fit_prompt(open_generator(), Retrieved(hits[0].title, cited), REVIEW, options.options)

@@ -20,7 +20,6 @@ from ragcli.cli.options import (
     RankingArgs,
     Rejects,
     ShowSources,
-    Style,
     TextFormat,
     Where,
     chosen_style,
@@ -95,10 +94,10 @@ def ask(
 def review(
     context: typer.Context,
     title: Annotated[str, typer.Argument(help="A film's title; near is near enough.")],
-    k: K = 6,
+    k: K = 50,
     where: Where = None,
     finding: RankingArgs = RankingArgs(),
-    style: Style = "free",
+    style: AskStyle = None,
     show_sources: ShowSources = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
     at: IndexArgs = IndexArgs(),
@@ -106,7 +105,7 @@ def review(
     writing: GenerationArgs = GenerationArgs(),
     format: TextFormat = "text",
 ) -> None:
-    """Write a new review of a film, built on its reviews.
+    """Review a film by sentences of its reviews, in an order that reads as one text.
 
     Example: ragcli review "Inception"
     """
@@ -115,7 +114,7 @@ def review(
     from ragcli.search import Searcher
 
     checks.check(context, checks.REVIEW)
-    job = AskOptions(writing.options(), k, filters(where), style=style)
+    job = AskOptions(writing.options(), k, filters(where), style=chosen_style(context, style))
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
         if dry_run:

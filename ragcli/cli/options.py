@@ -68,12 +68,6 @@ RepetitionPenalty = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(min=0, help="Same seed, same text; without one, a new one each time.")]
 TextFormat = Annotated[Literal["text", "json"], typer.Option("--format", help="Plain text, or one JSON object.")]
-Style = Annotated[
-    Literal["free", "grounded", "copy"],
-    typer.Option(
-        "--style", help="In the model's own words, in sentences of the sources, or in pieces of them that it chooses."
-    ),
-]
 AskStyle = Annotated[
     Literal["free", "grounded", "copy"] | None,
     typer.Option(

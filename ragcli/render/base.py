@@ -39,7 +39,7 @@ def print_note(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON."""
-    line = orjson.dumps(value).decode()
+    line = orjson.dumps(value, default=dict).decode()  # metadata that nobody should change are no dict
     sys.stdout.write(_NOT_ESCAPED_BY_JSON.sub(lambda m: f"\\u{ord(m[0]):04x}", line) + "\n")
 
 

@@ -1,0 +1,195 @@
+"""Compose a film's review from sentences of real ones, in an order that reads as one text; none is invented.
+
+The order: an opening judgement, the story, acting and craft, reservations, a verdict. Praise and blame have the shares
+that they have in the reviews.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ragcli.analysis.languages import HAN
+from ragcli.answer.candidates import Candidate, all_sentences, cite
+from ragcli.answer.clauses import is_whole
+from ragcli.answer.features import Matrix
+from ragcli.answer.schema import CitedSentence
+from ragcli.answer.sentiment import pattern_of, polarity
+from ragcli.answer.standalone import stands_alone
+from ragcli.answer.summary import central, tf_idf
+from ragcli.answer.terms import bag_of
+from ragcli.store import Hit
+
+_ASPECTS = Path(__file__).with_name("aspects.json")
+_ENDED = re.compile(r"[.!。！][\"'”’」』）)]*$")
+# What tells that a sentence is a piece of a page, or cut off.
+_NOISE = re.compile(
+    r"[\[\]【】]|https?:|www\.|@|#|\*|_{2}|/\d|\d/|\bfull review\b|\bspoilers?\b|\bclick\b|\bgrade:|\.{3}|…|[~～]|[?？]"
+    r"|\n|哈哈|呵呵|看到第|QAQ|豆瓣|短评|楼上|:$|^[-–—,.;:)）」”、，。\d]|^[“\"][^”\"]*$|^[^(（]*[)）]|[(（][^)）]*$",
+    re.IGNORECASE,
+)
+_SMALL_START = re.compile(
+    r"^[\W\d]*[a-z]|^(?:Saw|Seen|Watched|Went|Loved|Came|Caught|Gave|Had|Thought|Liked|Enjoyed|Hated|Felt)\b"
+)
+_PERSONAL = re.compile(
+    r"\b(?:my|mine|our|we|us|me|myself)\b|我们|我們|我[家妈爸朋同]|老公|老婆|男朋友|女朋友|闺蜜|^(?:小时候|昨天|前几天|今天|刚看完|干了)",
+    re.IGNORECASE,
+)
+_MYSELF = re.compile(r"\bI\b|\bI['’]|我|本人|个人|偶|俺")
+_NAME = re.compile(r"(?<=[\w,;] )[A-Z][\w’'-]+")
+_YEAR = re.compile(r"\s*\(\d{4}\)$")
+_BLANK = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")  # in place of a comma
+_LENGTHS = {"en": (35, 240), "zh": (9, 90)}  # characters of a sentence, at least and at most
+_BEAM = 60
+_POOR = 0.3  # what a sentence must be worth at its place, where enough others are
+_FEWEST = 4  # sentences of a review
+_CHOICES = 14  # sentences that are tried at each place
+
+
+class _Slot(NamedTuple):
+    """Hold what is wanted at one place of the review: an aspect, praise (1) or blame (-1), how much each counts."""
+
+    aspect: str
+    sign: int
+
+
+class _Pool(NamedTuple):
+    """Hold the sentences (n) with what is known of each: sign, aspects (n, aspects), worth, likeness (n, n)."""
+
+    found: list[Candidate]
+    signs: Matrix
+    aspects: Mapping[str, Matrix]
+    worth: Matrix
+    details: Matrix
+    told: Matrix
+    alike: Matrix
+
+
+def compose_review(hits: Sequence[Hit], sentences: int, language: str) -> tuple[CitedSentence, ...]:
+    """Return at most so many sentences of reviews, from as many reviews as there are, in an order that reads as one.
+
+    Where both praise and blame are there, both are heard.
+    """
+    if not hits or not (pool := _pool(hits, language)).found:
+        return ()
+    plan = _plan(pool, min(sentences, len(pool.found)))
+    return tuple(cite(pool.found[place]) for place in _fill(plan, pool))
+
+
+def _pool(hits: Sequence[Hit], language: str) -> _Pool:
+    whole = all_sentences(hits)
+    found = [one for one in whole if _is_fit(one.text, language)]
+    found = found or [one for one in whole if _ENDED.search(one.text)] or whole
+    leaning = [_leaning(hit) for hit in hits]
+    signs = np.array([polarity(one.text) + 0.15 * leaning[one.hit] for one in found], dtype=np.float32)
+    vectors = tf_idf([bag_of(one.text, language) for one in found])
+    worth = np.array([_worth(one, language) for one in found], dtype=np.float32)
+    aspects = {
+        name: np.array([min(1.0, 0.7 * len(pattern.findall(one.text))) for one in found], dtype=np.float32)
+        for name, pattern in _aspects().items()
+    }
+    named = re.compile(re.escape(_YEAR.sub("", hits[0].title)), re.IGNORECASE)
+    aspects["film"] = np.maximum(aspects["film"], [0.7 * bool(named.search(one.text)) for one in found])
+    worth -= 0.8 * (sum(aspects.values()) == 0)  # about something else than the film
+    details = np.array([min(3, len(_NAME.findall(one.text))) for one in found], dtype=np.float32)
+    told = np.array([bool(_MYSELF.search(one.text)) for one in found], dtype=np.float32)
+    typical = central(vectors) if found else worth
+    return _Pool(found, signs, aspects, worth + typical, details, told, vectors @ vectors.T)
+
+
+def _leaning(hit: Hit) -> float:
+    """Return how much a whole review praises or blames: by its field `sentiment` if it has one, else by its words."""
+    told = {"positive": 1.0, "negative": -1.0}.get(str(hit.metadata.get("sentiment", "")).lower())
+    return polarity(hit.text) if told is None else told
+
+
+def _is_fit(text: str, language: str) -> bool:
+    shortest, longest = _LENGTHS.get(language, _LENGTHS["en"])
+    return (
+        shortest <= len(text) <= longest
+        and (language != "en" or bool(_ENDED.search(text)))
+        and not _NOISE.search(text)
+        and not _SMALL_START.search(text)
+        and not _PERSONAL.search(text)
+        and stands_alone(text, language)
+        and (language != "en" or is_whole(text))
+    )
+
+
+def _worth(one: Candidate, language: str) -> float:
+    """Return what a sentence is worth apart from what it says: how long it is, whether it is about the viewer."""
+    shortest, longest = _LENGTHS.get(language, _LENGTHS["en"])
+    aim = (shortest + longest) / 2.2
+    length = -abs(len(one.text) - aim) / (longest - shortest)
+    personal = -1.0 * bool(_MYSELF.search(one.text))
+    first = 0.3 if one.place == 0 else 0.0
+    loose = -0.5 * len(_BLANK.findall(one.text))
+    ended = 0.2 if _ENDED.search(one.text) else 0.0
+    return length + personal + first + ended + loose
+
+
+@cache
+def _aspects() -> dict[str, re.Pattern[str]]:
+    words = json.loads(_ASPECTS.read_text(encoding="utf-8"))
+    return {name: pattern_of(listed) for name, listed in words.items() if name != "about"}
+
+
+def _plan(pool: _Pool, sentences: int) -> list[_Slot]:
+    """Say what stands where: first what most reviews say, by aspects, then what the others say, then the verdict."""
+    most = 1 if pool.signs.sum() >= 0 else -1
+    with_most, against = int((pool.signs * most > 0).sum()), int((pool.signs * most < 0).sum())
+    others = 0
+    if against and sentences > 1:
+        others = min(max(round(sentences * against / (with_most + against)), 1), sentences // 2, against)
+    middle = ["story", "acting", "craft", "story", "craft", "acting"]
+    count = sentences - others
+    aspects = ["film", *[middle[n % len(middle)] for n in range(count - 2)], "verdict"][:count]
+    slots = [_Slot(aspect, most) for aspect in aspects]
+    return (
+        [*slots[:-1], *[_Slot("film", -most)] * others, *slots[-1:]]
+        if count > 1
+        else [*slots, *[_Slot("", -most)] * others]
+    )
+
+
+def _fill(plan: Sequence[_Slot], pool: _Pool) -> list[int]:
+    """Choose a sentence for each place so that all together fit best: a beam search."""
+    beam: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
+    for slot in plan:
+        fits = _fits(slot, pool)
+        longer = [
+            (score + float(fits[place]) - _repeats(place, chosen, pool), (*chosen, place))
+            for score, chosen in beam
+            for place in _best(fits, chosen)
+        ]
+        beam = sorted(longer, key=lambda one: (-one[0], one[1]))[:_BEAM] or beam
+    chosen = beam[0][1]
+    good = [place for place, slot in zip(chosen, plan, strict=True) if _fits(slot, pool)[place] >= _POOR]
+    return good if len(good) >= _FEWEST else list(chosen)
+
+
+def _best(fits: Matrix, chosen: Sequence[int]) -> list[int]:
+    order: list[int] = np.argsort(-fits, kind="stable")[: _CHOICES + len(chosen)].tolist()
+    return [place for place in order if place not in chosen]
+
+
+def _fits(slot: _Slot, pool: _Pool) -> Matrix:
+    sign = np.clip(pool.signs * slot.sign * 2, -1, 1)
+    aspect = pool.aspects[slot.aspect] if slot.aspect else np.zeros(len(pool.found), dtype=np.float32)
+    general = -0.4 * pool.details - (aspect == 0) - pool.told if slot.aspect in ("film", "verdict") else 0.0
+    return np.asarray(1.5 * sign + 1.5 * aspect + general + pool.worth)
+
+
+def _repeats(place: int, chosen: Sequence[int], pool: _Pool) -> float:
+    """Return what a sentence costs for being like one chosen, of the same review, or for beginning alike."""
+    if not chosen:
+        return 0.0
+    one = pool.found[place]
+    same = sum(pool.found[other].hit == one.hit for other in chosen)
+    told = float(pool.told[place] * pool.told[list(chosen)].max())
+    begins = any(pool.found[other].text.split()[:2] == one.text.split()[:2] for other in chosen)
+    return 3.0 * float(pool.alike[place][list(chosen)].max()) + 0.7 * same + 0.4 * begins + 0.8 * told

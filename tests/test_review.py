@@ -1,0 +1,160 @@
+"""A review composed of real ones: what is chosen, in which order, and what never is."""
+
+import json
+from itertools import groupby
+
+import pytest
+
+from ragcli.answer.clauses import is_whole
+from ragcli.answer.review import compose_review
+from ragcli.answer.sentiment import polarity
+from ragcli.answer.standalone import stands_alone
+from ragcli.store import Hit
+from tests.support import ROOT, Run
+
+REVIEWS = (
+    "Harbour is a wonderful film that holds the attention from its first minute to its last. It also has a boat.",
+    "The story of two sisters who inherit a shipyard is told with great patience. But then they quarrel. I wept.",
+    "Anna Berg gives a superb performance as the older sister, proud and frightened at once. He is good too.",
+    "The photography makes a grey town beautiful, and the score never says too much. Where did my brother go?",
+    "The plot drags badly in the middle, and the subplot about the bank is dull. A film that could be shorter.",
+    "Harbour is worth seeing twice, and the best film about work in years. [Full review in Danish]",
+)
+
+
+def film(*texts: str, **metadata: object) -> list[Hit]:
+    return [Hit(n, f"r{n}", "Harbour (2020)", text, 1.0, 0, len(text), metadata) for n, text in enumerate(texts, 1)]
+
+
+def composed(*texts: str, sentences: int = 6, language: str = "en") -> list[str]:
+    return [one.text for one in compose_review(film(*texts), sentences, language)]
+
+
+def test_a_review_reads_in_order_from_judgement_to_verdict() -> None:
+    """Judgement, story, acting, craft, reservation, verdict: a sentence of each review, none that leans on another."""
+    assert composed(*REVIEWS) == [
+        "Harbour is a wonderful film that holds the attention from its first minute to its last.",
+        "The story of two sisters who inherit a shipyard is told with great patience.",
+        "Anna Berg gives a superb performance as the older sister, proud and frightened at once.",
+        "The photography makes a grey town beautiful, and the score never says too much.",
+        "The plot drags badly in the middle, and the subplot about the bank is dull.",
+        "Harbour is worth seeing twice, and the best film about work in years.",
+    ]
+
+
+def test_a_chinese_review_has_the_same_order() -> None:
+    reviews = (
+        "这部电影非常精彩，从头到尾都让人喜欢。但是有点长。",
+        "剧情讲述两姐妹继承船厂的故事，细腻动人。",
+        "女主角的演技出色，把姐姐演得很真实。她很好。",
+        "剧情中段拖沓，配角的台词也很尴尬。",
+        "总之值得一看，是今年最好的经典佳作。",
+    )
+    assert composed(*reviews, language="zh", sentences=5) == [
+        "这部电影非常精彩，从头到尾都让人喜欢。",
+        "剧情讲述两姐妹继承船厂的故事，细腻动人。",
+        "女主角的演技出色，把姐姐演得很真实。",
+        "剧情中段拖沓，配角的台词也很尴尬。",
+        "总之值得一看，是今年最好的经典佳作。",
+    ]
+
+
+def test_praise_and_blame_have_the_shares_of_the_reviews() -> None:
+    bad = [
+        f"The {what} of this film is dull, tedious and badly made from beginning to end." for what in ("plot", "cast")
+    ]
+    bad += ["The music is an awful mess that ruins every quiet scene in the whole film."]
+    good = ["The photography of the film is beautiful, and the colours glow on every street."]
+    signs = [polarity(text) > 0 for text in composed(*bad, *good, sentences=4)]
+    assert sorted(signs) == [False, False, False, True]
+    assert not signs[0] and not signs[-1]  # what most say begins and ends; what few say comes before the end
+
+
+def test_nothing_is_said_twice() -> None:
+    same = "The film is a wonderful and moving story about two sisters in a harbour town."
+    assert composed(same, same.upper(), same + " Superb acting makes the sisters come alive in every scene.") == [
+        same,
+        "Superb acting makes the sisters come alive in every scene.",
+    ]
+
+
+def test_every_sentence_is_its_reviews_own() -> None:
+    hits = film(*REVIEWS)
+    for one in compose_review(hits, 6, "en"):
+        assert one.source and hits[one.source - 1].text[one.start : one.end] == one.text
+
+
+def test_reviews_of_a_word_or_of_none_are_taken_as_they_are() -> None:
+    assert composed("Superb!", "Dull.", sentences=2) == ["Superb!", "Dull."]
+    assert compose_review([], 3, "en") == ()
+
+
+@pytest.mark.parametrize(
+    "leaning",
+    [
+        "It also has a boat.",
+        "But the ending is weak.",
+        "He is at his best in the last act.",
+        "These scenes are the best of the film.",
+        "That image stays with you.",
+        "The other half is a love story.",
+        "Everything corny is carried along by her conviction.",
+        "No-Face, though, is a superb invention.",
+        "但是结局很弱。",
+        "他演得很好。",
+        "这让人感动。",
+    ],
+)
+def test_a_sentence_that_leans_on_another_is_known(leaning: str) -> None:
+    assert not stands_alone(leaning, "en" if leaning.isascii() else "zh")
+
+
+@pytest.mark.parametrize(
+    "alone",
+    [
+        "Gosling is very funny when miserable, playing in a cover band with murder in his eyes.",
+        "This is a film that you will remember.",
+        "The film knows what it wants.",
+        "There is a lovely film hiding in the quiet patches.",
+        "这部电影很好看。",
+        "导演的镜头很稳。",
+    ],
+)
+def test_a_sentence_that_stands_alone_is_known(alone: str) -> None:
+    assert stands_alone(alone, "en" if alone.isascii() else "zh")
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("The script is clever.", True),
+        ("Watch it for the green gloom.", True),
+        ("Jerry Goldsmith's score creeps in on cold little woodwinds.", True),
+        ("The film that made her famous still works.", True),
+        ("A small complaint.", False),
+        ("A film that looks at people and sees them.", False),
+        ("Second viewing, on a small laptop, with headphones.", False),
+        ("Two people with voices and no problems that an agent could not solve.", False),
+    ],
+)
+def test_a_whole_sentence_has_a_verb_of_its_own(text: str, whole: bool) -> None:
+    assert is_whole(text) is whole
+
+
+def test_every_film_of_the_sample_gets_a_review_that_stands() -> None:
+    """Four to six whole sentences of at least three reviews, none of which leans on what is not there."""
+    lines = map(json.loads, (ROOT / "sample_data" / "film_reviews.jsonl").read_text(encoding="utf-8").splitlines())
+    for title, reviews in groupby(lines, key=lambda line: str(line["title"])):
+        hits = [Hit(n, r["id"], title, r["text"], 1.0, 0, len(r["text"]), r) for n, r in enumerate(reviews, 1)]
+        chosen = compose_review(hits, 6, "en")
+        assert 4 <= len(chosen) <= 6 and len({one.source for one in chosen}) >= 3, title
+        assert all(stands_alone(one.text, "en") and is_whole(one.text) for one in chosen), title
+
+
+def test_review_needs_no_model(ragcli: Run) -> None:
+    """By default sentences of reviews; a model that is named writes from these sentences."""
+    assert ragcli("index", ROOT / "sample_data" / "film_reviews.jsonl", "--index", "films", "--no-encoder").code == 0
+    [answer] = ragcli("review", "inception", "--index", "films", "--format", "json").objects()
+    assert answer["style"] == "grounded" and answer["model"] == "" and len(answer["sentences"]) >= 4
+    [prompt] = ragcli("review", "inception", "--index", "films", "--dry-run", "--format", "json").objects()
+    assert [one["text"] for one in prompt["used"]] == [one["text"] for one in answer["sentences"]]
