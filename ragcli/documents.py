@@ -40,6 +40,10 @@ class Reject(NamedTuple):
     raw: str
 
 
+class Skipped(Reject):
+    """Describe a file that is left out, since it is not meant to be read: an image, a kind without a reader."""
+
+
 def content_hash(title: str, text: str, metadata: dict[str, Any]) -> str:
     """Hash a document's content, the same whatever the order of its fields: 32 hex digits."""
     content = orjson.dumps((title, text, metadata), option=orjson.OPT_SORT_KEYS)

@@ -23,10 +23,11 @@ import orjson
 from ragcli.analysis.languages import detect_language
 from ragcli.callbacks import Callbacks
 from ragcli.chunking import split_passages
-from ragcli.documents import Document, Reject, content_hash
+from ragcli.documents import Document, Reject, Skipped, content_hash
 from ragcli.encoding import matching_encoder, open_encoder, same_encoder, with_vectors
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError
-from ragcli.readers import FieldNames, Input, find_inputs, read_documents
+from ragcli.readers import FieldNames, Input, Selection, find_files, read_documents
+from ragcli.readers.inputs import printable_name
 from ragcli.readers.spool import rereadable
 from ragcli.store import LOCAL, DocumentUpdate, IndexConfig, IndexLocation, Store, Stored, drop_index, open_store
 
@@ -55,6 +56,7 @@ class IndexOptions(NamedTuple):
     dry_run: bool = False
     rebuild: bool = False
     written: tuple[Path, ...] = ()  # files of the run itself, which are no input
+    selection: Selection = Selection()  # of the files in folders
 
 
 @dataclass
@@ -75,15 +77,19 @@ class Summary:
 class Survey(NamedTuple):
     """Hold what a first pass over the input found, ids by their hash: how many lines each repeated one has.
 
-    `unknown` counts the rejects whose id could not be read: any document of the index may be one of them.
+    `unknown` counts the rejects whose id could not be read: any document of the index may be one of them. `unread` are
+    files of which nothing could be read.
     """
 
     ids: "array[int]"
     repeated: Counter[int]
     unknown: int = 0
+    unread: frozenset[str] = frozenset()
 
     def holds(self, doc_id: str) -> bool:
-        """Tell whether the input has a line with this id."""
+        """Tell whether the input has a line with this id, or a file with it that could not be read."""
+        if self.unread and (doc_id in self.unread or doc_id.rpartition("#")[0] in self.unread):
+            return True
         key = hash(doc_id)
         at = bisect_left(self.ids, key)
         return at < len(self.ids) and self.ids[at] == key
@@ -92,12 +98,12 @@ class Survey(NamedTuple):
 def index_files(
     paths: Iterable[Path], location: IndexLocation, options: IndexOptions, callbacks: Callbacks[int] = Callbacks()
 ) -> Summary:
-    """Bring an index up to date with JSON Lines files; `-` is standard input.
+    """Bring an index up to date with files and folders; `-` is standard input.
 
     Raises RagcliError for files that cannot be read, IndexMismatchError for an index built with other settings.
     """
     started = time.perf_counter()
-    with rereadable(find_inputs(paths, (*options.written, location.home))) as inputs:
+    with rereadable(_found(paths, location, options, callbacks)) as inputs:
         sample = [item.text for item in islice(_documents(inputs, options.fields), _LANGUAGE_SAMPLE)]
         if options.prune and not sample:
             raise RagcliError("the input holds no document, and --prune would empty the index", "Check the input.")
@@ -114,6 +120,19 @@ def index_files(
             run.summary.documents, run.summary.passages = store.counts()
     run.summary.seconds = round(time.perf_counter() - started, 3)
     return run.summary
+
+
+def _found(
+    paths: Iterable[Path], location: IndexLocation, options: IndexOptions, callbacks: Callbacks[int]
+) -> list[Input]:
+    paths = list(paths)
+    found = find_files(paths, options.selection, (*options.written, location.home))
+    for one in found.skipped:
+        callbacks.skip(one)
+    if not found.inputs:
+        hint = "Name the files themselves, or other patterns: --include '*.txt'."
+        raise RagcliError(f"there is nothing to read in {', '.join(map(printable_name, paths))}", hint)
+    return found.inputs
 
 
 def _default_encoder(language: str, inputs: Sequence[Input], note: Callable[[str], None]) -> str | None:
@@ -166,15 +185,18 @@ def _survey(inputs: list[Input], fields: FieldNames) -> Survey:
     keys: list[int] = []
     rejected: list[int] = []
     unknown = 0
+    unread: set[str] = set()
     for item in read_documents(inputs, fields):
         if isinstance(item, Document):
             keys.append(hash(item.id))
         elif item.id:
             rejected.append(hash(item.id))
+        elif not item.line:
+            unread.add(item.file)
         else:
             unknown += 1
     keys.sort()  # once: the two sorts that follow find it done
-    return Survey(array("q", sorted(keys + rejected)), _repeated(keys), unknown)
+    return Survey(array("q", sorted(keys + rejected)), _repeated(keys), unknown, frozenset(unread))
 
 
 def _repeated(keys: Iterable[int]) -> Counter[int]:
@@ -280,6 +302,9 @@ class _Run:
         """Yield the documents; count lines and report rejects and progress on the way."""
         summary = self.summary
         for item in read_documents(self._inputs, self._options.fields):
+            if isinstance(item, Skipped):
+                self._callbacks.skip(item)
+                continue
             summary.read += 1
             if summary.read % _BATCH == 0:
                 self._callbacks.progress(summary.read)

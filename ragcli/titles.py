@@ -27,7 +27,7 @@ _COUNTED = frozenset({"part", "episode", "chapter", "volume", "vol"})
 _SPELT = {
     word: n
     for n, word in enumerate(
-        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen".split(),  # noqa: SIM905
+        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen".split(),
         1,
     )
 }

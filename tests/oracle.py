@@ -21,7 +21,7 @@ from ragcli.store import QueryClause
 K1, B = 1.2, 0.75
 # Lucene's EnglishAnalyzer.ENGLISH_STOP_WORDS_SET
 STOP_WORDS = set(
-    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they"  # noqa: SIM905
+    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they"
     " this to was will with".split()
 )
 _WORD = re.compile(r"[^\W_]+")

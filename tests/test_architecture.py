@@ -48,6 +48,8 @@ OWNERS = {
     "scipy": {"evaluate"},
     "jinja2": {"evaluate"},
     "rapidfuzz": {"evaluate", "titles"},
+    **{name: {"readers"} for name in ("markdown_it", "yaml", "selectolax", "pypdfium2", "python_calamine")},
+    **{name: {"readers"} for name in ("charset_normalizer", "pathspec")},
     "typer": {"cli"},
     "rich": {"render"},
     "click": set(),

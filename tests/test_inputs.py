@@ -1,15 +1,17 @@
 """Finding input files, and keeping copies of streams."""
 
 import io
+import json
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ragcli.errors import RagcliError
-from ragcli.readers import Input, find_inputs
+from ragcli.readers import Input, Selection, find_files, find_inputs
 from ragcli.readers.spool import rereadable
 from tests.support import ROOT, Run, assert_two_lines, environment, write_lines
 
@@ -74,3 +76,79 @@ def test_a_killed_run_leaves_no_copy_of_its_input(tmp_path: Path) -> None:
         time.sleep(0.5)
         process.terminate()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def found(folder: Path, **choice: Any) -> list[str]:
+    files = find_files([folder], Selection(**choice)).inputs
+    return [item.path.relative_to(folder).as_posix() for item in files]
+
+
+def tree(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("Some text.", encoding="utf-8")
+    return folder
+
+
+def test_a_folder_is_read_but_for_what_is_hidden_ignored_or_no_text(tmp_path: Path) -> None:
+    folder = tree(
+        tmp_path / "repo",
+        *("a.md", "LICENSE", "x.png", "conf.yml", ".hidden.md", ".git/x.md", "node_modules/m.md", "docs/b.rst"),
+        *("build/out.md", "docs/draft.md", "docs/keep.tmp.md", "docs/c.tmp.md"),
+    )
+    (folder / ".gitignore").write_text("build/\n*.tmp.md\n", encoding="utf-8")
+    (folder / "docs" / ".gitignore").write_text("!keep.tmp.md\n", encoding="utf-8")
+    (folder / "docs" / ".ragcliignore").write_text("draft.md\n", encoding="utf-8")
+    assert found(folder) == ["LICENSE", "a.md", "docs/b.rst", "docs/keep.tmp.md"]
+    assert [item.path.name for item in find_files([folder / "docs"], Selection()).inputs] == ["b.rst", "keep.tmp.md"]
+    reasons = {one.file.rpartition("/")[2]: one.reason for one in find_files([folder], Selection()).skipped}
+    assert reasons["x.png"] == "no text: .png"
+    assert reasons["conf.yml"].startswith("no reader for .yml; --include")
+    assert reasons["build"] == "ignored by .gitignore or .ragcliignore"
+
+
+def test_patterns_choose_files(tmp_path: Path) -> None:
+    folder = tree(tmp_path / "f", "a.md", "b.yml", "sub/c.md", "sub/d.txt", "old/e.md")
+    assert found(folder, include=("*.md", "*.yml")) == ["a.md", "b.yml", "old/e.md", "sub/c.md"]
+    assert found(folder, exclude=("old/", "*.txt")) == ["a.md", "sub/c.md"]
+    assert found(folder, include=("sub/**",), exclude=("*.txt",)) == ["sub/c.md"]
+
+
+def test_links_to_folders_are_followed_on_demand_and_once(tmp_path: Path) -> None:
+    folder = tree(tmp_path / "f", "a/x.md")
+    tree(tmp_path / "g", "y.md")
+    (folder / "a" / "up").symlink_to(folder)
+    (folder / "b").symlink_to(tmp_path / "g")
+    assert found(folder) == ["a/x.md"]
+    assert found(folder, follow_symlinks=True) == ["a/x.md", "b/y.md"]
+
+
+def test_a_folder_of_documents_is_indexed(ragcli: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "guide.md").write_text("# Guide\n\n## Install\n\nRun the **installer**.\n", encoding="utf-8")
+    (folder / "bad.pdf").write_bytes(b"%PDF-1.4")
+    (folder / "x.png").write_bytes(b"\x89PNG")
+    result = ragcli("index", folder, "--rejects", tmp_path / "rejects.jsonl", "--format", "json")
+    assert (result.code, result.summary()["added"], result.summary()["rejected"]) == (6, 1, 1)
+    assert "left out 1 files: 1 × no text: .png" in result.err
+    assert f"rejected {folder}/bad.pdf: damaged" in result.err
+    kept = [json.loads(line)["file"] for line in (tmp_path / "rejects.jsonl").read_bytes().splitlines()]
+    assert kept == [f"{folder}/x.png", f"{folder}/bad.pdf"]
+    [hit] = ragcli("search", "installer").objects()
+    assert (hit["title"], hit["text"]) == ("Guide › Install", "Run the installer.")
+    assert hit["metadata"] == {"source": f"{folder}/guide.md", "heading": "Guide › Install", "line": 3}
+
+
+def test_prune_spares_a_file_that_could_not_be_read(ragcli: Run, tmp_path: Path) -> None:
+    folder = tree(tmp_path / "docs", "a.md", "b.ipynb", "c.md")
+    (folder / "b.ipynb").write_text('{"cells": [{"cell_type": "markdown", "source": "Text."}]}', encoding="utf-8")
+    assert ragcli("index", folder, "--format", "json").summary()["added"] == 3
+    (folder / "b.ipynb").write_text("{", encoding="utf-8")
+    (folder / "c.md").unlink()
+    result = ragcli("index", folder, "--prune", "--format", "json")
+    assert (result.code, result.summary()["deleted"], result.summary()["documents"]) == (6, 1, 2)
+
+
+def test_a_folder_with_nothing_to_read_is_an_error(ragcli: Run, tmp_path: Path) -> None:
+    assert_two_lines(ragcli("index", tmp_path), 1, "there is nothing to read in", "--include")

@@ -18,7 +18,7 @@ STOP_WORDS = frozenset(
     once only or other ought our ours ourselves out over own same she should so some such than that the their
     theirs them themselves then there these they this those through to too under until up very was we were what
     when where which while who whom whose why will with would you your yours yourself yourselves
-    """.split()  # noqa: SIM905 (130 lines otherwise)
+    """.split()
 )
 _WORD = re.compile(r"[^\W_]+")
 _WITH_APOSTROPHES = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")

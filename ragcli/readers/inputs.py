@@ -10,10 +10,11 @@ from ragcli.readers.texts import is_json_lines
 
 
 class Input(NamedTuple):
-    """Hold an input file, and the name by which messages call it."""
+    """Hold an input file, and the name by which messages call it; `found` in a folder, it may fail to be read."""
 
     path: Path
     name: str
+    found: bool = False
 
 
 def find_inputs(paths: Iterable[Path], written: Iterable[Path] = ()) -> list[Input]:

@@ -1,44 +1,123 @@
 """Read inputs, each by the reader that its name or content calls for."""
 
+import io
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from ragcli.documents import Document, Reject
+from ragcli.documents import Document, Reject, Skipped
 from ragcli.errors import RagcliError
+from ragcli.readers.formats import FORMATS, HEAD_BYTES, JSON, Format, format_of
 from ragcli.readers.inputs import Input, find_inputs
 from ragcli.readers.json_lines import read_json_lines
-from ragcli.readers.json_values import HEAD_BYTES, is_spread, read_json_values
-from ragcli.readers.records import FieldNames
+from ragcli.readers.json_values import is_spread, read_json_values
+from ragcli.readers.outline import Page
+from ragcli.readers.records import FieldNames, NoDocumentError
+from ragcli.readers.sections import documents_of
 from ragcli.readers.spool import rereadable
-from ragcli.readers.texts import DAMAGED, is_json_lines, open_bytes, read_text
+from ragcli.readers.texts import DAMAGED, decode, kind_of, open_bytes, read_text
+
+MAX_FILE_BYTES = 2**28
 
 
 def read_documents(inputs: Iterable[Input], fields: FieldNames) -> Iterator[Document | Reject]:
     """Yield what files hold as documents, or as rejects with their reasons.
 
-    Holds one line at a time. Raises RagcliError for a file that cannot be read.
+    Holds one line or object of JSON at a time, of other formats one file. Raises RagcliError for a file that cannot be
+    read.
     """
     for source in inputs:
         try:
             yield from _read(source, fields)
         except OSError as e:
+            if source.found:
+                yield Reject(source.name, 0, None, f"it cannot be read: {e.strerror or e}", "")
+                continue
             raise RagcliError(
                 f"cannot read {source.name}: {e.strerror or e}", "Check the file and its permissions."
             ) from e
 
 
 def _read(source: Input, fields: FieldNames) -> Iterator[Document | Reject]:
-    spread = source.path.is_file() and is_spread(_head(source))  # a pipe is read once only
-    with open_bytes(source.path) as file:
-        yield from (read_json_values if spread else read_json_lines)(file, source.name, fields)
-
-
-def _head(source: Input) -> bytes:
-    try:
+    if not source.path.is_file():  # a pipe, which is read once only
+        with source.path.open("rb") as file:
+            yield from read_json_lines(file, source.name, fields)
+        return
+    head = _head(source.path)
+    found = format_of(kind_of(PurePath(source.name)), head)
+    if found == JSON:
         with open_bytes(source.path) as file:
+            yield from (read_json_values if is_spread(head) else read_json_lines)(file, source.name, fields)
+    elif found is None:
+        yield Reject(source.name, 0, None, "no text, and no kind of file that ragcli reads", "")
+    elif found.takes == "mailbox":
+        yield from documents_of(found.load()(source.path), source.name)
+    else:
+        yield from _read_whole_file(source, found, fields)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with open_bytes(path) as file:
             return file.read(HEAD_BYTES)
     except DAMAGED:
         return b""
+
+
+def _read_whole_file(source: Input, found: Format, fields: FieldNames) -> Iterator[Document | Reject]:
+    try:
+        with open_bytes(source.path) as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except DAMAGED as e:
+        yield Reject(source.name, 0, None, f"the compressed file is damaged: {e}", "")
+        return
+    if len(data) > MAX_FILE_BYTES:
+        yield Reject(source.name, 0, None, f"larger than {MAX_FILE_BYTES // 2**20} MiB", "")
+        return
+    yield from read_content(data, source.name, found, fields)
+
+
+def read_content(data: bytes, name: str, found: Format, fields: FieldNames) -> Iterator[Document | Reject]:
+    """Yield what the content of a file holds; one reject says why there is nothing."""
+    some = False
+    try:
+        for item in _items(data, name, found, fields):
+            some = True
+            yield item
+    except NoDocumentError as e:
+        yield Reject(name, 0, None, e.reason, "")
+    except RecursionError:
+        yield Reject(name, 0, None, "nested too deeply", "")
+    else:
+        if not some:
+            yield Skipped(name, 0, None, "it holds no text", "")
+
+
+def _items(data: bytes, name: str, found: Format, fields: FieldNames) -> Iterator[Document | Reject]:
+    read = found.load()
+    if found.takes == "archive":
+        for member in read(data):
+            yield from _member(f"{name}/{member.name}", member.data, member.reason, fields)
+    elif found.takes == "table":
+        yield from read(decode(data), name, fields)
+    elif found.takes == "sheet":
+        yield from read(data, name, fields)
+    else:
+        pages = read(decode(data).replace("\r\n", "\n") if found.takes == "text" else data)
+        yield from documents_of([pages] if isinstance(pages, Page) else pages, name)
+
+
+def _member(name: str, data: bytes, reason: str, fields: FieldNames) -> Iterator[Document | Reject]:
+    kind = kind_of(PurePath(name))
+    found = FORMATS.get(kind)
+    if reason:
+        yield Reject(name, 0, None, reason, "")
+    elif found is None or found.takes in ("archive", "mailbox"):
+        yield Skipped(name, 0, None, f"no reader for {kind or 'it'} in an archive", "")
+    elif found == JSON:
+        spread = is_spread(data[:HEAD_BYTES])
+        yield from (read_json_values if spread else read_json_lines)(io.BytesIO(data), name, fields)
+    else:
+        yield from read_content(data, name, found, fields)
 
 
 def read_whole(path: Path, reject: Callable[[Reject], None]) -> list[Document]:
@@ -60,5 +139,6 @@ def read_whole(path: Path, reject: Callable[[Reject], None]) -> list[Document]:
 def _holds_documents(source: Input) -> bool:
     """Tell by the name, of standard input by how it begins."""
     if source.name == "-":
-        return _head(source).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[{"))
-    return is_json_lines(source.path)
+        return _head(source.path).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[{"))
+    known = FORMATS.get(kind_of(source.path))
+    return known is not None and known not in (FORMATS[".txt"], FORMATS[".md"])

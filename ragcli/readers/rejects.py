@@ -1,5 +1,6 @@
 """Keep what turned out to be no document, to show it and to write it to a file."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Self
 
 import orjson
 
-from ragcli.documents import Reject
+from ragcli.documents import Reject, Skipped
 from ragcli.errors import RagcliError, UsageError
 
 
@@ -17,6 +18,7 @@ class RejectLog:
     def __init__(self, path: Path | None, inputs: Iterable[Path], keep: int = 10) -> None:
         self.first: list[Reject] = []
         self.count = 0
+        self.left_out: Counter[str] = Counter()
         self._keep = keep
         self._path = path
         if path and path.exists() and any(source.exists() and source.samefile(path) for source in inputs):
@@ -31,6 +33,14 @@ class RejectLog:
         self.count += 1
         if len(self.first) < self._keep:
             self.first.append(reject)
+        self._write(reject)
+
+    def leave_out(self, file: Skipped) -> None:
+        """Take a file that is not meant to be read; it is counted by its reason."""
+        self.left_out[file.reason] += 1
+        self._write(file)
+
+    def _write(self, reject: Reject) -> None:
         if self._file:
             with self._translated():
                 self._file.write(orjson.dumps(reject._asdict()) + b"\n")

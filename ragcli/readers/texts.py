@@ -7,19 +7,25 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO, cast
 
+import charset_normalizer
+
 from ragcli.errors import RagcliError, UsageError
+from ragcli.readers.records import NoDocumentError
 
 BOM = "\ufeff"
 _GZIP = b"\x1f\x8b"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _JSON_LINES = (".jsonl", ".ndjson")
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), *((mark, "utf-16") for mark in _UTF16))
+_SAMPLE = 2**16
+_ENCODINGS = ("gb18030 big5 shift_jis euc_jp euc_kr cp1252 cp1251 koi8_r").split()
 DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
-def kind_of(path: Path) -> str:
+def kind_of(path: PurePath) -> str:
     """Return a file's suffix, in small letters and without that of gzip."""
     name = path.name.lower().removesuffix(".gz")
     return name[name.rfind(".") :] if "." in name[1:] else ""
@@ -45,6 +51,25 @@ class _Recoded(io.BytesIO):
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file.read().decode("utf-16", "replace").encode())
+
+
+def decode(data: bytes) -> str:
+    """Return bytes as text: by their mark, as UTF-8, else in the encoding that fits them best.
+
+    Raises NoDocumentError for what is no text.
+    """
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data.decode(encoding, "replace").removeprefix(BOM)
+    if b"\0" in data[:_SAMPLE]:
+        raise NoDocumentError("no text")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        best = charset_normalizer.from_bytes(data[:_SAMPLE], cp_isolation=_ENCODINGS).best()
+    if best is None:
+        raise NoDocumentError("in an unknown encoding; convert it to UTF-8")
+    return data.decode(best.encoding, "replace")
 
 
 def read_text(path: Path) -> str:

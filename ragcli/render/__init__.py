@@ -7,7 +7,7 @@ terminal.
 from ragcli.render.answers import print_answer, print_sources, write_answers, writing
 from ragcli.render.base import clean, on_terminal, print_error, print_json, print_note, print_text, progress
 from ragcli.render.chat import ChatView
-from ragcli.render.hits import print_hits, print_rejects, print_summary
+from ragcli.render.hits import print_hits, print_left_out, print_rejects, print_summary
 from ragcli.render.reports import print_comparison, print_crossings, print_report
 from ragcli.render.texts import print_completions, print_each, print_prompt, stream
 from ragcli.render.training import print_reader_training, print_survey, print_training, reader_steps, steps
@@ -24,6 +24,7 @@ __all__ = [
     "print_error",
     "print_hits",
     "print_json",
+    "print_left_out",
     "print_note",
     "print_prompt",
     "print_reader_training",

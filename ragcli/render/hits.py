@@ -1,6 +1,6 @@
 """Print what index and search found: hits, counts, rejects."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SNIPPET = 300
 _SHOWN_REJECTS = 10
+_SHOWN_REASONS = 5
 
 
 def print_hits(hits: Sequence["Hit"], query: str, language: str, as_json: bool, explain: bool = False) -> None:
@@ -87,9 +88,24 @@ def print_summary(summary: "Summary", as_json: bool, deletable: Sequence[str] | 
     print_text(f"{done} · {held} · {summary.seconds:.1f} s")
 
 
+def print_left_out(reasons: Mapping[str, int]) -> None:
+    """Say on stderr how many files were left out, and why."""
+    if not reasons:
+        return
+    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    shown = "; ".join(f"{count:,} × {reason}" for reason, count in ordered[:_SHOWN_REASONS])
+    more = f"; … and {len(ordered) - _SHOWN_REASONS} more reasons" if len(ordered) > _SHOWN_REASONS else ""
+    print_note(f"left out {sum(reasons.values()):,} files: {shown}{more}")
+
+
 def print_rejects(rejects: Sequence["Reject"], total: int) -> None:
     """Describe the first rejected lines on stderr."""
     for reject in rejects[:_SHOWN_REJECTS]:
-        print_note(f"rejected {reject.file}:{reject.line or reject.id}: {reject.reason}")
+        print_note(f"rejected {reject.file}{_where(reject)}: {reject.reason}")
     if total > _SHOWN_REJECTS:
         print_note(f"… and {total - _SHOWN_REJECTS:,} more; --rejects FILE keeps them all")
+
+
+def _where(reject: "Reject") -> str:
+    place = reject.line or reject.id
+    return f":{place}" if place else ""

@@ -14,7 +14,7 @@ _CHINESE = """
     为何 為何 因何 何 谁 誰 几 幾 多少 多大 多久 是否 能否 可否 有没有 有沒有 请问 請問 吗 嗎 呢 的 了 是 在
     和 与 與 及 或 把 被 对 對 于 於 以 为 為 而 之 其 这 這 那 也 都 就 将 將 等 此 该 該 中 从 從 到 由 有
     会 會 能 可以
-""".split()  # noqa: SIM905 (90 lines otherwise)
+""".split()
 _LIGHT_CHINESE = re.compile("|".join(sorted(_CHINESE, key=len, reverse=True)))
 
 

@@ -56,7 +56,7 @@ def read_texts(paths: Iterable[Path], filters: Sequence[Filter] = ()) -> Read:
     """
     read = Read([], 0)
     for source in find_inputs(paths):
-        path, name = source
+        path, name = source.path, source.name
         if str(path) == "-":
             raise UsageError("training reads its files more than once, standard input cannot be", "Name a file.")
         if not is_json_lines(path):

@@ -26,7 +26,7 @@ def open_passages(files: Iterable[Path], place: IndexLocation, named: bool) -> I
 
     Raises IndexMismatchError for an index that is not there.
     """
-    asking = [] if named else [path for path, _ in find_inputs(files) if holds_questions(path)]
+    asking = [] if named else [source.path for source in find_inputs(files) if holds_questions(source.path)]
     beside = dict.fromkeys(find_corpus(path.parent) for path in asking)
     if not any(beside):
         with open_store(place) as store:

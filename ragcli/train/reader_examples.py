@@ -60,7 +60,7 @@ def collect_examples(files: Iterable[Path], searcher: Searcher, share: float, se
 
 
 def _questions(files: Iterable[Path]) -> Iterator[Question]:
-    for path, name in find_inputs(files):
+    for path, name, _ in find_inputs(files):
         if not holds_questions(path):
             hint = 'A question is a line of JSON: {"id": "…", "question": "…", "answers": ["…"], "doc_id": "…"}.'
             raise UsageError(f"{name} holds no questions, and a reader learns from nothing else", hint)

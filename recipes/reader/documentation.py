@@ -76,7 +76,7 @@ _VERBS = set(
     include indicate install limit list load make move open override parse prevent print raise read register remove
     replace restrict return run save select send set show skip sort specify start stop store suppress tell turn update
     use validate wait write
-    """.split()  # noqa: SIM905 (a line for each otherwise)
+    """.split()
 )
 _DEFAULTS = (
     "What is the default of {}?|{} default|What does {} default to?|default value of {}|What is {} set to by default?"

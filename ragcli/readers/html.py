@@ -1,0 +1,192 @@
+"""Read HTML: the main content of a page, without navigation, scripts and what else stands around it."""
+
+import re
+from collections.abc import Iterator
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from ragcli.readers.markdown import table_text
+from ragcli.readers.outline import Outline, Page
+from ragcli.readers.records import NoDocumentError
+
+_MAIN = ("main", "[role=main]", "article", "div.document", "#main-content", "#content", "body")
+_AROUND = (
+    "nav, aside, footer, script, style, noscript, template, form, button, svg, iframe, select, dialog, head, "
+    "[role=navigation], [role=search], [role=banner], [role=contentinfo], [aria-hidden=true], [hidden], "
+    "a.headerlink, a.anchor, a.hash-link, .sphinxsidebar, .toctree-wrapper, .breadcrumbs, .breadcrumb, .toc, "
+    "#toc, .sidebar, .skip-link, .sr-only, .visually-hidden, .navbar, .pagination, .cookie-banner, .linenos"
+)
+_BLOCKS = frozenset(
+    (
+        "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure "
+        "footer form h1 h2 h3 h4 h5 h6 header hr html li main nav ol p pre section summary table tbody td th "
+        "thead tr ul caption"
+    ).split()
+)
+_BLANKS = re.compile(r"[ \t\r\n\f]+")
+_LANGUAGE = re.compile(r"(?:highlight|language|lang|source)-([\w+#]+)")
+_ELEMENT = re.compile(
+    r"<(/?)(?!(?:p|li|td|tr|th|dt|dd|option|br|hr|img|input|meta|link|col|area|base|source|wbr)\b)[a-z]", re.IGNORECASE
+)
+_DEEPEST = 2_000
+_FEW = 200  # characters; a main part with less is none
+
+
+def read_html(text: str) -> Page:
+    """Return the page of an HTML file; its title is its first heading, else that in its head."""
+    if text.count("<") > _DEEPEST and _depth(text) > _DEEPEST:  # lexbor's time grows with the square of the depth
+        raise NoDocumentError("nested too deeply")
+    tree = LexborHTMLParser(text)
+    named = tree.css_first("title")
+    title = " ".join(named.text().split()) if named else ""
+    description = tree.css_first('meta[name="description"]')
+    for node in tree.css(_AROUND):
+        if node.tag != "head" or node.parent is None:
+            node.decompose()
+    outline = Outline()
+    root = _main(tree)
+    if root is not None:
+        _Walk(outline).children(root)
+    sections = outline.sections()
+    metadata = (
+        {"description": description.attributes.get("content")}
+        if description and description.attributes.get("content")
+        else {}
+    )
+    return Page(outline.title or title, sections, metadata)
+
+
+def _depth(text: str) -> int:
+    """Return how deeply elements stand in each other, but for those that need not be closed."""
+    depth = deepest = 0
+    for found in _ELEMENT.finditer(text):
+        depth = max(0, depth + (-1 if found[1] else 1))
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _main(tree: LexborHTMLParser) -> LexborNode | None:
+    for selector in _MAIN:
+        found = tree.css(selector)
+        single = len(found) == 1 or (found and selector != "article")
+        if single and (selector == "body" or len(found[0].text()) >= _FEW):
+            return found[0]
+    return tree.root
+
+
+class _Walk:
+    """Turn elements into blocks of text."""
+
+    def __init__(self, outline: Outline) -> None:
+        self._outline = outline
+
+    def children(self, parent: LexborNode) -> None:
+        """Add what an element holds: blocks, and the text between them as paragraphs."""
+        run: list[str] = []
+        for node in parent.iter(include_text=True):
+            if node.tag not in _BLOCKS and not _holds_blocks(node):
+                run.append(_inline(node))
+                continue
+            self._paragraph(run)
+            run = []
+            self._block(node)
+        self._paragraph(run)
+
+    def _paragraph(self, run: list[str]) -> None:
+        self._outline.add(_tidy("".join(run)))
+
+    def _block(self, node: LexborNode) -> None:
+        tag = str(node.tag)
+        if tag in ("h1", "h2", "h3", "h4", "h5", "h6"):
+            self._outline.heading(int(tag[1]), _tidy(_inline(node)).removesuffix("¶").removesuffix("#"), _anchor(node))
+        elif tag == "pre":
+            self._outline.add(_code(node), whole=True)
+        elif tag in ("ul", "ol"):
+            self._outline.add(_list(node), whole=True)
+        elif tag == "table":
+            self._outline.add(_table(node), whole=True)
+        elif tag == "dl" and not node.css_first("h1, h2, h3, pre, table"):
+            self._outline.add(_definitions(node), whole=True)
+        else:
+            self.children(node)
+
+
+def _anchor(node: LexborNode) -> dict[str, str]:
+    name = node.attributes.get("id") or (node.parent.attributes.get("id") if node.parent else None)
+    return {"anchor": name} if name else {}
+
+
+def _holds_blocks(node: LexborNode) -> bool:
+    return node.tag not in ("-text", "-comment") and any(child.tag in _BLOCKS for child in node.traverse())
+
+
+def _inline(node: LexborNode) -> str:
+    if node.tag == "-text":
+        return _BLANKS.sub(" ", node.text_content or "")
+    if node.tag == "br":
+        return "\n"
+    if node.tag == "img":
+        return node.attributes.get("alt") or ""
+    if node.tag in ("-comment", "-doctype"):
+        return ""
+    return "".join(map(_inline, node.iter(include_text=True)))
+
+
+def _tidy(text: str) -> str:
+    return "\n".join(line for part in text.split("\n") if (line := " ".join(part.split())))
+
+
+def _code(node: LexborNode) -> str:
+    classes = " ".join(str(one.attributes.get("class") or "") for one in (node, node.parent, *node.css("code")) if one)
+    language = _LANGUAGE.search(classes)
+    return f"```{language[1] if language else ''}\n{node.text().strip(chr(10)).rstrip()}\n```"
+
+
+def _list(node: LexborNode) -> str:
+    lines = []
+    for number, item in enumerate((one for one in node.iter() if one.tag == "li"), 1):
+        sign = f"{number}. " if node.tag == "ol" else "- "
+        content = "\n".join(_parts(item))
+        if content:
+            lines.append(sign + content.replace("\n", "\n" + " " * len(sign)))
+    return "\n".join(lines)
+
+
+def _parts(node: LexborNode) -> Iterator[str]:
+    """Yield the paragraphs, lists and code that stand in a list item or another small element."""
+    run: list[str] = []
+    for child in node.iter(include_text=True):
+        if child.tag not in _BLOCKS and not _holds_blocks(child):
+            run.append(_inline(child))
+            continue
+        if text := _tidy("".join(run)):
+            yield text
+        run = []
+        if child.tag in ("ul", "ol"):
+            yield _list(child)
+        elif child.tag == "pre":
+            yield _code(child)
+        elif child.tag == "table":
+            yield _table(child)
+        else:
+            yield from _parts(child)
+    if text := _tidy("".join(run)):
+        yield text
+
+
+def _table(node: LexborNode) -> str:
+    rows = [
+        [" ".join(_tidy(_inline(cell)).split()) for cell in row.iter() if cell.tag in ("td", "th")]
+        for row in node.css("tr")
+    ]
+    if any(cell.css_first("pre") for cell in node.css("td")) and len(rows) == 1:  # code beside its line numbers
+        return _code(node.css("pre")[-1])
+    return table_text([row for row in rows if any(row)])
+
+
+def _definitions(node: LexborNode) -> str:
+    lines = []
+    for child in node.iter():
+        text = "\n".join(_parts(child))
+        lines.append(text if child.tag == "dt" else "  " + text.replace("\n", "\n  "))
+    return "\n".join(line for line in lines if line.strip())

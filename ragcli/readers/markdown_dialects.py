@@ -1,0 +1,90 @@
+"""Make plain Markdown of what site generators add to it: admonitions, tabs, shortcodes, attributes, MDX.
+
+Each line stays on its line, so that line numbers hold.
+"""
+
+import re
+
+_FENCE = re.compile(r"\s*(`{3,}|~{3,})")
+_INDENTED = re.compile(r"(\s*)(?:!!!|\?\?\?\+?|===)[+!]?\s+(.*)$")  # Material for MkDocs: the content is indented
+_CONTAINER = re.compile(r"\s*(?::{3,}|/{3,})\s*(.*)$")  # Docusaurus, VitePress, pymdownx.blocks: the content is fenced
+_ALERT = re.compile(r"(\s*>\s*)\[!(\w+)\][+-]?\s*(.*)$")
+_HEADING_ATTRIBUTES = re.compile(
+    r"^(\s{0,3}#{1,6}\s.*?)\s*(?:\{[:#.][^{}]*\}|\{\s*[#.][^{}]*\}|<a\b[^>]*>\s*</a>)\s*#*\s*$"
+)
+_ATTRIBUTES = re.compile(r"\{:?\s*[#.][\w-][^{}\n]*\}|\{:[^{}\n]*\}")
+_SHORTCODE = re.compile(r"\{\{[<%].*?[>%]\}\}|\{%-?.*?-?%\}|\{\*.*?\*\}|\{!.*?!\}|\{/\*.*?\*/\}")
+_INCLUDE = re.compile(r"\s*(?:--8<--|<<<\s|@include|\[TOC\]|\[\[toc\]\]|\[\[_TOC_\]\]|\{\{#\w+ )", re.IGNORECASE)
+_MDX = re.compile(r"(?:import\s+(?:[\w*{}\s,]+\s+from\s+)?['\"]|export\s+(?:const|default|function|let|\{|\*))")
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_MYST_ROLE = re.compile(r"\{[\w:+.-]+\}(`+)(?!`)(.+?)(?<!`)\1(?!`)")
+_MYST_TARGET = re.compile(r"\s*<[^<>]*>$")
+_MYST_MARK = re.compile(r"\s*\([\w:.-]+\)=\s*$")
+_LABEL = re.compile(r'(?:inline(?:\s+end)?\s+)?["“](.*?)["”]|\|\s*(.+)|\[(.+)\]')
+_NAMED = re.compile(r"(\w[\w-]*)\s*(.*)")
+_INDENT = 4
+
+
+def plain_markdown(text: str, *, mdx: bool = False) -> str:
+    """Return a text in which the usual extensions of Markdown have become plain Markdown."""
+    text = _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), text)
+    lines = text.expandtabs(4).split("\n")
+    out: list[str] = []
+    fence = ""
+    open_blocks: list[int] = []  # indentation of the admonitions that are open
+    for line in lines:
+        shift = _shift(line, open_blocks)
+        line = line[shift:] if line[:shift].isspace() else line.lstrip() if shift else line
+        mark = _FENCE.match(line)
+        if mark:
+            fence = "" if fence and mark[1].startswith(fence) else fence or mark[1]
+            out.append(line)
+            continue
+        if fence:
+            out.append(line)
+            continue
+        if found := _INDENTED.match(line):
+            open_blocks.append(len(found[1]) + _INDENT * (len(open_blocks) + 1))
+            out.append(found[1] + _label(found[2]))
+            continue
+        out.append(_plain_line(line, mdx=mdx))
+    return "\n".join(out)
+
+
+def _shift(line: str, open_blocks: list[int]) -> int:
+    """Return by how much a line in an admonition is indented for that; what is indented less closes it."""
+    if not line.strip():
+        return 0
+    indent = len(line) - len(line.lstrip())
+    while open_blocks and indent < open_blocks[-1]:
+        open_blocks.pop()
+    return _INDENT * len(open_blocks)
+
+
+def _plain_line(line: str, *, mdx: bool) -> str:
+    if _INCLUDE.match(line) or (mdx and _MDX.match(line)):
+        return ""
+    if found := _CONTAINER.match(line):
+        return _label(found[1])
+    if found := _ALERT.match(line):
+        return found[1] + (found[3] or found[2].capitalize() + ":")
+    if found := _HEADING_ATTRIBUTES.match(line):
+        line = found[1]
+    if _MYST_MARK.match(line):
+        return ""
+    if "}`" in line:
+        line = _MYST_ROLE.sub(lambda found: f"`{_MYST_TARGET.sub('', found[2]).lstrip('~!')}`", line)
+    if "{" in line:
+        line = _ATTRIBUTES.sub("", _SHORTCODE.sub("", line))
+    return line
+
+
+def _label(text: str) -> str:
+    """Return the title of an admonition or tab: `note "Title"`, `tip | Title`, `info[Title]`; else its kind."""
+    text = re.sub(r"\s*\{.*\}\s*$", "", text).strip()
+    if found := _LABEL.search(text):
+        return next(part for part in found.groups() if part is not None).strip()
+    found = _NAMED.fullmatch(text)
+    if not found:
+        return ""
+    return found[2] or (found[1].capitalize() + ":" if found[1] not in ("details", "tab", "tabs", "code-group") else "")

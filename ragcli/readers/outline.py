@@ -1,0 +1,75 @@
+"""What a reader makes of a file: pages, whose text stands in sections under headings."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ragcli.documents import Span
+
+
+class Section(NamedTuple):
+    """Hold the text under a heading, the headings above it from the outermost, and where it begins (line or page).
+
+    `whole` are spans of the text that belong together: lists, tables, code.
+    """
+
+    headings: tuple[str, ...]
+    text: str
+    place: Mapping[str, int | str]
+    whole: tuple[Span, ...] = ()
+
+
+class Page(NamedTuple):
+    """Hold a page (a file, a message, a chapter), its title (empty: that of the file), and what is known of it."""
+
+    title: str
+    sections: list[Section]
+    metadata: Mapping[str, Any] = {}
+
+
+class Outline:
+    """Collect blocks of text under the headings above them."""
+
+    def __init__(self, place: Mapping[str, int | str] | None = None) -> None:
+        self.title = ""  # the first heading, if it is of the first level and alone there
+        self._headings: list[tuple[int, str]] = []
+        self._done: list[Section] = []
+        self._place: Mapping[str, int | str] = place or {}
+        self._blocks: list[tuple[str, bool]] = []
+
+    def heading(self, level: int, text: str, place: Mapping[str, int | str]) -> None:
+        """Begin a section."""
+        self._close()
+        text = " ".join(text.split())
+        self._headings = [(other, above) for other, above in self._headings if other < level]
+        if text:
+            self._headings.append((level, text))
+        if not self.title and level == 1:
+            self.title = text
+        self._place = place
+
+    def add(self, text: str, *, whole: bool = False) -> None:
+        """Add a block: a paragraph, or what belongs together (`whole`)."""
+        text = text.strip("\n").rstrip()
+        if text.strip():
+            self._blocks.append((text, whole))
+
+    def sections(self) -> list[Section]:
+        """Return the sections that have a text."""
+        self._close()
+        return self._done
+
+    def _close(self) -> None:
+        if not self._blocks:
+            return
+        text = "\n\n".join(block for block, _ in self._blocks)
+        whole = tuple(
+            span for span, kept in zip(self._spans(), (kept for _, kept in self._blocks), strict=True) if kept
+        )
+        self._done.append(Section(tuple(heading for _, heading in self._headings), text, self._place, whole))
+        self._blocks = []
+
+    def _spans(self) -> Iterator[Span]:
+        at = 0
+        for block, _ in self._blocks:
+            yield at + len(block) - len(block.lstrip()), at + len(block)
+            at += len(block) + 2

@@ -1,0 +1,72 @@
+"""Open zip files with limits: how much they unpack to, and how many parts they have."""
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from xml.etree import ElementTree
+
+from ragcli.readers.records import NoDocumentError
+
+MAX_UNPACKED = 2**29
+MAX_PART = 2**26
+MAX_PARTS = 100_000
+MAX_RATIO = 200
+_SMALL = 2**20
+
+
+class Package:
+    """Hold an open zip file and how much of it was unpacked."""
+
+    def __init__(self, file: zipfile.ZipFile) -> None:
+        self._file = file
+        self._unpacked = 0
+        if len(file.filelist) > MAX_PARTS:
+            raise NoDocumentError(f"an archive of more than {MAX_PARTS:,} parts")
+
+    def names(self) -> list[str]:
+        """Return the names of all parts that are no folder."""
+        return [info.filename for info in self._file.infolist() if not info.is_dir()]
+
+    def read(self, name: str) -> bytes:
+        """Unpack a part. Raises NoDocumentError for what is damaged, encrypted, missing or unpacks to too much."""
+        try:
+            info = self._file.getinfo(name)
+            if info.flag_bits & 1:
+                raise NoDocumentError("encrypted; it needs a password")
+            with self._file.open(info) as part:
+                content = part.read(MAX_PART + 1)
+        except KeyError as e:
+            raise NoDocumentError(f"damaged: it lacks {name}") from e
+        except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError) as e:
+            raise NoDocumentError(f"damaged: {e}") from e
+        self._unpacked += len(content)
+        bloated = len(content) > _SMALL and len(content) > MAX_RATIO * max(1, info.compress_size)
+        if len(content) > MAX_PART or self._unpacked > MAX_UNPACKED or bloated:
+            raise NoDocumentError("it unpacks to too much; unpack it yourself if you trust it")
+        return content
+
+    def xml(self, name: str) -> ElementTree.Element:
+        """Return a part as XML. Raises NoDocumentError for what is none, or has definitions of its own."""
+        return parse_xml(self.read(name))
+
+
+def parse_xml(content: bytes) -> ElementTree.Element:
+    """Parse XML without definitions, by which a few lines can stand for gigabytes. Raises NoDocumentError."""
+    if b"<!ENTITY" in content or b"<!DOCTYPE" in content[:4000]:
+        raise NoDocumentError("XML with definitions of its own")
+    try:
+        return ElementTree.fromstring(content)  # noqa: S314 (no definitions, bounded)
+    except ElementTree.ParseError as e:
+        raise NoDocumentError(f"damaged: {e}") from e
+
+
+@contextmanager
+def open_package(data: bytes) -> Iterator[Package]:
+    """Open a zip file. Raises NoDocumentError for what is none."""
+    try:
+        file = zipfile.ZipFile(BytesIO(data))
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as e:
+        raise NoDocumentError(f"damaged: {e}") from e
+    with file:
+        yield Package(file)

@@ -1,0 +1,239 @@
+"""Read reStructuredText as text with headings: directives, roles and references become what they say."""
+
+import re
+
+from ragcli.readers.outline import Outline, Page, Section
+
+_ADORNMENT = re.compile(r"([=\-`:'\"~^_*+#<>.!$%&,/;?@\\|])\1{2,}\s*$")
+_DIRECTIVE = re.compile(r"(\s*)\.\.\s+(?:\|[^|]+\|\s+)?([\w:.+-]+?)::(?:\s+(.*))?$")
+_COMMENT = re.compile(r"(\s*)\.\.(?:\s+(?!\[)|$)")
+_FOOTNOTE = re.compile(r"(\s*)\.\.\s+\[([^\]]+)\]\s*(.*)$")
+_OPTION = re.compile(r"\s*:[\w -]+:(?:\s.*|$)")
+CODE = frozenset(
+    ("code code-block sourcecode parsed-literal doctest testcode testsetup testoutput console highlight prompt").split()
+)
+SILENT = frozenset(
+    (
+        "toctree include image figure-md raw contents meta index highlight module currentmodule automodule "
+        "autoclass autofunction autodata automethod autoexception literalinclude role default-role ifconfig "
+        "tabularcolumns testsetup testcleanup sectnum math graphviz click:run csv-table"
+    ).split()
+)
+_NAMED = frozenset(("note warning tip hint important caution danger attention error seealso").split())
+_TITLED = {
+    "versionadded": "New in version",
+    "versionchanged": "Changed in version",
+    "deprecated": "Deprecated since version",
+}
+_FIELD = re.compile(
+    r"^:(?:param|type|arg|keyword|raises?|rtype)\s*(?:[\w.\[\], |]+\s)?([\w.*]+):|^:(returns?):", re.MULTILINE
+)
+_UNTITLED = ("figure", "list-table", "table", "class", "container", "tabs", "only")
+_ROLE = re.compile(r":(?:[\w+.-]+:)*[\w+.-]+:`([^`]+)`")
+_TARGETED = re.compile(r"^!?~?(.*?)\s*<[^<>]+>$", re.DOTALL)
+_LINK = re.compile(r"`([^`<]*?)\s*<[^`>]+>`_{0,2}")
+_LITERAL = re.compile(r"``(.+?)``", re.DOTALL)
+_REFERENCE = re.compile(r"`([^`]+)`_{0,2}")
+_NAME_REFERENCE = re.compile(r"\b([A-Za-z][\w.-]*)__?(?=[\s.,;:!?)\]]|$)")
+_STRONG = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*|(?<![\w*])\*(?=\S)([^*\n]+?)(?<=\S)\*(?!\w)", re.DOTALL)
+_FOOTNOTE_REFERENCE = re.compile(r"\s*\[(?:#[\w-]*|\*|\d+)\]_")
+_SUBSTITUTION = re.compile(r"\|([^|\s][^|\n]*)\|_{0,2}")
+_BULLET = re.compile(r"(?:[-*+•]|\(?(?:\d+|[a-zA-Z#])[.)])\s+\S")
+_TABLE = re.compile(r"\s*(?:\+[-=+]{3,}\+|={2,}(?:\s+={2,})+)\s*$")
+
+
+def read_rst(text: str) -> Page:
+    """Return the page of a reStructuredText file; its title is its first heading."""
+    outline = Outline({"line": 1})
+    _Reader(text.expandtabs(8).split("\n"), outline).read()
+    sections = outline.sections()
+    return Page(_page_title(outline, sections), sections)
+
+
+def _page_title(outline: Outline, sections: list[Section]) -> str:
+    return outline.title or (sections[0].headings[0] if sections and sections[0].headings else "")
+
+
+class _Reader:
+    """Read a file line by line."""
+
+    def __init__(self, lines: list[str], outline: Outline) -> None:
+        self._lines = lines
+        self._outline = outline
+        self._levels: list[str] = []
+        self._at = 0
+        self._run: list[str] = []
+
+    def read(self) -> None:
+        """Add all blocks to the outline."""
+        while self._at < len(self._lines):
+            line = self._lines[self._at]
+            if not line.strip():
+                self._flush()
+                self._at += 1
+            elif not self._heading():
+                if found := _DIRECTIVE.match(line):
+                    self._flush()
+                    self._directive(found)
+                elif found := _FOOTNOTE.match(line):
+                    self._flush()
+                    self._lines[self._at] = found[1] + found[3]
+                elif found := _COMMENT.match(line):
+                    self._flush()
+                    self._at += 1
+                    self._indented(len(found[1]))
+                elif _TABLE.match(line) and not self._run:
+                    self._table()
+                else:
+                    self._run.append(line)
+                    self._at += 1
+                    if line.rstrip().endswith("::"):
+                        self._literal(len(line) - len(line.lstrip()))
+        self._flush()
+
+    def _heading(self) -> bool:
+        """Take a heading: a line with a line of signs below it, or above and below."""
+        lines, at = self._lines, self._at
+        over = bool(_ADORNMENT.match(lines[at]))
+        if over and at + 2 < len(lines) and lines[at + 1].strip() and lines[at + 2].rstrip() == lines[at].rstrip():
+            return self._headed(lines[at + 1], lines[at][0] * 2, 3)
+        if over or at + 1 >= len(lines) or self._run or lines[at][:1].isspace():
+            return False
+        below = lines[at + 1]
+        if (
+            _ADORNMENT.match(below)
+            and not below[:1].isspace()
+            and len(below.rstrip()) >= min(len(lines[at].rstrip()), 4)
+        ):
+            return self._headed(lines[at], below[0], 2)
+        return False
+
+    def _headed(self, text: str, signs: str, taken: int) -> bool:
+        self._flush()
+        if signs not in self._levels:
+            self._levels.append(signs)
+        self._outline.heading(self._levels.index(signs) + 1, plain_rst(text.strip()), {"line": self._at + 1})
+        self._at += taken
+        return True
+
+    def _flush(self) -> None:
+        if not self._run:
+            return
+        text = "\n".join(self._run)
+        listed = bool(_BULLET.match(text.lstrip()))
+        self._run = []
+        text = re.sub(r"::\s*$", ":", text)
+        if text.strip() != ":":
+            self._outline.add(plain_rst(text), whole=listed)
+
+    def _indented(self, indent: int) -> list[str]:
+        """Take the lines that are indented more; return them without what all have."""
+        taken: list[str] = []
+        while self._at < len(self._lines):
+            line = self._lines[self._at]
+            if line.strip() and len(line) - len(line.lstrip()) <= indent:
+                break
+            taken.append(line)
+            self._at += 1
+        while taken and not taken[-1].strip():
+            taken.pop()
+            self._at -= 1
+        least = min((len(line) - len(line.lstrip()) for line in taken if line.strip()), default=0)
+        return [line[least:] for line in taken]
+
+    def _literal(self, indent: int) -> None:
+        self._flush()
+        content = "\n".join(self._indented(indent)).strip("\n")
+        if content:
+            self._outline.add(f"```\n{content}\n```", whole=True)
+
+    def _directive(self, found: re.Match[str]) -> None:
+        name, argument = found[2].lower(), (found[3] or "").strip()
+        self._at += 1
+        content = self._indented(len(found[1]))
+        blanks = 0
+        while content and (_OPTION.match(content[0]) or (not content[0].strip() and blanks == 0)):
+            blanks += not content[0].strip()
+            content.pop(0)
+        if name in CODE:
+            if "\n".join(content).strip():
+                code = "\n".join(content).strip("\n")
+                self._outline.add(f"```{argument.split(' ')[0] if name != 'prompt' else ''}\n{code}\n```", whole=True)
+            return
+        if name in SILENT or name.startswith("auto"):
+            return
+        self._outline.add(plain_rst(lead_of(name, argument)))
+        _Reader(content, _Nested(self._outline)).read()
+
+    def _table(self) -> None:
+        """Take a table: up to a blank line, which in a simple table may stand between two rules as well."""
+        begin = self._at
+        grid = "+" in self._lines[begin]
+        rules = 0
+        while self._at < len(self._lines):
+            line = self._lines[self._at]
+            rules += bool(_TABLE.match(line))
+            if not line.strip() and (grid or rules > 2 or not self._rule_ahead()):
+                break
+            self._at += 1
+        self._outline.add(_rows(self._lines[begin : self._at]), whole=True)
+
+    def _rule_ahead(self) -> bool:
+        return any(_TABLE.match(line) for line in self._lines[self._at : self._at + 200])
+
+
+class _Nested(Outline):
+    """Add what stands in a directive to the section that the directive stands in."""
+
+    def __init__(self, outer: Outline) -> None:
+        super().__init__()
+        self.add = outer.add  # type: ignore[method-assign]
+
+    def heading(self, level: int, text: str, place: object) -> None:
+        """Take a heading in a directive for a paragraph."""
+        self.add(text)
+
+
+def lead_of(name: str, argument: str) -> str:
+    """Return the words that a directive puts before what stands in it."""
+    if name in _TITLED:
+        version, _, rest = argument.partition(" ")
+        return f"{_TITLED[name]} {version}" + (f": {rest}" if rest else ":")
+    if name in _NAMED:
+        return f"{name.capitalize() if name != 'seealso' else 'See also'}: {argument}".strip()
+    return "" if name in _UNTITLED else argument
+
+
+def plain_docstring(text: str) -> str:
+    """Return a docstring without markup, the fields of its parameters by their names."""
+    return plain_rst(_FIELD.sub(lambda found: f"{found[1] or found[2].capitalize()}:", text))
+
+
+def _rows(lines: list[str]) -> str:
+    """Return a table's rows as lines, with one blank between two cells."""
+    found = []
+    for line in lines:
+        if not line.strip() or _TABLE.match(line) or set(line.strip()) <= set("+-=| "):
+            continue
+        cells = [cell.strip() for cell in re.split(r"\s*\|\s*|\s{2,}", line.strip().strip("|")) if cell.strip()]
+        found.append("- " + "; ".join(map(plain_rst, cells)))
+    return "\n".join(found)
+
+
+def plain_rst(text: str) -> str:
+    """Return a text without inline markup."""
+    text = _ROLE.sub(lambda found: _target(found[1]), text)
+    text = _LINK.sub(lambda found: found[1], text)
+    text = _LITERAL.sub(r"\1", text)
+    text = _FOOTNOTE_REFERENCE.sub("", text)
+    text = _REFERENCE.sub(r"\1", text)
+    text = _STRONG.sub(lambda found: found[1] or found[2], text)
+    text = _SUBSTITUTION.sub(r"\1", text)
+    return re.sub(r"\\(.)", r"\1", _NAME_REFERENCE.sub(r"\1", text))
+
+
+def _target(text: str) -> str:
+    named = _TARGETED.match(text)
+    if named and named[1]:
+        return named[1]
+    return text.rpartition(".")[2] if text.startswith("~") else text.lstrip("!")

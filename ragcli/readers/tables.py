@@ -1,0 +1,53 @@
+"""Read tables: CSV, TSV and spreadsheets. A row is a document; each value has its column's name."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePath
+from typing import Any
+
+import orjson
+
+from ragcli.documents import Document, Reject
+from ragcli.readers.records import FieldNames, NoDocumentError, parse_record
+
+_LONGEST_CELL = 16 * 2**20
+_SAMPLE = 8_000
+
+
+def read_csv(text: str, name: str, fields: FieldNames) -> Iterator[Document | Reject]:
+    """Yield the rows of a CSV or TSV file, whose first row names the columns."""
+    csv.field_size_limit(_LONGEST_CELL)
+    try:
+        dialect: Any = csv.Sniffer().sniff(text[:_SAMPLE], "\t" if name.lower().endswith((".tsv", ".tab")) else ",;\t|")
+    except csv.Error:
+        dialect = csv.excel_tab if name.lower().endswith((".tsv", ".tab")) else csv.excel
+    rows = csv.reader(io.StringIO(text, newline=""), dialect)
+    try:
+        yield from read_rows(rows, name, PurePath(name).stem, fields)
+    except csv.Error as e:
+        yield Reject(name, rows.line_num, None, f"no CSV from here on: {e}", "")
+
+
+def read_rows(
+    rows: Iterable[Sequence[str]], name: str, title: str, fields: FieldNames, *, where: str = ""
+) -> Iterator[Document | Reject]:
+    """Yield rows as documents. Where a column is named as the text's field is, the others are metadata."""
+    names: Sequence[str] = ()
+    for number, row in enumerate(rows, 1):
+        if not any(cell.strip() for cell in row):
+            continue
+        if not names:
+            names = [cell.strip() for cell in row]
+            continue
+        record = {column: cell.strip() for column, cell in zip(names, row, strict=False) if column and cell.strip()}
+        if fields.text in names:
+            try:
+                yield parse_record(orjson.dumps(record), fields)
+            except NoDocumentError as e:
+                yield Reject(name, number, e.doc_id, e.reason, ",".join(row)[:1000])
+        else:
+            text = "\n".join(f"{column}: {cell}" for column, cell in record.items())
+            known = {"source": name, "row": number, **({"sheet": where} if where else {})}
+            doc_id = f"{name}#{where + '-' if where else ''}{number}"
+            yield Document(doc_id, f"{title} › {where or 'row'} {number}" if where else title, text, known)

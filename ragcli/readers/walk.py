@@ -1,0 +1,170 @@
+"""Walk folders: what to read there, and what to leave out and why."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pathspec import GitIgnoreSpec
+
+from ragcli.documents import Skipped
+from ragcli.errors import RagcliError
+from ragcli.readers.formats import FORMATS, NO_TEXT, PLAIN_NAMES
+from ragcli.readers.inputs import Input, printable_name
+from ragcli.readers.texts import kind_of
+
+_IGNORE_FILES = (".gitignore", ".ragcliignore")
+_NEVER = frozenset(("node_modules", "__pycache__"))
+
+
+class Selection(NamedTuple):
+    """Say which files of folders to read, by patterns as in .gitignore; without `include`, all that have a reader."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    follow_symlinks: bool = False
+
+
+class Found(NamedTuple):
+    """Hold the files to read, and those left out with their reasons."""
+
+    inputs: list[Input]
+    skipped: list[Skipped]
+
+
+def find_files(paths: Iterable[Path], selection: Selection, written: Iterable[Path] = ()) -> Found:
+    """Resolve folders to the files in them that are to be read, sorted by name; what is named itself stays as it is.
+
+    What the run itself writes is never found. Raises RagcliError for a path that does not exist.
+    """
+    found = Found([], [])
+    for path in paths:
+        if str(path) != "-" and not os.path.lexists(path):
+            raise RagcliError(f"no such file: {path}", "Check the path; `-` reads standard input.")
+        if path.is_dir():
+            _Walk(path, selection, {Path(os.path.realpath(one)) for one in written}, found).walk()
+        else:
+            found.inputs.append(Input(path, printable_name(path)))
+    return found
+
+
+class _Ignoring(NamedTuple):
+    """Hold the patterns of a folder's ignore file, and where that folder is."""
+
+    folder: str
+    patterns: GitIgnoreSpec
+
+
+class _Walk:
+    """Walk one folder."""
+
+    def __init__(self, top: Path, selection: Selection, own: set[Path], found: Found) -> None:
+        self._top = Path(os.path.normpath(top))
+        self._include = GitIgnoreSpec.from_lines(selection.include) if selection.include else None
+        self._exclude = GitIgnoreSpec.from_lines(selection.exclude) if selection.exclude else None
+        self._follow = selection.follow_symlinks
+        self._own = own
+        self._found = found
+        self._seen: set[tuple[int, int]] = set()
+
+    def walk(self) -> None:
+        """Add all files of the folder to what is found."""
+        real = Path(os.path.realpath(self._top))
+        self._folder(self._top, real, [*_ignoring_above(real)])
+
+    def _folder(self, folder: Path, real: Path, ignoring: list[_Ignoring]) -> None:
+        try:
+            status = os.stat(real)  # noqa: PTH116
+            with os.scandir(folder) as entries:
+                inside = sorted(entries, key=lambda entry: entry.name)
+        except OSError as e:
+            self._skip(folder, f"a folder that cannot be read: {e.strerror}")
+            return
+        if (status.st_dev, status.st_ino) in self._seen:
+            return
+        self._seen.add((status.st_dev, status.st_ino))
+        ignoring = [*ignoring, *_ignoring_of(real, {entry.name for entry in inside})]
+        for entry in inside:
+            self._entry(entry, real / entry.name, ignoring)
+
+    def _entry(self, entry: os.DirEntry[str], real: Path, ignoring: list[_Ignoring]) -> None:
+        path = Path(entry.path)
+        if entry.name.startswith(".") or entry.name in _NEVER or real in self._own:
+            return
+        try:
+            folder, link = entry.is_dir(), entry.is_symlink()
+            file = entry.is_file()
+        except OSError:
+            folder = file = False
+            link = True
+        if folder and link and not self._follow:
+            self._skip(path, "a link to a folder; --follow-symlinks follows it")
+        elif _is_ignored(f"{real}/" if folder else str(real), ignoring):
+            self._skip(path, "ignored by .gitignore or .ragcliignore")
+        elif folder:
+            if not (self._exclude and self._exclude.match_file(f"{self._inside(path)}/")):
+                self._folder(path, Path(os.path.realpath(path)) if link else real, ignoring)
+        elif not file:
+            self._skip(path, "a link that leads nowhere" if link else "neither a file nor a folder")
+        else:
+            self._file(path)
+
+    def _file(self, path: Path) -> None:
+        inside = self._inside(path)
+        if (self._exclude and self._exclude.match_file(inside)) or (
+            self._include and not self._include.match_file(inside)
+        ):
+            return
+        if not self._include and (reason := _why_not(path)):
+            self._skip(path, reason)
+        else:
+            self._found.inputs.append(Input(path, printable_name(path), found=True))
+
+    def _inside(self, path: Path) -> str:
+        return path.relative_to(self._top).as_posix()
+
+    def _skip(self, path: Path, reason: str) -> None:
+        self._found.skipped.append(Skipped(printable_name(path), 0, None, reason, ""))
+
+
+def _why_not(path: Path) -> str:
+    """Say why a file of a folder is left out; empty for one that is read."""
+    kind = kind_of(path)
+    if kind in FORMATS or (not kind and path.stem.lower() in PLAIN_NAMES):
+        return ""
+    if kind in NO_TEXT:
+        return f"no text: {kind}"
+    if not kind:
+        return "its name has no suffix; name the file itself to read it as plain text"
+    return f"no reader for {kind}; --include '*{kind}' reads such files as plain text"
+
+
+def _ignoring_above(folder: Path) -> Iterator[_Ignoring]:
+    """Yield the ignore files of the folders above one, up to the top of its git repository."""
+    above: list[Path] = []
+    for parent in (folder, *folder.parents):
+        if parent != folder:
+            above.append(parent)
+        if (parent / ".git").exists():
+            for one in reversed(above):
+                yield from _ignoring_of(one, set(_IGNORE_FILES))
+            return
+
+
+def _ignoring_of(folder: Path, names: set[str]) -> Iterator[_Ignoring]:
+    for name in _IGNORE_FILES:
+        if name in names:
+            try:
+                lines = (folder / name).read_text(encoding="utf-8", errors="replace").splitlines()
+            except OSError:
+                continue
+            yield _Ignoring(f"{folder}/", GitIgnoreSpec.from_lines(lines))
+
+
+def _is_ignored(path: str, ignoring: list[_Ignoring]) -> bool:
+    """Tell by the ignore files from the nearest to the outermost, of which the first that says anything decides."""
+    for one in reversed(ignoring):
+        decided = one.patterns.check_file(path.removeprefix(one.folder)).include
+        if decided is not None:
+            return decided
+    return False

@@ -1,0 +1,370 @@
+"""Reading files of many formats as sections without markup; each file is read, or left out with a reason."""
+
+import io
+import json
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from ragcli.documents import Document, Reject
+from ragcli.readers import FieldNames, Input, read_documents
+
+
+def read(path: Path) -> list[Document]:
+    items = list(read_documents([Input(path, path.name)], FieldNames()))
+    documents = [item for item in items if isinstance(item, Document)]
+    assert documents == items, items
+    return documents
+
+
+def reason(path: Path) -> str:
+    [item] = read_documents([Input(path, path.name)], FieldNames())
+    assert isinstance(item, Reject)
+    assert (item.file, item.line, item.id) == (path.name, 0, None)
+    return item.reason
+
+
+def parts(path: Path, content: str | bytes) -> list[tuple[str, str]]:
+    """Return the titles and texts of a file's sections."""
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return [(document.title, document.text) for document in read(path)]
+
+
+MARKDOWN = """---
+title: The Guide
+date: 2024-03-05
+tags: [a, b]
+---
+
+Welcome to **the** [guide](https://example.org), see ![a picture](x.png)
+and `code`.<br>Bye.
+
+# Install {#install}
+
+Get it:
+
+- First,
+  the *package*
+- Second
+  1. one
+  2. two
+
+## Linux
+
+```sh
+# not a heading
+apt install it
+```
+
+| Name | Meaning |
+|------|---------|
+| `-q` | be quiet |
+| `-v` | be loud |
+
+<!-- a comment -->
+<div class="x">Some <b>bold</b> words &amp; more</div>
+
+Setext
+======
+Last.[^1]
+"""
+
+
+def test_markdown_is_read_by_its_headings(tmp_path: Path) -> None:
+    assert parts(tmp_path / "guide.md", MARKDOWN) == [
+        ("The Guide", "Welcome to the guide, see a picture and code.\nBye."),
+        ("The Guide › Install", "Get it:\n\n- First, the package\n- Second\n  1. one\n  2. two"),
+        (
+            "The Guide › Install › Linux",
+            "```sh\n# not a heading\napt install it\n```\n\n"
+            "- Name: -q; Meaning: be quiet\n- Name: -v; Meaning: be loud\n\nSome bold words & more",
+        ),
+        ("The Guide › Setext", "Last."),
+    ]
+    documents = read(tmp_path / "guide.md")
+    assert [document.id for document in documents] == [
+        "guide.md", "guide.md#install", "guide.md#linux", "guide.md#setext",
+    ]  # fmt: skip
+    assert documents[2].metadata == {
+        "date": "2024-03-05",
+        "tags": ["a", "b"],
+        "source": "guide.md",
+        "heading": "Install › Linux",
+        "line": 20,
+    }
+    assert [documents[2].text[a:b][:5] for a, b in documents[2].whole] == ["```sh", "- Nam"]
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (
+            '!!! note "Mind"\n\n    Indented **text**.\n\n    - item\n\nAfter.',
+            "Mind\n\nIndented text.\n\n- item\n\nAfter.",
+        ),
+        ('=== "Tab"\n\n    ```py\n    x = 1\n    ```', "Tab\n\n```py\nx = 1\n```"),
+        (":::tip[Good]\nText.\n:::", "Good Text."),
+        ("::: warning\nText.\n:::", "Warning: Text."),
+        ("/// note | Title\n\nText.\n\n///", "Title\n\nText."),
+        ("> [!NOTE]\n> Mind the gap.", "Note: Mind the gap."),
+        ("{% include 'x' %}\nText {{< ref x >}}here.", "Text here."),
+        ("A {func}`~click.echo` and {ref}`that page <page>`.", "A click.echo and that page."),
+        ("```{note}\nMind *this*.\n```", "Note:\n\nMind this."),
+        ("```{eval-rst}\n.. currentmodule:: x\n```\nText.", "Text."),
+        ("中文\n换行 and\nEnglish", "中文换行 and English"),
+    ],
+)
+def test_markdown_has_dialects(tmp_path: Path, source: str, text: str) -> None:
+    assert parts(tmp_path / "a.md", source) == [("a", text)]
+
+
+def test_mdx_is_text_without_imports_and_components(tmp_path: Path) -> None:
+    source = "import Tabs from '@theme/Tabs';\n\nexport const x = 1;\n\n# Title\n\n<Tabs>\n\nSome text.\n\n</Tabs>\n"
+    assert parts(tmp_path / "a.mdx", source) == [("Title", "Some text.")]
+
+
+def test_settings_that_would_unfold_to_gigabytes_are_left_out(tmp_path: Path) -> None:
+    bomb = "---\na: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n---\nText.\n"
+    [document] = read_written(tmp_path / "a.md", bomb)
+    assert (document.text, document.metadata) == ("Text.", {"source": "a.md", "line": 1})
+
+
+def read_written(path: Path, content: str) -> list[Document]:
+    path.write_text(content, encoding="utf-8")
+    return read(path)
+
+
+def test_restructured_text_is_read_by_its_headings(tmp_path: Path) -> None:
+    source = """
+.. comment
+   more of it
+
+=====
+Title
+=====
+
+See :ref:`the page <page>`, :func:`~pkg.run` and `a link <http://x>`__, *soft* **hard** ``code``.
+
+Sub
+---
+
+Like this::
+
+    x = *y*
+
+.. code-block:: python
+   :linenos:
+
+   print("hi")
+
+.. note:: Mind
+   this.
+
+.. toctree::
+   a
+   b
+
+* one
+* two
+
+=====  =====
+A      B
+=====  =====
+1      2
+=====  =====
+"""
+    assert parts(tmp_path / "a.rst", source) == [
+        ("Title", "See the page, run and a link, soft hard code."),
+        (
+            "Title › Sub",
+            'Like this:\n\n```\nx = *y*\n```\n\n```python\nprint("hi")\n```\n\nNote: Mind\n\nthis.\n\n'
+            "* one\n* two\n\n- A; B\n- 1; 2",
+        ),
+    ]
+
+
+def test_html_is_its_main_content(tmp_path: Path) -> None:
+    filler = "Words of the page. " * 20
+    source = f"""<!doctype html><html><head><title>Site</title><script>x()</script></head><body>
+    <nav>Home</nav><main><h1>Page<a class="headerlink" href="#">¶</a></h1><p>{filler}</p>
+    <h2 id="list">List</h2><ul><li>One <b>two</b><ul><li>deep</li></ul></li><li>Three</li></ul>
+    <div>Loose <em>text</em><p>Paragraph</p></div>
+    <pre><code class="language-py">x = 1
+y = 2</code></pre><table><tr><th>A</th><th>B</th></tr><tr><td>1</td><td>2</td></tr></table>
+    <dl><dt>Term</dt><dd>Meaning</dd></dl></main><footer>Imprint</footer></body></html>"""
+    assert parts(tmp_path / "a.html", source) == [
+        ("Page", filler.strip()),
+        (
+            "Page › List",
+            "- One two\n  - deep\n- Three\n\nLoose text\n\nParagraph\n\n```py\nx = 1\ny = 2\n```\n\n- A: 1; B: 2\n\n"
+            "Term\n  Meaning",
+        ),
+    ]
+
+
+def test_asciidoc_and_org_are_text_under_headings(tmp_path: Path) -> None:
+    adoc = "= Book\n:toc:\n\n== Part *one*\n\nSee link:x.html[the page].\n\n----\ncode\n----\n"
+    assert parts(tmp_path / "a.adoc", adoc) == [("Book › Part one", "See the page.\n\n```\ncode\n```")]
+    org = "#+TITLE: Book\n* TODO Part :tag:\nSee [[http://x][the page]].\n#+begin_src sh\nls\n#+end_src\n"
+    assert parts(tmp_path / "a.org", org) == [("Book › Part", "See the page.\n\n```\nls\n```")]
+
+
+def test_subtitles_are_what_is_said(tmp_path: Path) -> None:
+    source = "1\n00:00:01,000 --> 00:00:02,000\n<i>Hello</i>\nworld.\n\n2\n00:00:03,000 --> 00:00:04,000\nBye.\n"
+    assert parts(tmp_path / "a.srt", source) == [("a", "Hello\nworld.\nBye.")]
+
+
+def test_source_code_is_its_documentation_by_symbol(tmp_path: Path) -> None:
+    python = (
+        '"""Module."""\n\nclass A:\n    """Class."""\n\n    def run(self, x: int) -> str:\n'
+        '        """Run.\n\n        :param x: much\n        """\n'
+    )
+    assert parts(tmp_path / "a.py", python) == [
+        ("a", "Module."),
+        ("a › A", "class A()\n\nClass."),
+        ("a › A › run", "run(self, x: int) -> str\n\nRun.\n\nx: much"),
+    ]
+    go = "// Copyright of somebody, all of it\n\n// Serve answers until it is told to stop.\nfunc Serve(x int) {\n}\n"
+    assert parts(tmp_path / "a.go", go) == [("a › Serve", "Serve answers until it is told to stop.")]
+
+
+def test_notebooks_are_text_and_code(tmp_path: Path) -> None:
+    cells = [
+        {"cell_type": "markdown", "source": ["# Title\n", "\n", "Some *text*."]},
+        {"cell_type": "code", "source": "x = 1", "outputs": [{"text": "much"}]},
+    ]
+    content = json.dumps({"cells": cells, "metadata": {"kernelspec": {"language": "python"}}})
+    assert parts(tmp_path / "a.ipynb", content) == [("Title", "Some text.\n\n```python\nx = 1\n```")]
+
+
+def test_rows_of_a_table_are_documents(tmp_path: Path) -> None:
+    assert parts(tmp_path / "a.csv", 'name,city\nAnn,"Paris, France"\n\nBob,Rome\n') == [
+        ("a", "name: Ann\ncity: Paris, France"),
+        ("a", "name: Bob\ncity: Rome"),
+    ]
+    (tmp_path / "b.tsv").write_text("id\ttext\tyear\n1\tOne.\t1999\n", encoding="utf-8")
+    assert read(tmp_path / "b.tsv") == [Document("1", "", "One.", {"year": "1999"})]
+
+
+def test_messages_are_read(tmp_path: Path) -> None:
+    message = b"From: ann@example.org\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\n\n> quoted\nHello.\n"
+    assert parts(tmp_path / "a.eml", message) == [("Grüße", "Hello.")]
+    assert read(tmp_path / "a.eml")[0].metadata["from"] == "ann@example.org"
+    box = b"From a Mon Jan  1 00:00:00 2024\n" + message + b"\nFrom b Mon Jan  1 00:00:00 2024\nSubject: Two\n\nBye.\n"
+    assert parts(tmp_path / "a.mbox", box) == [("Grüße", "Hello."), ("Two", "Bye.")]
+
+
+def package(**files: str) -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in files.items():
+            file.writestr(name, content)
+    return held.getvalue()
+
+
+def test_office_files_are_read(tmp_path: Path) -> None:
+    w = "xmlns:w='w'"
+    docx = (
+        f"<w:document {w}><w:body><w:p><w:pPr><w:pStyle w:val='H1'/></w:pPr><w:r><w:t>Head</w:t></w:r></w:p>"
+        "<w:p><w:r><w:t>Some </w:t></w:r><w:r><w:t>text.</w:t></w:r></w:p>"
+        "<w:p><w:pPr><w:numPr/></w:pPr><w:r><w:t>item</w:t></w:r></w:p>"
+        "<w:tbl><w:tr><w:tc><w:p><w:r><w:t>A</w:t></w:r></w:p></w:tc></w:tr><w:tr><w:tc><w:p><w:r><w:t>1</w:t></w:r></w:p>"
+        "</w:tc></w:tr></w:tbl></w:body></w:document>"
+    )
+    styles = f"<w:styles {w}><w:style w:styleId='H1'><w:name w:val='heading 1'/></w:style></w:styles>"
+    assert parts(tmp_path / "a.docx", package(**{"word/document.xml": docx, "word/styles.xml": styles})) == [
+        ("Head", "Some text.\n\n- item\n\n- A: 1")
+    ]
+    odt = (
+        "<o:document-content xmlns:o='o' xmlns:t='t'><o:body><o:text><t:h t:outline-level='1'>Head</t:h>"
+        "<t:p>Some <t:span>text</t:span>.</t:p><t:list><t:list-item><t:p>item</t:p></t:list-item></t:list>"
+        "</o:text></o:body></o:document-content>"
+    )
+    assert parts(tmp_path / "a.odt", package(**{"content.xml": odt})) == [("Head", "Some text.\n\n- item")]
+    slide = (
+        "<p:sld xmlns:p='p' xmlns:a='a'><p:sp><p:ph type='title'/><a:p><a:r><a:t>Slide</a:t></a:r></a:p></p:sp>"
+        "<p:sp><a:p><a:r><a:t>Point</a:t></a:r></a:p></p:sp></p:sld>"
+    )
+    assert parts(tmp_path / "a.pptx", package(**{"ppt/slides/slide1.xml": slide})) == [("a › Slide", "Point")]
+    book = {
+        "META-INF/container.xml": "<c><rootfile full-path='o/b.opf'/></c>",
+        "o/b.opf": "<p><title>Book</title><item id='x' href='one.xhtml'/><itemref idref='x'/></p>",
+        "o/one.xhtml": "<html><body><h1>Chapter</h1><p>Text.</p></body></html>",
+    }
+    assert parts(tmp_path / "a.epub", package(**book)) == [("Book › Chapter", "Text.")]
+
+
+PDF = b"""%%PDF-1.4
+1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
+2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
+3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>endobj
+4 0 obj<</Length %d>>stream
+%b
+endstream endobj
+5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj
+trailer<</Root 1 0 R>>
+"""
+
+
+def pdf(content: bytes) -> bytes:
+    return PDF % (len(content), content)
+
+
+def test_pages_of_a_pdf_are_read(tmp_path: Path) -> None:
+    content = b"BT /F 12 Tf 20 200 Td (Some hyphen-) Tj 0 -14 Td (ated words.) Tj ET"
+    assert parts(tmp_path / "a.pdf", pdf(content)) == [("a", "Some hyphenated words.")]
+    assert read(tmp_path / "a.pdf")[0].metadata == {"source": "a.pdf", "page": 1}
+    (tmp_path / "scan.pdf").write_bytes(pdf(b""))
+    assert "holds no text (scanned?)" in reason(tmp_path / "scan.pdf")
+    (tmp_path / "bad.pdf").write_bytes(b"%PDF-1.4 nothing")
+    assert reason(tmp_path / "bad.pdf").startswith("damaged")
+
+
+def test_archives_are_folders(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(package(**{"docs/a.md": "# Title\n\nText.", "docs/.x.md": "hidden"}))
+    assert [document.id for document in read(tmp_path / "a.zip")] == ["a.zip/docs/a.md#title"]
+    with tarfile.open(tmp_path / "b.tar.gz", "w:gz") as archive:
+        info = tarfile.TarInfo("b.txt")
+        info.size = 5
+        archive.addfile(info, io.BytesIO(b"Text."))
+    assert [document.id for document in read(tmp_path / "b.tar.gz")] == ["b.tar.gz/b.txt"]
+
+
+def test_bombs_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(package(**{"a.txt": "x" * 80_000_000}))
+    assert "unpacks to too much" in reason(tmp_path / "a.zip")
+    laughs = "<!DOCTYPE x [<!ENTITY a 'ha'><!ENTITY b '&a;&a;'>]><x>&b;</x>"
+    (tmp_path / "a.docx").write_bytes(package(**{"word/document.xml": laughs}))
+    assert reason(tmp_path / "a.docx") == "XML with definitions of its own"
+    (tmp_path / "a.html").write_text("<div>" * 100_000 + "x", encoding="utf-8")
+    assert reason(tmp_path / "a.html") == "nested too deeply"
+
+
+@pytest.mark.parametrize("suffix", [".docx", ".xlsx", ".odt", ".pptx", ".epub", ".zip", ".ipynb"])
+def test_a_damaged_file_is_one_reject(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(package(x="y" * 1000)[:60])
+    assert reason(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "gb18030", "big5", "shift_jis", "cp1252"])
+def test_old_encodings_are_told(tmp_path: Path, encoding: str) -> None:
+    texts = {
+        "gb18030": "函数返回一个值，列表是可变的序列，字典保存键和值。",
+        "big5": "函數傳回一個值，清單是可變的序列，字典保存鍵和值。",
+    }
+    texts["shift_jis"] = "関数は値を返します。リストは変更できる並びで、辞書は鍵と値を持ちます。"
+    text = texts.get(encoding, "Le garçon a mangé une pêche à l’été, très mûre. Où êtes-vous né, déjà, en forêt ?") * 3
+    assert parts(tmp_path / "a.txt", text.encode(encoding)) == [("a", text)]
+
+
+def test_a_kind_of_file_is_told_by_its_content_where_its_name_says_nothing(tmp_path: Path) -> None:
+    assert parts(tmp_path / "README", "Plain words.") == [("README", "Plain words.")]
+    assert parts(tmp_path / "page", "<!DOCTYPE html><p>Some text.") == [("page", "Some text.")]
+    assert parts(tmp_path / "a.txt", '{"id": "1", "text": "One."}\n') == [("", "One.")]
+    (tmp_path / "a.bin").write_bytes(b"\x00\x01\x02")
+    assert reason(tmp_path / "a.bin") == "no text, and no kind of file that ragcli reads"
+    (tmp_path / "empty.md").write_text("# \n", encoding="utf-8")
+    assert reason(tmp_path / "empty.md") == "it holds no text"
