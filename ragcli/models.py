@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ragcli.errors import RagcliError, UnreachableError, UsageError, first_line
 from ragcli.settings import data_home
@@ -157,19 +157,31 @@ def _no_weights(where: str, names: Iterable[str]) -> RagcliError:
     )
 
 
-def _check_safetensors(path: Path) -> None:
-    """Compare the file's size with what its header promises, which finds a cut file without reading it.
+class Header(NamedTuple):
+    """Hold the header of a safetensors file: what it says of each tensor, and where the data begin."""
+
+    tensors: dict[str, Any]
+    start: int
+
+
+def read_header(path: Path) -> Header:
+    """Read the header of a safetensors file. Raises OSError, and ValueError or AttributeError for what is none.
 
     Source: https://github.com/huggingface/safetensors#format: 8 bytes header length, JSON header, data.
     """
-    size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        header = file.read(length) if length < size else b""
+        header = file.read(length) if length < path.stat().st_size else b""
+    tensors = json.loads(header)
+    return Header({name: tensor for name, tensor in tensors.items() if name != "__metadata__"}, 8 + length)
+
+
+def _check_safetensors(path: Path) -> None:
+    """Compare the file's size with what its header promises, which finds a cut file without reading it."""
     try:
-        tensors = json.loads(header)
-        ends = [tensor["data_offsets"][1] for name, tensor in tensors.items() if name != "__metadata__"]
-        whole = 8 + length + max(ends, default=0) == size
+        tensors, start = read_header(path)
+        ends = [tensor["data_offsets"][1] for tensor in tensors.values()]
+        whole = start + max(ends, default=0) == path.stat().st_size
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         whole = False
     if not whole:

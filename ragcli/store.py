@@ -87,6 +87,12 @@ class Hit(NamedTuple):
     parts: Mapping[str, Part] = MappingProxyType({})  # by the list's name, where several made the order
 
 
+def ranked(hits: Iterable[Hit]) -> list[Hit]:
+    """Order hits by score, ties by id and start, and number them."""
+    in_order = sorted(hits, key=lambda hit: (-hit.score, hit.id, hit.start))
+    return [hit._replace(rank=rank) for rank, hit in enumerate(in_order, 1)]
+
+
 class Stored(NamedTuple):
     """Say what a store holds of a document. The hash is empty where a killed run left it half written."""
 

@@ -15,7 +15,7 @@ from tests.support import COMMANDS, ROOT, environment
 
 # From the bottom up: a file imports only what stands before it. A folder is one file that grew.
 ORDER = (
-    *("errors", "inputs", "settings", "analysis", "ordering", "filters", "documents", "callbacks", "chunking"),
+    *("errors", "files", "inputs", "settings", "analysis", "ordering", "filters", "documents", "callbacks", "chunking"),
     *("readers", "store", "prompt", "models", "tokenizer", "store_local"),
     *("store_elastic", "ort", "decoder", "generate", "encoder", "reader"),
     *("encoding", "indexing", "search", "titles", "answer", "evaluate", "train", "render"),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ragcli.analysis.languages import HAN, HANGUL, KANA
 from ragcli.answer.candidates import Candidate
 from ragcli.answer.terms import Weights, terms
+from ragcli.search.fusion import min_max
 from ragcli.store import Hit
 
 Matrix = NDArray[np.float32]
@@ -100,7 +101,7 @@ def word_features(
     names = _part(weights, {term for name in _CAPITALISED.findall(question) for term in cut(name)})
     numbers = _part(weights, {term for term in weights.terms if term.isdecimal()})
     words, pairs = _as_written(question)
-    scores = minmax([hit.score for hit in hits])
+    scores = min_max([hit.score for hit in hits])
     asked = frozenset(weights.terms)
     fits = [
         pattern if asking.search(question) else None
@@ -138,12 +139,6 @@ def word_features(
 
     rows = np.array([row(candidate) for candidate in found], dtype=np.float32)
     return Features(Row._fields, rows.reshape(len(found), len(Row._fields)))
-
-
-def minmax(scores: Sequence[float]) -> list[float]:
-    """Bring scores to [0, 1]; to 1 where all are equal."""
-    low, high = min(scores, default=0.0), max(scores, default=0.0)
-    return [(score - low) / (high - low) if high > low else 1.0 for score in scores]
 
 
 def _part(weights: Weights, terms: Container[str]) -> Weights:

@@ -7,6 +7,7 @@ import numpy as np
 
 from ragcli.answer.candidates import Candidate
 from ragcli.answer.features import Features, Matrix
+from ragcli.encoding import passage_text
 from ragcli.store import Hit, Store, vector_key
 
 
@@ -47,10 +48,6 @@ def passage_vectors(hits: Sequence[Hit], encoder: Encoder, store: Store) -> Matr
     known = store.vectors(keys)
     missing = [i for i, key in enumerate(keys) if key not in known]
     if missing:
-        made = encoder.passages([_encoded(hits[i]) for i in missing])
+        made = encoder.passages([passage_text(hits[i].title, hits[i].text) for i in missing])
         known = known | {keys[i]: vector for i, vector in zip(missing, made, strict=True)}
     return np.stack([known[key] for key in keys])
-
-
-def _encoded(hit: Hit) -> str:
-    return f"{hit.title}\n{hit.text}" if hit.title else hit.text

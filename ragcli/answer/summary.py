@@ -16,6 +16,7 @@ from ragcli.documents import Reject
 from ragcli.errors import RagcliError, UsageError
 from ragcli.filters import Filter, is_known, passes
 from ragcli.readers import read_whole
+from ragcli.search.diversity import choose_diverse
 from ragcli.store import Hit
 
 _EARLY = 0.5  # what standing first in a text is worth, against the most central sentence's 1
@@ -67,14 +68,8 @@ def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "
 
 def diverse(values: NDArray[np.floating[Any]], alike: Matrix, most: int, cost: float) -> list[int]:
     """Choose one after another the best, less `cost` times the likeness (n, n) to the nearest one chosen."""
-    chosen: list[int] = []
-    repeated = np.zeros(len(values))
-    while len(chosen) < min(most, len(values)):
-        left = np.asarray(values - cost * repeated, dtype=float)
-        left[chosen] = -np.inf
-        chosen.append(int(left.argmax()))
-        repeated = np.maximum(repeated, alike[chosen[-1]])
-    return chosen
+    found = choose_diverse(values.tolist(), lambda one, other: float(alike[one, other]), cost, most)
+    return [place for place, _ in found]
 
 
 def tf_idf(bags: Sequence[Counter[str]]) -> Matrix:

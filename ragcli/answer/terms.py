@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ragcli.analysis.analyzer import analyzer
+from ragcli.analysis.question_words import CHINESE_QUESTION_WORDS
 
 # What asks but names nothing; as bigrams such words would count as rare, hence important.
 _ASKING = re.compile(
-    "请问|請問|什么|什麼|甚么|甚麼|为何|為何|为什么|為什麼|怎么样|怎麼樣|怎样|怎樣|怎么|怎麼|如何|哪[一个個些里裡儿兒种種位年月天]?|"
-    "谁|誰|多少|几[个個年种種]?|幾[个個年种種]?|是否|有没有|有沒有|吗|嗎|呢|[是为為]?何[时時处處人者]?(?=[？?]|$)|[？?]"
+    "|".join(sorted(CHINESE_QUESTION_WORDS, key=len, reverse=True))
+    + "|哪[一个個些里裡儿兒种種位年月天]?|几[个個年种種]?|幾[个個年种種]?|[是为為]?何[时時处處人者]?(?=[？?]|$)|[？?]"
 )
 
 

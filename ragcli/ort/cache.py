@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ragcli.files import sync
 from ragcli.settings import cache_home
 
 _VERSION = 3  # of what is built; raise it with every change of the graph
@@ -63,7 +64,7 @@ def build(folder: Path, write: Callable[[Path], None]) -> None:
         write(unfinished)
         (unfinished / _FACTS).write_text(json.dumps(_facts(unfinished)), encoding="utf-8")
         for file in unfinished.iterdir():
-            _sync(file)
+            sync(file)
         _replace(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -103,11 +104,6 @@ def _facts(folder: Path) -> dict[str, object]:
     files = sorted(file for file in folder.iterdir() if file.name != _FACTS)
     graphs = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.suffix == ".onnx"}
     return {"version": _VERSION, "sizes": {file.name: file.stat().st_size for file in files}, "graphs": graphs}
-
-
-def _sync(file: Path) -> None:
-    with file.open("rb+") as opened:
-        os.fsync(opened.fileno())
 
 
 def _digest(folder: Path, file: Path) -> str:

@@ -1,10 +1,9 @@
 """Read a checkpoint's tensors from memory-mapped safetensors, without torch.
 
 The format is read here, not by the library's NumPy interface: that one knows no bfloat16 and copies whole tensors,
-while a look-up of a few embedding rows needs a few pages. Source: https://github.com/huggingface/safetensors#format.
+while a look-up of a few embedding rows needs a few pages.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragcli.errors import RagcliError
-from ragcli.models import ModelFolder, weight_files
+from ragcli.models import ModelFolder, read_header, weight_files
 from ragcli.ort.quantization import Matrix
 
 _COPY_AGAIN = "Copy or download the model again."
@@ -111,11 +110,9 @@ def _renamed(name: str, aliases: Mapping[str, str]) -> str:
 
 def _map_file(path: Path) -> Iterable[tuple[str, NDArray[Any]]]:
     try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length))
-        data = np.asarray(np.memmap(path, dtype=np.uint8, mode="r", offset=8 + length))  # its slices are faster
-        return [(name, _view(data, entry)) for name, entry in header.items() if name != "__metadata__"]
+        header = read_header(path)
+        data = np.asarray(np.memmap(path, dtype=np.uint8, mode="r", offset=header.start))  # its slices are faster
+        return [(name, _view(data, entry)) for name, entry in header.tensors.items()]
     except (OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError, MemoryError) as error:
         message = f"cannot load {path}: it is cut short, damaged, or has tensors of an unknown type"
         raise RagcliError(message, _COPY_AGAIN) from error

@@ -1,6 +1,6 @@
 """Diversity: fewer hits that say the same, and one hit a document."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ragcli.analysis.sentences import sentence_spans
 from ragcli.search.fusion import min_max
@@ -8,33 +8,44 @@ from ragcli.store import Hit, Part
 
 _GAP = 8  # characters of white space between two passages that touch
 
-Similarity = Callable[[int, int], float]  # of two hits by their places, at most 1
+Similarity = Callable[[int, int], float]  # of two hits, or sentences, by their places, at most 1
 
 
 def diversified(hits: Sequence[Hit], similarity: Similarity, strength: float, k: int) -> list[Hit]:
     """Choose k hits one by one, each the most relevant and the least like those before.
 
     The score of a hit is (1 - strength) * its relevance, scaled to 0..1, - strength * its largest similarity to those
-    before. Source: Carbonell and Goldstein 1998, maximal marginal relevance.
+    before.
     """
     relevance = [(1 - strength) * scaled for scaled in min_max([hit.score for hit in hits])]
-    likeness = [0.0] * len(hits)
-    left = list(range(len(hits)))
     chosen: list[Hit] = []
-    while left and len(chosen) < k:
-        best = max(left, key=lambda i: (relevance[i] - strength * likeness[i], -i))
-        left.remove(best)
-        hit = hits[best]
+    for rank, (place, likeness) in enumerate(choose_diverse(relevance, similarity, strength, k), 1):
+        hit = hits[place]
         parts = {
             **hit.parts,
-            "relevance": Part(hit.rank, hit.score, relevance[best]),
-            "likeness": Part(len(chosen) + 1, likeness[best], -strength * likeness[best]),
+            "relevance": Part(hit.rank, hit.score, relevance[place]),
+            "likeness": Part(rank, likeness, -strength * likeness),
         }
-        score = relevance[best] - strength * likeness[best]
-        chosen.append(hit._replace(rank=len(chosen) + 1, score=score, parts=parts))
+        chosen.append(hit._replace(rank=rank, score=relevance[place] - strength * likeness, parts=parts))
+    return chosen
+
+
+def choose_diverse(
+    values: Sequence[float], similarity: Similarity, strength: float, k: int
+) -> Iterator[tuple[int, float]]:
+    """Yield k places one by one, each with its largest similarity to those before: the best by value less that.
+
+    Ties go to the first. `strength` is what a similarity of 1 costs. Source: Carbonell and Goldstein 1998, maximal
+    marginal relevance.
+    """
+    likeness = [0.0] * len(values)
+    left = list(range(len(values)))
+    for _ in range(min(k, len(values))):
+        best = max(left, key=lambda i: (values[i] - strength * likeness[i], -i))
+        left.remove(best)
+        yield best, likeness[best]
         for other in left:
             likeness[other] = max(likeness[other], similarity(best, other))
-    return chosen
 
 
 def one_a_document(hits: Sequence[Hit]) -> list[Hit]:

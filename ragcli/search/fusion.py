@@ -1,10 +1,10 @@
 """Fusion of ranked lists into one: pure functions on hits, the same for both stores."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import pstdev
 from typing import Literal, NamedTuple
 
-from ragcli.store import Hit, Part
+from ragcli.store import Hit, Part, ranked
 
 Fusion = Literal["scaled", "min-max", "rrf", "z-score"]
 
@@ -45,12 +45,6 @@ def fuse(lists: Mapping[str, Ranked], kind: Fusion, depth: int) -> list[Hit]:
     return ranked(
         hit._replace(score=sum(part.share for part in new.values()), parts={**hit.parts, **new}) for hit, new in made
     )
-
-
-def ranked(hits: Iterable[Hit]) -> list[Hit]:
-    """Order hits by score, ties by id and start, and number them."""
-    in_order = sorted(hits, key=lambda hit: (-hit.score, hit.id, hit.start))
-    return [hit._replace(rank=rank) for rank, hit in enumerate(in_order, 1)]
 
 
 def scaled(scores: Sequence[float], floor: float) -> list[float]:

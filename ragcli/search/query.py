@@ -2,19 +2,22 @@
 
 import re
 
+from ragcli.analysis.question_words import CHINESE_QUESTION_WORDS
 from ragcli.analysis.words import cjk_bigrams, split_words
 from ragcli.store import QueryClause
 
 LIGHT = 0.3  # what a function word weighs; on development sets better than none and than all
 
-# Question words and function words of Chinese, in both scripts.
-_CHINESE = """
-    为什么 為什麼 什么时候 什麼時候 是什么 是什麼 什么样 什麼樣 什么 什麼 怎么样 怎麼樣 怎么 怎麼 怎样 怎樣
-    如何 哪一个 哪一個 哪一 哪些 哪个 哪個 哪里 哪裡 哪儿 哪位 哪 何时 何時 何地 何处 何處 何人 何种 何種
-    为何 為何 因何 何 谁 誰 几 幾 多少 多大 多久 是否 能否 可否 有没有 有沒有 请问 請問 吗 嗎 呢 的 了 是 在
-    和 与 與 及 或 把 被 对 對 于 於 以 为 為 而 之 其 这 這 那 也 都 就 将 將 等 此 该 該 中 从 從 到 由 有
-    会 會 能 可以
-""".split()
+# Function words of Chinese, in both scripts, and question words that are more than one word.
+_CHINESE = (
+    *CHINESE_QUESTION_WORDS,
+    *"""
+    什么时候 什麼時候 是什么 是什麼 什么样 什麼樣 哪一个 哪一個 哪一 哪些 哪个 哪個 哪里 哪裡 哪儿 哪位
+    哪 何时 何時 何地 何处 何處 何人 何种 何種 因何 何 几 幾 多大 多久 能否 可否 的 了 是 在 和 与 與 及
+    或 把 被 对 對 于 於 以 为 為 而 之 其 这 這 那 也 都 就 将 將 等 此 该 該 中 从 從 到 由 有 会 會
+    能 可以
+    """.split(),
+)
 _LIGHT_CHINESE = re.compile("|".join(sorted(_CHINESE, key=len, reverse=True)))
 
 

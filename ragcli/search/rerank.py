@@ -7,7 +7,7 @@ from ragcli.encoding import passage_text
 from ragcli.models import DEFAULT_MODEL, LANGUAGE_MODEL, RERANKER, find_model, is_classifier
 from ragcli.prompt import QUESTION
 from ragcli.search.fusion import Ranked, fuse
-from ragcli.store import Hit
+from ragcli.store import Hit, ranked
 
 if TYPE_CHECKING:
     from ragcli.encoder import CrossEncoder
@@ -42,8 +42,7 @@ def reranked(hits: Sequence[Hit], reranker: Reranker, query: str, candidates: in
     """Fuse the order of the best hits with the reranker's; what comes after them stays behind them."""
     best, rest = hits[:candidates], hits[candidates:]
     scores = reranker.scores(query, best)
-    again = [hit._replace(score=score) for hit, score in zip(best, scores, strict=True)]
-    again.sort(key=lambda hit: (-hit.score, hit.id, hit.start))
+    again = ranked(hit._replace(score=score) for hit, score in zip(best, scores, strict=True))
     lists = {"first": Ranked(best, 1 - reranker.weight), "rerank": Ranked(again, reranker.weight)}
     ordered = fuse(lists, "min-max", depth=0)
     return ordered + [hit._replace(rank=rank) for rank, hit in enumerate(rest, len(best) + 1)]

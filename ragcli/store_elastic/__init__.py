@@ -23,6 +23,7 @@ from ragcli.store import (
     check_vectors,
     ignore_refusal,
     no_vectors,
+    ranked,
     unknown_field,
 )
 from ragcli.store_elastic import catalog
@@ -136,7 +137,7 @@ class ElasticStore:
         with translating(self._url, self._index):
             wanted = {"bool": {"must": ranking(layout, words), **self._conditions(filters)}}
             rows = islice(self._session.scan(min(k, _PAGE), query=wanted, sort=layout.sort, source=layout.columns), k)
-            return _ranked(map(layout.hit, rows))
+            return ranked(map(layout.hit, rows))
 
     def _conditions(self, filters: Sequence[Filter]) -> dict[str, list[Json]]:
         clauses: dict[str, list[Json]] = {"filter": [*self._layout.always], "must_not": []}
@@ -171,7 +172,7 @@ class ElasticStore:
             else (read_vectors(rows, self._dimension) @ vector).tolist()
         )
         hits = [self._layout.hit(row)._replace(score=cosine) for row, cosine in zip(rows, cosines, strict=True)]
-        return _ranked(hits)[:k]
+        return ranked(hits)[:k]
 
     def vectors(self, keys: Sequence[int]) -> "dict[int, Vector]":
         """Return those vectors that the store knows, by vector_key; also those of a run that was killed."""
@@ -209,7 +210,7 @@ class ElasticStore:
         wanted = {"bool": {"filter": [layout.whole(doc_id), *layout.always]}}
         with translating(self._url, self._index):
             rows = self._session.scan(_PAGE, query=wanted, sort=layout.sort, source=layout.columns)
-            return _ranked(map(layout.hit, rows))  # what only filters score is 0
+            return ranked(map(layout.hit, rows))  # what only filters score is 0
 
     def frequencies(self, words: Sequence[str]) -> list[int]:
         """Return in how many passages each word occurs; of what the analyzer makes several words of, the rarest."""
@@ -291,11 +292,6 @@ class ElasticStore:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _ranked(hits: Iterable[Hit]) -> list[Hit]:
-    ordered = sorted(hits, key=lambda hit: (-hit.score, hit.id, hit.start))
-    return [hit._replace(rank=rank) for rank, hit in enumerate(ordered, 1)]
 
 
 def _summed(doc_id: str, entries: list[list[Any]]) -> Stored:

@@ -17,6 +17,7 @@ from ragcli.analysis.spelling import nearest_words
 from ragcli.analysis.words import cjk_bigrams
 from ragcli.documents import Document
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, first_line
+from ragcli.files import replace_file
 from ragcli.filters import Filter, TermRange, field_prefixes, fold, in_order, is_known, ranges
 from ragcli.store import (
     FORMAT_VERSION,
@@ -31,11 +32,12 @@ from ragcli.store import (
     check_vectors,
     ignore_refusal,
     no_vectors,
+    ranked,
     unknown_field,
     vector_key,
 )
 from ragcli.store_local.damage import check_sums, damaged, translated
-from ragcli.store_local.folder import make_whole, replace_file, sweep, take_away
+from ragcli.store_local.folder import make_whole, sweep, take_away
 from ragcli.store_local.layout import add_entries, analyzer, read_names, schema
 
 if TYPE_CHECKING:
@@ -225,7 +227,7 @@ class LocalStore:
             parts = [(Occur.Must, wanted)]
             parts += [(Occur.Should, self._weighted(group)) for group in words if not group.required]
             parts += self._conditions(filters)
-            return self._ranked(self._best(Query.boolean_query(parts), k), k)
+            return ranked(self._best(Query.boolean_query(parts), k))[:k]
 
     def _weighted(self, words: QueryClause) -> Query:
         counts = Counter(self._analyzer.analyze(cjk_bigrams(words.text))[:MAX_QUERY_WORDS])
@@ -255,7 +257,7 @@ class LocalStore:
             found.sort(key=itemgetter(0), reverse=True)
             last = found[k - 1][0] if len(found) > k else -2.0
             best = [pair for pair in found if pair[0] >= last][: k + _MAX_TIES]
-            return self._ranked([self._hit(score, address) for score, address in best], k)
+            return ranked(self._hit(score, address) for score, address in best)[:k]
 
     def _keys(self, query: Query) -> list[int]:
         """Return the keys of all passages that a query finds."""
@@ -306,7 +308,7 @@ class LocalStore:
             most = self._searcher.doc_freq("doc_id", doc_id)
             query = Query.term_query(self._schema, "doc_id", doc_id, "basic")
             found = self._searcher.search(query, max(1, most), count=False).hits
-            return self._ranked([self._hit(0.0, address) for _, address in found], most)
+            return ranked(self._hit(0.0, address) for _, address in found)[:most]
 
     def frequencies(self, words: Sequence[str]) -> list[int]:
         """Return in how many passages each word occurs; of what the analyzer makes several words of, the rarest."""
@@ -349,11 +351,6 @@ class LocalStore:
             if len(found) <= limit or found[k - 1][0] > found[-1][0] or limit > k + _MAX_TIES:
                 return [self._hit(score, address) for score, address in found]
             limit *= 2
-
-    @staticmethod
-    def _ranked(hits: list[Hit], k: int) -> list[Hit]:
-        hits.sort(key=lambda hit: (-hit.score, hit.id, hit.start))
-        return [hit._replace(rank=rank) for rank, hit in enumerate(hits[:k], 1)]
 
     def _hit(self, score: float, address: tantivy.DocAddress) -> Hit:
         document = self._searcher.doc(address)

@@ -1,7 +1,6 @@
 """The folder of an index: made whole or not at all, taken away whole, and swept of what killed processes left."""
 
 import glob
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -40,13 +39,3 @@ def sweep(folder: Path) -> None:
     """Remove what killed processes left beside an index. To be called by its only writer: no one else makes it now."""
     for left in folder.parent.glob(f".{glob.escape(folder.name)},*"):
         shutil.rmtree(left, ignore_errors=True)
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file that is on disk, whole, before it has its name."""
-    new = path.with_suffix(".new")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)

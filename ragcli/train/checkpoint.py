@@ -1,7 +1,6 @@
 """Checkpoints: all that a training needs to go on, in one file that is whole or not there; and the model beside it."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ragcli.errors import RagcliError, UsageError
+from ragcli.files import put_in_place
 from ragcli.train.curve import draw
 from ragcli.train.model import ModelBundle, write_model
 
@@ -64,14 +64,14 @@ def save(
         if optimizer:
             header = {"progress": json.dumps(progress), "metadata": json.dumps(metadata)}
             save_file(_tensors(bundle.model, optimizer), new / STATE, header)
-            _put(new / STATE, folder)
+            put_in_place(new / STATE, folder / STATE)
         write_model(bundle, new)
         points = [point._asdict() for point in progress.curve]
         summary = metadata | progress._asdict() | {"curve": points, "held_out_bits_per_byte": _gain(progress)}
         (new / SUMMARY).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         draw(new / _CURVE, points)
         for file in sorted(new.iterdir(), key=lambda file: file.name == "config.json"):  # which makes it a model: last
-            _put(file, folder)
+            put_in_place(file, folder / file.name)
         if not optimizer:
             (folder / STATE).unlink(missing_ok=True)
     except (OSError, SafetensorError) as e:
@@ -117,12 +117,6 @@ def refuse_existing(folder: Path) -> None:
 
 def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
-
-
-def _put(file: Path, folder: Path) -> None:
-    with file.open("rb+") as opened:
-        os.fsync(opened.fileno())
-    file.replace(folder / file.name)
 
 
 def _tensors(model: Any, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

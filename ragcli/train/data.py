@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ragcli.documents import Document, content_hash
+from ragcli.encoding import passage_text
 from ragcli.errors import RagcliError, UsageError
 from ragcli.evaluate.judgments import field_names
 from ragcli.evaluate.questions import read_questions
@@ -80,7 +81,7 @@ def holds_questions(path: Path) -> bool:
 
 def _titled(document: Document, name: str) -> Text:
     # As a passage stands in a prompt: the title is its first line.
-    text = f"{document.title}\n{document.text}" if document.title else document.text
+    text = passage_text(document.title, document.text)
     return Text(f"{name}:{document.id}", text.strip(), doc_id=document.id)
 
 

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ragcli.errors import RagcliError, UsageError
+from ragcli.files import put_in_place
 from ragcli.models import ModelFolder
 from ragcli.reader.inputs import build_inputs
 from ragcli.train.checkpoint import lock_folder, refuse_existing
@@ -273,12 +274,12 @@ def _save(
         if optimizer:
             metadata = {"progress": json.dumps(progress), "facts": json.dumps(facts)}
             save_file(_tensors(bundle, optimizer), new / STATE, metadata)
-            (new / STATE).replace(folder / STATE)
+            put_in_place(new / STATE, folder / STATE)
         write_reader(bundle, new)
         told = {**facts, "steps": progress.step, "seconds": progress.seconds, "curve": progress.curve}
         (new / FACTS).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
         for file in sorted(new.iterdir(), key=lambda file: file.name == "config.json"):  # which makes it a model: last
-            file.replace(folder / file.name)
+            put_in_place(file, folder / file.name)
         if not optimizer:
             (folder / STATE).unlink(missing_ok=True)
     except (OSError, SafetensorError) as e:
