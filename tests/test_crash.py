@@ -102,6 +102,8 @@ MOMENTS = {
     "with some new segments": when(".store", 4),
     "in a later commit": when(".store", 8),
     "with the new names of fields": when(".new"),
+    "with the first deletions": when(".del"),
+    "with later deletions": when(".del", 4),
 }
 
 
@@ -126,6 +128,24 @@ def test_killed_again_and_again_it_gets_there(ragcli: Run, folder: Path, tmp_pat
         kill_index(path, folder, after(chance.uniform(0.2, 1.2)), ["-c", MANY_COMMITS])
         check_readable(ragcli, ["first"])
     check_complete(ragcli, path, "first")
+
+
+def test_killed_in_a_commit_that_deletes_the_next_run_goes_on(ragcli: Run, folder: Path, tmp_path: Path) -> None:
+    """The file of deletions is there, the commit is not: as on the disk after a kill between these two steps."""
+    rows = [{"id": f"d{n}", "text": f"Owl {n}."} for n in range(50)]
+    ragcli("index", write_lines(tmp_path / "a.jsonl", *rows))
+    less = write_lines(tmp_path / "b.jsonl", *rows[:20])
+    before = tmp_path / "before"
+    shutil.copytree(folder / "text", before)
+    ragcli("index", less, "--prune")
+    [deletions] = {path.name for path in (folder / "text").glob("*.del")} - {path.name for path in before.iterdir()}
+    shutil.copy(folder / "text" / deletions, before)
+    shutil.rmtree(folder / "text")
+    before.rename(folder / "text")
+
+    result = ragcli("index", less, "--prune", "--format", "json")
+    assert (result.code, result.err) == (0, "")
+    assert (result.summary()["deleted"], result.summary()["documents"]) == (30, 20)
 
 
 def test_killed_with_ids_that_come_twice_the_last_line_wins_in_the_end(

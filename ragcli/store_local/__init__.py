@@ -37,7 +37,7 @@ from ragcli.store import (
     vector_key,
 )
 from ragcli.store_local.damage import check_sums, damaged, translated
-from ragcli.store_local.folder import make_whole, sweep, take_away
+from ragcli.store_local.folder import make_whole, sweep, sweep_deletions, take_away
 from ragcli.store_local.layout import add_entries, analyzer, read_names, schema
 
 if TYPE_CHECKING:
@@ -160,6 +160,7 @@ class LocalStore:
         with self._translated():
             writer = self._index.writer(_HEAP_BYTES)  # holds the lock, so that no file goes away now
             check_sums(self._folder / "text")
+            sweep_deletions(self._folder / "text")
             file = self._file if self._facts.encoder else None
         sweep(self._folder)
         try:

@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
+
 
 def make_whole(folder: Path, fill: Callable[[Path], None]) -> None:
     """Fill a folder under another name, then give it its own, unless another process was first.
@@ -39,3 +41,16 @@ def sweep(folder: Path) -> None:
     """Remove what killed processes left beside an index. To be called by its only writer: no one else makes it now."""
     for left in folder.parent.glob(f".{glob.escape(folder.name)},*"):
         shutil.rmtree(left, ignore_errors=True)
+
+
+def sweep_deletions(text: Path) -> None:
+    """Remove what runs that were killed in a commit left in a tantivy index: files of deletions that it never counted.
+
+    Such a file has the name that the next run gives to its own, and tantivy writes no file that is there already. To be
+    called by the index's only writer.
+    """
+    committed = orjson.loads((text / "meta.json").read_bytes())["opstamp"]
+    for path in text.glob("*.del"):
+        operation = path.stem.rpartition(".")[2]
+        if operation.isdecimal() and int(operation) > committed:
+            path.unlink()
