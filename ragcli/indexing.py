@@ -8,13 +8,12 @@ keep 8 bytes a document.
 import tempfile
 import time
 from array import array
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, islice, pairwise
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,7 +28,9 @@ from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError
 from ragcli.readers import FieldNames, Input, Selection, find_files, read_documents
 from ragcli.readers.inputs import printable_name
 from ragcli.readers.spool import rereadable
+from ragcli.sources import Sources
 from ragcli.store import LOCAL, DocumentUpdate, IndexConfig, IndexLocation, Store, Stored, drop_index, open_store
+from ragcli.survey import Survey, is_last, repeated_keys, survey_inputs
 
 if TYPE_CHECKING:
     from ragcli.encoder import Encoder
@@ -74,27 +75,6 @@ class Summary:
     seconds: float = 0.0
 
 
-class Survey(NamedTuple):
-    """Hold what a first pass over the input found, ids by their hash: how many lines each repeated one has.
-
-    `unknown` counts the rejects whose id could not be read: any document of the index may be one of them. `unread` are
-    files of which nothing could be read.
-    """
-
-    ids: "array[int]"
-    repeated: Counter[int]
-    unknown: int = 0
-    unread: frozenset[str] = frozenset()
-
-    def holds(self, doc_id: str) -> bool:
-        """Tell whether the input has a line with this id, or a file with it that could not be read."""
-        if self.unread and (doc_id in self.unread or doc_id.rpartition("#")[0] in self.unread):
-            return True
-        key = hash(doc_id)
-        at = bisect_left(self.ids, key)
-        return at < len(self.ids) and self.ids[at] == key
-
-
 def index_files(
     paths: Iterable[Path], location: IndexLocation, options: IndexOptions, callbacks: Callbacks[int] = Callbacks()
 ) -> Summary:
@@ -114,10 +94,14 @@ def index_files(
             name = _default_encoder(language, inputs, callbacks.note) if made else None
         encoder = open_encoder(name, callbacks.note) if name else None
         wanted = IndexConfig(language, options.passage_size or PASSAGE_SIZE, encoder.config if encoder else None)
+        sources = Sources(location, options.fields)
         with _opened(location, wanted, options, making=bool(sample)) as store:
-            run = _Run(store, _checked_config(store, options, encoder), inputs, options, callbacks, encoder)
+            config = _checked_config(store, options, encoder)
+            run = _Run(store, config, sources.changed(inputs, store), options, callbacks, encoder, sources)
             run.update() if store.counts().passages else run.fill()
             run.summary.documents, run.summary.passages = store.counts()
+            if not options.dry_run and sample:
+                sources.save(inputs, store, pruned=options.prune or options.rebuild)
     run.summary.seconds = round(time.perf_counter() - started, 3)
     return run.summary
 
@@ -181,30 +165,6 @@ def _existing(location: IndexLocation) -> Store | None:
         return None
 
 
-def _survey(inputs: list[Input], fields: FieldNames) -> Survey:
-    keys: list[int] = []
-    rejected: list[int] = []
-    unknown = 0
-    unread: set[str] = set()
-    for item in read_documents(inputs, fields):
-        if isinstance(item, Document):
-            keys.append(hash(item.id))
-        elif item.id:
-            rejected.append(hash(item.id))
-        elif not item.line:
-            unread.add(item.file)
-        else:
-            unknown += 1
-    keys.sort()  # once: the two sorts that follow find it done
-    return Survey(array("q", sorted(keys + rejected)), _repeated(keys), unknown, frozenset(unread))
-
-
-def _repeated(keys: Iterable[int]) -> Counter[int]:
-    """Count those keys that come more than once."""
-    more = Counter(a for a, b in pairwise(sorted(keys)) if a == b)
-    return Counter({key: n + 1 for key, n in more.items()})
-
-
 def _checked_config(store: Store, options: IndexOptions, encoder: "Encoder | None") -> IndexConfig:
     config = store.config
     if config is None:
@@ -234,8 +194,11 @@ class _Run:
         options: IndexOptions,
         callbacks: Callbacks[int],
         encoder: "Encoder | None",
+        sources: Sources,
     ) -> None:
-        self.summary = Summary()
+        kept = sum(len(source.ids) for source in sources.kept.values())
+        self.summary = Summary(read=kept, unchanged=kept)
+        self._sources = sources
         self._store = store
         self._facts = config
         self._given = encoder
@@ -247,7 +210,7 @@ class _Run:
         """Load an empty index in one pass, then put right the documents whose id came more than once."""
         keys = array("q")
         self._write(self._all(keys))
-        if repeated := _repeated(keys):
+        if repeated := repeated_keys(keys):
             again = repeated.total() - len(repeated)
             self.summary.added -= again
             self.summary.unchanged += again
@@ -256,9 +219,9 @@ class _Run:
 
     def update(self) -> None:
         """Write what differs from the index, and delete what the input no longer holds if asked to."""
-        survey = _survey(self._inputs, self._options.fields)
+        survey = survey_inputs(self._inputs, self._options.fields)
         self._warn(survey.repeated)
-        self._write(chain(self._differing(survey), self._gone(survey) if self._options.prune else ()))
+        self._write(chain(self._differing(survey), self._gone(survey) if self._options.prune else self._vanished()))
 
     def _write(self, updates: Iterator[DocumentUpdate]) -> None:
         if self._options.dry_run:
@@ -301,18 +264,22 @@ class _Run:
     def _read(self) -> Iterator[Document]:
         """Yield the documents; count lines and report rejects and progress on the way."""
         summary = self.summary
-        for item in read_documents(self._inputs, self._options.fields):
-            if isinstance(item, Skipped):
-                self._callbacks.skip(item)
-                continue
-            summary.read += 1
-            if summary.read % _BATCH == 0:
-                self._callbacks.progress(summary.read)
-            if isinstance(item, Document):
-                yield item
-            else:
-                summary.rejected += 1
-                self._callbacks.reject(item)
+        for source in self._inputs:
+            self._sources.add(source)
+            for item in read_documents([source], self._options.fields):
+                if isinstance(item, Skipped):
+                    self._callbacks.skip(item)
+                    continue
+                summary.read += 1
+                if summary.read % _BATCH == 0:
+                    self._callbacks.progress(summary.read)
+                if isinstance(item, Document):
+                    self._sources.add(source, item.id)
+                    yield item
+                else:
+                    summary.rejected += 1
+                    self._sources.spoil(source)
+                    self._callbacks.reject(item)
 
     def _all(self, keys: "array[int]") -> Iterator[DocumentUpdate]:
         for document in self._read():
@@ -323,7 +290,7 @@ class _Run:
     def _last_versions(self, repeated: Counter[int]) -> Iterator[DocumentUpdate]:
         waiting = repeated.copy()
         for document in _documents(self._inputs, self._options.fields):
-            if hash(document.id) in repeated and _is_last(document, waiting):
+            if hash(document.id) in repeated and is_last(document, waiting):
                 for old in self._known([document]).values():
                     yield self._change(document, old)
 
@@ -331,7 +298,7 @@ class _Run:
         waiting = survey.repeated.copy()
         documents = self._read()
         while batch := list(islice(documents, _BATCH)):
-            last = [document for document in batch if _is_last(document, waiting)]
+            last = [document for document in batch if is_last(document, waiting)]
             self.summary.unchanged += len(batch) - len(last)
             known = self._known(last)
             for document in last:
@@ -368,19 +335,17 @@ class _Run:
                 f"--prune deleted nothing: {lines} may be any document; mend the input, then prune again"
             )
             return
+        kept = {doc_id for source in self._sources.kept.values() for doc_id in source.ids}
         for old in self._store.stored():
-            if not survey.holds(old.doc_id):
+            if not survey.holds(old.doc_id) and old.doc_id not in kept:
                 self.summary.deleted += 1
                 self._callbacks.deletion(old.doc_id)
                 yield DocumentUpdate(old.doc_id, old)
 
-
-def _is_last(document: Document, waiting: Counter[int]) -> bool:
-    """Tell whether no later line has this document's id; `waiting` counts down."""
-    if not waiting:
-        return True
-    key = hash(document.id)
-    if waiting[key] > 1:
-        waiting[key] -= 1
-        return False
-    return True
+    def _vanished(self) -> Iterator[DocumentUpdate]:
+        """Yield the removal of sections that changed files no longer have."""
+        gone = self._sources.vanished()
+        for old in self._store.stored(gone) if gone else ():
+            self.summary.deleted += 1
+            self._callbacks.deletion(old.doc_id)
+            yield DocumentUpdate(old.doc_id, old)

@@ -18,7 +18,7 @@ ORDER = (
     *("errors", "files", "inputs", "settings", "analysis", "ordering", "filters", "documents", "callbacks", "chunking"),
     *("readers", "store", "prompt", "models", "tokenizer", "store_local"),
     *("store_elastic", "ort", "decoder", "generate", "encoder", "reader"),
-    *("encoding", "indexing", "search", "titles", "answer", "evaluate", "train", "render"),
+    *("encoding", "sources", "survey", "indexing", "search", "titles", "answer", "evaluate", "train", "render"),
     *("cli", "__main__"),
 )
 # The factories: they import, when called, what stands above them, or what is heavy and not always wanted.

@@ -354,7 +354,7 @@ def test_a_damaged_gzip_gives_what_it_holds(ragcli: Run, tmp_path: Path) -> None
 def test_a_folder_stands_for_its_jsonl_files(ragcli: Run, tmp_path: Path) -> None:
     folder = tmp_path / "texts"
     write_lines(folder / "a.jsonl", {"text": "One."})
-    write_lines(folder / "notes.txt", b"no document")
+    write_lines(folder / "notes.png", b"no document")
     (folder / "b.jsonl.gz").write_bytes(gzip.compress(b'{"text": "Two."}\n'))
     assert ragcli("index", folder, "--format", "json").summary() == {
         "read": 2, **NOTHING, "added": 2, "documents": 2, "passages": 2,

@@ -102,7 +102,7 @@ def _myst(name: str, argument: str, content: str) -> str:
     while lines and (lines[0].startswith(":") or not lines[0].strip()):
         lines.pop(0)
     body = "\n".join(lines)
-    if name in CODE:
+    if name in CODE or name.startswith("click:"):
         return f"```{argument}\n{body}\n```" if body else ""
     return "\n\n".join([*([lead] if (lead := lead_of(name, argument)) else []), *_blocks(_MARKDOWN.parse(body))])
 

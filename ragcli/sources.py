@@ -1,0 +1,133 @@
+"""Remember which files an index was made from, so that a later run reads only those that changed.
+
+JSON Lines are no part of it: one id may stand in several of them, and the last counts.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from ragcli.readers import FieldNames, Input
+from ragcli.readers.formats import FORMATS, JSON
+from ragcli.readers.texts import kind_of
+from ragcli.store import IndexLocation, Store
+
+_VERSION = 1  # of what the readers make of files; another one reads all anew
+_MOST_IDS = 100_000  # of a file
+_RECENT = 2.0  # seconds, within which a file may change again without a new time
+
+
+class Source(NamedTuple):
+    """Hold what is known of a file that was read: its size, time and hash, and the ids of its documents."""
+
+    size: int
+    time: int
+    hash: str
+    ids: list[str]
+
+
+class Sources:
+    """Tell changed files from those that an index holds as they are."""
+
+    def __init__(self, location: IndexLocation, fields: FieldNames) -> None:
+        place = hashlib.blake2b(location.url.encode(), digest_size=6).hexdigest()
+        self._path = location.home / "sources" / f"{location.name}-{place}.json"
+        self._fields = list(fields)
+        self._documents = -1
+        self._known = self._load()
+        self._read: dict[str, list[str] | None] = {}  # None: with rejects
+        self.kept: dict[str, Source] = {}
+
+    def _load(self) -> dict[str, Source]:
+        try:
+            held = orjson.loads(self._path.read_bytes())
+            if (held["version"], held["fields"]) != (_VERSION, self._fields):
+                return {}
+            self._documents = held["documents"]
+            return {name: Source(*values) for name, values in held["files"].items()}
+        except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+            return {}
+
+    def changed(self, inputs: Iterable[Input], store: Store) -> list[Input]:
+        """Return the files to read: new or changed ones, or all where the index is not as the last run left it."""
+        inputs = list(inputs)
+        if store.counts().documents != self._documents:
+            self._known = {}
+            return inputs
+        found = [(source, self._unchanged(source)) for source in inputs]
+        self.kept = {source.name: known for source, known in found if known}
+        return [source for source, known in found if not known]
+
+    def _unchanged(self, source: Input) -> Source | None:
+        known = self._known.get(source.name)
+        if known is None:
+            return None
+        status = source.path.stat()
+        if status.st_size != known.size:
+            return None
+        if status.st_mtime_ns == known.time or _hash(source.path) == known.hash:
+            return known
+        return None
+
+    def add(self, source: Input, doc_id: str | None = None) -> None:
+        """Take note of a file that is read, and of a document in it."""
+        ids = self._read.setdefault(source.name, [])
+        if doc_id is not None and ids is not None:
+            ids.append(doc_id)
+
+    def spoil(self, source: Input) -> None:
+        """Take note that a file could not all be read: it is read again."""
+        self._read[source.name] = None
+
+    def vanished(self) -> list[str]:
+        """Return the ids that changed files no longer hold, where all of the file could be read."""
+        gone: list[str] = []
+        for name, ids in self._read.items():
+            if ids is not None and name in self._known:
+                held = set(ids)
+                gone += [doc_id for doc_id in self._known[name].ids if doc_id not in held]
+        return gone
+
+    def save(self, inputs: Iterable[Input], store: Store, *, pruned: bool) -> None:
+        """Write down what was read; with `pruned`, files that were no input are forgotten."""
+        files = dict(self.kept) if pruned else {**self._known}
+        for source in inputs:
+            ids = self._read.get(source.name)
+            files.pop(source.name, None) if source.name not in self.kept else None
+            if ids is not None and len(ids) <= _MOST_IDS and _is_remembered(source):
+                files[source.name] = _described(source.path, ids)
+        if not files and not self._path.exists():
+            return
+        held = {
+            "version": _VERSION,
+            "fields": self._fields,
+            "documents": store.counts().documents,
+            "files": {name: list(one) for name, one in files.items()},
+        }
+        content = orjson.dumps(held)
+        if self._path.exists() and self._path.read_bytes() == content:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self._path.with_suffix(f".{os.getpid()}")
+        unfinished.write_bytes(content)
+        unfinished.replace(self._path)
+
+
+def _is_remembered(source: Input) -> bool:
+    return source.name != "-" and source.path.is_file() and FORMATS.get(kind_of(source.path)) not in (None, JSON)
+
+
+def _described(path: Path, ids: list[str]) -> Source:
+    status = path.stat()
+    recent = time.time() - status.st_mtime < _RECENT
+    return Source(status.st_size, 0 if recent else status.st_mtime_ns, _hash(path), ids)
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
