@@ -3,29 +3,19 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
-from functools import cache
 from math import log
 from typing import Any, NamedTuple
 
-import snowballstemmer
-
-from ragcli.analysis.words import cjk_bigrams
+from ragcli.analysis.analyzer import analyzer
 from ragcli.chunking import split_passages
 from ragcli.documents import Document
 from ragcli.filters import Filter
 from ragcli.store import QueryClause
 
 K1, B = 1.2, 0.75
-# Lucene's EnglishAnalyzer.ENGLISH_STOP_WORDS_SET
-STOP_WORDS = set(
-    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they"
-    " this to was will with".split()
-)
-_WORD = re.compile(r"[^\W_]+")
-_STEMMER = snowballstemmer.stemmer("english")
 
 
 class Entry(NamedTuple):
@@ -44,17 +34,9 @@ class Found(NamedTuple):
     start: int
 
 
-@cache
-def stem(word: str) -> str:
-    """Return the stem of an English word."""
-    stemmed: str = _STEMMER.stemWord(word)
-    return stemmed
-
-
-def words(text: str, language: str) -> list[str]:
-    """Return the words of a text as they are compared: English stems without stop words, or CJK bigrams."""
-    found = _WORD.findall(cjk_bigrams(text).lower())
-    return [stem(word) for word in found if word not in STOP_WORDS] if language == "en" else found
+def found_by(text: str, language: str) -> list[str]:
+    """Return the terms that a text is found by."""
+    return analyzer(language).indexed(text).terms.split()
 
 
 class Oracle:
@@ -63,7 +45,11 @@ class Oracle:
     def __init__(self, documents: Sequence[Document], passage_size: int, language: str = "en") -> None:
         self.language = language
         self.entries = [
-            Entry(document, passage.start, Counter(words(f"{document.title}\n{passage.text}", language)))
+            Entry(
+                document,
+                passage.start,
+                Counter(found_by(f"{document.title}\n{passage.text}", language)),
+            )
             for document in documents
             for passage in split_passages(document.text, passage_size)
         ]
@@ -72,7 +58,7 @@ class Oracle:
 
     def search(self, query: Sequence[QueryClause], filters: Sequence[Filter] = ()) -> list[Found]:
         """Return all passages that match, best first, ties by id and start; without a query, all that pass."""
-        asked = [(words(group.text, self.language), group) for group in query]
+        asked = [(analyzer(self.language).query(group.text, 1_000), group) for group in query]
         passing = (entry for entry in self.entries if all(satisfies(entry.document, f) for f in filters))
         scored = (
             Found(
@@ -83,15 +69,16 @@ class Oracle:
         )
         return sorted(scored, key=lambda f: (-f.score, f.id, f.start))
 
-    def score(self, asked: Sequence[str], entry: Entry) -> float:
+    def score(self, asked: Mapping[str, float], entry: Entry) -> float:
         """Return BM25: Lucene's idf, times (k1 + 1) as both engines have it."""
         length = K1 * (1 - B + B * entry.words.total() / self.mean_length)
         return sum(
-            log(1 + (len(self.entries) - self.frequency[word] + 0.5) / (self.frequency[word] + 0.5))
+            weight
+            * log(1 + (len(self.entries) - self.frequency[word] + 0.5) / (self.frequency[word] + 0.5))
             * (K1 + 1)
             * entry.words[word]
             / (entry.words[word] + length)
-            for word in asked
+            for word, weight in asked.items()
         )
 
 

@@ -47,9 +47,10 @@ OWNERS = {
     "ir_measures": {"evaluate"},
     "scipy": {"evaluate"},
     "jinja2": {"evaluate"},
-    "rapidfuzz": {"evaluate", "titles"},
+    "rapidfuzz": {"analysis", "evaluate", "titles"},
     **{name: {"readers"} for name in ("markdown_it", "yaml", "selectolax", "pypdfium2", "python_calamine")},
     **{name: {"readers"} for name in ("charset_normalizer", "pathspec")},
+    "Stemmer": {"analysis"},
     "typer": {"cli"},
     "rich": {"render"},
     "click": set(),
@@ -222,7 +223,7 @@ def loaded_after(*lines: list[str], code: int = 0) -> set[str]:
 
 def test_help_loads_no_engine() -> None:
     loaded = loaded_after(["--help"], ["--version"], *([*name.split(), "--help"] for name in COMMANDS))
-    assert loaded.isdisjoint((*HEAVY, "tantivy", "rich", "snowballstemmer"))
+    assert loaded.isdisjoint((*HEAVY, "tantivy", "rich", "Stemmer"))
 
 
 @pytest.mark.parametrize("format", ["table", "json"])

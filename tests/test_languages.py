@@ -4,7 +4,7 @@ import random
 from typing import get_args
 
 import pytest
-import snowballstemmer
+import Stemmer
 import tantivy
 
 from ragcli.analysis.languages import FUNCTION_WORDS, LANGUAGES, STEMMED, Language, detect_language
@@ -106,6 +106,6 @@ def test_the_order_of_texts_does_not_matter() -> None:
 
 def test_every_stemmed_language_has_its_stemmers() -> None:
     assert set(FUNCTION_WORDS) <= set(STEMMED) <= set(LANGUAGES) == set(get_args(Language))
-    assert set(STEMMED.values()) <= set(snowballstemmer.algorithms())
+    assert set(STEMMED.values()) <= set(Stemmer.algorithms())
     for name in STEMMED.values():
         tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple()).filter(tantivy.Filter.stemmer(name)).build()

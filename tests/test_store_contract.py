@@ -258,10 +258,11 @@ def test_title_and_text_are_one_field(store: Store) -> None:
     assert ids(store.search(words("python loops"), 10)) == ["a", "b"]
 
 
-def test_english_is_stemmed_and_stop_words_are_left_out(store: Store) -> None:
+def test_english_is_stemmed_and_function_words_are_found_too(store: Store) -> None:
     put(store, document("a", "The functions were running."), document("b", "A class of its own."))
     assert ids(store.search(words("Function RUNS"), 10)) == ["a"]
-    assert store.search(words("the of"), 10) == []
+    assert ids(store.search(words("the"), 10)) == ["a"]
+    assert ids(store.search(words("of its own"), 10)) == ["b"]
 
 
 @pytest.mark.parametrize(("language", "text", "query"), [
@@ -277,7 +278,7 @@ def test_cjk_is_matched_by_bigrams(location: IndexLocation, language: str, text:
         assert ids(store.search(words(query), 10)) == ["a"]
 
 
-# A text, a word of it in another form, and a function word of it that is left out.
+# A text, a word of it in another form, and a function word of it.
 STEMMED_TEXTS = [
     ("ar", "القراءة في المكتبات العامة", "المكتبة", ""),
     ("da", "Funktionerne er i modulet.", "funktion", "i"),
@@ -305,7 +306,7 @@ def test_words_are_stemmed_by_the_rules_of_the_language(
     with open_store(location, IndexConfig(language, SIZE)) as store:
         put(store, document("a", text), document("b", "Python 3000"))
         assert ids(store.search(words(query), 10)) == ["a"]
-        assert store.search(words(function_word or "none"), 10) == []
+        assert ids(store.search(words(function_word or "none"), 10)) == ["a"] * bool(function_word)
         assert ids(store.search(words("PYTHON"), 10)) == ["b"]
 
 
@@ -322,6 +323,7 @@ MIXED = [
         ("en", "推导", ["zh"]),
         ("en", "术语", ["zh"]),
         ("en", "推导 comprehension", ["zh", "en"]),
+        ("en", "导", ["apart", "zh"]),
         ("en", "推导式的functions", ["zh"]),
         ("en", "的", []),
         ("de", "列表推导", ["zh"]),
@@ -376,7 +378,7 @@ def fruit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     drop_index(location)
 
 
-@pytest.mark.parametrize("query", [" ", "?!", "the", "\x00", "🙃"])
+@pytest.mark.parametrize("query", [" ", "?!", "\x00", "🙃"])
 def test_a_query_without_words_finds_nothing(fruit: Store, query: str) -> None:
     assert fruit.search(words(query), 10) == []
 
@@ -629,7 +631,7 @@ def test_light_words_break_ties_and_match_nothing(store: Store) -> None:
     assert [hit.id for hit in store.search(words("parrot"), 10)] == ["a", "b"]
     found = store.search(words("parrot", "what is"), 10)
     assert [hit.id for hit in found] == ["b", "a"]
-    alone, whole = store.search(words("what"), 10), store.search(words("parrot"), 10)
+    alone, whole = store.search(words("what is"), 10), store.search(words("parrot"), 10)
     scores = {hit.id: hit.score for hit in alone}, {hit.id: hit.score for hit in whole}
     assert found[0].score == pytest.approx(scores[1]["b"] + 0.3 * scores[0]["b"], rel=1e-5)
 
@@ -692,7 +694,7 @@ def test_words_are_counted_by_passages(store: Store) -> None:
         document("c", "Cherries.", "Plums"),
     )
     asked = ["apples", "apple", "pears", "cherry", "plums", "the", "none", "", "?", "APPLES", "a" * 40_000]
-    assert store.frequencies(asked) == [5, 5, 3, 2, 1, 0, 0, 0, 0, 5, 0]
+    assert store.frequencies(asked) == [5, 5, 3, 2, 1, 4, 0, 0, 0, 5, 0]
     assert store.frequencies([]) == []
     remove(store, "b")
     put(store, document("c", "Cherries and apples.", "Plums"))
@@ -708,7 +710,7 @@ def test_cjk_words_are_counted_by_their_rarest_bigram(location: IndexLocation) -
             document("c", "列表的式"),
             document("d", "误导式"),
         )
-        assert store.frequencies(["推导", "列表", "推导式", "列表推导", "式", "python"]) == [2, 2, 2, 1, 0, 0]
+        assert store.frequencies(["推导", "列表", "推导式", "列表推导", "式", "python"]) == [2, 2, 2, 1, 4, 0]
 
 
 def test_thousands_of_words_are_counted_at_once(store: Store) -> None:
@@ -725,11 +727,11 @@ def test_words_spelled_nearly_alike_are_found(store: Store) -> None:
         document("c", "Lists are listed; the lisp and the gist.", "List"),
     )
     near = {
-        "functoin": ["function"],
+        "functoin": ["function", "functions"],
         "lsit": ["list"],
-        "compreensions": ["comprehens"],
-        "kyboard": ["keyboard"],
-        "lisd": ["list", "lisp"],
+        "compreensions": ["comprehensions"],
+        "kyboards": ["keyboards"],
+        "lisd": ["lisp", "list"],
     }
     assert store.near_words(list(near)) == list(near.values())
     assert store.near_words(["the", "zebra", "junction", "a-b", "", "推导"]) == [[]] * 6

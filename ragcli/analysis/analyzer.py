@@ -1,16 +1,26 @@
 """One analysis of text for everything that compares texts: the stores, search, answers and rendering."""
 
 import re
-import unicodedata
-from collections.abc import Iterator
-from functools import cache, lru_cache
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from functools import cache
+from threading import Lock
+from typing import NamedTuple, Protocol
 
+from ragcli.analysis.functions import function_words
 from ragcli.analysis.languages import STEMMED
+from ragcli.analysis.normal import lowered, normalized, spelled_out, without_accents
+from ragcli.analysis.scripts import is_single, single_characters, with_bigrams
 from ragcli.analysis.sentences import sentence_spans
-from ragcli.analysis.words import STOP_WORDS, cjk_bigrams, function_words, word_spans
+from ragcli.analysis.tokens import TOKEN, Token, read_token
+from ragcli.analysis.words import word_spans
 
-_WORD = re.compile(r"[^\W_]+(?:['’](?=s\b))?")
+_KEPT = 1 << 17  # words, with the marks beside them, whose terms are remembered
+_SPELLED = re.compile(r"[^\W\d_]{4,40}")
+_LONGEST = 100  # letters of a word that count
+_COMPOUND = 0.5  # what a compound of a query weighs as a whole, and each of its parts
+_PLAIN_NAME = 0.2  # what it in small letters weighs for a query of IT
+_PIECE = re.compile(r"\w(?:\S*[\w+#])?")  # of a text, between blanks
+_UMLAUTS = frozenset("äöü")
 
 
 class Stemmer(Protocol):
@@ -20,43 +30,156 @@ class Stemmer(Protocol):
         """Return the stem of a word in small letters."""
 
 
+class Indexed(NamedTuple):
+    """Hold what a passage is found by, each as words between blanks.
+
+    `terms` are those of its words, `singles` the single characters of Chinese, Japanese and Korean text, `spellings`
+    the words as they are written that this run of indexing has not met before.
+    """
+
+    terms: str
+    singles: str = ""
+    spellings: str = ""
+
+
+class _Memory(dict[str, str]):
+    """Remember the terms of what stands between blanks."""
+
+    def __init__(self, read: Callable[[str], str]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, written: str) -> str:
+        if len(self) >= _KEPT:
+            self.clear()
+        found = self[written] = self._read(written)
+        return found
+
+
 class Analyzer:
-    """Cut texts of one language into sentences, words and stems."""
+    """Cut texts of one language into sentences, words and terms, by which texts are found and compared.
+
+    The terms of a word are its stem without accents, and where the language writes accents also that with them. A
+    function word in capitals (IT, OR, A) has itself as another term; a compound has one for the whole and its parts'.
+    """
 
     def __init__(self, language: str) -> None:
         self.language = language
+        self._functions = function_words(language)
+        self._stems = STEMMED.get(language, "")
+        self._memory = _Memory(self._line_of)
+        self._new: list[str] = []
+        self._lock = Lock()  # a store may write from several threads
 
     def sentence_spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield (start, end) of each sentence in order, without the white space around it."""
         return sentence_spans(text)
 
+    def indexed(self, text: str) -> Indexed:
+        """Return what a passage is found by."""
+        plain = normalized(text)
+        with self._lock:
+            line = " ".join(map(self._memory.__getitem__, with_bigrams(plain).split()))
+            spellings = ""
+            if self._new:
+                spellings = " ".join(dict.fromkeys(self._new))
+                self._new.clear()
+        return Indexed(line, " ".join(single_characters(plain)), spellings)
+
+    def query(self, text: str, most: int) -> dict[str, float]:
+        """Return the terms that a text is searched by, from its first so many words, with how much each counts."""
+        found: dict[str, float] = {}
+        for token in self.tokens(text)[:most]:
+            weight = _COMPOUND if token.parts else 1.0
+            for word in (token.whole, *token.parts):
+                for term, share in self._shares(word):
+                    found[term] = found.get(term, 0.0) + weight * share
+        return found
+
+    def _shares(self, word: str) -> list[tuple[str, float]]:
+        variants = self._terms(word)
+        if word.lower() in self._functions and _is_name(word):
+            return [(term, 1.0 if term == word else _PLAIN_NAME) for term in variants]
+        return [(term, 1 / len(variants)) for term in variants]
+
+    def variants(self, text: str) -> list[tuple[str, ...]]:
+        """Return, for each word of a text, the terms of which a passage that has the word has at least one."""
+        words = (token.whole for token in self.tokens(text))
+        return [(word,) if word.lower() in self._functions and _is_name(word) else self._terms(word) for word in words]
+
+    def tokens(self, text: str) -> list[Token]:
+        """Return the words of a text as written, compounds with their parts, of a CJK run its bigrams."""
+        written = TOKEN.findall(with_bigrams(normalized(text)))
+        return [token for word in written for token in read_token(word)]
+
     def words(self, text: str) -> Iterator[str]:
-        """Yield the words of a text in small letters, of a CJK run its bigrams; no English function words."""
-        folded = (unicodedata.normalize("NFKC", text[start:end]).lower() for start, end in word_spans(text))
-        return (word for word in folded if word not in STOP_WORDS)
+        """Yield the words of a text in small letters, of a CJK run its bigrams; no function words."""
+        return (word for token in self.tokens(text) if (word := token.whole.lower()) not in self._functions)
 
     def stems(self, text: str) -> frozenset[str]:
-        """Return the stems of a text's words, by which two texts can be compared; no English function words."""
-        return frozenset(self._key(word) for word in self.words(text))
+        """Return the terms of a text's words, by which two texts can be compared; no function words."""
+        return frozenset(term for _, term in self.terms(text) if term)
 
     def terms(self, text: str) -> Iterator[tuple[str, str]]:
-        """Yield each word of a text in order with its term: its stem or bigram, empty for a function word."""
-        for found in _WORD.findall(cjk_bigrams(text).lower()):
-            word = found.rstrip("'’")
-            yield word, _term(word, self.language)
+        """Yield each word of a text in order with its term, empty for a function word; parts follow their compound."""
+        for token in self.tokens(text):
+            for word in (token.whole, *token.parts):
+                yield word, self._term(word)
+
+    def asked(self, text: str) -> Iterator[tuple[str, str]]:
+        """Yield what `terms` does of a question: of 3.11 not the parts, which 11.3 has as well."""
+        for token in self.tokens(text):
+            for word in (token.whole, *(part for part in token.parts if not part.isdigit())):
+                yield word, self._term(word)
 
     def match_spans(self, query: str, text: str) -> Iterator[tuple[int, int]]:
         """Yield (start, end) of the words in a text that the query's words match: by stem, CJK by bigrams."""
-        wanted = {self._key(query[start:end]) for start, end in word_spans(query)} - function_words(self.language)
-        for start, end in word_spans(text):
-            if self._key(text[start:end]) in wanted:
-                yield start, end
+        wanted = self.stems(query)
+        for piece in _PIECE.finditer(text) if wanted else ():
+            tokens = self.tokens(piece[0])
+            if len(tokens) == 1 and self._term(tokens[0].whole) in wanted:
+                yield piece.span()
+                continue
+            for start, end in word_spans(piece[0]):
+                if any(self._term(token.whole) in wanted for token in self.tokens(piece[0][start:end])):
+                    yield piece.start() + start, piece.start() + end
 
-    def _key(self, word: str) -> str:
-        folded = unicodedata.normalize("NFKC", word).lower()
-        if self.language not in STEMMED or folded in function_words(self.language):
-            return folded
-        return _stemmer(STEMMED[self.language]).stemWord(folded)
+    def _term(self, word: str) -> str:
+        """Return the term that stands for a word; none for a function word, unless it is written as a name."""
+        if word.lower() in self._functions:
+            return word if _is_name(word) else ""
+        return self._terms(word)[0]
+
+    def _line_of(self, written: str) -> str:
+        """Return the terms of what stands between blanks as they are indexed."""
+        line: list[str] = []
+        for token in (token for match in TOKEN.findall(written) for token in read_token(match)):
+            for word in (token.whole, *token.parts):
+                line += self._terms(word)
+                if not token.parts and _SPELLED.fullmatch(word) and not is_single(word[:1]):
+                    self._new.append(lowered(word, self.language))
+        return " ".join(line)
+
+    def _terms(self, word: str) -> tuple[str, ...]:
+        low = lowered(word[:_LONGEST], self.language)
+        plain = without_accents(low)
+        found = [self._stem(plain)]
+        if low != plain and self._stems:
+            if self.language != "en":
+                found.append(self._stem(low))
+            elif not _UMLAUTS.isdisjoint(low):
+                found.append(self._stem(without_accents(spelled_out(low))))
+        if low in self._functions and _is_name(word):
+            found.append(word)
+        return tuple(dict.fromkeys(found))
+
+    def _stem(self, word: str) -> str:
+        return _stemmer(self._stems).stemWord(word) if self._stems else word
+
+
+def _is_name(word: str) -> bool:
+    """Tell whether a function word is written as a name: in capitals, but not I."""
+    return word.isupper() and word != "I"
 
 
 @cache
@@ -65,16 +188,9 @@ def analyzer(language: str) -> Analyzer:
     return Analyzer(language)
 
 
-@lru_cache(maxsize=1 << 16)
-def _term(word: str, language: str) -> str:
-    if word in STOP_WORDS or word == "s":
-        return ""
-    return _stemmer("english").stemWord(word) if language == "en" else word
-
-
 @cache
 def _stemmer(name: str) -> Stemmer:
-    import snowballstemmer  # only answers and terminals compare stems, so nothing else waits for this
+    import Stemmer as Snowball  # --help does not wait for this
 
-    stemmer: Stemmer = snowballstemmer.stemmer(name)
+    stemmer: Stemmer = Snowball.Stemmer(name, 0)
     return stemmer

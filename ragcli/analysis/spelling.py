@@ -1,6 +1,9 @@
-"""How far apart words are in spelling."""
+"""How far apart words are in spelling, and which slips of the pen are likely."""
 
 from collections.abc import Mapping
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
 
 _LONG = 8  # letters, from which on a word may have two slips
 
@@ -10,20 +13,7 @@ def edit_distance(one: str, other: str, most: int) -> int:
 
     Returns more than `most` for words that are further apart. The optimal string alignment distance.
     """
-    if abs(len(one) - len(other)) > most:
-        return most + 1
-    before: list[int] = []
-    row = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        last, before, row = before, row, [i]
-        for j, b in enumerate(other, 1):
-            least = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
-            if i > 1 and j > 1 and a == other[j - 2] and b == one[i - 2]:
-                least = min(least, last[j - 2] + 1)
-            row.append(least)
-        if min(row) > most:
-            return most + 1
-    return row[-1]
+    return OSA.distance(one, other, score_cutoff=most)
 
 
 def nearest_words(word: str, known: Mapping[str, int]) -> list[str]:
@@ -32,5 +22,21 @@ def nearest_words(word: str, known: Mapping[str, int]) -> list[str]:
     They share its first letter and are one edit away, of a word of 8 letters or more two.
     """
     most = 2 if len(word) >= _LONG else 1
-    near = ((edit_distance(word, other, most), -count, other) for other, count in known.items() if other[0] == word[0])
-    return [other for distance, _, other in sorted(near) if 0 < distance <= most]
+    near = process.extract_iter(word, list(known), scorer=OSA.distance, processor=None, score_cutoff=most)
+    found = sorted((distance, -known[other], other) for other, distance, _ in near if other[0] == word[0])
+    return [other for distance, _, other in found if 0 < distance <= most]
+
+
+def is_slip(word: str, other: str) -> bool:
+    """Tell whether a word is more likely a slip of the pen for another than a word of its own.
+
+    Two letters that differ side by side make another word (Slovenia, Slovakia; prednisolone, prednisone): a slip is of
+    one letter, or of two in different places.
+    """
+    if edit_distance(word, other, 1) <= 1:
+        return True
+    start = next((i for i, (a, b) in enumerate(zip(word, other, strict=False)) if a != b), min(len(word), len(other)))
+    tail = 0
+    while tail < min(len(word), len(other)) - start and word[-1 - tail] == other[-1 - tail]:
+        tail += 1
+    return max(len(word), len(other)) - start - tail > 2

@@ -4,22 +4,12 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from ragcli.analysis.languages import BIGRAMMED, FUNCTION_WORDS, HAN, HANGUL, KANA
+from ragcli.analysis.functions import function_words
+from ragcli.analysis.languages import HAN, HANGUL, KANA
 
 _CJK_RUN = re.compile(f"[{HAN}{KANA}{HANGUL}]+")
 _CJK_BYTES = b"\xe1" + bytes(range(0xE3, 0xF5))  # lead bytes of CJK text in UTF-8: their lack shows sooner than a run's
 
-# English function words, of Snowball's and NLTK's lists; the stores leave out fewer (Lucene's list), all of them here.
-STOP_WORDS = frozenset(
-    """
-    a about above after again against all am an and any are as at be because been before being below between both
-    but by can could did do does doing down during each few for from further had has have having he her here hers
-    herself him himself his how i if in into is it its itself just me more most my myself no nor not now of off on
-    once only or other ought our ours ourselves out over own same she should so some such than that the their
-    theirs them themselves then there these they this those through to too under until up very was we were what
-    when where which while who whom whose why will with would you your yours yourself yourselves
-    """.split()
-)
 _WORD = re.compile(r"[^\W_]+")
 _WITH_APOSTROPHES = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
@@ -43,15 +33,18 @@ def _bigrams(match: re.Match[str]) -> str:
     return f" {' '.join(pairs)} "
 
 
-def split_words(query: str) -> tuple[str, str]:
-    """Split an English query into what it is about and its function words: "how", "what", "do" say little.
+def split_words(query: str, language: str = "en") -> tuple[str, str]:
+    """Split a query into what it is about and its function words: "how", "what", "do" say little.
 
-    Words in capitals are what it is about (WHO, IT), unless all are; a query of function words only is about these.
+    A function word that is written as a name is what it is about: in capitals (WHO, IT) unless all are, of English also
+    with one inside a sentence (It, Vitamin A). A query of function words only is about these.
     """
     light: list[str] = []
+    functions = function_words(language)
+    names = _capitalised(query) if language == "en" else frozenset()
 
     def kept(word: re.Match[str]) -> str:
-        if _means_something(word[0], query):
+        if word.start() in names or _means_something(word[0], query, functions):
             return word[0]
         light.append(word[0])
         return ""
@@ -60,11 +53,18 @@ def split_words(query: str) -> tuple[str, str]:
     return (about, " ".join(light)) if _WORD.search(about) else (query, "")
 
 
-def _means_something(word: str, query: str) -> bool:
+def _capitalised(query: str) -> frozenset[int]:
+    """Return where words with a capital stand inside a query, if that tells them from others."""
+    words = [word for word in _WITH_APOSTROPHES.finditer(query) if word[0][0].isalpha()][1:]
+    names = [word.start() for word in words if word[0][0].isupper() and word[0].partition("'")[0] != "I"]
+    return frozenset(names if 2 * len(names) <= len(words) + 1 else ())
+
+
+def _means_something(word: str, query: str, functions: frozenset[str]) -> bool:
     if len(word) > 1 and word.isupper() and not query.isupper():
         return True
     stem, apostrophe, _ = word.lower().replace("’", "'").partition("'")
-    return stem not in STOP_WORDS and not (apostrophe and stem.removesuffix("n") in STOP_WORDS)  # what's, don't
+    return stem not in functions and not (apostrophe and stem.removesuffix("n") in functions)  # what's, don't
 
 
 def word_spans(text: str) -> Iterator[tuple[int, int]]:
@@ -79,8 +79,3 @@ def word_spans(text: str) -> Iterator[tuple[int, int]]:
             at = run.end()
         if at < word.end():
             yield at, word.end()
-
-
-def function_words(language: str) -> frozenset[str]:
-    """Return the function words of a language; of one that is cut into bigrams, the English ones."""
-    return STOP_WORDS if language in ("en", *BIGRAMMED) else FUNCTION_WORDS.get(language, frozenset())

@@ -2,7 +2,7 @@
 
 import re
 
-from ragcli.analysis.words import STOP_WORDS
+from ragcli.analysis.functions import STOP_WORDS
 from ragcli.answer.clauses import is_verb
 
 # What joins a sentence to the one before, where it begins with it.

@@ -47,7 +47,7 @@ def words_by_term(text: str, language: str) -> dict[str, str]:
     """Return the distinct terms of a question in order, each with the first word that it was made of."""
     plain = text if language == "en" else _ASKING.sub(" ", text)
     found: dict[str, str] = {}
-    for word, term in analyzer(language).terms(plain):
+    for word, term in analyzer(language).asked(plain):
         if term:
             found.setdefault(term, word)
     return found or {word: word for word, _ in analyzer(language).terms(text)}

@@ -15,7 +15,7 @@ from ragcli.search.fusion import Fusion, Ranked, fuse
 from ragcli.search.query import weighted_words
 from ragcli.search.rerank import Reranker, open_reranker, reranked
 from ragcli.search.similar import centroid, key_terms
-from ragcli.search.spelling import nearest_spellings
+from ragcli.search.spelling import clauses, correct_spelling
 from ragcli.store import EncoderConfig, Hit, Store, vector_key
 
 if TYPE_CHECKING:
@@ -182,8 +182,8 @@ class Searcher:
     def _by_query(self, query: str, k: int, filters: Sequence[Filter]) -> list[Hit]:
         words = weighted_words(query, self.store.config.language if self.store.config else "")
         hits = self.store.search(words, k, filters)
-        nearest = nearest_spellings(self.store, words, hits, self._tell_spelling)
-        return self.store.search([*words, *nearest], k, filters) if nearest else hits
+        found = correct_spelling(self.store, query, self.language, hits, self._tell_spelling)
+        return self.store.search([*words, *clauses(found)], k, filters) if found else hits
 
     def _by_key_terms(self, text: str, k: int, filters: Sequence[Filter]) -> list[Hit]:
         words = key_terms(self.store, text)

@@ -2,11 +2,16 @@
 
 import re
 
+from ragcli.analysis.languages import STEMMED
 from ragcli.analysis.question_words import CHINESE_QUESTION_WORDS
-from ragcli.analysis.words import cjk_bigrams, split_words
+from ragcli.analysis.scripts import is_single, with_bigrams
+from ragcli.analysis.tokens import joined_pairs
+from ragcli.analysis.words import split_words
 from ragcli.store import QueryClause
 
 LIGHT = 0.3  # what a function word weighs; on development sets better than none and than all
+JOINED = 0.5  # what two words weigh that are written as one
+_MOST_JOINED = 30  # words of a query
 
 # Function words of Chinese, in both scripts, and question words that are more than one word.
 _CHINESE = (
@@ -19,20 +24,40 @@ _CHINESE = (
     """.split(),
 )
 _LIGHT_CHINESE = re.compile("|".join(sorted(_CHINESE, key=len, reverse=True)))
+_PLAIN = re.compile(r"[^\W_]+(?:[-.'’&+][^\W_]+)*[+#]*")
 
 
 def weighted_words(query: str, language: str) -> list[QueryClause]:
-    """Return the words of a query with their weights.
+    """Return the words of a query with their weights; of one whose language is not known (""), as it is.
 
-    Of an English query, function words match nothing by themselves. Of a Chinese one, the bigrams that touch a function
-    word count less, but may match: a character that is such a word may be part of another, as in 对象.
+    Function words match nothing by themselves, where there are others. Of a Chinese query, the bigrams that touch a
+    function word count less, but may match: a character that is such a word may be part of another, as in 对象.
     """
-    if language == "en":
-        about, light = split_words(query)
-        return [QueryClause(about), *([QueryClause(light, LIGHT, required=False)] if light else [])]
+    if not language:
+        return [QueryClause(query)]
     if language == "zh":
-        about = _LIGHT_CHINESE.sub(" ", query)
-        kept = set(cjk_bigrams(about).split())
-        light = " ".join(word for word in cjk_bigrams(query).split() if word not in kept)
-        return [QueryClause(text, weight) for text, weight in ((about, 1.0), (light, LIGHT)) if text.strip()]
-    return [QueryClause(query)]
+        return _chinese(query)
+    about, light = split_words(query, language) if language in STEMMED else (query, "")
+    return [QueryClause(about), *_joined(query, about), *_light(light)]
+
+
+def _light(words: str) -> list[QueryClause]:
+    return [QueryClause(words, LIGHT, required=False)] if words else []
+
+
+def _joined(query: str, about: str) -> list[QueryClause]:
+    """Return each two words that follow each other as one: wi fi, e mail."""
+    meant = set(_PLAIN.findall(about))
+    words = [word if word in meant else "-" for word in _PLAIN.findall(query)[:_MOST_JOINED]]
+    pairs = joined_pairs(words)
+    return [QueryClause(" ".join(pairs), JOINED)] if pairs else []
+
+
+def _chinese(query: str) -> list[QueryClause]:
+    about = with_bigrams(_LIGHT_CHINESE.sub(" ", query)).split()
+    whole = [word for word in about if not is_single(word)]
+    kept = whole or about
+    light = [word for word in with_bigrams(query).split() if word not in kept and not (whole and is_single(word))]
+    singles = [word for word in about if is_single(word)] if whole else []
+    weighed = ((kept, 1.0), ([*light, *singles], LIGHT))
+    return [QueryClause(" ".join(words), weight) for words, weight in weighed if words]

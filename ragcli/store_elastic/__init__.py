@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from itertools import chain, groupby, islice
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
 from elasticsearch import BadRequestError, Elasticsearch
 
+from ragcli.analysis.analyzer import Analyzer
 from ragcli.errors import UsageError
 from ragcli.filters import Filter, fold, is_known
 from ragcli.store import (
@@ -119,7 +120,7 @@ class ElasticStore:
         if not self._facts:
             raise foreign(self._index)
         with translating(self._url, self._index):
-            for refusal in write_all(self._session, updates, self._dimension):
+            for refusal in write_all(self._session, updates, Analyzer(self._facts.language), self._dimension):
                 refused(*refusal)
             self._session.refresh()
             # Where the index was deleted meanwhile, the server made another one of the remaining passages, unasked.
@@ -214,9 +215,9 @@ class ElasticStore:
 
     def frequencies(self, words: Sequence[str]) -> list[int]:
         """Return in how many passages each word occurs; of what the analyzer makes several words of, the rarest."""
-        terms = [self._layout.terms(word) for word in words]
-        counts = self._having(sorted(set(chain.from_iterable(terms))))
-        return [min((counts[term] for term in found), default=0) for found in terms]
+        found = [self._layout.variants(word) for word in words]
+        counts = self._having(sorted({term for parts in found for variants in parts for term in variants}))
+        return [min((max(counts[term] for term in variants) for variants in parts), default=0) for parts in found]
 
     def near_words(self, words: Sequence[str]) -> list[list[str]]:
         """Return for each word, which no passage has, those that passages have and that are spelled nearly so."""
@@ -234,7 +235,7 @@ class ElasticStore:
         with translating(self._url, self._index):
             for i in range(0, len(terms), _IDS):
                 some = terms[i : i + _IDS]
-                wanted = {"filters": {"filters": [self._layout.words(term, "and") for term in some]}}
+                wanted = {"filters": {"filters": [self._layout.holding(term) for term in some]}}
                 answer = self._session.search(size=0, query=always, aggregations={"found": wanted})
                 found = answer["aggregations"]["found"]["buckets"]
                 counts |= {term: int(bucket["doc_count"]) for term, bucket in zip(some, found, strict=True)}

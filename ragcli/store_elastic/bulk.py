@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from elastic_transport import ObjectApiResponse
 from elasticsearch import ApiError
 
+from ragcli.analysis.analyzer import Analyzer
 from ragcli.store import DocumentUpdate
 from ragcli.store_elastic.layout import removed, written
 from ragcli.store_elastic.server import IncompleteAnswerError, not_elasticsearch, refused
@@ -43,11 +44,16 @@ class _Entry(NamedTuple):
         return "delete" in self.action
 
 
-def write_all(session: Session, updates: Iterable[DocumentUpdate], dimension: int) -> Iterator[Refusal]:
-    """Send the changes in a few threads, and yield the documents that were refused."""
+def write_all(
+    session: Session, updates: Iterable[DocumentUpdate], words: Analyzer, dimension: int
+) -> Iterator[Refusal]:
+    """Send the changes in a few threads, and yield the documents that were refused.
+
+    The analyzer belongs to this run: the words that it has not met before are new to it.
+    """
 
     def send(batch: list[DocumentUpdate]) -> list[Refusal]:
-        return _send_batch(session, batch, dimension)
+        return _send_batch(session, batch, words, dimension)
 
     # Not helpers.parallel_bulk: it gives up on 429, and after an error or Ctrl-C it sends all the rest first.
     # Here the caller's thread reads the changes, and what stops it stops all.
@@ -72,14 +78,14 @@ def _batches(updates: Iterable[DocumentUpdate]) -> Iterator[list[DocumentUpdate]
     yield batch
 
 
-def _send_batch(session: Session, batch: list[DocumentUpdate], dimension: int) -> list[Refusal]:
+def _send_batch(session: Session, batch: list[DocumentUpdate], words: Analyzer, dimension: int) -> list[Refusal]:
     """Write the passages of some documents, then remove those that are left of the old ones.
 
     Of a document that was refused, the old version stays, unless the server took a part of the new one: then it goes.
     """
     refusals: dict[int, Refusal] = {}  # by the update's identity: an id may come more than once
     taken: set[int] = set()
-    new = (_entry(session, update, *pair) for update in batch for pair in written(update, dimension))
+    new = (_entry(session, update, *pair) for update in batch for pair in written(update, words, dimension))
     for entry, reason in _sent(session, new):
         if reason is None:
             taken.add(id(entry.update))

@@ -1,11 +1,13 @@
 """Indexes that others made: which of their fields hold text and title, and how they are asked and read."""
 
+import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from ragcli.errors import IndexMismatchError, RagcliError, UsageError
 from ragcli.filters import Filter
-from ragcli.store import Hit
+from ragcli.store import MAX_QUERY_WORDS, Hit
 
 Json = dict[str, Any]
 
@@ -13,6 +15,8 @@ BOUNDS = {">=": "gte", ">": "gt", "<=": "lte", "<": "lt"}
 _EXACT = ("keyword", "constant_keyword", "wildcard")
 _ANALYZED = ("text", "match_only_text", "annotated_text", "search_as_you_type")
 _NAMED = 10
+# What an analyzer makes at most one word of: from U+2000 on a single character, as in Chinese.
+_WORD = re.compile(r"[\u2000-\U0010ffff]|[^\W\u2000-\U0010ffff]{1,255}")
 
 
 class ExternalIndex:
@@ -37,14 +41,18 @@ class ExternalIndex:
 
     def words(self, text: str, operator: str = "or") -> Json:
         """Return the query for texts that have any of a text's words, or (`and`) all, in text and title."""
-        asked = {"query": text, "operator": operator}
+        asked = {"query": _first_words(text), "operator": operator}
         if len(self.texts) > 1:
             return {"multi_match": {**asked, "fields": list(self.texts), "type": "cross_fields"}}
         return {"match": {self.text: asked}}
 
-    def terms(self, word: str) -> list[str]:
-        """Return what the index has of a word: its analyzer is not ours to know."""
-        return [word]
+    def variants(self, word: str) -> list[tuple[str, ...]]:
+        """Return the word: the analyzer of the index is not ours to know."""
+        return [(word,)]
+
+    def holding(self, term: str) -> Json:
+        """Return the query for texts that have all words of a term."""
+        return self.words(term, "and")
 
     def whole(self, doc_id: str) -> Json:
         """Return the query for all of a document."""
@@ -160,3 +168,9 @@ def _taken(source: Json, path: str) -> Any:
 def _plain(value: Any) -> str:
     values = value if isinstance(value, list) else [value]
     return "\n".join(str(item) for item in values if item is not None)
+
+
+def _first_words(query: str) -> str:
+    """Cut a query after as many words as a store looks for."""
+    last = next(islice(_WORD.finditer(query), MAX_QUERY_WORDS - 1, None), None)
+    return query[: last.end()] if last else query

@@ -3,13 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice, repeat
+from itertools import chain, repeat
 from typing import Any
-from unicodedata import normalize
 
-from ragcli.analysis.languages import HAN, STEMMED
+from ragcli.analysis.analyzer import Analyzer, analyzer
+from ragcli.analysis.scripts import is_single
 from ragcli.analysis.spelling import nearest_words
-from ragcli.analysis.words import cjk_bigrams
 from ragcli.filters import Filter, TermRange, field_prefixes, metadata_terms, ranges
 from ragcli.store import MAX_QUERY_WORDS, DocumentUpdate, Hit, IndexConfig, QueryClause
 from ragcli.store_elastic.external import BOUNDS, ExternalIndex
@@ -19,14 +18,13 @@ Json = dict[str, Any]
 
 # How a word's neighbours are asked for; all within reach, since the server's own order is another.
 _NEAR = {"suggest_mode": "always", "max_edits": 2, "prefix_length": 1, "size": 50, "shard_size": 200}
-# What an analyzer makes at most one word of: from U+2000 on a single character, as in Chinese.
-_CHARACTERS = re.compile(f"[{HAN}\u3041-\u309f]{{2,}}")
-_WORD = re.compile(r"[\u2000-\U0010ffff]|[^\W\u2000-\U0010ffff]{1,255}")
+_FOUND_BY = ["content", "characters", "spellings"]
 
 
 def index_mapping(config: IndexConfig) -> Json:
     """Return the mapping of an index that ragcli makes, its facts inside."""
-    text = {"type": "text", "analyzer": STEMMED.get(config.language, "cjk")}
+    text = {"type": "text", "index": False}
+    words = {"type": "text", "analyzer": "whitespace", "index_options": "freqs"}  # cut into terms before they come here
     looked_up, kept = {"type": "keyword"}, {"type": "integer", "index": False}
     properties = {
         "doc_id": looked_up,
@@ -36,15 +34,17 @@ def index_mapping(config: IndexConfig) -> Json:
         "hash": {"type": "keyword", "index": False},
         "title": text,
         "text": text,
+        **dict.fromkeys(_FOUND_BY, words),
         "terms": looked_up,
         "fields": {"type": "keyword", "ignore_above": 256},
         "metadata": {"type": "object", "enabled": False},
         **(vector_fields(config.encoder) if config.encoder else {}),
     }
-    return {"dynamic": False, "_meta": {"ragcli": config.as_json()}, "properties": properties}
+    source = {"excludes": _FOUND_BY}
+    return {"dynamic": False, "_source": source, "_meta": {"ragcli": config.as_json()}, "properties": properties}
 
 
-def written(update: DocumentUpdate, dimension: int) -> Iterator[tuple[Json, Json]]:
+def written(update: DocumentUpdate, words: Analyzer, dimension: int) -> Iterator[tuple[Json, Json]]:
     """Yield the passages as pairs of a bulk action and its body: first the one that counts as the document.
 
     With a dimension, each has a vector. Raises IndexMismatchError, RagcliError for bad ones.
@@ -59,7 +59,9 @@ def written(update: DocumentUpdate, dimension: int) -> Iterator[tuple[Json, Json
             common |= {"fields": names, "metadata": metadata}
         vectors = written_vectors(update, document, dimension) if dimension else repeat({}, len(passages))
         for part, ((start, text), vector) in enumerate(zip(passages, vectors, strict=True)):
-            entry = {"part": part, "start": start, "text": text, **common, **vector}
+            lines = zip(_FOUND_BY, words.indexed(f"{title}\n{text}"), strict=True)
+            found_by = {field: line for field, line in lines if line}
+            entry = {"part": part, "start": start, "text": text, **common, **found_by, **vector}
             yield {"index": {"_id": f"{doc_id}#{part}"}}, entry
 
 
@@ -73,26 +75,26 @@ class ManagedIndex:
     """Ask for passages in an index that ragcli made."""
 
     always: Sequence[Json] = ()
-    texts: Sequence[str] = ("title", "text")
+    texts: Sequence[str] = ("spellings",)
     sort: Sequence[Json] = ({"_score": "desc"}, {"doc_id": "asc"}, {"start": "asc"})
     columns: Sequence[str] | None = ("doc_id", "title", "text", "start", "metadata")
 
     def __init__(self, language: str) -> None:
-        self._has_bigrams = language not in STEMMED
+        self._analyzer = analyzer(language)
 
-    def words(self, text: str, operator: str = "or") -> Json:
-        """Return the query for passages that have any of a text's words, or (`and`) all."""
-        text = text if self._has_bigrams else normalize("NFKC", text)
-        if self._has_bigrams or not (pairs := list(_character_pairs(text))):
-            return {"combined_fields": {"query": text, "fields": ["title", "text"], "operator": operator}}
-        wanted = [{"multi_match": {"query": pair, "fields": ["title", "text"], "type": "phrase"}} for pair in pairs]
-        if rest := _CHARACTERS.sub(" ", text).strip():
-            wanted.append(self.words(rest, operator))
-        return {"bool": {"should" if operator == "or" else "must": wanted}}
+    def words(self, text: str) -> Json:
+        """Return the query for passages that have any of a text's words."""
+        weights = self._analyzer.query(text, MAX_QUERY_WORDS)
+        terms = [{"term": {_field(term): {"value": term, "boost": weight}}} for term, weight in weights.items()]
+        return {"bool": {"should": terms}} if terms else {"match_none": {}}
 
-    def terms(self, word: str) -> list[str]:
-        """Return what the index has of a word, as far as can be said here."""
-        return cjk_bigrams(word).split()
+    def variants(self, word: str) -> list[tuple[str, ...]]:
+        """Return, for each part of a word, the terms of which a passage that has it has at least one."""
+        return self._analyzer.variants(word)
+
+    def holding(self, term: str) -> Json:
+        """Return the query for passages that have a term."""
+        return {"term": {_field(term): term}}
 
     def whole(self, doc_id: str) -> Json:
         """Return the query for all of a document."""
@@ -118,10 +120,8 @@ class ManagedIndex:
         return Hit(0, *found, source.get("metadata", {}))
 
 
-def _character_pairs(text: str) -> Iterator[str]:
-    """Yield the pairs of Chinese characters and hiragana, which the analyzers of other languages take one by one."""
-    for run in _CHARACTERS.finditer(text):
-        yield from (run[0][i : i + 2] for i in range(len(run[0]) - 1))
+def _field(term: str) -> str:
+    return "characters" if is_single(term) else "content"
 
 
 def ranking(layout: ManagedIndex | ExternalIndex, words: Sequence[QueryClause]) -> Json:
@@ -134,7 +134,7 @@ def ranking(layout: ManagedIndex | ExternalIndex, words: Sequence[QueryClause]) 
 
 
 def _weighted(layout: ManagedIndex | ExternalIndex, words: QueryClause) -> Json:
-    return {"bool": {"must": layout.words(first_words(words.text)), "boost": words.weight}}
+    return {"bool": {"must": layout.words(words.text), "boost": words.weight}}
 
 
 def _between(wanted: TermRange) -> Json:
@@ -142,12 +142,6 @@ def _between(wanted: TermRange) -> Json:
         return {"term": {"terms": wanted.low}}
     low, high = "gte" if wanted.include_low else "gt", "lte" if wanted.include_high else "lt"
     return {"range": {"terms": {low: wanted.low, high: wanted.high}}}
-
-
-def first_words(query: str) -> str:
-    """Cut a query after as many words as a store looks for."""
-    last = next(islice(_WORD.finditer(query), MAX_QUERY_WORDS - 1, None), None)
-    return query[: last.end()] if last else query
 
 
 def pattern(start: str, prefix: str) -> str:

@@ -1,6 +1,5 @@
 """The embedded store: a tantivy index in a folder, with the facts of its making beside it."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from functools import cached_property
@@ -13,8 +12,9 @@ import orjson
 import tantivy
 from tantivy import Occur, Query
 
+from ragcli.analysis.analyzer import Analyzer, analyzer
+from ragcli.analysis.scripts import is_single
 from ragcli.analysis.spelling import nearest_words
-from ragcli.analysis.words import cjk_bigrams
 from ragcli.documents import Document
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, first_line
 from ragcli.files import replace_file
@@ -38,7 +38,7 @@ from ragcli.store import (
 )
 from ragcli.store_local.damage import check_sums, damaged, translated
 from ragcli.store_local.folder import make_whole, sweep, sweep_deletions, take_away
-from ragcli.store_local.layout import add_entries, analyzer, read_names, schema
+from ragcli.store_local.layout import add_entries, read_names, schema
 
 if TYPE_CHECKING:
     from ragcli.store import Vector
@@ -81,6 +81,10 @@ def _give_up(writer: tantivy.IndexWriter) -> None:
         writer.wait_merging_threads()
 
 
+def _field(term: str) -> str:
+    return "characters" if is_single(term) else "content"
+
+
 class LocalStore:
     """Keep an index in a folder: `facts.json` and the tantivy index `text/`."""
 
@@ -92,7 +96,6 @@ class LocalStore:
             self._saved_fields = (folder / "fields.json").read_bytes()
             self._fields = read_names(self._saved_fields)
             self._index = tantivy.Index.open(str(folder / "text"))
-            self._index.register_tokenizer("ragcli", self._analyzer)
             self._schema = self._index.schema
             self._searcher = self._index.searcher()
             self._later = Query.term_query(self._schema, "later", 1)
@@ -186,6 +189,7 @@ class LocalStore:
 
     def _apply(self, writer: tantivy.IndexWriter, file: "VectorFile | None", updates: Iterable[DocumentUpdate]) -> None:
         pending = 0
+        words = Analyzer(self._facts.language)  # of its own: what it has not met before is new to this run
         for update in updates:
             if pending == _COMMIT_EVERY:
                 self._commit(writer, file)
@@ -194,7 +198,7 @@ class LocalStore:
             if update.old:
                 writer.delete_documents_by_term("doc_id", update.doc_id)
             if update.document:
-                add_entries(writer, update, update.document, keys)
+                add_entries(writer, words, update, update.document, keys)
                 self._fields.update(update.document.metadata, update.aliases)
             pending += 1
         self._commit(writer, file)
@@ -231,12 +235,13 @@ class LocalStore:
             return ranked(self._best(Query.boolean_query(parts), k))[:k]
 
     def _weighted(self, words: QueryClause) -> Query:
-        counts = Counter(self._analyzer.analyze(cjk_bigrams(words.text))[:MAX_QUERY_WORDS])
-        terms = [
-            (Occur.Should, Query.boost_query(Query.term_query(self._schema, "content", word, "freq"), n * words.weight))
-            for word, n in counts.items()
-        ]
-        return Query.boolean_query(terms)
+        weights = self._analyzer.query(words.text, MAX_QUERY_WORDS)
+        return Query.boolean_query(
+            [(Occur.Should, self._term(term, weight * words.weight)) for term, weight in weights.items()]
+        )
+
+    def _term(self, term: str, weight: float) -> Query:
+        return Query.boost_query(Query.term_query(self._schema, _field(term), term, "freq"), weight)
 
     def nearest(
         self, vector: "Vector", k: int, filters: Sequence[Filter] = (), candidates: int | None = None
@@ -315,22 +320,20 @@ class LocalStore:
         """Return in how many passages each word occurs; of what the analyzer makes several words of, the rarest."""
         with self._translated():
             return [
-                min(
-                    (self._searcher.doc_freq("content", term) for term in self._analyzer.analyze(cjk_bigrams(word))),
-                    default=0,
-                )
+                min((max(map(self._frequency, variants)) for variants in self._analyzer.variants(word)), default=0)
                 for word in words
             ]
+
+    def _frequency(self, term: str) -> int:
+        return self._searcher.doc_freq(_field(term), term)
 
     def near_words(self, words: Sequence[str]) -> list[list[str]]:
         """Return for each word, which no passage has, those that passages have and that are spelled nearly so."""
         with self._translated():
-            return [self._near(self._analyzer.analyze(cjk_bigrams(word))) for word in words]
+            return [nearest_words(word, dict(self._spellings(word[:1]))) for word in words]
 
-    def _near(self, terms: Sequence[str]) -> list[str]:
-        if len(terms) != 1:
-            return []
-        return nearest_words(terms[0], dict(self._searcher.terms_with_prefix("content", terms[0][0])))
+    def _spellings(self, prefix: str) -> list[tuple[str, int]]:
+        return self._searcher.terms_with_prefix("spellings", prefix) if prefix else []
 
     def _conditions(self, filters: Sequence[Filter]) -> list[tuple[Occur, Query]]:
         return [self._condition(condition) for condition in filters]

@@ -4,15 +4,11 @@ from collections.abc import Sequence
 
 import orjson
 import tantivy
-from tantivy import Filter as TokenFilter
 
-from ragcli.analysis.languages import STEMMED
-from ragcli.analysis.words import cjk_bigrams
+from ragcli.analysis.analyzer import Analyzer
 from ragcli.documents import Document
 from ragcli.filters import metadata_terms
 from ragcli.store import DocumentUpdate, IndexConfig
-
-_WITHOUT_STOP_WORDS = ("ar", "el", "ro", "tr")  # tantivy has no list of them
 
 
 def schema(config: IndexConfig) -> tantivy.Schema:
@@ -20,7 +16,9 @@ def schema(config: IndexConfig) -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("doc_id", stored=True, tokenizer_name="raw", index_option="basic")
     builder.add_text_field("terms", tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("content", tokenizer_name="ragcli", index_option="freq")
+    builder.add_text_field("content", tokenizer_name="whitespace", index_option="freq")
+    builder.add_text_field("characters", tokenizer_name="whitespace", index_option="freq")
+    builder.add_text_field("spellings", tokenizer_name="whitespace", index_option="basic")
     builder.add_unsigned_field("later", indexed=True)  # of passages after a document's first
     builder.add_bytes_field("record", stored=True)
     if config.encoder:
@@ -28,21 +26,12 @@ def schema(config: IndexConfig) -> tantivy.Schema:
     return builder.build()
 
 
-def analyzer(language: str) -> tantivy.TextAnalyzer:
-    """Return what makes terms of a language's text."""
-    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple()).filter(TokenFilter.lowercase())
-    if name := STEMMED.get(language):
-        if language not in _WITHOUT_STOP_WORDS:
-            builder = builder.filter(TokenFilter.stopword(name))
-        builder = builder.filter(TokenFilter.stemmer(name))
-    return builder.build()
-
-
-def add_entries(writer: tantivy.IndexWriter, update: DocumentUpdate, document: Document, keys: Sequence[int]) -> None:
+def add_entries(
+    writer: tantivy.IndexWriter, analyzer: Analyzer, update: DocumentUpdate, document: Document, keys: Sequence[int]
+) -> None:
     """Add an entry for each passage of a document, with the key of its vector if there are any."""
     title, metadata = document.title, document.metadata
     terms = metadata_terms(title, metadata, update.aliases)
-    heading = cjk_bigrams(title)
     for part, (start, passage) in enumerate(update.passages):
         entry = tantivy.Document()
         entry.add_text("doc_id", update.doc_id)
@@ -50,7 +39,12 @@ def add_entries(writer: tantivy.IndexWriter, update: DocumentUpdate, document: D
             entry.add_unsigned("later", 1)
         for term in terms:
             entry.add_text("terms", term)
-        entry.add_text("content", f"{heading}\n{cjk_bigrams(passage)}")
+        content, characters, spellings = analyzer.indexed(f"{title}\n{passage}")
+        entry.add_text("content", content)
+        if characters:
+            entry.add_text("characters", characters)
+        if spellings:
+            entry.add_text("spellings", spellings)
         if keys:
             entry.add_unsigned("vector", keys[part])
         record = [title, passage, start, len(update.passages), update.hash, metadata]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ragcli.analysis.analyzer import analyzer
 from ragcli.analysis.blocks import Block, block_size, find_blocks
-from ragcli.analysis.words import STOP_WORDS
+from ragcli.analysis.functions import STOP_WORDS
 from ragcli.errors import UsageError
 from ragcli.evaluate.questions import Question, read_questions
 from ragcli.readers import find_inputs

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ragcli.analysis.words import STOP_WORDS
+from ragcli.analysis.functions import STOP_WORDS
 from ragcli.reader import Reader, open_reader
 from ragcli.search import Searcher
 from ragcli.store import Hit

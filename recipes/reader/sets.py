@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from ragcli.analysis.blocks import Block, find_blocks
+from ragcli.analysis.functions import STOP_WORDS
 from ragcli.analysis.sentences import sentence_spans
-from ragcli.analysis.words import STOP_WORDS
 from ragcli.indexing import IndexOptions, index_files
 from ragcli.search import Ranking, Searcher
 from ragcli.store import LOCAL, IndexLocation, open_store

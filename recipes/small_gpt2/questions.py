@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from ragcli.analysis.functions import STOP_WORDS
 from ragcli.analysis.sentences import sentence_spans
-from ragcli.analysis.words import STOP_WORDS
 from ragcli.documents import Document
 from ragcli.readers import FieldNames, find_inputs, read_documents
 

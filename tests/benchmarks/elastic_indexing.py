@@ -19,6 +19,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, helpers
 
+from ragcli.analysis.analyzer import Analyzer
 from ragcli.chunking import split_passages
 from ragcli.documents import Document, content_hash
 from ragcli.indexing import PASSAGE_SIZE, IndexOptions, index_files
@@ -50,7 +51,8 @@ def updates(documents: list[Document]) -> Iterator[DocumentUpdate]:
 
 def entries(documents: list[Document]) -> list[dict[str, Any]]:
     """Return the very entries that ragcli writes, as parallel_bulk takes them."""
-    return [{**action["index"], **body} for update in updates(documents) for action, body in written(update, 0)]
+    words = Analyzer(FACTS.language)
+    return [{**action["index"], **body} for update in updates(documents) for action, body in written(update, words, 0)]
 
 
 def bare(location: IndexLocation, prepared: list[dict[str, Any]]) -> None:

@@ -1,0 +1,80 @@
+"""The normal form of text, in which what looks the same is the same, and the folding of accents."""
+
+import re
+import unicodedata
+from functools import cache
+
+# Optional marks: vowels of Arabic and Hebrew, the stretching of Arabic letters; and what no reader sees.
+_UNSEEN = "\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff"
+_DROPPED = re.compile(
+    f"[{_UNSEEN}\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06ed]"
+)
+_SOFT_BREAK = re.compile("\u00ad\\s*\n\\s*")
+_LINE_END_HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u2010]\r?\n[ \t]*(?=[^\W\d_])")
+_GAP = re.compile(r"\d \d\d\d(?!\w)")
+_SPACED_DIGITS = re.compile(r"(?<!\d)(?<!\d[.,])\d{1,3}(?: \d{3})+(?![\w])")
+_MARKS = str.maketrans(
+    {
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2043\u2212", "-"),
+        **dict.fromkeys("\u2018\u2019\u02bc\u02b9\u2032\u00b4\u0060\u05f3", "'"),
+        "\u2044": "/",
+        "\u02bb": "'",
+    }
+)
+MARKS = "\u0300-\u036f"  # combining accents that no composed letter takes in
+# Letters that do not come apart in Unicode.
+_LETTERS = {
+    **{"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ð": "d", "đ": "d", "þ": "th", "ł": "l", "ħ": "h", "ŧ": "t"},
+    **{"ı": "i", "ĸ": "k", "ŋ": "n", "ё": "е", "ς": "σ", "ſ": "s", "ə": "e"},
+}
+_RANGES = ((0xC0, 0x250), (0x370, 0x400), (0x1E00, 0x2000))  # Latin and Greek; й is no и
+
+
+def normalized(text: str) -> str:
+    """Return a text in its normal form: NFKC, plain hyphens and apostrophes, words whole that a line end divides.
+
+    Without soft hyphens, zero-width characters and the optional marks of Arabic and Hebrew. Case and accents stay.
+    """
+    if text.isascii():
+        if "-\n" in text or "-\r" in text:
+            text = _LINE_END_HYPHEN.sub("", text)
+        return _without_gaps(text)
+    if "\u00ad" in text:
+        text = _SOFT_BREAK.sub("", text)
+    text = unicodedata.normalize("NFKC", text).translate(_MARKS)
+    return _without_gaps(_LINE_END_HYPHEN.sub("", _DROPPED.sub("", text)))
+
+
+def _without_gaps(text: str) -> str:
+    """Write 1 043 500 as 1043500."""
+    if not _GAP.search(text):
+        return text
+    return _SPACED_DIGITS.sub(lambda number: number[0].replace(" ", ""), text)
+
+
+def lowered(word: str, language: str) -> str:
+    """Return a word in small letters, as the language has them: of Turkish, I becomes ı."""
+    if language == "tr":
+        word = word.replace("I", "ı").replace("İ", "i")
+    return word.lower()
+
+
+def without_accents(word: str) -> str:
+    """Return a word in small letters without the accents of Latin and Greek, and with no letter of its own."""
+    return word if word.isascii() else word.translate(_accents())
+
+
+@cache
+def _accents() -> dict[int, str]:
+    table: dict[int, str] = {}
+    for code in (code for low, high in _RANGES for code in range(low, high)):
+        plain = "".join(c for c in unicodedata.normalize("NFD", chr(code)) if not unicodedata.combining(c))
+        if plain != chr(code):
+            table[code] = plain
+    table |= {ord(letter): plain for letter, plain in _LETTERS.items()}
+    return table | dict.fromkeys(range(0x300, 0x370), "")
+
+
+def spelled_out(word: str) -> str:
+    """Return a word with the German way of writing umlauts without dots: zuerich for zürich."""
+    return word.replace("ä", "ae").replace("ö", "oe").replace("ü", "ue")

@@ -1,0 +1,147 @@
+"""What is one word to a person: words, names with marks, numbers, and compounds with their parts."""
+
+import re
+from itertools import pairwise
+from typing import NamedTuple
+
+from ragcli.analysis.normal import MARKS
+
+# Letters of India and of South-East Asia write their vowels as marks, which Python does not count as letters.
+_LETTER = rf"[\w{MARKS}\u0900-\u0963\u0966-\u0dff\u0e01-\u0e4e\u0e81-\u0ece\u1000-\u109f\u1780-\u17d3]"
+# A compound's parts are joined by one mark, or by ::; digits also by a comma before three digits.
+_JOINED = rf"(?:(?:[-./'@&+]|::?|(?<=\d),(?=\d\d\d(?!\w))){_LETTER}+)*"
+TOKEN = re.compile(rf"[.\w]{_LETTER}*{_JOINED}(?:\+\+|[+#](?!\w))?")
+_MARK = re.compile(r"[-./'@&+:, _#]")
+_SEPARATED = re.compile(r"[^-./'@&+:, _#]+|[-./'@&+:, _#]+")
+_THOUSANDS = re.compile(r"\d{1,3}(?:[,']\d{3})+(\.\d+)?|\d{1,3}(?:\.\d{3}){2,}")
+_ACRONYM = re.compile(r"(?:[^\W\d_]|[A-Z][a-z])(?:\.(?:[^\W\d_]|[A-Z][a-z]))+")
+_HUMPS = re.compile(r"[^\W\d_a-z]+(?![a-z])|[^\W\d_a-z]?[a-z]+|[^\W\d_]+|\d+")
+_MIXED = re.compile(r"(?=.*\d)(?=.*[^\W\d_])")
+_ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)", re.IGNORECASE)
+_VERSION = re.compile(r"v(\d+(?:\.\d+)+)", re.IGNORECASE)
+_WORD_LENGTH = 3  # letters from which on a word is likely a word of its own
+_MOST_PAIRS = 12  # parts: of longer compounds, such as the path of a file, pairs say little
+
+
+class Token(NamedTuple):
+    """Hold a compound as one word, joined without its marks, and its parts; a simple word has no parts."""
+
+    whole: str
+    parts: tuple[str, ...] = ()
+
+
+def read_token(written: str) -> tuple[Token, ...]:
+    """Return what a match of TOKEN says, case as it is: mostly one token, of what only touches several."""
+    bare = written.lstrip(".")
+    if not bare.strip("_"):
+        return ()
+    if not _MARK.search(bare):
+        return (_with_point(written, _simple(bare)),)
+    if _THOUSANDS.fullmatch(bare):
+        return (Token(_digits(bare)),)
+    if "," in bare:
+        return tuple(token for piece in bare.split(",") for token in read_token(piece))
+    if bare[-1] in "+#":
+        return _marked(bare)
+    if _ACRONYM.fullmatch(bare):
+        return (Token(bare.replace(".", "")),)
+    if "'" in bare:
+        return _with_apostrophe(bare)
+    return (_with_point(written, _compound(bare)),)
+
+
+def _simple(word: str) -> Token:
+    """Cut a word at its humps (maxRetryCount) and between letters and digits (GPT3), where the parts are words."""
+    flat = word.islower() or word.isdigit() or word[1:].islower() or (word.isupper() and word.isalpha())
+    if (flat and not _MIXED.match(word)) or _ORDINAL.fullmatch(word):
+        return Token(word)
+    parts = _HUMPS.findall(word)
+    letters = [part for part in parts if not part.isdigit()]
+    if len(parts) < 2 or any(len(part) < 2 for part in letters):
+        kept = tuple(part for part in parts if part.isdigit() and len(part) > 2)  # 1990s
+        return Token(word, kept if len(parts) > 1 else ())
+    return Token(word, tuple(parts))
+
+
+def _with_point(written: str, token: Token) -> Token:
+    """Take the point of .NET and .bashrc as part of the name."""
+    if written[0] != "." or written[1:2].isdigit():
+        return token
+    return Token(f".{token.whole}", token.parts or (token.whole,))
+
+
+def _digits(written: str) -> str:
+    """Write a number without what divides its thousands."""
+    whole, point, rest = written.partition(".")
+    if point and "." in rest:
+        return written.replace(".", "")
+    return "".join(c for c in whole if c.isdigit()) + point + rest
+
+
+def _marked(bare: str) -> tuple[Token, ...]:
+    """Read C++, C#, A+: of one letter the name is another one without its marks."""
+    name = bare.rstrip("+#")
+    marks = bare[len(name) :]
+    inner = read_token(name)
+    if len(inner) != 1:
+        return inner
+    if len(name) == 1:
+        return (Token(name + marks),)
+    return (Token(inner[0].whole + marks, (inner[0].whole, *inner[0].parts)),)
+
+
+def _with_apostrophe(bare: str) -> tuple[Token, ...]:
+    """Read baker's as baker, O'Brien as one name with its parts, don't as one word, l'école as two words."""
+    stem, _, ending = bare.rpartition("'")
+    if ending.lower() == "s":
+        return read_token(stem)
+    parts = [part for part in bare.split("'") if part]
+    if any(_MARK.search(part) for part in parts):
+        return tuple(token for part in parts for token in read_token(part))
+    if ending.lower() in ("t", "re", "ve", "ll", "d", "m"):
+        return (Token("".join(parts)),)
+    if len(parts[0]) == 1 and parts[0].isupper() and parts[-1][:1].isupper():
+        return (Token("".join(parts), tuple(parts)),)
+    return tuple(_simple(part) for part in parts)
+
+
+def _compound(bare: str) -> Token:
+    """Join a compound, between two digits by the mark that stands there: what 3.11 is, is neither 311 nor 11.3."""
+    pieces = _SEPARATED.findall(bare.strip("_"))
+    words = [piece for piece in pieces if not _MARK.match(piece)]
+    whole = _joined(pieces)
+    if len(words) < 2:
+        return _simple(words[0]) if words else Token(whole)
+    if "&" in bare and any(len(word) < 3 for word in words):
+        return Token(whole)
+    parts: list[str] = []
+    for word in words:
+        token = _simple(word)
+        parts += [token.whole, *token.parts]
+    if 2 < len(words) <= _MOST_PAIRS:
+        places = range(0, len(pieces) - 2, 2)
+        parts += [_joined(pieces[i : i + 3]) for i in places]
+    if version := _VERSION.fullmatch(bare):
+        parts.append(version[1])
+    return Token(whole, tuple(parts))
+
+
+def _joined(pieces: list[str]) -> str:
+    kept = [
+        piece if not _MARK.match(piece) or (before[-1].isdigit() and after[0].isdigit()) else ""
+        for before, piece, after in zip(["", *pieces], pieces, [*pieces[1:], ""], strict=False)
+        if not _MARK.match(piece) or (before and after)
+    ]
+    return "".join(kept)
+
+
+def joined_pairs(words: list[str]) -> list[str]:
+    """Return each two words that follow each other, one of them short or a number, as one: wi fi may be wifi."""
+    return [
+        one + other
+        for one, other in pairwise(words)
+        if one.isalnum()
+        and other.isalnum()
+        and not (one[-1].isdigit() and other[0].isdigit())
+        and (min(len(one), len(other)) < _WORD_LENGTH or one.isdigit() != other.isdigit())
+    ]
