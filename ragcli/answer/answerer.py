@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from ragcli.answer.schema import Answer, Seconds, Style
+from ragcli.answer.schema import Answer, Length, Seconds, Style
 from ragcli.errors import RagcliError
 from ragcli.filters import Filter
 from ragcli.generate import Options
@@ -18,7 +18,7 @@ class AskOptions(NamedTuple):
 
     A `free` answer is the model's own words, a `grounded` one is made of text of the passages, a `copy` is what the
     model writes where it may only go on with pieces of the passages. `min_confidence` is that of a grounded answer;
-    None is what was found best.
+    None is what was found best. `length` is that of a grounded answer; `reader` names what reads for it.
     """
 
     options: Options
@@ -27,6 +27,8 @@ class AskOptions(NamedTuple):
     min_score: float = 0.0
     style: Style = "free"
     min_confidence: float | None = None
+    length: Length = "normal"
+    reader: str | None = None
 
 
 class Retrieved(NamedTuple):

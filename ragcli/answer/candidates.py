@@ -10,17 +10,18 @@ from ragcli.answer.schema import CitedSentence
 from ragcli.store import Hit
 
 _SPOKEN = re.compile(r"\w")
-_ENDED = re.compile(r"""[.!?…。！？｡]["'”’」』）)\]*_`]*$""")
-_OPEN = re.compile(r"[?？:：]$")  # a question, or what only leads to the lines after it
+ENDED = re.compile(r"""[.!?…。！？｡]["'”’」』）)\]*_`]*$""")
+LEADS = re.compile(r"[?？:：][*_`]*$")  # a question, or what only leads to the lines after it
 _CODE = re.compile(r"[={}\\]|\w\(|;$|(?:^|\s)(?:#|//|>>>)")
 _FEWEST_WORDS = 4  # of a line without a mark at its end or a number; fewer are a heading
 
 
 class Candidate(NamedTuple):
-    """Hold a sentence of a hit.
+    """Hold a sentence or a block of a hit.
 
     `hit` counts from 0, `place` is its number in the passage, `of` how many there are; start and end are character
-    offsets in the document's text. `lead` is the passage's first sentence, `before` and `after` are the neighbours.
+    offsets in the document's text. `lead` is the passage's first sentence or block, `before` and `after` are the
+    neighbours; `head` says what it is under.
     """
 
     text: str
@@ -32,6 +33,7 @@ class Candidate(NamedTuple):
     lead: str = ""
     before: str = ""
     after: str = ""
+    head: str = ""
 
 
 def find_candidates(hits: Sequence[Hit]) -> list[Candidate]:
@@ -46,7 +48,7 @@ def find_candidates(hits: Sequence[Hit]) -> list[Candidate]:
 def whole_sentences(hits: Sequence[Hit], wanted: int) -> list[Candidate]:
     """Return those of the candidates that end as a sentence does, if there are as many as wanted, else all."""
     found = find_candidates(hits)
-    whole = [candidate for candidate in found if _ENDED.search(candidate.text)]
+    whole = [candidate for candidate in found if ENDED.search(candidate.text)]
     return whole if len(whole) >= wanted else found
 
 
@@ -66,9 +68,9 @@ def all_sentences(hits: Sequence[Hit]) -> list[Candidate]:
 
 
 def _says_something(text: str) -> bool:
-    if _OPEN.search(text):
+    if LEADS.search(text):
         return False
-    if _ENDED.search(text):
+    if ENDED.search(text):
         return True
     long = len(cjk_bigrams(text).split()) >= _FEWEST_WORDS or any(c.isdigit() for c in text)
     return long and not _CODE.search(text)

@@ -36,7 +36,15 @@ def confidence_features(judged: Judged, scores: Matrix) -> dict[str, float]:
         "terms": float(np.log1p(len(weights.terms))),
         "weightiest": weightiest / weights.total if weights.total else 0.0,
     }
+    found |= {name: float(values.of(name)[best]) for name in ("head", "title", "title_first", "defines", "sentence")}
+    found["best_title"] = float(values.of("title").max())
+    ordered = np.sort(shares)
+    found["second"] = float(ordered[-2]) if len(ordered) > 1 else 0.0
     if "cosine" in values.names:
         found |= {f"best_{name}": float(values.of(name).max()) for name in ("cosine", "cosine_passage")}
         found |= {name: float(values.of(name)[best]) for name in ("cosine", "cosine_passage")}
+    if "reader" in values.names:
+        read = values.of("reader")
+        found |= {"reader": float(read[best]), "reader_share": float(values.of("reader_share")[best])}
+        found |= {"best_reader": float(read.max()), "reader_any": float(values.of("reader_share").sum())}
     return found

@@ -1,84 +1,120 @@
-"""Answer by text that stands in the passages, as few as are enough, and say how sure that is."""
+"""Answer by text that stands in the passages, as little as is enough, and say how sure that is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
-import numpy as np
-
+from ragcli.analysis.languages import BIGRAMMED
 from ragcli.answer.answerer import AskOptions, Clock, Emit, Retrieved
-from ragcli.answer.candidates import cite, in_reading_order
+from ragcli.answer.compose import Piece, compose
 from ragcli.answer.confidence import confidence_features
-from ragcli.answer.features import Matrix
-from ragcli.answer.fitted import Fitted, fitted
-from ragcli.answer.judge import judge, softmax
-from ragcli.answer.meaning import Encoder
-from ragcli.answer.schema import Answer, Extract, sources_of
-from ragcli.answer.titled import answer_by_title
+from ragcli.answer.judge import Models, Reader, judge, softmax
+from ragcli.answer.names import missing_names
+from ragcli.answer.schema import (
+    Answer,
+    CitedSentence,
+    Extract,
+    Length,
+    Nearest,
+    Range,
+    sources_of,
+)
 from ragcli.errors import RagcliError
 from ragcli.search import Searcher
 from ragcli.store import Hit, Store
 
+_NAMELESS = 0.1  # confidence at most in an answer about something that the texts never name
+
 
 class ExtractiveAnswerer:
-    """Answer by sentences of the passages; no model is opened."""
+    """Answer by blocks of the passages; no language model is opened."""
 
     def __init__(self, searcher: Searcher, options: AskOptions) -> None:
-        """Use the searcher's store, and its encoder if there is one."""
+        """Use the searcher's store, its encoder if there is one, and the reader for languages that it knows."""
         self._searcher = searcher
         self._options = options._replace(style="grounded")
+        self._open_reader: Callable[[], Reader | None] = cache(self._find_reader)
 
     def answer_all(self, found: Sequence[Retrieved], emit: Emit | None = None) -> list[Answer | RagcliError]:
         """Answer each question; none fails, and nothing is emitted."""
         return [self._answer(one) for one in found]
 
     def _answer(self, found: Retrieved) -> Answer:
-        clock = Clock(found.seconds)
-        least = self._options.min_confidence
-        chosen = answer_by_title(found.question, found.hits, self._searcher.language)
-        if chosen is None or chosen.confidence < (least or 0):
-            chosen = extract(
-                found.question, found.hits, self._searcher.store, self._searcher.encoder, min_confidence=least
-            )
+        clock, options = Clock(found.seconds), self._options
+        missing = missing_names(found.question, self._searcher, list(found.hits))
+        chosen = extract(
+            found.question,
+            found.hits,
+            self._searcher.store,
+            Models(self._searcher.encoder, self._open_reader()),
+            options.min_confidence,
+            options.length,
+        )
+        if missing:
+            chosen = _without_names(chosen, options.min_confidence)
         return Answer(
             found.question,
             answer=chosen.text,
             abstained=chosen.abstained,
             sources=sources_of(found.hits),
             sentences=chosen.sentences,
-            style=self._options.style,
-            seed=self._options.options.seed,
+            style=options.style,
+            seed=options.options.seed,
             seconds=clock.seconds(),
             confidence=chosen.confidence,
+            nearest=chosen.nearest,
+            missing=missing,
         )
+
+    def _find_reader(self) -> Reader | None:
+        if self._searcher.language in BIGRAMMED:
+            return None
+        from ragcli.reader import open_reader
+
+        return open_reader(self._options.reader)
 
 
 def extract(
     question: str,
     hits: Sequence[Hit],
     store: Store,
-    encoder: Encoder | None = None,
-    most: int = 2,
+    models: Models = Models(),
     min_confidence: float | None = None,
+    length: Length = "normal",
 ) -> Extract:
-    """Answer a question by at most so many sentences of the hits, as few as are enough.
+    """Answer a question by blocks of the hits, as few as are enough.
 
-    Below `min_confidence`, or below what was found best where that is None, there are none.
+    Below `min_confidence`, or below what was found best where that is None, they are no answer; the best is `nearest`.
     """
     language = store.config.language if store.config else "en"
-    numbers = fitted(language, encoder is not None)
-    judged = judge(question, hits, store, encoder)
+    numbers = models.fitted(language)
+    judged = judge(question, hits, store, models)
     if not judged.candidates:
         return Extract((), 0.0, True)
     scores = numbers.ranking.scores(judged.features)
     confidence = numbers.confidence.probability(confidence_features(judged, scores))
-    if confidence < (numbers.abstain if min_confidence is None else min_confidence):
-        return Extract((), confidence, True)
-    shares = softmax(scores)
-    places = in_reading_order(judged.candidates, pick(shares, most, numbers))
-    cited = (cite(judged.candidates[place], float(shares[place])) for place in places)
-    return Extract(tuple(cited), confidence, False)
+    pieces = compose(judged, softmax(scores), hits, language, length)
+    cited = tuple(_cited(piece, hits[piece.hit]) for piece in pieces)
+    least = numbers.abstain if min_confidence is None else min_confidence
+    if confidence < least:
+        return Extract((), confidence, True, _nearest(cited))
+    return Extract(cited, confidence, False)
 
 
-def pick(shares: Matrix, most: int, numbers: Fitted) -> list[int]:
-    """Return the places of the best candidates, no more than are enough, best first; ties by place."""
-    order: list[int] = np.argsort(-shares, kind="stable")[:most].tolist()
-    return order[:1] if order and shares[order[0]] >= numbers.enough else order
+def _cited(piece: Piece, hit: Hit) -> CitedSentence:
+    text = hit.text[piece.start - hit.start : piece.end - hit.start]
+    span = Range(*piece.span) if piece.span else None
+    return CitedSentence(text, piece.hit + 1, piece.start, piece.end, piece.share, span)
+
+
+def _nearest(cited: Sequence[CitedSentence]) -> Nearest | None:
+    best = max(cited, key=lambda one: one.support, default=None)
+    return Nearest(best.text, best.source, best.start, best.end) if best and best.source else None
+
+
+def _without_names(chosen: Extract, min_confidence: float | None) -> Extract:
+    """Return no answer to a question about what the texts never name, unless any will do."""
+    confidence = min(chosen.confidence, _NAMELESS)
+    if min_confidence is not None and confidence >= min_confidence:
+        return chosen._replace(confidence=confidence)
+    nearest = chosen.nearest or _nearest(chosen.sentences)
+    return Extract((), confidence, True, nearest)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragcli.analysis.languages import HAN, HANGUL, KANA
-from ragcli.answer.candidates import Candidate
+from ragcli.answer.candidates import ENDED, LEADS, Candidate
 from ragcli.answer.terms import Weights, terms
+from ragcli.answer.titled import read_question, title_match
 from ragcli.search.fusion import min_max
 from ragcli.store import Hit
 
@@ -39,6 +40,7 @@ _ASKS_YEAR = re.compile(
 _ASKS_NAME = re.compile(r"\bwho(?:se|m)?\b|[谁誰]", re.IGNORECASE)
 _CAPITALISED = re.compile(r"(?<=[^\W_])[^\w]+([A-Z][\w’'-]*)")  # not the first word
 _AS_WRITTEN = re.compile(rf"[{HAN}{KANA}{HANGUL}]|\w+(?:[.,]\d+)*")
+_BEGINNING = 60  # characters in which a definition names what it defines
 _ALIKE = 0.4  # Dice coefficient of letters from which on a word counts as one of the same family
 
 
@@ -84,6 +86,12 @@ class Row(NamedTuple):
     name_fits: float  # the same for persons
     first: float  # 1 for the passage's first sentence
     late: float  # how far in the passage, in [0, 1]
+    head: float  # share that the heads and the title add
+    title: float  # how nearly the title asks the question, in [0, 1]
+    title_first: float  # the same for the document's first block, else 0
+    defines: float  # 1 where the question asks what something is and the block begins with it
+    leads: float  # 1 where it only leads to what follows
+    sentence: float  # 1 where it ends as a sentence does
 
 
 def word_features(
@@ -108,9 +116,13 @@ def word_features(
         for asking, pattern in ((_ASKS_NUMBER, _NUMBER), (_ASKS_YEAR, _YEAR), (_ASKS_NAME, _NAME))
     ]
 
+    about = read_question(question, language)
+    titles = [title_match(about, hit.title, language) for hit in hits]
+
     def row(candidate: Candidate) -> Row:
         hit, own = hits[candidate.hit], cut(candidate.text)
         title = cut(hit.title)
+        beginning = cut(candidate.text[:_BEGINNING])
         coverage = weights.share(own)
         written = _as_written(candidate.text)
         number, year, name = (float(bool(pattern and pattern.search(candidate.text))) for pattern in fits)
@@ -135,6 +147,12 @@ def word_features(
             name_fits=name,
             first=float(candidate.place == 0),
             late=candidate.place / max(1, candidate.of - 1),
+            head=weights.share(own | cut(candidate.head)) - coverage,
+            title=titles[candidate.hit],
+            title_first=titles[candidate.hit] * float(candidate.start == 0),
+            defines=float(about.defines and about.terms <= beginning),
+            leads=float(bool(LEADS.search(candidate.text))),
+            sentence=float(bool(ENDED.search(candidate.text))),
         )
 
     rows = np.array([row(candidate) for candidate in found], dtype=np.float32)

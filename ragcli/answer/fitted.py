@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ragcli.analysis.languages import BIGRAMMED
 from ragcli.answer.features import Features, Matrix
 
 FILE = Path(__file__).with_name("fitted.json")
@@ -43,11 +44,15 @@ class Fitted(NamedTuple):
 
 
 @cache
-def fitted(language: str, encoder: bool) -> Fitted:
-    """Return what was fitted for English or for CJK, with an encoder or without; CJK has none with an encoder."""
+def fitted(language: str, encoder: bool = False, reader: bool = False) -> Fitted:
+    """Return what was fitted for English or for CJK, with an encoder and a reader or without.
+
+    Where nothing was fitted with one of them, it counts as not there.
+    """
     situations = json.loads(FILE.read_text(encoding="utf-8"))["situations"]
-    name = "words" if language == "en" else "bigrams"
-    return read_fitted(situations.get(f"{name}+encoder" if encoder else name) or situations[name])
+    name = "words" if language not in BIGRAMMED else "bigrams"
+    with_encoder = f"{name}+encoder" if encoder and f"{name}+encoder" in situations else name
+    return read_fitted(situations.get(f"{with_encoder}+reader" if reader else with_encoder, situations[with_encoder]))
 
 
 def read_fitted(record: Mapping[str, Any]) -> Fitted:

@@ -1,47 +1,94 @@
-"""Find the candidates for an answer, and what is known of them."""
+"""Find the candidates for an answer, and what is known of them: by words, by the encoder, by the reader."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ragcli.answer.candidates import Candidate, find_candidates
+from ragcli.answer.blocks import find_candidates
+from ragcli.answer.candidates import Candidate
 from ragcli.answer.features import Features, Matrix, word_features
-from ragcli.answer.fitted import fitted
+from ragcli.answer.fitted import Fitted, fitted
 from ragcli.answer.meaning import Encoder, meaning_features
 from ragcli.answer.terms import Weights, weigh, words_by_term
+from ragcli.reader import Reading
 from ragcli.store import Hit, Store
 
 _MOST = 100  # candidates that are looked at closely
-_ENCODED = 12  # of these, how many an encoder reads: the best by words; all of them take twice as long and win nothing
+READ = 12  # of these, how many an encoder and a reader read: the best by words
+
+Span = tuple[int, int]
+
+
+class Reader(Protocol):
+    """Tell how well blocks answer a question."""
+
+    def read(self, question: str, blocks: Sequence[tuple[str, str]]) -> list[Reading]:
+        """Return what is said of each block, a pair of heading path and text."""
+
+
+class Models(NamedTuple):
+    """Hold what reads candidates beside the words."""
+
+    encoder: Encoder | None = None
+    reader: Reader | None = None
+
+    def fitted(self, language: str) -> Fitted:
+        """Return the weights for what there is."""
+        return fitted(language, self.encoder is not None, self.reader is not None)
 
 
 class Judged(NamedTuple):
-    """Hold the candidates for an answer, what is known of them, and the question's terms."""
+    """Hold the candidates for an answer, what is known of them, and the question's terms.
+
+    `spans` are the words of each that decide, as offsets in its text, where a reader told.
+    """
 
     candidates: list[Candidate]
     features: Features
     weights: Weights
+    spans: list[Span | None]
+
+    def only(self, places: Sequence[int]) -> "Judged":
+        """Keep some of the candidates."""
+        return self._replace(
+            candidates=[self.candidates[place] for place in places],
+            features=self.features.only(places),
+            spans=[self.spans[place] for place in places],
+        )
 
 
-def judge(question: str, hits: Sequence[Hit], store: Store, encoder: Encoder | None = None) -> Judged:
-    """Find the candidates for an answer and what is known of them; of very many, those with most of the question."""
+def judge(question: str, hits: Sequence[Hit], store: Store, models: Models = Models()) -> Judged:
+    """Find the candidates for an answer and what is known of them; of very many, the best by words."""
     language = store.config.language if store.config else "en"
     words = words_by_term(question, language)
     weights = weigh(words, store.frequencies(list(words.values())), store.counts().passages)
-    found = find_candidates(hits)
+    found = find_candidates(hits, language)
     features = word_features(question, weights, hits, found, language)
-    found, features = _best(found, features, features.of("coverage"), _MOST)
-    if encoder and found:
-        found, features = _best(found, features, fitted(language, False).ranking.scores(features), _ENCODED)
-        features = features.joined(meaning_features(question, hits, found, encoder, store))
-    return Judged(found, features, weights)
+    judged = Judged(found, features, weights, [None] * len(found))
+    judged = _best(judged, features.of("coverage"), _MOST)
+    if not judged.candidates or models == Models():
+        return judged
+    judged = _best(judged, fitted(language).ranking.scores(judged.features), READ)
+    if models.encoder:
+        found_features = meaning_features(question, hits, judged.candidates, models.encoder, store)
+        judged = judged._replace(features=judged.features.joined(found_features))
+    return read_by(models.reader, question, judged) if models.reader else judged
 
 
-def _best(found: list[Candidate], features: Features, scores: Matrix, most: int) -> tuple[list[Candidate], Features]:
+def read_by(reader: Reader, question: str, judged: Judged) -> Judged:
+    """Add what a reader says: its score, the block's probability against all others and none, and the words."""
+    readings = reader.read(question, [(candidate.head, candidate.text) for candidate in judged.candidates])
+    scores = np.clip(np.array([reading.score for reading in readings], dtype=np.float32), -20, 20)
+    shares = np.exp(scores) / (1 + np.exp(scores).sum())
+    features = Features(("reader", "reader_share"), np.column_stack([scores, shares]).astype(np.float32))
+    spans: list[Span | None] = [(reading.start, reading.end) for reading in readings]
+    return judged._replace(features=judged.features.joined(features), spans=spans)
+
+
+def _best(judged: Judged, scores: Matrix, most: int) -> Judged:
     """Keep the best candidates, in their order."""
-    kept = sorted(np.argsort(-scores, kind="stable")[:most].tolist())
-    return [found[place] for place in kept], features.only(kept)
+    return judged.only(sorted(np.argsort(-scores, kind="stable")[:most].tolist()))
 
 
 def softmax(scores: Matrix) -> Matrix:

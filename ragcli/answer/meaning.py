@@ -24,9 +24,9 @@ class Encoder(Protocol):
 class Row(NamedTuple):
     """Hold the features of one candidate that an encoder decides about."""
 
-    cosine: float  # of the sentence
+    cosine: float  # of the block
     cosine_passage: float  # of the passage
-    cosine_best: float  # of the passage's best sentence
+    cosine_best: float  # of the passage's best block
 
 
 def meaning_features(
@@ -35,7 +35,7 @@ def meaning_features(
     """Compare each candidate with the question by their vectors."""
     asked = encoder.queries([question])[0]
     passages = passage_vectors(hits, encoder, store) @ asked
-    sentences = encoder.passages([candidate.text for candidate in found]) @ asked
+    sentences = encoder.passages([passage_text(candidate.head, candidate.text) for candidate in found]) @ asked
     best = np.full(len(hits), -1.0, dtype=np.float32)
     of = np.array([candidate.hit for candidate in found])
     np.maximum.at(best, of, sentences)

@@ -7,6 +7,7 @@ from ragcli.prompt import Span
 from ragcli.store import Hit
 
 Style = Literal["free", "grounded", "copy"]
+Length = Literal["short", "normal", "long"]
 
 
 class Source(NamedTuple):
@@ -21,11 +22,18 @@ class Source(NamedTuple):
     text: str
 
 
+class Range(NamedTuple):
+    """Hold character offsets in a document's text."""
+
+    start: int
+    end: int
+
+
 class CitedSentence(NamedTuple):
-    """Hold a sentence of an answer and where it stands.
+    """Hold a sentence or block of an answer and where it stands.
 
     `source` counts from 1, None where no source supports the sentence; start and end are character offsets in the
-    source's document, 0 where there is none. `support` is in [0, 1].
+    source's document, 0 where there is none. `support` is in [0, 1]. `span` are the words that decide, if it is known.
     """
 
     text: str
@@ -33,6 +41,23 @@ class CitedSentence(NamedTuple):
     start: int
     end: int
     support: float
+    span: Range | None = None
+
+
+class Nearest(NamedTuple):
+    """Hold the text that comes nearest to an answer where there is none, and where it stands."""
+
+    text: str
+    source: int
+    start: int
+    end: int
+
+
+class MissingName(NamedTuple):
+    """Hold a name in a question that no text has, and the one that is spelt nearly so, if any."""
+
+    name: str
+    nearest: str = ""
 
 
 class Seconds(NamedTuple):
@@ -59,6 +84,8 @@ class Answer(NamedTuple):
     new_tokens: int = 0
     seconds: Seconds = Seconds()
     confidence: float | None = None
+    nearest: Nearest | None = None
+    missing: tuple[MissingName, ...] = ()
 
     def as_json(self, key: str = "question") -> dict[str, Any]:
         """Return what from_json reads; `key` names the question."""
@@ -66,17 +93,32 @@ class Answer(NamedTuple):
         question = fields.pop("question")
         for name in _LISTS:
             fields[name] = [item._asdict() for item in fields[name]]
+        for sentence in fields["sentences"]:
+            sentence["span"] = sentence["span"]._asdict() if sentence["span"] else None
         fields["seconds"] = self.seconds._asdict()
+        fields["nearest"] = self.nearest._asdict() if self.nearest else None
         return {key: question, **fields}
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
         """Read an answer. Raises LookupError or TypeError for what is none."""
-        lists = {name: tuple(kind(**item) for item in fields[name]) for name, kind in _LISTS.items()}
-        return cls(**{**fields, **lists, "seconds": Seconds(**fields["seconds"])})
+        known = {"missing": (), **fields}
+        lists = {name: tuple(kind(**item) for item in known[name]) for name, kind in _LISTS.items()}
+        nearest = Nearest(**fields["nearest"]) if fields.get("nearest") else None
+        return cls(**{**fields, **lists, "seconds": Seconds(**fields["seconds"]), "nearest": nearest})
 
 
-_LISTS: dict[str, Callable[..., Any]] = {"sources": Source, "sentences": CitedSentence, "dropped": Span}
+def _sentence(**fields: Any) -> CitedSentence:
+    span = fields.get("span")
+    return CitedSentence(**{**fields, "span": Range(**span) if span else None})
+
+
+_LISTS: dict[str, Callable[..., Any]] = {
+    "sources": Source,
+    "sentences": _sentence,
+    "dropped": Span,
+    "missing": MissingName,
+}
 
 
 def sources_of(hits: Sequence[Hit]) -> tuple[Source, ...]:
@@ -90,11 +132,15 @@ def cited_text(sentences: Sequence[CitedSentence]) -> str:
 
 
 class Extract(NamedTuple):
-    """Hold the sentences that answer a question, in reading order, and the confidence in [0, 1] that they do."""
+    """Hold the blocks that answer a question, in reading order, and the confidence in [0, 1] that they do.
+
+    Where they are too uncertain to be an answer, `nearest` is the best of them.
+    """
 
     sentences: tuple[CitedSentence, ...]
     confidence: float
     abstained: bool
+    nearest: Nearest | None = None
 
     @property
     def text(self) -> str:

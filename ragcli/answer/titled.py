@@ -1,28 +1,80 @@
-"""Answer a question that is a document's title, as in a FAQ or glossary, by how the document begins."""
+"""Tell how nearly a document's title asks a question, as in a FAQ or glossary."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from ragcli.answer.candidates import cite, find_candidates
-from ragcli.answer.schema import Extract
-from ragcli.answer.terms import terms
-from ragcli.store import Hit
+from ragcli.answer.terms import words_by_term
 
-_ASKED = re.compile(r"[^:：?？]+(?=[?？])")  # the questions in a title
-_SURE = 0.95  # taken, not fitted: in no set of questions that was fitted on are titles questions
+_SEPARATOR = re.compile(r"\s*[:：›»|]\s*|\s+[-–—>]+\s+|(?<=[?？])\s*")
+_ASIDE = re.compile(r"\s*[(（]([^()（）]*)[)）]")
+_DEFINES = re.compile(
+    r"^\s*(?:(?:what|who)(?:['’]s|\s+(?:is|are|was|were|do|does))|define|(?:the\s+)?(?:definition|meaning)\s+of|"
+    r"explain|describe)\s+(?:the\s+(?:meaning|term)\s+(?:of\s+)?)?(.+?)(?:\s+(?:mean|stand\s+for))?\s*[?？.]*\s*$",
+    re.IGNORECASE,
+)
+_DEFINES_CJK = re.compile(
+    r"^(?:请问|請問)?(?:什么是|什麼是|何为|何謂|何谓)\s*(.+?)[?？]?$|^(.+?)(?:是|指)(?:什么|什麼)(?:意思|东西|東西)?[?？]?$"
+)
+_ASKS = re.compile(r"\b(what|why|how|when|who|whose|whom|where|which|can|could|is|are|does|do|should)\b", re.IGNORECASE)
+_CJK_WHY = re.compile("为什么|為什麼|为何|為何")
+_CJK_HOW = re.compile("怎么|怎麼|怎样|怎樣|如何")
+_FEW = 4  # words of what is no question: a term to be defined
+_OTHER_KIND = 0.3  # what a title counts that asks of the same another thing: why instead of how
 
 
-def answer_by_title(question: str, hits: Sequence[Hit], language: str, most: int = 2) -> Extract | None:
-    """Answer by the first sentences of the best hit whose title asks the question; return None where none does.
+class Asked(NamedTuple):
+    """Hold what a question is about: its terms; whether it asks what that is; else how it asks."""
 
-    A title asks it if all terms of the question stand in the title, and all terms of a question in the title in it.
+    terms: frozenset[str]
+    defines: bool
+    kind: str
+
+
+def read_question(text: str, language: str) -> Asked:
+    """Tell what a question, or a title in its place, is about."""
+    found = _DEFINES.match(text) or _DEFINES_CJK.match(text.strip())
+    subject = next((group for group in found.groups() if group), "") if found else ""
+    if subject and not _ASKS.search(subject):
+        return Asked(frozenset(words_by_term(subject, language)), True, "")
+    kind = "why" if _CJK_WHY.search(text) else "how" if _CJK_HOW.search(text) else ""
+    if asks := _ASKS.search(text):
+        kind = asks[1].lower()
+    short = not kind and not text.rstrip().endswith(("?", "？", ".", "。")) and len(text.split()) <= _FEW
+    return Asked(frozenset(words_by_term(text, language)), short, kind)
+
+
+def title_match(asked: Asked, title: str, language: str) -> float:
+    """Return how nearly a title, or a part of it, asks a question: 1 where it asks the same, 0 where another thing.
+
+    A part that is no question counts as a term, which "what is" asks for. What stands in brackets is another name.
     """
-    asked = frozenset(terms(question, language))
-    for number, hit in enumerate(hits):
-        if hit.start == 0 and asked and asked <= frozenset(terms(hit.title, language)):
-            parts = (frozenset(terms(part, language)) for part in _ASKED.findall(hit.title))
-            found = find_candidates([hit])[:most]
-            if found and any(part and part <= asked for part in parts):
-                sentences = (cite(candidate._replace(hit=number)) for candidate in found)
-                return Extract(tuple(sentences), _SURE, False)
-    return None
+    parts = [part for part in _SEPARATOR.split(title) if part and part.strip()]
+    best = 0.0
+    for place, part in enumerate(parts):
+        around = frozenset(
+            term for other in parts[:place] for term in words_by_term(other, language) if not other.endswith("?")
+        )
+        for form in _forms(part):
+            best = max(best, _likeness(asked, read_question(form, language), around))
+    return best
+
+
+def _forms(part: str) -> Iterator[str]:
+    yield part
+    if aside := _ASIDE.search(part):
+        yield _ASIDE.sub("", part)
+        defines = _DEFINES.match(part) or _DEFINES_CJK.match(part)
+        if defines:
+            yield aside[1]
+
+
+def _likeness(asked: Asked, titled: Asked, around: frozenset[str]) -> float:
+    held = titled.terms - (around - asked.terms)
+    wanted = asked.terms - (around - titled.terms)
+    if not held or not wanted:
+        return 0.0
+    shared = len(held & wanted)
+    likeness = shared * shared / (len(held) * len(wanted))
+    same = asked.defines == titled.defines and asked.kind == titled.kind
+    return likeness if same else likeness * _OTHER_KIND

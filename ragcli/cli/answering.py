@@ -10,6 +10,7 @@ import typer
 from ragcli import render
 from ragcli.cli import checks
 from ragcli.cli.options import (
+    AnswerLength,
     AskStyle,
     GenerationArgs,
     IndexArgs,
@@ -41,6 +42,7 @@ def ask(
     min_score: MinScore = 0.0,
     style: AskStyle = None,
     min_confidence: MinConfidence = None,
+    length: AnswerLength = "normal",
     show_sources: ShowSources = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
     batch: Annotated[
@@ -68,7 +70,8 @@ def ask(
     from ragcli.search import Searcher
 
     checks.check(context, checks.ASK)
-    job = AskOptions(writing.options(), k, filters(where), min_score, chosen_style(context, style), min_confidence)
+    named = chosen_style(context, style)
+    job = AskOptions(writing.options(), k, filters(where), min_score, named, min_confidence, length)
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
         if batch is not None:

@@ -83,6 +83,10 @@ MinConfidence = Annotated[
         min=0.0, max=1.0, help="Below it a grounded answer is none. [default: what was found best]", show_default=False
     ),
 ]
+AnswerLength = Annotated[
+    Literal["short", "normal", "long"],
+    typer.Option("--length", help="Of a grounded answer: the sentence that decides, a block or two, or up to five."),
+]
 ShowSources = Annotated[
     bool, typer.Option("--show-sources", help="Show each source's passage too, with what is cited marked.")
 ]

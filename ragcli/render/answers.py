@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from ragcli.render.base import CONTROL, clean, console, line, on_terminal, print_json, print_note, print_text
+from ragcli.render.markup import shown_spans
 from ragcli.render.texts import note_dropped
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _WHOLE = 1_500  # characters of a passage that is shown whole; of a longer one, what is cited
 _AROUND = 200  # and so many before and after
+_SURE = (("sure", 0.8), ("likely", 0.6), ("unsure", 0.0))  # from which confidence on
 
 
 @contextmanager
@@ -49,7 +51,7 @@ def print_answer(answer: "Answer", key: str, as_json: bool, show_sources: bool =
         print_json(answer.as_json(key))
         return
     if answer.abstained:
-        print_note(_silence(answer))
+        _print_no_answer(answer)
     else:
         _print(_text(answer))
         print_text("")
@@ -77,6 +79,8 @@ def print_reply(answer: "Answer") -> None:
     """Print what is answered in a conversation, or that there is no answer; its sources are for who asks for them."""
     if answer.abstained:
         print_text(_silence(answer))
+        if answer.nearest:
+            _print(_shown(answer.nearest.text))
     else:
         _print(_text(answer))
     _note_unsupported(answer)
@@ -95,11 +99,24 @@ def print_sources(answer: "Answer", show: bool) -> None:
             print_text("")
 
 
+def _print_no_answer(answer: "Answer") -> None:
+    """Say that there is no answer, and show what comes nearest."""
+    print_note(_silence(answer))
+    if answer.nearest:
+        nearest = answer.nearest
+        _print(_shown(nearest.text).append(f" [{nearest.source}]", "cyan"))
+        print_text("")
+
+
 def _silence(answer: "Answer") -> str:
-    if answer.confidence is None:
-        return "I don't know: no passage is good enough to answer from. The nearest are the sources."
-    sure = f"I don't know: {answer.confidence:.0%} sure is too little to answer. "
-    return sure + "The nearest passages are the sources; --min-confidence 0 answers all the same."
+    if answer.missing:
+        names = " and ".join(one.name for one in answer.missing)
+        near = [one.nearest for one in answer.missing if one.nearest]
+        said = f"the texts say nothing of {names}" + (f"; the nearest is {' and '.join(near)}" if near else "")
+        return said + (". This may help:" if answer.nearest else "")
+    if answer.nearest:
+        return "no certain answer; this may help (--min-confidence 0 takes it for one):"
+    return "no certain answer: no passage is good enough to answer from. The nearest are the sources."
 
 
 def _note_unsupported(answer: "Answer") -> None:
@@ -116,19 +133,57 @@ def _print(text: "Text") -> None:
 
 
 def _text(answer: "Answer") -> "Text":
-    """Return an answer with the number of its source after each sentence; what no source supports is dimmed."""
+    """Return an answer with the number of its source after each sentence or block, and how sure it is."""
+    if answer.style == "free":
+        return _written(answer)
     from rich.text import Text
 
-    shown, at, free = Text(), 0, answer.style == "free"
+    shown = Text()
+    for sentence in answer.sentences:
+        if shown:
+            shown.append("\n\n" if _in_blocks(answer) else " ")
+        span = (sentence.span.start - sentence.start, sentence.span.end - sentence.start) if sentence.span else None
+        shown.append(_shown(sentence.text, span)).append(f" [{sentence.source}]", "cyan")
+    if answer.confidence is not None and on_terminal():
+        shown.append(f"  {_in_words(answer.confidence)}", "dim")
+    return shown
+
+
+def _in_blocks(answer: "Answer") -> bool:
+    """Tell whether an answer is shown as paragraphs: only what is extracted for a question has a confidence."""
+    return answer.confidence is not None
+
+
+def _in_words(confidence: float) -> str:
+    return next(word for word, least in _SURE if confidence >= least)
+
+
+def _shown(text: str, deciding: tuple[int, int] | None = None) -> "Text":
+    """Return text of a document without its marks; the words that decide are bold."""
+    from rich.text import Text
+
+    whole = Text()
+    for start, end, piece in shown_spans(text):
+        part = Text(clean(piece))
+        if deciding:
+            part.stylize("bold", max(0, deciding[0] - start), max(0, min(deciding[1], end) - start))
+        whole.append(part)
+    return whole
+
+
+def _written(answer: "Answer") -> "Text":
+    """Return what a model wrote, with the number of its source after each sentence; without one, it is dimmed."""
+    from rich.text import Text
+
+    shown, at = Text(), 0
     for sentence in answer.sentences:
         start = answer.answer.index(sentence.text, at)
-        shown.append(clean(answer.answer[at:start]), "" if free else "cyan")
+        shown.append(clean(answer.answer[at:start]))
         at = start + len(sentence.text)
-        own = clean(sentence.text) if free else line(sentence.text)
-        shown.append(own, "dim" if sentence.source is None else "")
-        if free and sentence.source:
+        shown.append(clean(sentence.text), "dim" if sentence.source is None else "")
+        if sentence.source:
             shown.append(f" [{sentence.source}]", "cyan")
-    return shown.append(clean(answer.answer[at:]), "" if free else "cyan")
+    return shown.append(clean(answer.answer[at:]))
 
 
 def _source(source: "Source") -> "Text":

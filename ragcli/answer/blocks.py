@@ -1,0 +1,41 @@
+"""The blocks that an answer may be made of: those of the retrieved passages, each once."""
+
+import re
+from collections.abc import Sequence
+
+from ragcli.analysis.blocks import block_size, find_blocks
+from ragcli.answer.candidates import Candidate
+from ragcli.store import Hit
+
+_SPOKEN = re.compile(r"\w")
+
+
+def find_candidates(hits: Sequence[Hit], language: str) -> list[Candidate]:
+    """Return the blocks of the hits in order; what differs in case and white space only counts as the same."""
+    found: dict[str, Candidate] = {}
+    for number, hit in enumerate(hits):
+        for candidate in blocks_of(hit, number, language):
+            if _SPOKEN.search(candidate.text):
+                found.setdefault(" ".join(candidate.text.casefold().split()), candidate)
+    return list(found.values())
+
+
+def blocks_of(hit: Hit, number: int, language: str) -> list[Candidate]:
+    """Return all blocks of a hit in order; `number` is its place among the hits."""
+    blocks = find_blocks(hit.text, block_size(language))
+    texts = ["", *(hit.text[block.start : block.end] for block in blocks), ""]
+    return [
+        Candidate(
+            texts[place + 1],
+            number,
+            hit.start + block.start,
+            hit.start + block.end,
+            place,
+            len(blocks),
+            lead=texts[1],
+            before=texts[place],
+            after=texts[place + 2],
+            head=" › ".join(part for part in (hit.title, block.head_of(hit.text)) if part),
+        )
+        for place, block in enumerate(blocks)
+    ]

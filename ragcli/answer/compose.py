@@ -1,0 +1,149 @@
+"""Choose as few blocks as are enough, and bring along what a block needs to be understood."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ragcli.analysis.sentences import sentence_spans
+from ragcli.answer.blocks import blocks_of
+from ragcli.answer.candidates import ENDED, LEADS, Candidate
+from ragcli.answer.features import Matrix
+from ragcli.answer.judge import Judged, Span
+from ragcli.answer.schema import Length
+from ragcli.answer.terms import terms
+from ragcli.store import Hit
+
+_MOST = {"short": 1, "normal": 2, "long": 5}
+_ROOM = {"short": 400, "normal": 650, "long": 2_000}  # characters of all blocks together
+_ENOUGH = 0.9  # share of a best block beside which no other is needed
+_LEAST = {"short": 1.0, "normal": 0.05, "long": 0.01}  # share of another block that is worth showing
+_SAME_QUESTION = 0.75  # of a title: from which on it asks the question
+_SAME = 0.7  # share of a block's words that another holds, from which on it adds nothing
+_LONGEST = 800  # characters of a block with what it brings along
+_LEANS = re.compile(
+    r"(?:also|it|its|this|these|that|those|they|their|he|she|his|her|so|but|and|however|therefore|thus|then|such|"
+    r"otherwise|instead|moreover|furthermore|similarly|likewise|in addition|in this case|for this reason|as a result|"
+    r"the (?:former|latter|above|following|same))\b|[它他她这這那其此]|但|因此|所以|然而|此外|另外|同样|同樣",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"\w+")
+
+
+class Piece(NamedTuple):
+    """Hold text of a hit that is shown, by offsets in its document, its share, and the words that decide."""
+
+    hit: int
+    start: int
+    end: int
+    share: float
+    span: Span | None = None
+
+
+def choose_places(judged: Judged, shares: Matrix, length: Length = "normal") -> list[int]:
+    """Return the places of the best candidates, no more than are enough, best first; ties by place."""
+    order: list[int] = np.argsort(-shares, kind="stable").tolist()
+    if not order:
+        return []
+    asked = _beginning_of_the_title(judged)
+    if asked is not None:
+        order = [asked, *(place for place in order if place != asked)]
+    chosen = order[:1]
+    room = _ROOM[length] - len(judged.candidates[order[0]].text)
+    if length != "long" and shares[order[0]] >= _ENOUGH:
+        return chosen
+    for place in order[1:]:
+        text = judged.candidates[place].text
+        if len(chosen) == _MOST[length] or shares[place] < _LEAST[length]:
+            break
+        if len(text) <= room and _adds(text, [judged.candidates[other].text for other in chosen]):
+            chosen.append(place)
+            room -= len(text)
+    return chosen
+
+
+def _beginning_of_the_title(judged: Judged) -> int | None:
+    """Return the place of the first block of the document whose title asks the question; None where none does.
+
+    It answers, as in a FAQ or glossary, unless it only leads to what follows.
+    """
+    asked = judged.features.of("title_first") * (1 - judged.features.of("leads"))
+    best = int(np.argmax(asked))
+    return best if asked[best] >= _SAME_QUESTION else None
+
+
+def _adds(text: str, others: Sequence[str]) -> bool:
+    words = set(_WORD.findall(text.lower()))
+    return all(len(words & set(_WORD.findall(other.lower()))) <= _SAME * len(words) for other in others)
+
+
+def compose(judged: Judged, shares: Matrix, hits: Sequence[Hit], language: str, length: Length) -> list[Piece]:
+    """Return what to show, in reading order: the best passage first, what stands in one passage as it stands there."""
+    places = choose_places(judged, shares, length)
+    pieces = [_piece(judged, place, float(shares[place]), hits, language, length) for place in places]
+    rank = {hit: n for n, hit in enumerate(dict.fromkeys(piece.hit for piece in pieces))}
+    return _joined(sorted(pieces, key=lambda piece: (rank[piece.hit], piece.start)))
+
+
+def _piece(judged: Judged, place: int, share: float, hits: Sequence[Hit], language: str, length: Length) -> Piece:
+    candidate, hit = judged.candidates[place], hits[judged.candidates[place].hit]
+    span = judged.spans[place] or _best_sentence(candidate.text, judged, language)
+    where = (candidate.start + span[0], candidate.start + span[1])
+    if length == "short":
+        start, end = _deciding_sentences(candidate, span)
+    else:
+        start, end = _with_neighbours(candidate, hit, language)
+    return Piece(candidate.hit, start, _to_sentence_end(hit, start, end), share, where)
+
+
+def _best_sentence(text: str, judged: Judged, language: str) -> Span:
+    """Return the sentence that holds most of the question, by words; the first of equals."""
+    sentences = list(sentence_spans(text)) or [(0, len(text))]
+    return max(sentences, key=lambda one: judged.weights.share(frozenset(terms(text[one[0] : one[1]], language))))
+
+
+def _deciding_sentences(candidate: Candidate, span: Span) -> Span:
+    """Return the sentences that the deciding words stand in."""
+    inside = [one for one in sentence_spans(candidate.text) if one[0] < span[1] and span[0] < one[1]] or [span]
+    return candidate.start + inside[0][0], candidate.start + inside[-1][1]
+
+
+def _with_neighbours(candidate: Candidate, hit: Hit, language: str) -> Span:
+    """Bring along what the block leans on, and what it leads to."""
+    blocks = blocks_of(hit, candidate.hit, language)
+    start, end = candidate.start, candidate.end
+    if candidate.place > 0 and _LEANS.match(candidate.text):
+        before = blocks[candidate.place - 1]
+        if end - before.start <= _LONGEST:
+            start = before.start
+        else:
+            *_, (sentence, _) = sentence_spans(before.text)
+            start = before.start + sentence
+    following = candidate.place + 1
+    if LEADS.search(candidate.text) and following < len(blocks) and blocks[following].end - start <= _LONGEST:
+        end = blocks[following].end
+    return start, end
+
+
+def _to_sentence_end(hit: Hit, start: int, end: int) -> int:
+    """Go on to the end of a sentence that a block cuts."""
+    text = hit.text[start - hit.start : end - hit.start]
+    if ENDED.search(text) or hit.text[end - hit.start : end - hit.start + 1] in ("", "\n"):
+        return end
+    for sentence_start, sentence_end in sentence_spans(hit.text):
+        if hit.start + sentence_start < end < hit.start + sentence_end <= start + _LONGEST:
+            return hit.start + sentence_end
+    return end
+
+
+def _joined(pieces: Sequence[Piece]) -> list[Piece]:
+    """Make one of pieces that overlap."""
+    found: list[Piece] = []
+    for piece in pieces:
+        last = found[-1] if found else None
+        if last and last.hit == piece.hit and piece.start < last.end:
+            found[-1] = last._replace(end=max(last.end, piece.end), share=min(1.0, last.share + piece.share))
+        else:
+            found.append(piece)
+    return found

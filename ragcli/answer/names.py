@@ -1,0 +1,60 @@
+"""Names decide: what a question names and the texts never mention cannot be answered from them."""
+
+import re
+from collections.abc import Iterator
+
+from ragcli.answer.schema import MissingName
+from ragcli.search import Searcher
+from ragcli.store import Hit
+
+_CAPITALISED = re.compile(r"(?<![\w'’.])[A-Z][A-Za-z\u00c0-\u024f]{2,}(?:['’]s)?(?![\w])")
+_IDENTIFIER = re.compile(
+    r"(?<![\w-])(?:--[a-z][\w-]+|_*[A-Za-z0-9]+(?:_+[A-Za-z0-9]+)+_*|[a-z]+[a-z0-9]*[A-Z]\w*)(?![\w])"
+)
+_FIRST = re.compile(r"\w+")
+_TITLE_CASE = 0.6  # share of a question's words from which on capitals tell nothing
+_SLIP = 5  # letters from which on a word with one wrong letter is a slip, not another name
+
+
+def missing_names(question: str, searcher: Searcher, hits: list[Hit]) -> tuple[MissingName, ...]:
+    """Return what a question names and no passage has. An identifier is not covered by its parts."""
+    identifiers = list(dict.fromkeys(_IDENTIFIER.findall(question)))
+    found = [MissingName(one) for one in identifiers if not _stands(one, searcher, hits)]
+    names = [name for name in _capitalised(question) if name not in identifiers]
+    counts = searcher.store.frequencies(names) if names else []
+    unseen = [name for name, count in zip(names, counts, strict=True) if not count]
+    near = searcher.store.near_words([name.lower() for name in unseen]) if unseen else []
+    for name, words in zip(unseen, near, strict=True):
+        if len(name) < _SLIP or not any(_one_slip(name.lower(), word) for word in words):
+            found.append(MissingName(name, _as_written(words[0], searcher) if words else ""))
+    return tuple(found)
+
+
+def _capitalised(question: str) -> Iterator[str]:
+    """Yield the words in capitals but the first, without an ending 's; none where most words have capitals."""
+    words = _FIRST.findall(question)
+    names = [match for match in _CAPITALISED.finditer(question) if match.start() > question.find(words[0])]
+    if len(names) <= _TITLE_CASE * len(words):
+        yield from dict.fromkeys(re.sub(r"['’]s$", "", match[0]) for match in names)
+
+
+def _stands(identifier: str, searcher: Searcher, hits: list[Hit]) -> bool:
+    pattern = re.compile(rf"(?<![\w]){re.escape(identifier)}(?![\w])", re.IGNORECASE)
+    return any(pattern.search(f"{hit.title}\n{hit.text}") for hit in [*hits, *searcher.search(identifier, 5)])
+
+
+def _one_slip(word: str, other: str) -> bool:
+    """Tell whether one letter more, less or another, or two exchanged, make one word of the other."""
+    if abs(len(word) - len(other)) > 1 or word[0] != other[0]:
+        return False
+    at = next((n for n, (a, b) in enumerate(zip(word, other, strict=False)) if a != b), min(len(word), len(other)))
+    rest, others = word[at:], other[at:]
+    return rest[1:] == others[1:] or rest[1:] == others or rest == others[1:] or rest[1::-1] + rest[2:] == others
+
+
+def _as_written(stem: str, searcher: Searcher) -> str:
+    """Return how the texts write a word of which the stem is known."""
+    for hit in searcher.search(stem, 3):
+        if match := re.search(rf"\b{re.escape(stem[:-1])}\w*", f"{hit.title}\n{hit.text}", re.IGNORECASE):
+            return match[0]
+    return stem

@@ -1,0 +1,67 @@
+"""Show text of documents as people read it: without the marks of Markdown, reStructuredText and HTML around it."""
+
+import re
+from collections.abc import Iterator
+
+# Each mark with what of it is shown: its group, where it has one.
+_MARKS = re.compile(
+    r"""!?\[(?P<link>[^\[\]\n]*)\]\([^()\s]*(?:\s"[^"\n]*")?\)        # [text](url)
+      | (?<!\w):[a-z][\w:+-]*:`~?(?P<role>[^`<\n]+?)\s*(?:<[^`>\n]*>)?`   # :ref:`text <target>`
+      | `(?P<target>[^`<\n]+?)\s+<[^`>\n]+>`__?                       # `text <url>`_
+      | (?P<tick>`{1,2})(?P<code>[^`\n]+)(?P=tick)_?
+      | (?<![\w*])\*\*(?P<strong>[^\s*](?:[^*\n]*[^\s*])?)\*\*(?![\w*])
+      | (?<![\w*(,])\*(?P<emphasis>[^\s*](?:[^*\n]*[^\s*])?)\*(?![\w*])
+      | </?(?:a|b|i|p|em|br|sub|sup|kbd|code|span|strong|div|ul|li|ol)\b[^<>\n]*>
+      | \\(?P<escaped>[*_`\[\]<>#|~.-])
+      | ^[ \t]*(?:```|~~~)[^\n]*\n?                                    # a fence
+      | ^[ \t]*\#{1,6}[ ](?=\S)
+      | ^[ \t]*\.\.[ ][\w-]+::[^\n]*\n?                                # a directive
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+# A line that stands for itself: a list item, a row, code, a prompt, an entry.
+_OWN_LINE = re.compile(r"\s*(?:[-*+•]\s|\d{1,3}[.)]\s|\||>>>|\.\.\.\s|#|Q:|A:|[\w ]{1,30}[:：]\s)|[ \t]{2,}\S")
+_CODE = re.compile(r"[={}\\]|\w\(|;$|^\s*(?:def|class|for|if|while|import|from|return|print)\b.*[:)]?$")
+
+
+def shown_spans(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield (start, end, text) of what is shown, in order: without marks, and without the line ends inside a flow."""
+    for start, end in _without_marks(text):
+        yield from _flowing(text, start, end)
+
+
+def _without_marks(text: str) -> Iterator[tuple[int, int]]:
+    at = 0
+    for match in _MARKS.finditer(text):
+        if at < match.start():
+            yield at, match.start()
+        kept = next((name for name, value in match.groupdict().items() if value is not None and name != "tick"), None)
+        if kept:
+            yield match.span(kept)
+        at = match.end()
+    if at < len(text):
+        yield at, len(text)
+
+
+def _flowing(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
+    """Yield a stretch, a blank for each line end that only wraps a paragraph."""
+    at = start
+    for match in re.finditer(r"\s*\n\s*", text[start:end]):
+        left, right = start + match.start(), start + match.end()
+        if "\n" in match[0].replace("\n", "", 1) or not _wraps(text, left, right):
+            continue
+        yield at, left, text[at:left]
+        yield left, right, " "
+        at = right
+    yield at, end, text[at:end]
+
+
+def _wraps(text: str, left: int, right: int) -> bool:
+    """Tell whether a line end between two offsets stands inside a paragraph."""
+    before = text[text.rfind("\n", 0, left) + 1 : left]
+    stop = text.find("\n", right)
+    line_start = text.rfind("\n", 0, right) + 1
+    after = text[line_start : stop if stop >= 0 else len(text)]
+    return not any(_OWN_LINE.match(line) or _CODE.search(line) for line in (before, after)) and not before.endswith(
+        (":", "：")
+    )
