@@ -25,6 +25,7 @@ ORDER = (
 FACTORIES = {
     *(("store", "store_local"), ("store", "store_elastic")),
     *(("generate", "decoder"), ("encoding", "encoder"), ("search", "encoder"), ("search", "generate")),
+    ("answer", "reader"),
 }
 # Each heavy library, and the only files that know it.
 OWNERS = {

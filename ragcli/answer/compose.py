@@ -19,6 +19,7 @@ _MOST = {"short": 1, "normal": 2, "long": 5}
 _ROOM = {"short": 400, "normal": 650, "long": 2_000}  # characters of all blocks together
 _ENOUGH = 0.9  # share of a best block beside which no other is needed
 _LEAST = {"short": 1.0, "normal": 0.05, "long": 0.01}  # share of another block that is worth showing
+_READ = 0.3  # share of a question's weight that the reader's choice of a sentence counts
 _SAME_QUESTION = 0.75  # of a title: from which on it asks the question
 _SAME = 0.7  # share of a block's words that another holds, from which on it adds nothing
 _LONGEST = 800  # characters of a block with what it brings along
@@ -88,7 +89,7 @@ def compose(judged: Judged, shares: Matrix, hits: Sequence[Hit], language: str, 
 
 def _piece(judged: Judged, place: int, share: float, hits: Sequence[Hit], language: str, length: Length) -> Piece:
     candidate, hit = judged.candidates[place], hits[judged.candidates[place].hit]
-    span = judged.spans[place] or _best_sentence(candidate.text, judged, language)
+    span = _deciding(candidate.text, judged, judged.spans[place], language)
     where = (candidate.start + span[0], candidate.start + span[1])
     if length == "short":
         start, end = _deciding_sentences(candidate, span)
@@ -97,10 +98,19 @@ def _piece(judged: Judged, place: int, share: float, hits: Sequence[Hit], langua
     return Piece(candidate.hit, start, _to_sentence_end(hit, start, end), share, where)
 
 
-def _best_sentence(text: str, judged: Judged, language: str) -> Span:
-    """Return the sentence that holds most of the question, by words; the first of equals."""
+def _deciding(text: str, judged: Judged, read: Span | None, language: str) -> Span:
+    """Return the words that decide: those that the reader chose if their sentence holds about as much of the question.
+
+    Else it is the sentence that holds most of the question, by words; the first of equals.
+    """
     sentences = list(sentence_spans(text)) or [(0, len(text))]
-    return max(sentences, key=lambda one: judged.weights.share(frozenset(terms(text[one[0] : one[1]], language))))
+
+    def value(sentence: Span) -> float:
+        share = judged.weights.share(frozenset(terms(text[sentence[0] : sentence[1]], language)))
+        return share + (_READ if read and sentence[0] <= read[0] < sentence[1] else 0.0)
+
+    best = max(sentences, key=value)
+    return read if read and best[0] <= read[0] < best[1] else best
 
 
 def _deciding_sentences(candidate: Candidate, span: Span) -> Span:

@@ -158,9 +158,8 @@ def measure(situation: str, by_set: dict[str, list[Case]], record: dict[str, Any
     numbers = (
         read_fitted(record) if record else fitted("en" if kind == "words" else "zh", "encoder" in use, "reader" in use)
     )
-    print(
-        f"{'set':26s} questions   any  best   two  shown characters | AUC answerable  AUC right   ECE  refused: right wrong unanswerable"
-    )
+    print(f"{'set':26s} questions   any  best   two  shown characters | AUC answerable  AUC right   ECE", end="")
+    print("  refused: right wrong unanswerable")
     for name, cases in by_set.items():
         own = [case for case in cases if case.answerable]
         sure, right, answerable = [], [], []
@@ -180,11 +179,11 @@ def measure(situation: str, by_set: dict[str, list[Case]], record: dict[str, Any
         s, r, a = np.array(sure), np.array(right), np.array(answerable)
         out = s < numbers.abstain
         n = len(own)
-        share = lambda mask: float(out[mask].mean()) if mask.any() else float("nan")  # noqa: E731
+        refused = [float(out[mask].mean()) if mask.any() else float("nan") for mask in (r, a & ~r, ~a)]
         print(
             f"{name:26s} {n:9d} {np.mean([c.right.any() for c in own]):.3f} {best / n:.3f} {r[a].sum() / n:.3f} "
             f"{shown / n:6.2f} {length / n:10.0f} | {auc(s, a):14.3f} {auc(s, r):10.3f} {calibration_error(s, r):.3f} "
-            f"{share(r):14.3f} {share(a & ~r):.3f} {share(~a):.3f}"
+            f"{refused[0]:14.3f} {refused[1]:.3f} {refused[2]:.3f}"
         )
 
 

@@ -21,7 +21,7 @@ from ragcli.answer.retrieve import retrieve
 from ragcli.answer.terms import words_by_term
 from ragcli.errors import NothingFoundError
 from ragcli.filters import Filter
-from ragcli.indexing import IndexOptions, Watcher, index_files
+from ragcli.indexing import IndexOptions, index_files
 from ragcli.search import Ranking, Searcher
 from ragcli.store import LOCAL, Hit, IndexLocation, open_store
 from recipes.reader.evaluate import fewer_words, is_right
@@ -51,7 +51,7 @@ def cases(folder: Path, name: str, count: int, encoder: str | None, home: Path) 
             title = "" if hidden else document.get("title") or ""
             out.write(json.dumps({"id": document["id"], "title": title, "text": document["text"]}) + "\n")
     place = IndexLocation(LOCAL, "cases", home)
-    index_files([file], place, IndexOptions(encoder=encoder, rebuild=True), Watcher())
+    index_files([file], place, IndexOptions(encoder=encoder, rebuild=True))
     questions = [question for question in read(folder / plain / "qa.jsonl") if question.get("doc_id") in documents]
     if plain not in ALL:
         questions = [question for question in questions if is_held(plain, documents[question["doc_id"]])]

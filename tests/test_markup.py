@@ -1,0 +1,32 @@
+"""What is shown of text with markup."""
+
+import pytest
+
+from ragcli.render.markup import shown_spans
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("See [the guide](https://example.org/a_b) first.", "See the guide first."),
+        ("It is **very** *small*, `x = 1`.", "It is very small, x = 1."),
+        ("Use :ref:`the guide <guide>` and :meth:`~a.b`.", "Use the guide and a.b."),
+        ("def f(*args, **kwargs): return 2 ** 3 * 4", "def f(*args, **kwargs): return 2 ** 3 * 4"),
+        (r"a\_b and \*", "a_b and *"),
+        ("```python\nx = 1\n```", "x = 1\n"),
+        ("A line that is\nwrapped.", "A line that is wrapped."),
+        ("Hours:\n- Monday: closed\n- Friday: 9 to 1", "Hours:\n- Monday: closed\n- Friday: 9 to 1"),
+        ("x = 1\ny = 2", "x = 1\ny = 2"),
+        ("<b>bold</b> if a < b", "bold if a < b"),
+        ("__init__ and snake_case_name", "__init__ and snake_case_name"),
+        ("", ""),
+    ],
+)
+def test_marks_are_not_shown_and_code_is_left_alone(text: str, shown: str) -> None:
+    assert "".join(piece for _, _, piece in shown_spans(text)) == shown
+
+
+def test_spans_are_offsets_of_the_text() -> None:
+    text = "It is **very** [small](x)\nand old."
+    for start, end, piece in shown_spans(text):
+        assert piece in (text[start:end], " ")
