@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from ragcli.answer.chat import completed
 from ragcli.models import PACKAGED
 from ragcli.settings import data_home
 from tests.support import ROOT, Run, assert_two_lines, run_process, write_lines
@@ -226,22 +225,7 @@ def test_cited_answers_are_measured_without_their_numbers(ragcli: Run, texts: di
     assert not any("[1]" in shown["answer"] for shown in report["details"]["queries"].values())
 
 
-# Conversations
-
-
-@pytest.mark.parametrize(
-    ("said", "before", "asked_for"),
-    [
-        ("What is a list?", "", "What is a list?"),
-        ("Can it be empty?", "What is a list?", "What is a list? — Can it be empty?"),
-        ("Why?", "What is a list?", "What is a list? — Why?"),
-        ("它是什么？", "什么是列表？", "什么是列表？ — 它是什么？"),
-        ("How does a generator end?", "What is a list?", "How does a generator end?"),
-        ("And why?", "What is a list? — Can it be empty?", "What is a list? — And why?"),
-    ],
-)
-def test_a_question_that_leans_on_the_one_before_is_completed(said: str, before: str, asked_for: str) -> None:
-    assert completed(said, before) == asked_for
+# Conversations: what leans on what is tested with the rules, in test_chat.py
 
 
 def test_a_conversation_in_a_pipe(ragcli: Run, texts: dict[str, str], tmp_path: Path) -> None:

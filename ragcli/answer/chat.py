@@ -1,24 +1,23 @@
-"""A conversation: questions in turn, each completed by the one before where it leans on it."""
+"""A conversation: questions in turn, each asked as it is, or completed by the one before where it leans on that."""
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from ragcli.analysis.analyzer import analyzer
+from ragcli.analysis.words import cjk_bigrams
 from ragcli.answer.answerer import AskOptions
+from ragcli.answer.leaning import Leaning, is_courtesy, leaning
 from ragcli.answer.pipeline import ask
 from ragcli.answer.schema import Answer
 from ragcli.errors import NothingFoundError, RagcliError, UsageError
 from ragcli.generate import Generator
 from ragcli.search import Searcher
 
-_FEW = 2  # words that mean something: a question with fewer leans on what was asked before
-_POINTING = re.compile(
-    r"\b(?:it|its|they|them|their|this|that|these|those|he|him|his|she|her|hers|there|one|ones|else|too|also|instead)\b"
-    r"|^(?:and|but|or|so|then|why|how come|what about|how about)\b|[它他她其这這那]|呢",
-    re.IGNORECASE,
-)
+_BETWEEN = " — "  # a question and what was said after it
+_SURER = 0.1  # by how much the completed question must be surer than the one that was said
+_SURE = 0.8  # an answer to what was said that needs no other
+_REPLIES = {"en": "Ask me anything about the texts.", "zh": "关于这些文本，请随时提问。"}
 
 
 class Turn(NamedTuple):
@@ -39,21 +38,60 @@ class Conversation:
         self.turns: list[Turn] = []
 
     def ask(self, said: str, emit: Callable[[str], None] | None = None) -> Turn:
-        """Answer a question as `ask` does; raises what that raises."""
-        question = completed(said, self.turns[-1].question if self.turns else "")
-        turn = Turn(said, question, ask(self._searcher, self._open_model, question, self._job, emit))
+        """Answer what is said, as `ask` does; what is no question gets a kind word. Raises what `ask` raises."""
+        text = said.strip()
+        if is_courtesy(text):
+            answer = Answer("", answer=_REPLIES["en" if cjk_bigrams(text) == text else "zh"], style="none")
+        else:
+            answer = self._answer(text, emit)
+        turn = Turn(text, answer.question, answer)
         self.turns.append(turn)
         return turn
 
+    @property
+    def last(self) -> Answer | None:
+        """Return the last answer to a question."""
+        return next((turn.answer for turn in reversed(self.turns) if turn.question), None)
+
+    def _answer(self, said: str, emit: Callable[[str], None] | None) -> Answer:
+        """Ask a question alone or completed; where its words do not tell, both ways, and keep the surer answer."""
+        before = self.last
+        leans = leaning(said) if before else Leaning.NO
+        whole = completed(said, before.question) if before else said
+        if leans is Leaning.YES:
+            return self._ask(whole, emit)
+        if self._job.style != "grounded":
+            return self._ask(said, emit)
+        try:
+            alone = self._ask(said, emit)
+        except NothingFoundError:
+            if before is None:
+                raise
+            return self._ask(whole, emit)
+        needed = 0.0 if leans is Leaning.NO else _SURE
+        if before is None or (not alone.abstained and (alone.confidence or 1.0) >= needed):
+            return alone
+        return self._surer(said, alone, self._ask(whole, emit))
+
+    def _ask(self, question: str, emit: Callable[[str], None] | None) -> Answer:
+        return ask(self._searcher, self._open_model, question, self._job, emit)
+
+    def _surer(self, said: str, alone: Answer, whole: Answer) -> Answer:
+        """Keep the answer to the completed question where it is surer and says at least as much of what was said."""
+        if whole.abstained or (whole.confidence or 0.0) < (alone.confidence or 0.0) + _SURER:
+            return alone
+        stems = analyzer(self._searcher.language).stems
+        wanted = stems(said)
+        told, told_alone = (len(wanted & stems(answer.answer)) for answer in (whole, alone))
+        return whole if told >= max(told_alone, 1) else alone
+
 
 def completed(said: str, before: str) -> str:
-    """Return a question that stands by itself: one that points back, or says little, with the words of the one before.
+    """Return a question after the one before it, so that it stands by itself.
 
-    Of what it was completed with itself only the first question is kept, so that it does not grow from turn to turn.
+    Of what was completed itself only the first question is kept, so that questions do not grow from turn to turn.
     """
-    first = before.partition(" — ")[0]
-    leans = _POINTING.search(said.strip()) or len(set(analyzer("en").words(said))) < _FEW
-    return f"{first} — {said.strip()}" if first and leans else said.strip()
+    return f"{before.partition(_BETWEEN)[0]}{_BETWEEN}{said}"
 
 
 class View(Protocol):
@@ -82,8 +120,8 @@ def converse(conversation: Conversation, lines: Iterator[str], view: View) -> No
     """Answer each line, show each turn, and obey /sources and /quit; a question that cannot be asked ends nothing."""
     for said in spoken(view.said(lines)):
         if said == "/sources":
-            if conversation.turns:
-                view.show_sources(conversation.turns[-1].answer)
+            if conversation.last:
+                view.show_sources(conversation.last)
         elif said.startswith("/"):
             view.show_note(f"there is no {said}; there are /sources and /quit")
         else:

@@ -1,0 +1,145 @@
+"""Conversations: what stands alone is asked alone, what leans is completed, and thanks are no question."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ragcli.answer.chat import completed
+from ragcli.answer.leaning import Leaning, is_courtesy, leaning
+from tests.support import Run, run_process, write_lines
+
+SHOP = (
+    {
+        "id": "lambda",
+        "title": "lambda",
+        "text": "A lambda is an anonymous function. A lambda cannot contain statements.",
+    },
+    {"id": "shop", "title": "shop", "text": "The shop opens at nine and closes at six. On Sundays the shop is closed."},
+    {
+        "id": "dog",
+        "title": "dogs",
+        "text": "The animal that barks at night is the miller's dog. The dog is called Rex.",
+    },
+    {"id": "rain", "title": "weather", "text": "The station on the hill measures rain. It sends the numbers."},
+)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Can it contain statements?",
+        "Why?",
+        "why not",
+        "And on Sundays?",
+        "What about closing?",
+        "how about the miller?",
+        "When does it close?",
+        "What is its name?",
+        "How do I undo it?",
+        "How do I create one?",
+        "Can you explain more?",
+        "Tell me more",
+        "For example?",
+        "Which one?",
+        "Is that possible?",
+        "Are they mutable?",
+        "它可以包含语句吗？",
+        "为什么？",
+        "那元组呢？",
+        "能举个例子吗？",
+        "怎么创建它？",
+    ],
+)
+def test_words_tell_that_a_question_leans(said: str) -> None:
+    assert leaning(said) is Leaning.YES
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "What is a lambda?",
+        "Is there a way to delete a file?",
+        "Which is the animal that barks at night?",
+        "Does the hill station know that it rains?",
+        "How much does a lost book cost if one loses it?",
+        "So how long does the library lend books?",
+        "And how do I convert a string to a number?",
+        "Is it possible to overload constructors?",
+        "How long does it take to sort a list?",
+        "How do companies hire their employees?",
+        "What is mortadella and where is it from?",
+        "怎样删除文件？",
+        "Python 适合做什么？",
+    ],
+)
+def test_words_tell_that_a_question_stands_alone(said: str) -> None:
+    assert leaning(said) is Leaning.NO
+
+
+@pytest.mark.parametrize(
+    "said", ["Dogs", "Lambda?", "Who barks?", "What else barks at night?", "列表和它的副本有什么区别？"]
+)
+def test_of_some_questions_words_do_not_tell(said: str) -> None:
+    assert leaning(said) is Leaning.MAYBE
+
+
+@pytest.mark.parametrize(
+    "said", ["thanks", "Yes.", "ok, thank you very much!", "Hello", "got it, thanks", "谢谢！", "好的", "明白了"]
+)
+def test_thanks_and_yes_are_no_questions(said: str) -> None:
+    assert is_courtesy(said)
+
+
+@pytest.mark.parametrize("said", ["ok?", "Is that good?", "yes men", "thank you notes", "Good Friday", "好人是谁"])
+def test_a_question_is_no_courtesy(said: str) -> None:
+    assert not is_courtesy(said)
+
+
+def test_a_long_text_takes_no_long_time() -> None:
+    """Neither rule grows with the square of what is said: 10^5 characters of what each looks for."""
+    for piece in ("谢谢", "嗯", "is it ", "the a ", "that ", "它", "and ", "so "):
+        leaning(piece * 100_000)
+        is_courtesy(piece * 100_000)
+
+
+def test_a_question_is_completed_by_the_first_of_its_topic() -> None:
+    once = completed("Can it be empty?", "What is a list?")
+    assert once == "What is a list? — Can it be empty?"
+    assert completed("And why?", once) == "What is a list? — And why?"
+
+
+def talk(tmp_path: Path, *said: str) -> list[dict[str, str]]:
+    history = tmp_path / "turns.jsonl"
+    done = run_process("chat", "--format", "json", "--history", history, input="\n".join(said).encode())
+    assert done.code == 0, done.err
+    assert [json.loads(line) for line in history.read_text().splitlines()] == done.objects()
+    return done.objects()
+
+
+def test_a_conversation_keeps_what_belongs_together(ragcli: Run, tmp_path: Path) -> None:
+    assert ragcli("index", write_lines(tmp_path / "shop.jsonl", *SHOP)).code == 0
+    turns = talk(
+        tmp_path,
+        "When does the shop open?",
+        "And on Sundays?",
+        "thanks",
+        "Which animal barks at night?",
+        "What is its name?",
+    )
+    assert [turn["question"] for turn in turns] == [
+        "When does the shop open?",
+        "When does the shop open? — And on Sundays?",
+        "",
+        "Which animal barks at night?",
+        "Which animal barks at night? — What is its name?",
+    ]
+    assert "closed" in turns[1]["answer"] and "dog" in turns[4]["answer"]
+    assert turns[2]["answer"] == "Ask me anything about the texts." and not turns[2]["sources"]
+
+
+def test_sources_are_those_of_the_last_question(ragcli: Run, tmp_path: Path) -> None:
+    assert ragcli("index", write_lines(tmp_path / "shop.jsonl", *SHOP)).code == 0
+    done = run_process("chat", "--format", "json", input=b"/sources\nWhat is a lambda?\nthanks\n/sources\n")
+    asked, _, sources = done.objects()
+    assert sources["sources"] == asked["sources"]
