@@ -20,13 +20,13 @@ _COURTESY = frozenset(
     """
     thanks thank thx ta cheers yes yeah yep yup no nope ok okay great cool nice good fine perfect awesome excellent
     super wonderful hi hello hey bye goodbye understood sure right alright correct exactly interesting wow
-    """.split()  # noqa: SIM905
+    """.split()
 )
 _AROUND = frozenset(
     """
     you very much a lot so it i see got that's all for now the your help helpful was that makes sense to know well done
     morning evening day night have and indeed welcome again really am is been most never mind not
-    """.split()  # noqa: SIM905
+    """.split()
 )
 _CHINESE_COURTESY = re.compile(
     r"(?:非常|十分|太|很|真)?(?:谢谢|謝謝|多谢|多謝|感谢|感謝|好|是|对|對|不|嗯|哦|明白|知道|了解|懂|你好|您好|大家好|再见|再見"
@@ -46,7 +46,7 @@ _EMPTY = frozenset(
     way really know think understand expand summarize summarise repeat rephrase clarify sure true come would
     could can should will any others other anything something everything first second last next happen happens
     happened work works use used using let's ok okay well now today possible difference compare get got make
-    """.split()  # noqa: SIM905
+    """.split()
 )
 _EXPLETIVE = re.compile(
     r"\b(?:is|was|would|will|does|do|did|can|should) it (?:be |also |really )?(?:possible|true|safe|necessary|better"
