@@ -3,7 +3,8 @@
 import re
 from enum import Enum
 
-from ragcli.analysis.words import STOP_WORDS, cjk_bigrams
+from ragcli.analysis.functions import STOP_WORDS
+from ragcli.analysis.words import cjk_bigrams
 from ragcli.answer.clauses import is_whole
 
 
