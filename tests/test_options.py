@@ -17,23 +17,23 @@ Q = "sample_data/python_questions"
         ("ask owl -o out.jsonl", "--output means nothing without --batch"),
         ("ask owl --rejects out.jsonl", "--rejects means nothing without --batch"),
         ("ask --batch q.jsonl --resume", "--resume means nothing without --output"),
-        ("ask --batch q.jsonl --dry-run", "--dry-run and --batch do not go together"),
-        ("ask --batch q.jsonl --show-sources", "--show-sources and --batch do not go together"),
+        ("ask --batch q.jsonl --dry-run", "--batch and --dry-run do not go together"),
+        ("ask --batch q.jsonl --show-sources", "--batch and --show-sources do not go together"),
         ("ask owl --batch q.jsonl", "there must be one thing to answer"),
         ("ask", "there must be one thing to answer"),
         ("search", "there must be one thing to search for"),
         ("search owl --like 1", "there must be one thing to search for"),
-        ("generate x --lines --num-return-sequences 2", "--num-return-sequences and --lines do not go together"),
+        ("generate x --lines --num-return-sequences 2", "--lines and --num-return-sequences do not go together"),
         ("summarize", "there is nothing to summarize"),
-        ("summarize README.md --index a", "--index and file do not go together"),
+        ("summarize README.md --index a", "file and --index do not go together"),
         ("train a.jsonl", "the new model has no name"),
-        ("train a.jsonl --output a --from-scratch --model gpt2", "--model and --from-scratch do not go together"),
+        ("train a.jsonl --output a --from-scratch --model gpt2", "--from-scratch and --model do not go together"),
         ("train a.jsonl --output a --layers 2", "--layers means nothing without --from-scratch"),
-        ("train a.jsonl --output a --resume --dry-run", "--resume and --dry-run do not go together"),
-        ("train a.jsonl --output a --reader --context 8", "--context and --reader do not go together"),
-        (f"eval retrieval {Q} --run r.txt --mode semantic", "--mode and --run do not go together"),
+        ("train a.jsonl --output a --resume --dry-run", "--dry-run and --resume do not go together"),
+        ("train a.jsonl --output a --reader --context 8", "--reader and --context do not go together"),
+        (f"eval retrieval {Q} --run r.txt --mode semantic", "--run and --mode do not go together"),
         (f"eval retrieval {Q} --max-drop 1", "--max-drop means nothing without --baseline"),
-        (f"eval answers {Q} --answers a.jsonl --model gpt2", "--model and --answers do not go together"),
+        (f"eval answers {Q} --answers a.jsonl --model gpt2", "--answers and --model do not go together"),
     ],
 )
 def test_what_means_nothing_is_refused(ragcli: Run, line: str, message: str) -> None:
@@ -49,7 +49,7 @@ def test_what_means_nothing_is_refused(ragcli: Run, line: str, message: str) -> 
 def test_a_style_without_a_prompt_has_no_dry_run(ragcli: Run, command: str) -> None:
     result = ragcli(command, "owl", "--dry-run", "--style", "grounded")
     assert (result.code, result.out) == (2, "")
-    assert "--dry-run and --style grounded do not go together" in result.err
+    assert "--style grounded and --dry-run do not go together" in result.err
 
 
 def test_settings_are_never_refused(ragcli: Run, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,7 @@ class Excludes(NamedTuple):
         for name in self.names:
             if is_given(context, name):
                 other = f"{_label(context, self.other)} {value}" if self.values else _label(context, self.other)
-                raise UsageError(f"{_label(context, name)} and {other} do not go together", "Leave one of them out.")
+                raise UsageError(f"{other} and {_label(context, name)} do not go together", "Leave one of them out.")
 
 
 _EXTRACTIVE = ("grounded",)  # styles that write without a prompt
@@ -120,7 +120,7 @@ EVAL_RETRIEVAL: tuple[Rule, ...] = (
 EVAL_ANSWERS: tuple[Rule, ...] = (
     Excludes(
         (
-            *("index", "encoder", "min_score", "style", "min_confidence", "baseline_answers", "keep_going"),
+            *("encoder", "min_score", "style", "min_confidence", "baseline_answers", "keep_going"),
             *(*RANKING, *MODEL, *GENERATION),
         ),
         "answers",

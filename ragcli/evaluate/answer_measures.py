@@ -1,6 +1,6 @@
-"""What an answer is worth against the answers that are accepted: pure functions.
+"""Measures of an answer against the answers that are accepted: pure functions.
 
-English and other languages written with blanks: SQuAD's rules. Chinese and Japanese: CMRC's, by characters.
+Languages that put spaces between words follow SQuAD's rules; Chinese and Japanese follow CMRC's, by characters.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Measure answers: questions through the `ask` that users get, against the answers that are accepted."""
+"""Measure answers: a test set's questions through `ask`, against the answers that are accepted."""
 
 import tempfile
 import time
@@ -49,7 +49,7 @@ class AnswersJob(NamedTuple):
 
 
 class Given(NamedTuple):
-    """Hold what became of a question: the answer, and the ids of the documents that were retrieved for it."""
+    """Hold a question with its answer, and the ids of the documents that were retrieved for it."""
 
     question: Question
     answer: Answer | None  # None where nothing matched, or where it failed
@@ -65,7 +65,7 @@ class Given(NamedTuple):
 
     @property
     def abstained(self) -> bool:
-        """Tell whether there was no answer on purpose: an empty one says as much."""
+        """Tell whether the question was declined. An empty answer counts as declined."""
         return self.failure is None and not self.text.strip()
 
 

@@ -1,4 +1,4 @@
-"""Compare two reports query by query: what differs, how surely, and where most."""
+"""Compare two reports query by query: which measures differ, how significantly, and on which queries most."""
 
 import math
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _AT_ONCE = 500  # resamples that are held in memory together
 
 
 class Difference(NamedTuple):
-    """Compare one measure: both means over the shared queries, the p-value, and who won how often (B over A)."""
+    """Compare one measure: both means over the shared queries, the p-value, and the wins, ties and losses of B."""
 
     measure: str
     a: float
@@ -41,7 +41,7 @@ class Changed(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Hold two compared reports: the measures, and by the one that is looked at each query's values, in A's order."""
+    """Hold two compared reports: all measures, and each query's values by one of them, in A's order."""
 
     a: Report
     b: Report
@@ -62,14 +62,14 @@ class Comparison(NamedTuple):
 def compare(a: Report, b: Report, measure: str | None = None) -> Comparison:
     """Compare two reports over the queries that both have.
 
-    `measure` is the one to look at query by query, the first by default. Raises RagcliError for reports of different
+    `measure` is shown query by query; by default the first. Raises RagcliError for reports of different
     commands or without a common query, UsageError for a measure that they do not share.
     """
     if a.command != b.command:
         raise RagcliError(f"one report is of `{a.command}`, the other of `{b.command}`", "Compare two of one kind.")
     shared = sorted(a.per_query.keys() & b.per_query.keys())
     if not shared:
-        raise RagcliError("the reports have no query in common", "Compare reports on the same questions.")
+        raise RagcliError("the reports have no query in common", "Compare two reports on the same test set.")
     names = [name for name in a.metrics if name in b.metrics and _pairs(a, b, shared, name)]
     if not names:
         raise RagcliError("the reports have no measure in common", "Measure again with the same measures.")

@@ -1,4 +1,4 @@
-"""Retrieval measures by their names, and what a run is worth by them: all by ir-measures, none of our own."""
+"""Retrieval measures by name, and the scores of a run: all computed by ir-measures."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""A measurement as a report: what was measured, on which data, by which settings; and the lines it must not cross."""
+"""Reports: what was measured, on which test set, with which settings; and the limits that they must keep."""
 
 import hashlib
 import math
@@ -40,7 +40,7 @@ class Report(NamedTuple):
 
 
 class Crossing(NamedTuple):
-    """Name a measure that crossed a line: its value, the line, and where the line is from."""
+    """Name a measure that broke a limit: its value, the limit, and where the limit is from."""
 
     measure: str
     value: float
@@ -49,7 +49,7 @@ class Crossing(NamedTuple):
 
 
 class Gate(NamedTuple):
-    """Hold the lines that a report must not cross, by measure; lower is worse but for measures of loss."""
+    """Hold the limits that a report must keep, by measure: a minimum, or a maximum for measures of loss."""
 
     least: Mapping[str, float] = {}
     baseline: Report | None = None
@@ -57,7 +57,7 @@ class Gate(NamedTuple):
 
 
 def machine() -> dict[str, Any]:
-    """Say on what this runs, without any name of it."""
+    """Describe the machine, without its name."""
     return {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()} | {
         "python": platform.python_version()
     }
@@ -135,29 +135,29 @@ def read_gate(
 
 
 def check_baseline(report: Report, baseline: Report) -> None:
-    """Raise RagcliError where a baseline was measured on other questions, or not by the same measures."""
+    """Raise RagcliError for a baseline that was measured on another test set, or by other measures."""
     if baseline.command != report.command:
         raise RagcliError(
             f"the baseline was made by `{baseline.command}`, this is `{report.command}`", "Name a report of this."
         )
     if changed := changed_data(report, baseline):
         raise RagcliError(
-            f"the baseline was measured on other data ({', '.join(changed)})", "Measure it again on these."
+            f"the baseline was measured on another test set ({', '.join(changed)})", "Measure it again on these."
         )
     if not set(_held(report.metrics)) & set(_held(baseline.metrics)):
         raise RagcliError("the baseline has none of these measures", "Measure it again with the same measures.")
 
 
 def changed_data(one: Report, other: Report) -> list[str]:
-    """Name the files that two reports do not share, but for the documents: what is searched may change."""
+    """Name the files of the test sets that two reports do not share. The documents do not count: they may change."""
     names = sorted((one.data.keys() | other.data.keys()) - {"documents", "index"})
     return [name for name in names if one.data.get(name) != other.data.get(name)]
 
 
 def crossings(report: Report, gate: Gate) -> list[Crossing]:
-    """Return the measures that crossed a line, in the report's order.
+    """Return the measures that broke a limit, in the report's order.
 
-    Raises UsageError for a line on a measure that the report lacks, or that has no value here.
+    Raises UsageError for a limit on a measure that the report lacks, or that has no value here.
     """
     found = [
         Crossing(name, value, line, "--fail-over" if name in _LOWER_IS_BETTER else "--fail-under")

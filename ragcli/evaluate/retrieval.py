@@ -24,7 +24,7 @@ _REPORT_EVERY = 10  # queries
 
 
 class Retrieval(NamedTuple):
-    """Say what to measure by which measures: a finished run, or a search and where.
+    """Say what to measure, by which measures: a finished run, or the search of an index.
 
     The collection's documents, if it has any, are indexed for the occasion unless an index was named.
     """
@@ -46,7 +46,7 @@ class Retrieval(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Hold a report, and the run that it is about."""
+    """Hold a report and the run that was measured."""
 
     report: Report
     run: Run

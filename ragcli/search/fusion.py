@@ -22,8 +22,8 @@ class Ranked(NamedTuple):
 def fuse(lists: Mapping[str, Ranked], kind: Fusion, depth: int) -> list[Hit]:
     """Rank the hits of several lists by the weighted sum of their scaled scores.
 
-    What a list lacks counts as its last hit where the list was cut at `depth`, else as nothing. Each hit says what it
-    got from which list. Ties are ordered by id and start.
+    A missing hit gets the list's lowest score where the list was cut at `depth`, else nothing. Each hit says
+    what it got from which list. Ties are ordered by id and start.
     """
     places = {name: {(hit.id, hit.start): at for at, hit in enumerate(one.hits)} for name, one in lists.items()}
     shares = {

@@ -16,7 +16,7 @@ from ragcli.analysis.analyzer import Analyzer, analyzer
 from ragcli.analysis.scripts import is_single
 from ragcli.analysis.spelling import nearest_words
 from ragcli.documents import Document
-from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, first_line
+from ragcli.errors import IndexMismatchError, MissingIndexError
 from ragcli.files import replace_file
 from ragcli.filters import Filter, TermRange, field_prefixes, fold, in_order, is_known, ranges
 from ragcli.store import (
@@ -36,7 +36,7 @@ from ragcli.store import (
     unknown_field,
     vector_key,
 )
-from ragcli.store_local.damage import check_sums, damaged, translated
+from ragcli.store_local.damage import check_sums, damaged, translated, unwritable
 from ragcli.store_local.folder import make_whole, sweep, sweep_deletions, take_away
 from ragcli.store_local.layout import add_entries, read_names, schema
 
@@ -65,13 +65,6 @@ def _create(folder: Path, config: IndexConfig) -> None:
         (work / "facts.json").write_bytes(orjson.dumps(config.as_json()))
 
     make_whole(folder, fill)
-
-
-def _unwritable(folder: Path, error: Exception) -> RagcliError:
-    return RagcliError(
-        f"cannot write index {folder.name}: {first_line(error)}",
-        f"Make room in {folder.parent}, then run this again: it goes on where it stopped.",
-    )
 
 
 def _give_up(writer: tantivy.IndexWriter) -> None:
@@ -179,7 +172,7 @@ class LocalStore:
                 undo.pop_all()
                 writer.wait_merging_threads()
         except (ValueError, OSError) as e:
-            raise _unwritable(self._folder, e) from e
+            raise unwritable(self._folder, e) from e
         self._reload()
 
     def _reload(self) -> None:

@@ -21,6 +21,14 @@ def damaged(folder: Path, error: BaseException) -> RagcliError:
     )
 
 
+def unwritable(folder: Path, error: Exception) -> RagcliError:
+    """Make the error for an index that cannot be written."""
+    return RagcliError(
+        f"cannot write index {folder.name}: {first_line(error)}",
+        f"Make room in {folder.parent}, then run this again: it goes on where it stopped.",
+    )
+
+
 def check_sums(folder: Path) -> None:
     """Raise ValueError for a damaged file, since tantivy's writer would panic on it, or count wrong.
 

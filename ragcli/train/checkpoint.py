@@ -1,4 +1,4 @@
-"""Checkpoints: all that a training needs to go on, in one file that is whole or not there; and the model beside it."""
+"""Checkpoints: the state that a training resumes from, in one file that is always whole, and the model beside it."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ _UNFINISHED = "unfinished"
 
 
 class Point(NamedTuple):
-    """Hold a point of the learning curve: loss is in nats a token, validation in bits a byte of what is held out."""
+    """Hold a point of the learning curve: training loss in nats a token, validation loss in bits a byte."""
 
     step: int
     seconds: float
@@ -90,7 +90,7 @@ def _gain(progress: Progress) -> dict[str, float | None]:
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Keep other trainings out of a folder. Raises RagcliError where one is at work there."""
+    """Lock a folder for one training. Raises RagcliError where another training has it."""
     made = not folder.parent.exists()
     folder.parent.mkdir(parents=True, exist_ok=True)
     place = folder.with_name(f".{folder.name}.lock")

@@ -1,4 +1,4 @@
-"""What a training is: its options, and where two of them differ."""
+"""The configuration of a training."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ class Size(NamedTuple):
 
 
 class TrainConfig(NamedTuple):
-    """Say what to train and how. None leaves a choice to the model or to the length of the training.
+    """Configure a training. None leaves a choice to the model or to the length of the training.
 
     `context` is tokens a row, `batch` rows at a time, `accumulate` batches a step; `minutes` counts all runs of a
     training that was resumed.
@@ -74,6 +74,6 @@ def check(config: TrainConfig) -> None:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Say in which of their entries two sets of facts differ."""
+    """Say in which entries the metadata of two trainings differ."""
     names = [*before, *(name for name in now if name not in before)]
     return [f"{name} {before.get(name)} → {now.get(name)}" for name in names if before.get(name) != now.get(name)]

@@ -40,7 +40,7 @@ class Read(NamedTuple):
 
 
 class Split(NamedTuple):
-    """Hold the texts to train on and those held out, and what was left out of both."""
+    """Hold the texts for training and for validation, and how many were left out of both."""
 
     training: list[Text]
     validation: list[Text]

@@ -1,4 +1,4 @@
-"""The training, from prepared rows to a checkpoint: one loop, to be read from top to bottom."""
+"""The training loop, from prepared rows to a checkpoint."""
 
 import math
 import os
@@ -32,9 +32,9 @@ Batch = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 
 class StepReport(NamedTuple):
-    """Say how a training stands: `steps` is None where only time ends it, `validation` where it was not just measured.
+    """Report a step. `steps` is None where only time ends the training, `validation` where it was not just measured.
 
-    `loss` is in nats a token, `validation` in bits a byte of what is held out.
+    `loss` is in nats a token, `validation` in bits a byte of the texts for validation.
     """
 
     step: int
@@ -47,7 +47,7 @@ class StepReport(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Hold how far a training came, and whether Ctrl-C ended it early."""
+    """Hold the progress at the end of a training, and whether Ctrl-C ended it early."""
 
     progress: Progress
     interrupted: bool
@@ -233,7 +233,7 @@ def seconds_left(progress: Progress, steps: int | None, config: TrainConfig, spe
 
 
 def diverged(step: int, folder: Path) -> RagcliError:
-    """Make the error for a loss that is infinite or not a number."""
+    """Return the error for a loss that is infinite or not a number."""
     if not step:
         return RagcliError("the model answers with what is no number: its weights are damaged", "Take another --model.")
     hint = f"Train again with a lower --learning-rate and another --output; the last checkpoint in {folder} is good."

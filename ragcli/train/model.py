@@ -1,4 +1,4 @@
-"""The model that is trained: opened or made from nothing, its loss, and the folder that it is written to."""
+"""The model in training: opened or new, its loss, and how it is written."""
 
 import json
 import math

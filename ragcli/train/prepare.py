@@ -1,4 +1,4 @@
-"""From files to what the loop takes: model, tokenizer, rows to train on, rows held out; and what to say of them."""
+"""Prepare a training: model, tokenizer, rows for training and validation; and the metadata that describes them."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -37,14 +37,14 @@ class Passages(NamedTuple):
 
 
 class Gain(NamedTuple):
-    """Hold what the untrained model makes of the held-out texts: bits a byte, tokens a character."""
+    """Hold the untrained model's figures on the validation texts: bits a byte, tokens a character."""
 
     bits_per_byte: float | None
     tokens_per_character: float | None
 
 
 class TrainingData(NamedTuple):
-    """Hold all that the loop takes; `sizes` is how many bytes each token stands for."""
+    """Hold all that the loop needs; `sizes` is how many bytes each token stands for."""
 
     bundle: ModelBundle
     training: Packed
@@ -146,13 +146,13 @@ def _gain(bundle: ModelBundle, validation: Packed, split: Split, batch: int) -> 
 
 
 def tokens_per_character(validation: Packed, split: Split) -> float | None:
-    """Return how many tokens the held-out texts have for each of their characters."""
+    """Return the tokens a character of the validation texts."""
     characters = sum(len(text.text) for text in split.validation if text.question is None)
     return validation.counts.tokens / characters if characters else None
 
 
 def describe(data: TrainingData, config: TrainConfig, folder: ModelFolder | None, command: str) -> dict[str, Any]:
-    """Say what a training is made of: what `training.json` tells, and what must be the same to resume it."""
+    """Return the metadata of a training: what `training.json` holds, and what must be the same to resume it."""
     rows = data.training.rows, data.validation.rows
     digest = hashlib.sha256(b"".join(part.tobytes() for pair in rows for part in pair)).hexdigest()
     files = {described["file"]: described["sha256"] for described in map(describe_file, config.files)}
@@ -172,7 +172,7 @@ def describe(data: TrainingData, config: TrainConfig, folder: ModelFolder | None
 
 
 def survey(data: TrainingData) -> dict[str, Any]:
-    """Say what the data are."""
+    """Return the counts of the data."""
     counts = data.training.counts
     texts = len(data.split.training)
     return {

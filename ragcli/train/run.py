@@ -1,4 +1,4 @@
-"""The command: prepare, refuse what cannot be resumed, train, and tell what came of it."""
+"""Run a training: prepare it, check that it may resume, train, and sum it up."""
 
 import time
 from collections.abc import Callable
@@ -21,7 +21,7 @@ VALIDATION_FILE = "held_out.jsonl"
 
 
 class Summary(NamedTuple):
-    """Say what a training did: bits a byte of the held-out texts before and after it."""
+    """Sum up a training: `before` and `after` are bits a byte of the validation texts."""
 
     output: str
     steps: int
@@ -35,7 +35,7 @@ class Summary(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """Say what a training would be: the data, rows, steps, and about how many seconds it would take."""
+    """Describe a training that was not run: the data, the steps, and about how many seconds it would take."""
 
     data: dict[str, Any]
     steps: int | None
@@ -45,7 +45,7 @@ class Survey(NamedTuple):
 def dry_run(
     config: TrainConfig, folder: ModelFolder | None, passages: Passages, callbacks: Callbacks[StepReport] = Callbacks()
 ) -> Survey:
-    """Say what a training would be, and write nothing."""
+    """Describe a training without running it; nothing is written."""
     data = prepare(config, folder, passages, callbacks.note)
     steps = total_steps(config, len(data.training.rows.tokens))
     expected = [steps * config.accumulate * _seconds(data, config)] if steps else []
@@ -124,6 +124,6 @@ def _note_data(data: TrainingData, note: Callable[[str], None]) -> None:
 
 
 def _write_validation(data: TrainingData, path: Path) -> None:
-    """Write the texts that were held out, for `ragcli eval perplexity`."""
+    """Write the validation texts, for `ragcli eval perplexity`."""
     texts = [text for text in data.split.validation if text.question is None]
     path.write_bytes(b"".join(orjson.dumps({"id": text.id, "text": text.text}) + b"\n" for text in texts))
