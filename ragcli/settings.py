@@ -11,6 +11,7 @@ import platformdirs
 from ragcli.errors import RagcliError
 
 API_KEY = "RAGCLI_ELASTICSEARCH_API_KEY"
+MODEL_API_KEY = "RAGCLI_API_KEY"
 CACHE = "RAGCLI_CACHE"
 CONFIG = "RAGCLI_CONFIG"
 HOME = "RAGCLI_HOME"
@@ -38,6 +39,11 @@ def chat_history() -> Path:
 def api_key() -> str | None:
     """Return the Elasticsearch API key, which only the environment may hold."""
     return os.environ.get(API_KEY) or None
+
+
+def model_api_key() -> str | None:
+    """Return the key of a model's server, which only the environment may hold."""
+    return os.environ.get(MODEL_API_KEY) or None
 
 
 def config_file() -> Path | None:

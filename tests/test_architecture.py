@@ -17,7 +17,7 @@ from tests.support import COMMANDS, ROOT, environment
 # From the bottom up: a file imports only what stands before it. A folder is one file that grew.
 ORDER = (
     *("errors", "files", "inputs", "settings", "analysis", "ordering", "filters", "documents", "callbacks", "chunking"),
-    *("readers", "store", "prompt", "models", "tokenizer", "store_local"),
+    *("readers", "store", "prompt", "models", "endpoint", "tokenizer", "store_local"),
     *("store_elastic", "ort", "decoder", "generate", "encoder", "reader"),
     *("encoding", "sources", "survey", "indexing", "search", "titles", "answer", "evaluate", "train", "render"),
     *("cli", "__main__"),
@@ -28,7 +28,7 @@ STORES = {("store", "store_local"), ("store", "store_elastic")}
 FACTORIES = {
     *STORES,
     *(("generate", "decoder"), ("encoding", "encoder"), ("search", "encoder"), ("search", "generate")),
-    ("answer", "reader"),
+    *(("answer", "reader"), ("generate", "endpoint")),
 }
 # Each heavy library, and the only files that know it.
 OWNERS = {
@@ -42,6 +42,7 @@ OWNERS = {
     "elastic_transport": {"store_elastic"},
     "tantivy": {"store_local"},
     "huggingface_hub": {"models", "decoder"},
+    "httpx2": {"endpoint"},
     "numpy": {
         *("store", "store_local", "store_elastic", "encoding"),
         *("generate", "ort", "decoder", "encoder", "reader", "answer", "evaluate", "train"),
@@ -61,7 +62,7 @@ OWNERS = {
 }
 HEAVY = (
     *("torch", "transformers", "onnxruntime", "onnx", "numpy", "scipy", "ir_measures", "matplotlib"),
-    *("elasticsearch", "huggingface_hub"),
+    *("elasticsearch", "huggingface_hub", "httpx2"),
 )
 
 

@@ -422,9 +422,9 @@ def test_the_context_can_be_filled_to_the_last_position(
     engine.end_ids = frozenset()
     prompt = "a" * (CONTEXT - 5)
     assert engine.context == CONTEXT and count_tokens(engine, prompt) == CONTEXT - 5
-    assert write(engine, prompt, max_new_tokens=5)[1:] == (5, "length")
-    assert write(engine, prompt, max_new_tokens=6)[1:] == (5, "context")
-    assert write(engine, prompt + "a" * 4)[1:] == (1, "context")
+    assert write(engine, prompt, max_new_tokens=5)[1:3] == (5, "length")
+    assert write(engine, prompt, max_new_tokens=6)[1:3] == (5, "context")
+    assert write(engine, prompt + "a" * 4)[1:3] == (1, "context")
     with pytest.raises(RagcliError, match=rf"{CONTEXT} tokens"):
         write(engine, prompt + "a" * 5)
 

@@ -42,7 +42,7 @@ class Written(NamedTuple):
             model=model,
             style=options.style,
             seed=options.options.seed,
-            prompt_tokens=self.prompt.tokens,
+            prompt_tokens=self.completion.prompt_tokens or self.prompt.tokens,
             new_tokens=self.completion.tokens,
             seconds=self.seconds,
         )
@@ -84,7 +84,7 @@ def _write_all(
     """Complete prompts together; return with each completion the pieces that were copied."""
     texts = [prompt.text for prompt in prompts]
     if not generation.copies:
-        return [(completion, ()) for completion in generator.generate_all(texts, generation.options)]
+        return [(completion, ()) for completion in generator.generate_all(texts, _options(generator, generation))]
     engine = engine_of(generator, "--style copy")
     rules = [Copying(prompt.used, engine.encode, engine.end_ids) for prompt in prompts]
     completions = complete_all(engine, texts, generation.options, [rule.allowed for rule in rules])
@@ -101,13 +101,18 @@ def _write_one(
     if generation.copies:
         [(completion, pieces)] = _write_all([prompt], generator, generation)
         return Written(one, prompt, completion, clock.seconds(), pieces)
-    stream = generator.generate(prompt.text, generation.options)
+    stream = generator.generate(prompt.text, _options(generator, generation))
     for piece in _without_blanks_before(stream):
         if clock.first_token is None:
             clock.first_token = clock.now()
         if emit:
             emit(piece)
     return Written(one, prompt, stream.finish(), clock.seconds())
+
+
+def _options(generator: Generator, generation: Generation) -> Options:
+    """Return how to write: a model that answers and ends by itself may write blank lines."""
+    return generation.options._replace(stop=()) if generator.instructed else generation.options
 
 
 def _without_blanks_before(pieces: Iterable[str]) -> Iterator[str]:

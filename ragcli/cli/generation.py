@@ -34,7 +34,7 @@ def generate(
     text = read_argument(prompt)
     if text.strip() and text.endswith(" "):
         render.print_note("The prompt ends with a blank; most models go on better without it.")
-    generator = by.open()
+    generator = by.open(as_text=True)
     options = writing.options(num_return_sequences, stop or ())
     if lines:
         prompts = split_lines(text)

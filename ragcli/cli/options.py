@@ -46,6 +46,16 @@ Model = Annotated[
         show_default=False,
     ),
 ]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url",
+        envvar="RAGCLI_BASE_URL",
+        help="Let the --model of an OpenAI-compatible server write, such as http://localhost:11434/v1.",
+        metavar="URL",
+        show_default=False,
+    ),
+]
 Precision = Annotated[
     Literal["auto", "float32", "int8", "int4"],
     typer.Option("--precision", envvar="RAGCLI_PRECISION", help="Weights of GPT-2 on the CPU; auto is int8."),
@@ -148,10 +158,10 @@ def is_given(context: typer.Context, option: str) -> bool:
 def chosen_style(context: typer.Context, style: "AnswerStyle | None") -> "AnswerStyle":
     """Return the style; where none is named, `free` if a model or a way to write is, else `grounded`.
 
-    A model may be named anywhere; other settings are for whoever writes, and do not say that a model should.
+    A model or its server may be named anywhere; other settings are for whoever writes, and name none.
     """
-    model = context.get_parameter_source("model")
-    named = model is not None and model.name != "DEFAULT"
+    sources = map(context.get_parameter_source, ("model", "base_url"))
+    named = any(source is not None and source.name != "DEFAULT" for source in sources)
     named = named or any(is_given(context, option) for option in (*MODEL, *GENERATION))
     return style or ("free" if named else "grounded")
 
@@ -231,13 +241,16 @@ class ModelArgs:
     """Say which model computes, and how exactly."""
 
     model: Model = None
+    base_url: BaseUrl = None
     precision: Precision = "auto"
 
-    def open(self) -> "Generator":
-        """Open --model to write with, or the default one."""
-        from ragcli.generate import open_generator
+    def open(self, as_text: bool = False) -> "Generator":
+        """Open --model to write with, or the default one; `as_text` asks a server's model to go on with a text."""
+        from ragcli.generate import open_generator, open_remote
         from ragcli.models import DEFAULT_MODEL, find_model
 
+        if self.base_url:
+            return open_remote(self.base_url, self.model, settings.model_api_key(), as_text)
         folder = find_model(self.model or DEFAULT_MODEL, allow_fallback=self.model is None)
         if folder.note:
             render.print_note(folder.note)

@@ -34,10 +34,17 @@ class Stream(Iterator[str]):
 
 
 class Generator(Protocol):
-    """Write text. `context` is how many tokens a prompt and what follows it may have together."""
+    """Write text. `context` is how many tokens a prompt and what follows it may have together.
+
+    An `instructed` model takes the prompt as a message, and ends its answer by itself; others go on with the text.
+    """
 
     name: str
     context: int
+
+    @property
+    def instructed(self) -> bool:
+        """Tell whether a prompt is a message to be answered."""
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens a prompt takes."""
@@ -53,7 +60,9 @@ class Generator(Protocol):
 
 
 class EngineGenerator:
-    """Write with an engine of this package."""
+    """Write with an engine of this package, which goes on with the prompt."""
+
+    instructed = False
 
     def __init__(self, engine: LanguageModel) -> None:
         """Take the engine that runs the model."""

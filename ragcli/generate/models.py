@@ -20,6 +20,17 @@ def open_generator(
     return EngineGenerator(open_language_model(folder, precision, note))
 
 
+def open_remote(base_url: str, model: str | None, api_key: str | None, as_text: bool = False) -> Generator:
+    """Open a model of an OpenAI-compatible server; `as_text` asks it to go on with a text, not to answer a message.
+
+    Raises UsageError for a wrong URL and where no model is named of several, UnreachableError, RagcliError.
+    """
+    from ragcli.endpoint import Endpoint
+    from ragcli.generate.remote import RemoteGenerator
+
+    return RemoteGenerator(Endpoint(base_url, api_key), model, as_text)
+
+
 def open_language_model(
     folder: ModelFolder, precision: Precision = "auto", note: Callable[[str], None] = ignore
 ) -> LanguageModel:

@@ -20,11 +20,15 @@ class Options(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """Hold a generated text, its number of tokens without the end token, and what ended it."""
+    """Hold a generated text, its number of tokens without the end token, and what ended it.
+
+    `prompt_tokens` is set by a server that counts them itself.
+    """
 
     text: str
     tokens: int
     ended: Ended
+    prompt_tokens: int | None = None
 
 
 def new_seed() -> int:

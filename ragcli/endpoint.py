@@ -1,0 +1,170 @@
+"""Talk to a server with OpenAI's API: requests, retries, and its errors in our words. The key is never shown."""
+
+import json
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2 as httpx
+
+from ragcli.errors import RagcliError, UnreachableError, UsageError, first_line
+
+Sleep = Callable[[float], None]
+
+_TIMEOUT = httpx.Timeout(300.0, connect=5.0)  # seconds: a large model on a CPU takes minutes to read a long prompt
+_RETRIES = 4  # after 0.5, 1, 2, 4 seconds, or when the server says
+_LONGEST_PAUSE = 30.0
+_BUSY = (429, 500, 502, 503, 504)
+
+
+class StatusError(RagcliError):
+    """Report that the server refused a request."""
+
+    def __init__(self, status: int, reason: str, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.status = status
+        self.reason = reason
+
+
+class Endpoint:
+    """Hold the connection to a server; `url` is shown, and has no password."""
+
+    def __init__(self, base_url: str, api_key: str | None, sleep: Sleep = time.sleep) -> None:
+        """Connect nowhere yet. Raises UsageError for what is no URL."""
+        try:
+            url = httpx.URL(base_url.rstrip("/"))
+        except httpx.InvalidURL as error:
+            raise _no_url(base_url) from error
+        if url.scheme not in ("http", "https") or not url.host:
+            raise _no_url(base_url)
+        self.url = str(url.copy_with(userinfo=b""))
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._client = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT)
+        weakref.finalize(self, self._client.close)
+        self._sleep = sleep
+
+    def close(self) -> None:
+        """End all requests."""
+        self._client.close()
+
+    def get(self, path: str) -> Any:
+        """Return the JSON that a path holds. Raises UnreachableError, StatusError, RagcliError."""
+        with self._answer("GET", path, None) as response:
+            return self._json(response)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Send JSON, and return the JSON that comes back. Raises UnreachableError, StatusError, RagcliError."""
+        with self._answer("POST", path, body) as response:
+            return self._json(response)
+
+    def stream(self, path: str, body: Mapping[str, Any]) -> Iterator[Any]:
+        """Send JSON, and yield the JSON of each event that comes back. Raises as `post` does."""
+        with self._answer("POST", path, body) as response, self._translated():
+            events = 0
+            for line in response.iter_lines():
+                data = line.removeprefix("data:").strip() if line.startswith("data:") else ""
+                if data == "[DONE]":
+                    return
+                if data:
+                    events += 1
+                    yield self._event(data)
+            if not events:
+                raise self._no_json()
+
+    @contextmanager
+    def _answer(self, method: str, path: str, body: Mapping[str, Any] | None) -> Iterator[httpx.Response]:
+        """Send a request, again where the server is busy or does not answer; leaving the context ends it."""
+        for again in range(_RETRIES + 1):
+            request = self._client.build_request(method, path.lstrip("/"), json=body)
+            try:
+                response = self._client.send(request, stream=True)
+            except httpx.TransportError as error:
+                if again == _RETRIES or not isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
+                    raise self._unreachable(error) from error
+                if isinstance(error, httpx.ConnectError):  # nobody is there
+                    raise self._unreachable(error) from error
+                self._sleep(_pause(again, {}))
+                continue
+            if response.status_code in _BUSY and again < _RETRIES:
+                response.close()
+                self._sleep(_pause(again, response.headers))
+                continue
+            break
+        try:
+            if response.status_code >= 300:
+                with self._translated():
+                    response.read()
+                raise self._refused(response)
+            yield response
+        finally:
+            response.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.TransportError as error:
+            raise UnreachableError(
+                f"the server at {self.url} broke off: {first_line(error)}", "Try again, or look at the server's log."
+            ) from error
+
+    def _json(self, response: httpx.Response) -> Any:
+        with self._translated():
+            return self._event(response.read())
+
+    def _event(self, data: str | bytes) -> Any:
+        try:
+            content = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise self._no_json() from error
+        if isinstance(content, dict) and content.get("error"):  # in the middle of a stream, after status 200
+            reason = _reason(content)
+            raise RagcliError(f"the server at {self.url} says: {reason}", "Look at the server's log.")
+        return content
+
+    def _no_json(self) -> RagcliError:
+        hint = "Is --base-url that of an OpenAI-compatible API? It often ends in /v1."
+        return RagcliError(f"the server at {self.url} answers with what is no JSON", hint)
+
+    def _unreachable(self, error: Exception) -> UnreachableError:
+        message = f"no server answers at {self.url} ({first_line(error)})"
+        return UnreachableError(message, "Start it, or check --base-url: it often ends in /v1.")
+
+    def _refused(self, response: httpx.Response) -> StatusError:
+        status = response.status_code
+        try:
+            reason = _reason(response.json())
+        except (ValueError, RecursionError):
+            reason = response.reason_phrase
+        hints = {
+            401: "Set RAGCLI_API_KEY to a key that the server takes.",
+            403: "Set RAGCLI_API_KEY to a key that the server takes.",
+            404: "Check --model, and --base-url: it often ends in /v1.",
+        }
+        hint = hints.get(status, "Try again later." if status in _BUSY else "Change what the server complains about.")
+        return StatusError(status, reason, f"the server at {self.url} says {status}: {reason}", hint)
+
+
+def _reason(content: Any) -> str:
+    """Return what a server says is wrong, in one line; each server has its own form."""
+    error = content.get("error", content) if isinstance(content, dict) else content
+    if isinstance(error, dict):
+        error = error.get("message") or error.get("detail") or error
+    return " ".join(str(error).split())[:300]
+
+
+def _pause(again: int, headers: Mapping[str, str]) -> float:
+    """Return how many seconds to wait: what the server says, else twice as long each time."""
+    try:
+        wanted = float(headers.get("Retry-After", ""))
+    except ValueError:
+        wanted = 0.5 * 2**again
+    return min(max(wanted, 0.0), _LONGEST_PAUSE)
+
+
+def _no_url(text: str) -> UsageError:
+    return UsageError(
+        f"no URL of a server: {text.rpartition('@')[2]!r}", "Give one such as http://localhost:11434/v1 (Ollama)."
+    )

