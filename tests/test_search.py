@@ -234,3 +234,12 @@ def test_a_killed_run_does_not_encode_again(ragcli: Run, encoder: Path, tmp_path
     assert ragcli("index", many, "--index", "many").code == 0
     assert vectors.stat().st_size == 64 + 3000 * 136  # each text once, none of those before the kill again
     assert len(found(ragcli, "note 7 of a fox", "--index", "many", "--mode", "semantic")) == 10
+
+
+def test_an_endless_query_is_cut_and_told(ragcli: Run, corpus: Path) -> None:
+    ragcli("index", corpus)
+    words = " ".join(f"word{chr(97 + n % 26)}{n}" for n in range(150_000))
+    cut = ragcli("search", f"fox {words}")
+    assert [hit["id"] for hit in cut.objects()] == ["fox"]
+    assert "the query is long: searching for its first 1,000 words" in cut.err
+    assert ragcli("search", f"{words} fox").code == 3

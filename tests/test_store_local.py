@@ -143,6 +143,7 @@ def test_words_are_searched_without_numpy(location: IndexLocation) -> None:
     program = f"""
 import sys
 from pathlib import Path
+from random import Random
 from ragcli.store import IndexLocation, QueryClause, open_store
 with open_store(IndexLocation("local", "vectors", Path({str(location.home)!r}))) as store:
     assert [hit.id for hit in store.search([QueryClause("apples")], 5)] == ["a"]
@@ -171,6 +172,7 @@ ENDLESS = """
 import sys
 from itertools import count
 from pathlib import Path
+from random import Random
 from ragcli import store_local
 from ragcli.store import IndexLocation, open_store
 from tests.test_store_contract import document

@@ -12,11 +12,11 @@ from ragcli.errors import IndexMismatchError, NothingFoundError, UsageError
 from ragcli.filters import Filter
 from ragcli.search.diversity import Similarity, diversified, one_a_document
 from ragcli.search.fusion import Fusion, Ranked, fuse
-from ragcli.search.query import weighted_words
+from ragcli.search.query import first_words, weighted_words
 from ragcli.search.rerank import Reranker, open_reranker, reranked
 from ragcli.search.similar import centroid, key_terms
 from ragcli.search.spelling import clauses, correct_spelling
-from ragcli.store import EncoderConfig, Hit, Store, vector_key
+from ragcli.store import MAX_QUERY_WORDS, EncoderConfig, Hit, Store, vector_key
 
 if TYPE_CHECKING:
     from ragcli.encoder import Encoder
@@ -72,6 +72,7 @@ class Searcher:
         """
         if not query.strip():
             raise UsageError("the query is empty", "Say what to look for.")
+        query = self._first_words(query)
         ranking = self._ranking
         wanted = max(k, ranking.candidates) if ranking.rerank or ranking.diversity else k
         hits = self._find(
@@ -83,6 +84,13 @@ class Searcher:
         if ranking.rerank and hits:
             hits = reranked(hits, self._reranker, query, ranking.candidates)
         return self._chosen(hits, k)
+
+    def _first_words(self, query: str) -> str:
+        """Cut a query after as many words as are searched for, and say so."""
+        first = first_words(query)
+        if len(first) < len(query):
+            self._note(f"the query is long: searching for its first {MAX_QUERY_WORDS:,} words")
+        return first
 
     def like(self, doc_id: str, k: int = 10, filters: Sequence[Filter] = ()) -> list[Hit]:
         """Return the best passages of the k documents that say most nearly what this one says, best first.

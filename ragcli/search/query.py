@@ -1,14 +1,16 @@
 """The words of a query, weighted: what it is about counts more than the words that only make it a question."""
 
 import re
+from itertools import islice
 
 from ragcli.analysis.languages import STEMMED
 from ragcli.analysis.question_words import CHINESE_QUESTION_WORDS
 from ragcli.analysis.scripts import is_single, with_bigrams
 from ragcli.analysis.tokens import joined_pairs
 from ragcli.analysis.words import split_words
-from ragcli.store import QueryClause
+from ragcli.store import MAX_QUERY_WORDS, QueryClause
 
+_WORD = re.compile(r"\S+")
 LIGHT = 0.3  # what a function word weighs; on development sets better than none and than all
 JOINED = 0.5  # what two words weigh that are written as one
 _MOST_JOINED = 30  # words of a query
@@ -25,6 +27,13 @@ _CHINESE = (
 )
 _LIGHT_CHINESE = re.compile("|".join(sorted(_CHINESE, key=len, reverse=True)))
 _PLAIN = re.compile(r"[^\W_]+(?:[-.'’&+][^\W_]+)*[+#]*")
+
+
+def first_words(query: str) -> str:
+    """Cut a query after as many words as a store looks for, at the latest after so many times ten characters."""
+    query = query[: 10 * MAX_QUERY_WORDS]
+    last = next(islice(_WORD.finditer(query), MAX_QUERY_WORDS - 1, None), None)
+    return query[: last.end()] if last else query
 
 
 def weighted_words(query: str, language: str) -> list[QueryClause]:

@@ -8,6 +8,7 @@ from ragcli.analysis.spelling import edit_distance, is_slip
 from ragcli.analysis.words import split_words
 from ragcli.store import Hit, QueryClause, Store
 
+_MOST = 20  # words of a query that are looked up: each costs the store a search of its own
 _LEAST = 5  # letters: shorter words have too many neighbours
 _COMPARED = 20  # words that are equally near
 _WORD = re.compile(r"[^\W_]+")
@@ -38,7 +39,7 @@ def correct_spelling(
     ]
     if not asked:
         return []
-    missing = [word for word, count in zip(asked, store.frequencies(asked), strict=True) if not count]
+    missing = [word for word, count in zip(asked, store.frequencies(asked), strict=True) if not count][:_MOST]
     lowered = [word.lower() for word in missing]
     found: list[Correction] = []
     for word, near in zip(missing, store.near_words(lowered) if missing else [], strict=True):
