@@ -111,7 +111,9 @@ def test_a_question_is_completed_by_the_first_of_its_topic() -> None:
 
 def talk(tmp_path: Path, *said: str) -> list[dict[str, str]]:
     history = tmp_path / "turns.jsonl"
-    done = run_process("chat", "--format", "json", "--history", history, input="\n".join(said).encode())
+    done = run_process(
+        "chat", "--min-confidence", "0", "--format", "json", "--history", history, input="\n".join(said).encode()
+    )
     assert done.code == 0, done.err
     assert [json.loads(line) for line in history.read_text().splitlines()] == done.objects()
     return done.objects()

@@ -389,3 +389,18 @@ def test_a_summary_says_nothing_twice_and_is_about_the_query() -> None:
     assert [s.text for s in summarize(hits, 2, "en")] == ["Owls hunt mice at night.", "Owls sleep in old trees by day."]
     assert summarize(hits, 1, "en", "flour bread")[0].text == "Bread is made of flour."
     assert summarize([], 2, "en") == ()
+
+
+def test_no_sentence_of_a_summary_leans_on_one_that_is_left_out() -> None:
+    text = (
+        "The lighthouse guides ships around the tip. Its lamp was lit in 1858 by the keeper of the tower and his sons. "
+        "But the light of the lighthouse was replaced by a lamp. Visitors climb the tower of the lighthouse in summer. "
+        "However, the keeper of the lighthouse left the tower long ago. The tower of the lighthouse is white."
+    )
+    chosen = [one.text for one in summarize([hit(text)], 3, "en")]
+    assert len(chosen) == 3 and not any(one.startswith(("But", "However")) for one in chosen)
+    assert "Its lamp" not in " ".join(chosen[:1])
+    assert [one.text for one in summarize([hit("But it rained. However, it was warm.")], 2, "en")] == [
+        "But it rained.",
+        "However, it was warm.",
+    ]

@@ -51,6 +51,8 @@ _PERSON = re.compile(
     r"(?<!^)\b[A-Z][\w’'-]+|\b(?:wo)?m[ae]n\b|\b(?:girl|boy|actor|actress|director|hero|heroine|character|star|child|kid"
     r"|father|mother|son|daughter|wife|husband|king|queen|prince|princess|player|filmmaker|lead|villain|person|somebody"
     r"|anyone|someone|everyone|teenager|detective|soldier|writer|author|cowboy|policeman|user)s?\b"
+    r"|\b(?:[Tt]he|[Aa]n?|old|young) (?!(?:other|latter|former|water|matter|paper|letter|order|number|power)\b)"
+    r"\w{2,}(?:er|or|ist|ian)\b"
 )
 _MANY = re.compile(r"\b(?:they|them|their|theirs|themselves)\b", re.IGNORECASE)
 _PLURAL = re.compile(

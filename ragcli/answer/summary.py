@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ragcli.answer.candidates import Candidate, cite, in_reading_order, whole_sentences
 from ragcli.answer.features import Matrix
 from ragcli.answer.schema import CitedSentence
+from ragcli.answer.standalone import stands_alone
 from ragcli.answer.terms import bag_of, words_by_term
 from ragcli.documents import Reject
 from ragcli.errors import RagcliError, UsageError
@@ -44,8 +45,9 @@ def texts_of(path: Path, conditions: Sequence[Filter], reject: Callable[[Reject]
 def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "") -> tuple[CitedSentence, ...]:
     """Return at most so many sentences of the hits, in reading order; with a query, those that are about it.
 
-    A sentence counts by its cosine to all of them together (tf-idf), by how early it stands and by its share of the
-    query; each next one is chosen with what it repeats taken off.
+    None leans on a sentence that is left out, where there are enough others. A sentence counts by its cosine to all of
+    them together (tf-idf), by how early it stands and by its share of the query; each next one is chosen with what it
+    repeats taken off.
     Sources: Radev et al. 2004, Centroid-based summarization; Carbonell and Goldstein 1998, MMR.
     """
     found = whole_sentences(hits, sentences)
@@ -62,8 +64,27 @@ def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "
     values = central(vectors) + _EARLY * np.array([_early(candidate) for candidate in found])
     if asked:
         values = values + _ASKED * np.array([len(asked & set(bag)) / len(asked) for bag in bags])
-    chosen = diverse(values, vectors @ vectors.T, sentences, _REPEATED)
+    chosen = _standing(found, values, vectors @ vectors.T, sentences, language)
     return tuple(cite(found[place]) for place in in_reading_order(found, sorted(chosen)))
+
+
+def _standing(
+    found: Sequence[Candidate], values: NDArray[np.floating[Any]], alike: Matrix, most: int, language: str
+) -> list[int]:
+    """Choose sentences, but none that leans on one before it that is not chosen, where there are enough others."""
+    leaning = [one.place > 0 and not stands_alone(one.text, language) for one in found]
+    before = {(one.hit, one.place): place for place, one in enumerate(found)}
+    left = np.asarray(values, dtype=float).copy()
+    while True:
+        chosen = diverse(left, alike, most, _REPEATED)
+        alone = [
+            place
+            for place in chosen
+            if leaning[place] and before.get((found[place].hit, found[place].place - 1)) not in chosen
+        ]
+        if not alone or np.isinf(left[alone]).any() or np.isfinite(left).sum() <= most:
+            return chosen
+        left[alone] = -np.inf
 
 
 def diverse(values: NDArray[np.floating[Any]], alike: Matrix, most: int, cost: float) -> list[int]:
