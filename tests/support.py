@@ -19,6 +19,7 @@ from ragcli.cli import main
 ROOT = Path(__file__).parents[1]
 COMMANDS = (
     *("index", "search", "generate", "ask", "review", "summarize", "chat", "train"),
+    *("list", "show", "delete", "status", "export"),
     *("eval retrieval", "eval answers", "eval perplexity", "eval compare"),
 )
 SUMMARY_KEYS = ["read", "added", "updated", "unchanged", "deleted", "rejected", "documents", "passages", "seconds"]

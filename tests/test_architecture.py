@@ -19,7 +19,19 @@ ORDER = (
     *("errors", "files", "inputs", "settings", "analysis", "ordering", "filters", "documents", "callbacks", "chunking"),
     *("readers", "store", "prompt", "models", "endpoint", "tokenizer", "store_local"),
     *("store_elastic", "ort", "decoder", "generate", "encoder", "reader"),
-    *("encoding", "sources", "survey", "indexing", "search", "titles", "answer", "evaluate", "train", "render"),
+    *(
+        "encoding",
+        "sources",
+        "survey",
+        "indexing",
+        "contents",
+        "search",
+        "titles",
+        "answer",
+        "evaluate",
+        "train",
+        "render",
+    ),
     *("cli", "__main__"),
 )
 # The one circle: the factory of stores imports, when called, what stands above it.

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ragcli import __version__, render, settings
-from ragcli.cli import answering, evaluation, generation, indexing, searching, training
+from ragcli.cli import answering, contents, evaluation, generation, indexing, searching, training
 from ragcli.errors import ExitCode, RagcliError, UsageError
 
 _EXIT_CODES = (
@@ -50,6 +50,9 @@ for command in (
     *(indexing.index, searching.search, generation.generate, answering.ask, answering.review, answering.summarize),
     *(answering.chat, training.train),
 ):
+    app.command()(command)
+app.command("list")(contents.list_)
+for command in (contents.show, contents.delete, contents.status, contents.export):
     app.command()(command)
 app.add_typer(evaluation.app, name="eval")
 

@@ -7,6 +7,7 @@ terminal.
 from ragcli.render.answers import print_answer, print_sources, write_answers, writing
 from ragcli.render.base import clean, on_terminal, print_error, print_json, print_note, print_text, progress
 from ragcli.render.chat import ChatView
+from ragcli.render.contents import print_document, print_entries, print_lines, print_objects, print_status
 from ragcli.render.hits import print_hits, print_left_out, print_rejects, print_summary
 from ragcli.render.reports import print_comparison, print_crossings, print_report
 from ragcli.render.texts import print_completions, print_each, print_prompt, stream
@@ -20,17 +21,22 @@ __all__ = [
     "print_comparison",
     "print_completions",
     "print_crossings",
+    "print_document",
     "print_each",
+    "print_entries",
     "print_error",
     "print_hits",
     "print_json",
     "print_left_out",
+    "print_lines",
     "print_note",
+    "print_objects",
     "print_prompt",
     "print_reader_training",
     "print_rejects",
     "print_report",
     "print_sources",
+    "print_status",
     "print_summary",
     "print_survey",
     "print_text",

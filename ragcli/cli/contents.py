@@ -1,0 +1,102 @@
+"""The commands on what an index holds: list, show, delete, status, export."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from ragcli import render
+from ragcli.cli.options import IndexArgs, TextFormat, Where, filters, flat
+from ragcli.errors import UsageError
+from ragcli.inputs import read_argument
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Option("--source", help="Only sections of this file, or of this folder's; repeatable.", show_default=False),
+]
+TableFormat = Annotated[
+    Literal["table", "json"] | None,
+    typer.Option(
+        "--format", help="A table, or JSON Lines. [default: table on a terminal, json in a pipe]", show_default=False
+    ),
+]
+
+
+@flat
+def list_(
+    source: Sources = None,
+    where: Where = None,
+    limit: Annotated[int, typer.Option(min=1, help="Documents at most.")] = 100,
+    at: IndexArgs = IndexArgs(),
+    format: TableFormat = None,
+) -> None:
+    """List the documents of an index.
+
+    Example: ragcli list --limit 5
+    """
+    from ragcli.contents import Selected, list_documents
+
+    with at.open() as store:
+        entries = list_documents(store, Selected((), source or (), filters(where)), limit)
+        render.print_entries(entries, format == "json" if format else not render.on_terminal())
+
+
+@flat
+def show(
+    id: Annotated[str, typer.Argument(help="The document's id.")],
+    at: IndexArgs = IndexArgs(),
+    format: TextFormat = "text",
+) -> None:
+    """Print a document with its metadata.
+
+    Example: ragcli show 6.4.2
+    """
+    from ragcli.contents import read_document
+
+    with at.open() as store:
+        document, hits = read_document(store, read_argument(id))
+    render.print_document(document, hits, format == "json")
+
+
+@flat
+def delete(
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids of documents.", show_default=False)] = None,
+    source: Sources = None,
+    where: Where = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing; print what would be deleted.")] = False,
+    at: IndexArgs = IndexArgs(),
+) -> None:
+    """Delete documents from an index, and print their ids.
+
+    Example: ragcli delete --where "year<1990" --dry-run
+    """
+    from ragcli.contents import Selected, delete_documents
+
+    selected = Selected(ids or (), source or (), filters(where))
+    if not selected:
+        raise UsageError("there is nothing to delete", "Give ids, --source FILE, or --where.")
+    with at.open() as store:
+        render.print_lines(delete_documents(store, selected, dry_run=dry_run))
+
+
+@flat
+def status(at: IndexArgs = IndexArgs(), format: TextFormat = "text") -> None:
+    """Say what is in an index and how it was built.
+
+    Example: ragcli status
+    """
+    from ragcli.contents import read_status
+
+    with at.open() as store:
+        render.print_status(read_status(store), at.index, format == "json")
+
+
+@flat
+def export(source: Sources = None, where: Where = None, at: IndexArgs = IndexArgs()) -> None:
+    """Print the documents of an index as JSON Lines, which `index` reads.
+
+    Example: ragcli export | gzip > backup.jsonl.gz
+    """
+    from ragcli.contents import Selected, export_documents
+
+    with at.open() as store:
+        render.print_objects(export_documents(store, Selected((), source or (), filters(where))))

@@ -1,0 +1,119 @@
+"""What an index holds: its documents one by one, deletion, and what it was made from."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import PurePath
+from typing import Any, NamedTuple
+
+from ragcli.documents import Document
+from ragcli.errors import IndexMismatchError, NothingFoundError, RagcliError
+from ragcli.filters import Filter
+from ragcli.store import DocumentUpdate, Hit, IndexConfig, Store
+
+_TOGETHER = 10_000  # passages that pass a filter: looked up at once
+
+
+class Entry(NamedTuple):
+    """Describe a document of an index."""
+
+    id: str
+    title: str
+    passages: int
+    metadata: dict[str, Any]
+
+
+class Status(NamedTuple):
+    """Describe an index: how it was built, how much it holds, which metadata fields its documents have."""
+
+    config: IndexConfig | None
+    documents: int
+    passages: int
+    fields: list[str]
+
+
+class Selected(NamedTuple):
+    """Say which documents are meant: those that fulfil all that is given (ids, sources, filters), else all."""
+
+    ids: Sequence[str] = ()
+    sources: Sequence[str] = ()
+    filters: Sequence[Filter] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.ids or self.sources or self.filters)
+
+
+def read_status(store: Store) -> Status:
+    """Return what an index is."""
+    documents, passages = store.counts()
+    return Status(store.config, documents, passages, store.fields())
+
+
+def list_documents(store: Store, selected: Selected, limit: int | None = None) -> Iterator[Entry]:
+    """Yield the documents of an index, at most `limit`."""
+    for doc_id in islice(_ids(store, selected), limit):
+        hits = store.passages(doc_id)
+        if hits:
+            yield Entry(doc_id, hits[0].title, len(hits), hits[0].metadata)
+
+
+def read_document(store: Store, doc_id: str) -> tuple[Document, list[Hit]]:
+    """Return a document and its passages. Raises NothingFoundError for an id that the index does not hold."""
+    hits = store.passages(doc_id)
+    if not hits:
+        raise NothingFoundError(f"no document {doc_id!r}", "List the ids: ragcli list.")
+    return Document(doc_id, hits[0].title, joined(hits), hits[0].metadata), hits
+
+
+def joined(hits: Iterable[Hit]) -> str:
+    """Join the passages of a document; the white space between two is a blank, or as many line ends as it was long."""
+    text = ""
+    for hit in hits:
+        gap = hit.start - len(text)
+        text += (" " if gap == 1 else "\n" * gap) + hit.text
+    return text
+
+
+def export_documents(store: Store, selected: Selected) -> Iterator[dict[str, Any]]:
+    """Yield documents as the JSON objects that `index` reads."""
+    for doc_id in _ids(store, selected):
+        document, _ = read_document(store, doc_id)
+        yield {**document.metadata, "id": document.id, "title": document.title, "text": document.text}
+
+
+def delete_documents(store: Store, selected: Selected, *, dry_run: bool = False) -> list[str]:
+    """Delete documents; return their ids, sorted. Raises IndexMismatchError for an index that is not ragcli's own."""
+    if store.config is None:
+        raise IndexMismatchError(
+            "this index was not made by ragcli, which only reads it", "Delete it by its own tools."
+        )
+    found = list(store.stored(list(_ids(store, selected))))
+    if not found:
+        raise NothingFoundError("no document is meant by this", "List the ids: ragcli list.")
+    if not dry_run:
+        store.write(DocumentUpdate(old.doc_id, old) for old in found)
+    return sorted(old.doc_id for old in found)
+
+
+def _ids(store: Store, selected: Selected) -> Iterator[str]:
+    """Yield the ids of the documents that fulfil all that is given."""
+    if selected.filters:
+        found = _filtered(store, selected.filters)
+    else:
+        found = sorted({old.doc_id for old in store.stored(list(selected.ids) or None)})
+    for doc_id in found:
+        named = not selected.ids or doc_id in selected.ids
+        if named and (not selected.sources or _is_from(doc_id, selected.sources)):
+            yield doc_id
+
+
+def _filtered(store: Store, filters: Sequence[Filter]) -> list[str]:
+    hits = store.search([], _TOGETHER, filters)
+    if len(hits) == _TOGETHER:
+        raise RagcliError(f"more than {_TOGETHER:,} passages pass the filter", "Add another --where.")
+    return sorted({hit.id for hit in hits})
+
+
+def _is_from(doc_id: str, sources: Sequence[str]) -> bool:
+    """Tell by its id whether a document is a section of one of these files, or of a file in one of these folders."""
+    names = [str(PurePath(source)) for source in sources]
+    return any(doc_id == name or doc_id.startswith((f"{name}#", f"{name}/")) for name in names)

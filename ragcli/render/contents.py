@@ -1,0 +1,71 @@
+"""Print what an index holds."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ragcli.render.base import console, line, print_json, print_text
+
+if TYPE_CHECKING:
+    from ragcli.contents import Entry, Status
+    from ragcli.documents import Document
+    from ragcli.store import Hit
+
+
+def print_entries(entries: Iterable["Entry"], as_json: bool) -> None:
+    """Print documents as JSON Lines, or as a table."""
+    if as_json:
+        for entry in entries:
+            print_json(entry._asdict())
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("Document", "Title", "Passages"):
+        table.add_column(name, overflow="fold")
+    for entry in entries:
+        table.add_row(Text(line(entry.id)), Text(line(entry.title)), str(entry.passages))
+    console().print(table)
+
+
+def print_document(document: "Document", hits: Sequence["Hit"], as_json: bool) -> None:
+    """Print a document: its title, its metadata, its text."""
+    if as_json:
+        spans = [{"start": hit.start, "end": hit.end} for hit in hits]
+        kept = {name: getattr(document, name) for name in ("id", "title", "text", "metadata")}
+        print_json({**kept, "passages": spans})
+        return
+    if document.title:
+        print_text(line(document.title))
+    for name, value in document.metadata.items():
+        print_text(f"{line(name)}: {line(str(value))}")
+    print_text(f"\n{document.text}")
+
+
+def print_status(status: "Status", index: str, as_json: bool) -> None:
+    """Print what an index is."""
+    config = status.config.as_json() if status.config else None
+    if as_json:
+        print_json({"index": index, **status._asdict(), "config": config})
+        return
+    encoder = status.config.encoder if status.config else None
+    print_text(f"index: {line(index)}")
+    print_text(f"documents: {status.documents:,}")
+    print_text(f"passages: {status.passages:,}")
+    if status.config:
+        print_text(f"language: {status.config.language}")
+        print_text(f"passage size: {status.config.passage_size:,} characters")
+        print_text(f"encoder: {f'{line(encoder.name)} ({encoder.dimension} dimensions)' if encoder else 'none'}")
+    print_text(f"metadata fields: {', '.join(map(line, status.fields)) or 'none'}")
+
+
+def print_lines(texts: Iterable[str]) -> None:
+    """Print each text on a line of its own."""
+    for text in texts:
+        print_text(line(text))
+
+
+def print_objects(values: Iterable[Mapping[str, Any]]) -> None:
+    """Print each value as a line of JSON."""
+    for value in values:
+        print_json(value)

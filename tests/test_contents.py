@@ -1,0 +1,71 @@
+"""The commands on what an index holds."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support import Run, assert_two_lines, write_lines
+
+ROWS = (
+    {"id": "a", "title": "Ants", "text": "Ants walk. " * 200, "year": 1990},
+    {"id": "b", "title": "Bees", "text": "Bees fly.\n\nThey hum.", "year": 2000},
+)
+
+
+@pytest.fixture
+def index(ragcli: Run, tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    write_lines(folder / "rows.jsonl", *ROWS)
+    (folder / "guide.md").write_text("# Guide\n\n## One\n\nFirst.\n\n## Two\n\nSecond.\n", encoding="utf-8")
+    assert ragcli("index", folder).code == 0
+    return folder
+
+
+def test_documents_are_listed(ragcli: Run, index: Path) -> None:
+    listed = ragcli("list").objects()
+    assert [(one["id"].rpartition("/")[2], one["title"], one["passages"]) for one in listed] == [
+        ("guide.md#one", "Guide › One", 1),
+        ("guide.md#two", "Guide › Two", 1),
+        ("a", "Ants", 2),
+        ("b", "Bees", 1),
+    ]
+    assert [one["id"] for one in ragcli("list", "--where", "year>=1995").objects()] == ["b"]
+    assert len(ragcli("list", "--source", index / "guide.md").objects()) == 2
+    assert len(ragcli("list", "--source", index, "--limit", 1).objects()) == 1
+    assert "Bees" in ragcli("list", "--format", "table").out
+
+
+def test_a_document_is_shown(ragcli: Run, index: Path) -> None:
+    assert ragcli("show", "b").out == "Bees\nyear: 2000\n\nBees fly.\n\nThey hum.\n"
+    [shown] = ragcli("show", "a", "--format", "json").objects()
+    assert (shown["text"], len(shown["passages"])) == (ROWS[0]["text"].strip(), 2)  # type: ignore[attr-defined]
+    assert_two_lines(ragcli("show", "x"), 3, "no document 'x'", "ragcli list")
+
+
+def test_documents_are_deleted_by_id_source_and_filter(ragcli: Run, index: Path) -> None:
+    assert ragcli("delete", "--where", "year<1995", "--dry-run").out == "a\n"
+    assert ragcli("delete", "--where", "year<1995", "--source", index / "guide.md").code == 3
+    assert ragcli("delete", "b", "--where", "year<1995").code == 3
+    assert ragcli("delete", "--where", "year<1995").out == "a\n"
+    assert ragcli("delete", "b").out == "b\n"
+    assert len(ragcli("delete", "--source", index / "guide.md").out.splitlines()) == 2
+    assert ragcli("status", "--format", "json").objects()[0]["documents"] == 0
+    assert_two_lines(ragcli("delete", "b"), 3, "no document")
+    assert_two_lines(ragcli("delete"), 2, "nothing to delete")
+
+
+def test_what_is_exported_makes_the_same_index(ragcli: Run, index: Path, tmp_path: Path) -> None:
+    exported = tmp_path / "out.jsonl"
+    exported.write_text(ragcli("export").out, encoding="utf-8")
+    assert {**json.loads(exported.read_text(encoding="utf-8").splitlines()[-1])} == ROWS[1]
+    assert ragcli("index", exported, "--index", "copy").code == 0
+    assert ragcli("export", "--index", "copy").out == exported.read_text(encoding="utf-8")
+
+
+def test_status_says_how_an_index_was_built(ragcli: Run, index: Path) -> None:
+    [status] = ragcli("status", "--format", "json").objects()
+    assert (status["documents"], status["passages"], status["config"]["language"]) == (4, 5, "en")
+    assert "year" in status["fields"]
+    assert "documents: 4\n" in ragcli("status").out
