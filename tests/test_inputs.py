@@ -129,12 +129,13 @@ def test_a_folder_of_documents_is_indexed(ragcli: Run, tmp_path: Path) -> None:
     (folder / "guide.md").write_text("# Guide\n\n## Install\n\nRun the **installer**.\n", encoding="utf-8")
     (folder / "bad.pdf").write_bytes(b"%PDF-1.4")
     (folder / "x.png").write_bytes(b"\x89PNG")
+    (folder / "package.json").write_text('{"name": "x"}', encoding="utf-8")
     result = ragcli("index", folder, "--rejects", tmp_path / "rejects.jsonl", "--format", "json")
     assert (result.code, result.summary()["added"], result.summary()["rejected"]) == (6, 1, 1)
-    assert "left out 1 files: 1 × no text: .png" in result.err
+    assert "left out 2 files: 1 × JSON without a field 'text'; 1 × no text: .png" in result.err
     assert f"rejected {folder}/bad.pdf: damaged" in result.err
     kept = [json.loads(line)["file"] for line in (tmp_path / "rejects.jsonl").read_bytes().splitlines()]
-    assert kept == [f"{folder}/x.png", f"{folder}/bad.pdf"]
+    assert kept == [f"{folder}/x.png", f"{folder}/bad.pdf", f"{folder}/package.json"]
     [hit] = ragcli("search", "installer").objects()
     assert (hit["title"], hit["text"]) == ("Guide › Install", "Run the installer.")
     assert hit["metadata"] == {"source": f"{folder}/guide.md", "heading": "Guide › Install", "line": 3}

@@ -109,6 +109,7 @@ def test_markdown_is_read_by_its_headings(tmp_path: Path) -> None:
         ("::: warning\nText.\n:::", "Warning: Text."),
         ("/// note | Title\n\nText.\n\n///", "Title\n\nText."),
         ("> [!NOTE]\n> Mind the gap.", "Note: Mind the gap."),
+        ("See [this]({{ '/x/' | relative_url }}) and `{:?}`.", "See this and {:?}."),
         ("{% include 'x' %}\nText {{< ref x >}}here.", "Text here."),
         ("A {func}`~click.echo` and {ref}`that page <page>`.", "A click.echo and that page."),
         ("```{note}\nMind *this*.\n```", "Note:\n\nMind this."),
@@ -273,7 +274,7 @@ def test_office_files_are_read(tmp_path: Path) -> None:
         "<w:tbl><w:tr><w:tc><w:p><w:r><w:t>A</w:t></w:r></w:p></w:tc></w:tr><w:tr><w:tc><w:p><w:r><w:t>1</w:t></w:r></w:p>"
         "</w:tc></w:tr></w:tbl></w:body></w:document>"
     )
-    styles = f"<w:styles {w}><w:style w:styleId='H1'><w:name w:val='heading 1'/></w:style></w:styles>"
+    styles = f"<w:styles {w}><w:style w:styleId='H1'><w:pPr><w:outlineLvl w:val='0'/></w:pPr></w:style></w:styles>"
     assert parts(tmp_path / "a.docx", package(**{"word/document.xml": docx, "word/styles.xml": styles})) == [
         ("Head", "Some text.\n\n- item\n\n- A: 1")
     ]

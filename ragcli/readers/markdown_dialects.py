@@ -20,6 +20,7 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _MYST_ROLE = re.compile(r"\{[\w:+.-]+\}(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 _MYST_TARGET = re.compile(r"\s*<[^<>]*>$")
 _MYST_MARK = re.compile(r"\s*\([\w:.-]+\)=\s*$")
+_COMPUTED_LINK = re.compile(r"\]\(\{\{.*?\}\}[^)\s]*\)")
 _CODE_SPAN = re.compile(r"(`[^`]+`)")
 _LABEL = re.compile(r'(?:inline(?:\s+end)?\s+)?["“](.*?)["”]|\|\s*(.+)|\[(.+)\]')
 _NAMED = re.compile(r"(\w[\w-]*)\s*(.*)")
@@ -75,6 +76,8 @@ def _plain_line(line: str, *, mdx: bool) -> str:
         return ""
     if "}`" in line:
         line = _MYST_ROLE.sub(lambda found: f"`{_MYST_TARGET.sub('', found[2]).lstrip('~!')}`", line)
+    if "]({" in line:
+        line = _COMPUTED_LINK.sub("](x)", line)
     if "{" in line:
         parts = _CODE_SPAN.split(line)  # every second one is code
         line = "".join(part if i % 2 else _ATTRIBUTES.sub("", _SHORTCODE.sub("", part)) for i, part in enumerate(parts))

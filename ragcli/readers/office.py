@@ -72,8 +72,11 @@ def _heading_styles(package: Package) -> dict[str, int]:
         for style in package.xml("word/styles.xml"):
             name = _child(style, "name")
             level = _LEVEL.match(_get(name, "val")) if name is not None else None
+            outline = _child(style, "pPr", "outlineLvl")
             if level:
                 found[_get(style, "styleId")] = int(level[1])
+            elif outline is not None and int(_get(outline, "val") or 9) < 9:
+                found[_get(style, "styleId")] = int(_get(outline, "val")) + 1
     return found
 
 

@@ -46,13 +46,26 @@ def _read(source: Input, fields: FieldNames) -> Iterator[Document | Reject]:
     found = format_of(kind_of(PurePath(source.name)), head)
     if found == JSON:
         with open_bytes(source.path) as file:
-            yield from (read_json_values if is_spread(head) else read_json_lines)(file, source.name, fields)
+            items = (read_json_values if is_spread(head) else read_json_lines)(file, source.name, fields)
+            yield from _documents_of_folder(items, source, fields) if source.found else items
     elif found is None:
         yield Reject(source.name, 0, None, "no text, and no kind of file that ragcli reads", "")
     elif found.takes == "mailbox":
         yield from documents_of(found.load()(source.path), source.name)
     else:
         yield from _read_whole_file(source, found, fields)
+
+
+def _documents_of_folder(
+    items: Iterator[Document | Reject], source: Input, fields: FieldNames
+) -> Iterator[Document | Reject]:
+    """Leave out a .json file of a folder whose first object has no text: settings, not documents."""
+    for number, item in enumerate(items):
+        settings = isinstance(item, Reject) and item.reason == f"no {fields.text!r} field"
+        if number == 0 and settings and kind_of(source.path) == ".json":
+            yield Skipped(source.name, 0, None, f"JSON without a field {fields.text!r}", "")
+            return
+        yield item
 
 
 def _head(path: Path) -> bytes:
