@@ -29,6 +29,7 @@ _LEANS = re.compile(
     r"the (?:former|latter|above|following|same))\b|[它他她这這那其此]|但|因此|所以|然而|此外|另外|同样|同樣",
     re.IGNORECASE,
 )
+_LEAD_IN = re.compile(r"[:：]\s*\n")
 _WORD = re.compile(r"\w+")
 
 
@@ -48,7 +49,9 @@ def choose_places(judged: Judged, shares: Matrix, length: Length = "normal") -> 
     if not order:
         return []
     asked = _beginning_of_the_title(judged)
-    if asked is not None:
+    if asked is not None and _is_example(judged, asked):
+        order = [place for place in order if place != asked] or order
+    elif asked is not None:
         order = [asked, *(place for place in order if place != asked)]
     chosen = order[:1]
     room = _ROOM[length] - len(judged.candidates[order[0]].text)
@@ -72,6 +75,12 @@ def _beginning_of_the_title(judged: Judged) -> int | None:
     asked = judged.features.of("title_first") * (1 - judged.features.of("leads"))
     best = int(np.argmax(asked))
     return best if asked[best] >= _SAME_QUESTION else None
+
+
+def _is_example(judged: Judged, place: int) -> bool:
+    """Tell whether a beginning only shows what is asked about: "why" is not answered by code, nor by "this bug"."""
+    text = judged.candidates[place].text
+    return judged.kind == "why" and bool(_LEANS.match(text) or (_LEAD_IN.search(text) and not ENDED.search(text)))
 
 
 def _adds(text: str, others: Sequence[str]) -> bool:

@@ -51,8 +51,8 @@ def fitted(language: str, encoder: bool = False, reader: bool = False) -> Fitted
     """
     situations = json.loads(FILE.read_text(encoding="utf-8"))["situations"]
     name = "words" if language not in BIGRAMMED else "bigrams"
-    with_encoder = f"{name}+encoder" if encoder and f"{name}+encoder" in situations else name
-    return read_fitted(situations.get(f"{with_encoder}+reader" if reader else with_encoder, situations[with_encoder]))
+    models = [("+encoder" if encoder else "") + ("+reader" if reader else ""), "+encoder" if encoder else "", ""]
+    return read_fitted(next(situations[name + more] for more in models if name + more in situations))
 
 
 def read_fitted(record: Mapping[str, Any]) -> Fitted:

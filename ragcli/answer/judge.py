@@ -11,6 +11,7 @@ from ragcli.answer.features import Features, Matrix, word_features
 from ragcli.answer.fitted import Fitted, fitted
 from ragcli.answer.meaning import Encoder, meaning_features
 from ragcli.answer.terms import Weights, weigh, words_by_term
+from ragcli.answer.titled import read_question
 from ragcli.reader import Reading
 from ragcli.store import Hit, Store
 
@@ -41,13 +42,14 @@ class Models(NamedTuple):
 class Judged(NamedTuple):
     """Hold the candidates for an answer, what is known of them, and the question's terms.
 
-    `spans` are the words of each that decide, as offsets in its text, where a reader told.
+    `spans` are the words of each that decide, as offsets in its text, where a reader told. `kind` is how it asks.
     """
 
     candidates: list[Candidate]
     features: Features
     weights: Weights
     spans: list[Span | None]
+    kind: str = ""
 
     def only(self, places: Sequence[int]) -> "Judged":
         """Keep some of the candidates."""
@@ -65,7 +67,7 @@ def judge(question: str, hits: Sequence[Hit], store: Store, models: Models = Mod
     weights = weigh(words, store.frequencies(list(words.values())), store.counts().passages)
     found = find_candidates(hits, language)
     features = word_features(question, weights, hits, found, language)
-    judged = Judged(found, features, weights, [None] * len(found))
+    judged = Judged(found, features, weights, [None] * len(found), read_question(question, language).kind)
     judged = _best(judged, features.of("coverage"), _MOST)
     if not judged.candidates or models == Models():
         return judged

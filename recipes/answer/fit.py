@@ -20,6 +20,7 @@ from scipy.stats import rankdata
 
 from ragcli.answer.compose import choose_places
 from ragcli.answer.confidence import confidence_features
+from ragcli.answer.features import Features
 from ragcli.answer.fitted import FILE, Linear, fitted, read_fitted
 from ragcli.answer.judge import Models, softmax
 from recipes.answer.cases import Case, read_cases
@@ -27,7 +28,12 @@ from recipes.answer.record import SEED
 
 Numbers = NDArray[np.float64]
 PENALTY = 2e-3  # L2, on standardised features
-WRONG = 0.5  # the default threshold is the lowest from which on an answer is more likely right than wrong
+REFUSED = 0.1  # share of the right answers that the default threshold refuses, each set counting the same
+# What confidence is judged by where few questions are read.
+FEW = {
+    *("score", "share", "second", "coverage", "best_coverage", "passage", "title", "title_first", "lead_over", "terms"),
+    *("reader", "reader_share", "best_reader", "reader_any", "cosine", "best_cosine", "cosine_passage"),
+}
 FIT = {
     "words": [
         *(
@@ -94,6 +100,23 @@ def fit_logistic(rows: Sequence[dict[str, float]], truth: NDArray[np.bool_], cou
     return Linear({n: round(float(w), 4) for n, w in zip(names, weights, strict=True)}, round(bias, 4))
 
 
+def fit_stacked(cases: Sequence[Case], counts: Numbers, words: Linear) -> Linear:
+    """Fit what models say beside the words' own score, whose weights stay in proportion: a few numbers, few questions.
+
+    Encoder and reader take long, so that fewer questions are read by them than the words' weights are fitted on.
+    """
+    stacked = []
+    for case in cases:
+        features = case.judged.features
+        names = tuple(name for name in features.names if name not in words.weights)
+        columns = [words.scores(features), *(features.of(name) for name in names)]
+        joined = Features(("words_score", *names), np.column_stack(columns).astype(np.float32))
+        stacked.append(case._replace(judged=case.judged._replace(features=joined)))
+    found = dict(fit_ranking(stacked, counts).weights)
+    scale = found.pop("words_score")
+    return Linear({name: round(scale * weight, 4) for name, weight in words.weights.items()} | found)
+
+
 def auc(sure: Numbers, truth: NDArray[np.bool_]) -> float:
     """Return the area under the ROC curve; a tie counts half."""
     ranks, n = rankdata(sure), truth.sum()
@@ -111,6 +134,14 @@ def calibration_error(sure: Numbers, truth: NDArray[np.bool_]) -> float:
 def shown_right(case: Case, places: Sequence[int]) -> bool:
     """Tell whether one of the places is right."""
     return bool(len(places) and case.right[list(places)].any())
+
+
+def refusing(confidence: Linear, rows: Sequence[dict[str, float]], right: NDArray[np.bool_], counts: Numbers) -> float:
+    """Return the threshold below which a tenth of the right answers lie."""
+    sure = np.array([confidence.probability(row) for row in rows])[right]
+    order = np.argsort(sure)
+    share = np.cumsum(counts[right][order]) / counts[right].sum()
+    return round(float(sure[order][np.searchsorted(share, REFUSED)]), 2)
 
 
 def weights_of(cases: Sequence[Case]) -> Numbers:
@@ -131,16 +162,19 @@ def load(situation: str, folder: Path, part: str, live: Models, limit: int | Non
     return found
 
 
-def fit(by_set: dict[str, list[Case]]) -> dict[str, Any]:
+def fit(situation: str, by_set: dict[str, list[Case]]) -> dict[str, Any]:
     """Fit one situation."""
     cases = [case._replace(record=case.record | {"set": name}) for name, part in by_set.items() for case in part]
     cases = [case for case in cases if len(case.right)]
     own = [case for case in cases if case.answerable]
-    ranking = fit_ranking(own, weights_of(own))
+    stacked = "+" in situation
+    words = fitted("en" if situation.startswith("words") else "zh").ranking
+    ranking = fit_stacked(own, weights_of(own), words) if stacked else fit_ranking(own, weights_of(own))
     rows, truth = [], []
     for case in cases:
         scores = ranking.scores(case.judged.features)
-        rows.append(confidence_features(case.judged, scores))
+        known = confidence_features(case.judged, scores)
+        rows.append({name: value for name, value in known.items() if not stacked or name in FEW})
         truth.append(shown_right(case, choose_places(case.judged, softmax(scores))))
     confidence = fit_logistic(rows, np.array(truth), weights_of(cases))
     return {
@@ -148,7 +182,7 @@ def fit(by_set: dict[str, list[Case]]) -> dict[str, Any]:
         "ranking": ranking._asdict(),
         "confidence": confidence._asdict(),
         "enough": 0.9,
-        "abstain": WRONG,
+        "abstain": refusing(confidence, rows, np.array(truth), weights_of(cases)),
     }
 
 
@@ -206,11 +240,16 @@ def main() -> None:
     parser.add_argument("cases", type=Path)
     parser.add_argument("--commit", default="")
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--sets", nargs="+", help="fit on these and measure them only")
     options = parser.parse_args()
+    if options.sets:
+        FIT[options.situation.partition("+")[0]], NOT_FITTED[options.situation.partition("+")[0]] = options.sets, []
     live = open_models(options.situation)
     if options.step == "fit":
         by_set = load(options.situation, options.cases, "fit", live, options.limit)
-        found = {"data": sorted(by_set), "seed": SEED, "penalty": PENALTY, "commit": options.commit} | fit(by_set)
+        found = {"data": sorted(by_set), "seed": SEED, "penalty": PENALTY, "commit": options.commit} | fit(
+            options.situation, by_set
+        )
         record = json.loads(FILE.read_text(encoding="utf-8"))
         record["situations"][options.situation] = found
         FILE.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
