@@ -32,12 +32,32 @@ from ragcli.analysis.words import cjk_bigrams, split_words
         ("A list,\n\nA paragraph", ["A list,", "A paragraph"]),
         ("Wait... what? Yes.", ["Wait... what?", "Yes."]),
         ("no end at all", ["no end at all"]),
+        (
+            "The leader of the crew was\nKnud Holmberg. He slept.",
+            ["The leader of the crew was\nKnud Holmberg.", "He slept."],
+        ),
+        ("He met. The mayor thanked\nAnna Berg.", ["He met.", "The mayor thanked\nAnna Berg."]),
+        ("The bridge was opened in\n1893 by the king.", ["The bridge was opened in\n1893 by the king."]),
+        ("Dr. med. Anna Roth leads it. It is big.", ["Dr. med. Anna Roth leads it.", "It is big."]),
+        ("See No. 5 for more. No. The end.", ["See No. 5 for more.", "No.", "The end."]),
+        ("Yan et al. [2004] saw it. They left.", ["Yan et al. [2004] saw it.", "They left."]),
+        ("Not vitamin B. It is lost.", ["Not vitamin B.", "It is lost."]),
+        ("Sales rose. eBay sold most.", ["Sales rose.", "eBay sold most."]),
+        ("The mill grinds rye.The cat sleeps.", ["The mill grinds rye.", "The cat sleeps."]),
+        ("दिल्ली राजधानी है। मुंबई है।", ["दिल्ली राजधानी है।", "मुंबई है।"]),
         ("  \n ", []),
         ("", []),
     ],
 )
 def test_sentences_end_where_a_reader_ends_them(text: str, sentences: list[str]) -> None:
     assert [text[start:end] for start, end in sentence_spans(text)] == sentences
+
+
+@pytest.mark.parametrize("mark", [".", "\n", "?!", "(", " \n", ".'", "A."])
+def test_long_runs_of_marks_take_no_longer_than_text(mark: str) -> None:
+    """Quadratic time would be minutes here."""
+    text = f"Contents {mark * 200_000}page"
+    assert text.endswith("page") and len(list(sentence_spans(text))) <= 200_001
 
 
 @given(st.text(alphabet=st.sampled_from("aB1 .!?\n\t\"'()。！”函 e.g"), max_size=200))

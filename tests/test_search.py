@@ -173,7 +173,7 @@ def test_a_language_model_orders_by_how_likely_it_finds_the_question(ragcli: Run
 
 
 def test_diversity_moves_what_says_the_same_down(ragcli: Run, notes: Path, encoder: Path) -> None:
-    write_lines(notes, *NOTES, NOTES[0] | {"id": "fox2"})
+    write_lines(notes, *NOTES, NOTES[0] | {"id": "fox2", "text": f"{NOTES[0]['text']} ."})
     assert ragcli("index", notes, "--encoder", encoder).code == 0
     query = ("fox\na fox sleeps by the river", "--mode", "semantic")
     plain, diverse = (ids(found(ragcli, *query, *more)) for more in ([], ["--diversity", "0.7"]))
@@ -243,3 +243,21 @@ def test_an_endless_query_is_cut_and_told(ragcli: Run, corpus: Path) -> None:
     assert [hit["id"] for hit in cut.objects()] == ["fox"]
     assert "the query is long: searching for its first 1,000 words" in cut.err
     assert ragcli("search", f"{words} fox").code == 3
+
+
+def test_copies_of_a_passage_are_one_hit(ragcli: Run, tmp_path: Path) -> None:
+    copies = [
+        {"id": f"copy{i}", "text": "The parcel  may be late." if i else "the parcel may be late."} for i in range(9)
+    ]
+    other = {"id": "other", "text": "The van comes with each parcel on Thursday, and with much else that is late."}
+    assert ragcli("index", write_lines(tmp_path / "copies.jsonl", *copies, other)).code == 0
+    hits = found(ragcli, "late parcel", "-k", "2", "--mode", "keyword")
+    assert [(hit["id"], hit.get("copies", 1)) for hit in hits] == [("copy0", 9), ("other", 1)]
+
+
+def test_names_with_digits_are_found_by_words(ragcli: Run, tmp_path: Path) -> None:
+    texts = {"wanted": "RFQ-0054 decides on invoices.", "parts": "The RFQ of May says nothing about box 0054."}
+    lines = [{"id": name, "text": text} for name, text in texts.items()]
+    assert ragcli("index", write_lines(tmp_path / "names.jsonl", *lines)).code == 0
+    for query in ("RFQ-0054", "RFQ0054", "rfq 0054", "rfq-0054"):
+        assert ids(found(ragcli, query))[0] == "wanted"

@@ -1,4 +1,4 @@
-"""Sentence boundaries."""
+"""Sentence boundaries, in time that grows with the length of the text."""
 
 import re
 from collections.abc import Iterator
@@ -6,28 +6,77 @@ from collections.abc import Iterator
 # A sentence ends after its mark and closing quotes where a new one may begin, at a blank line, and at a line end
 # unless the next line goes on in small letters or the line ends with a comma (hard-wrapped text).
 _BOUNDARY = re.compile(
-    r"""[.!?]+["'”’)\]]*(?=\s+["'“‘(\[]*[^\sa-z]|\s*$)   # Latin: the next word does not begin small
-      | [。！？｡]+["'”’」』）)]*                             # CJK: no blank needed
-      | \n(?=\s*\n)                                      # a paragraph
-      | (?<![,，、])\n(?=[^a-z]) | (?<=[:：])\n            # a line that stands for itself
+    r"""(?<![.!?])[.!?]++["'”’)\]]*+(?=\s++["'“‘(\[]*+(?:[^\sa-z]|[a-z]{1,2}[A-Z])|\s*+$)  # the next is not small
+      | (?<=[a-z]{3})(?P<tight>[.!?])(?=(?:The|It|He|She|We|They|This|In|But|And|A)\s)      # rye.The baker
+      | [。！？｡।॥؟۔]+["'”’」』）)]*                     # no blank needed
+      | \n(?=[^\S\n]*+\n)                               # a paragraph
+      | (?P<line>(?<![,，、])\n(?=[^a-z]) | (?<=[:：])\n)  # a line that may stand for itself
     """,
     re.VERBOSE,
 )
-_ABBREVIATION = re.compile(
-    r"(?:^|[\s(\[\"'“‘])(?:[A-Z]|(?:[A-Za-z]\.)+[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Gen|Col|Lt|Sen|Rep|Gov|vs|cf|al|ca|approx"
-    r"|Fig|fig|Eq|eq|No|Nos|no|Vol|vol|Ch|Sec|pp|p|Inc|Ltd|Co|Corp|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)$"
+_LETTERS = r"(?:[A-Z]|(?:[A-Za-z]\.)+[A-Za-z])"
+_TITLE = (
+    r"Mr|Mrs|Ms|Dr|Prof|St|Gen|Col|Lt|Sen|Rep|Gov|Capt|Sgt|Maj|Rev|Hon|Mt|Messrs|Dipl|Ing|med|phil|rer|nat|jur|Hr|Fr"
 )
+_OTHER = r"Jr|Sr|vs|cf|al|ca|approx|Inc|Ltd|Co|Corp|Bros|bzw|Str|usw|resp|incl|est"
+_BEFORE_NUMBER = (
+    r"Fig|fig|Figs|Eq|eq|No|Nos|no|Nr|Vol|vol|Ch|Sec|Art|pp|p|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec"
+)
+_BEFORE = r"(?:^|[\s(\[\"'“‘])"
+_ALWAYS = re.compile(rf"{_BEFORE}(?:{_TITLE})$")
+_MOSTLY = re.compile(rf"{_BEFORE}(?:{_LETTERS}|{_OTHER})$")
+_NUMBERED = re.compile(rf"{_BEFORE}(?:{_BEFORE_NUMBER})$")
+_NUMBER = re.compile(r"\s+[\d#IVX]")
+# What begins a sentence rather than a name, so that an abbreviation before it ends one.
+_STARTER = re.compile(
+    r"\s+(?:The|It|He|She|We|They|You|I|This|That|These|Those|There|In|On|At|But|And|A|An|If|When|As|For|His|Her|Its"
+    r"|Their|Our|My|What|Who|How|Why|Where)\s"
+)
+_WINDOW = 14  # characters that the longest abbreviation and what stands before it have
+_LEAST_LINE = 20  # characters of a line that goes on
+_LONGEST_LINE = 300  # characters before its end that are looked at
+_LEADS_ON = re.compile(
+    r"\s(?:a|an|the|and|or|of|in|on|at|by|for|from|with|to|into|than|as|is|are|was|were|be|been|has|have|had|will|would"
+    r"|can|could|may|might|that|which|who|whose|its|his|her|their|our|der|die|das|den|dem|des|ein|eine|einem|einer|und"
+    r"|oder|von|vom|zu|mit|bei|ist|war|wurde|le|la|les|un|une|du|de|et|el|los|las|y|en|con|il|lo|gli|di|che|per)\r?$"
+)
+_SMALL_END = re.compile(r"[^\W\d_A-Z]\r?$")
+_ITEM = re.compile(r"\s*(?:[^\w\s\"'“‘(]|\d+[.)]\s)")
 
 
 def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of each sentence in order, without the white space around it."""
     start = 0
     for match in _BOUNDARY.finditer(text):
-        if match[0][0] == "." and _ABBREVIATION.search(text, max(start, match.start() - 12), match.start()):
+        if match.lastgroup == "line":
+            if _goes_on(text, start, match.start()):
+                continue
+        elif match[0][0] == "." and _abbreviated(text, start, match):
             continue
         yield from _stripped(text, start, match.end())
         start = match.end()
     yield from _stripped(text, start, len(text))
+
+
+def _abbreviated(text: str, start: int, match: re.Match[str]) -> bool:
+    """Tell whether a full stop belongs to an abbreviation, and the sentence goes on."""
+    first, last = max(start, match.start() - _WINDOW), match.start()
+    if _ALWAYS.search(text, first, last):
+        return True
+    if _NUMBERED.search(text, first, last):
+        return _NUMBER.match(text, match.end()) is not None
+    return _MOSTLY.search(text, first, last) is not None and not _STARTER.match(text, match.end())
+
+
+def _goes_on(text: str, start: int, end: int) -> bool:
+    """Tell whether a sentence goes on after a line end: the line leads on, or a sentence began inside it."""
+    first = max(0, end - _LONGEST_LINE)
+    line = max(text.rfind("\n", first, end) + 1, first)
+    if end - line < _LEAST_LINE or text[end - 1] in ":：" or _ITEM.match(text, end + 1):
+        return False
+    if _LEADS_ON.search(text, end - _WINDOW, end):
+        return True
+    return start > line and _SMALL_END.search(text, end - 2, end) is not None
 
 
 def _stripped(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -20,6 +20,7 @@ class Source(NamedTuple):
     start: int
     end: int
     text: str
+    copies: int = 1  # how many passages have this title and text
 
 
 class Range(NamedTuple):
@@ -92,7 +93,7 @@ class Answer(NamedTuple):
         fields = self._asdict()
         question = fields.pop("question")
         for name in _LISTS:
-            fields[name] = [item._asdict() for item in fields[name]]
+            fields[name] = [_told(item._asdict()) for item in fields[name]]
         for sentence in fields["sentences"]:
             sentence["span"] = sentence["span"]._asdict() if sentence["span"] else None
         fields["seconds"] = self.seconds._asdict()
@@ -123,7 +124,15 @@ _LISTS: dict[str, Callable[..., Any]] = {
 
 def sources_of(hits: Sequence[Hit]) -> tuple[Source, ...]:
     """Return hits as numbered sources."""
-    return tuple(Source(n, hit.id, hit.title, hit.score, hit.start, hit.end, hit.text) for n, hit in enumerate(hits, 1))
+    return tuple(
+        Source(n, hit.id, hit.title, hit.score, hit.start, hit.end, hit.text, hit.copies)
+        for n, hit in enumerate(hits, 1)
+    )
+
+
+def _told(item: dict[str, Any]) -> dict[str, Any]:
+    """Leave out that a source has no copies."""
+    return {name: value for name, value in item.items() if name != "copies" or value > 1}
 
 
 def cited_text(sentences: Sequence[CitedSentence]) -> str:

@@ -141,7 +141,7 @@ def _searched(job: Retrieval, qrels: Qrels, callbacks: Callbacks[int]) -> _Searc
         left_out["judged_documents_not_indexed"] = _missing_documents(store, judged, callbacks)
         data = {"index": store.counts()._asdict()}
         started = time.perf_counter()
-        searcher = Searcher(store, job.ranking, callbacks.note, tell_spelling=False)
+        searcher = Searcher(store, job.ranking, callbacks.note, tell_spelling=False, copies=True)
         run, failed = rank_queries(searcher, texts, depth(job.measures.values()), job.keep_going, callbacks)
         milliseconds = 1000 * (time.perf_counter() - started) / len(texts)
     skipped = {"unjudged_queries": len(queries) - len(judged), "rejected_documents": rejected}

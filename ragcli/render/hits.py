@@ -24,7 +24,8 @@ def print_hits(hits: Sequence["Hit"], query: str, language: str, as_json: bool, 
     if as_json:
         for hit in hits:
             parts = {"parts": {name: part._asdict() for name, part in hit.parts.items()}} if explain else {}
-            print_json({name: value for name, value in hit._asdict().items() if name != "parts"} | parts)
+            told = {name: value for name, value in hit._asdict().items() if name not in ("parts", "copies")}
+            print_json(told | ({"copies": hit.copies} if hit.copies > 1 else {}) | parts)
         return
     from rich.table import Table
 
@@ -48,7 +49,8 @@ def _document(hit: "Hit") -> "Text":
     from rich.text import Text
 
     title = [(line(hit.title) + "\n", "bold")] if hit.title else []
-    return Text.assemble(*title, (line(hit.id), "dim"))
+    copies = [(f"\n{hit.copies} copies", "dim")] if hit.copies > 1 else []
+    return Text.assemble(*title, (line(hit.id), "dim"), *copies)
 
 
 def _snippet(text: str, query: str, language: str) -> "Text":

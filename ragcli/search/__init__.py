@@ -10,9 +10,9 @@ from ragcli.chunking import split_passages
 from ragcli.encoding import matching_encoder
 from ragcli.errors import IndexMismatchError, NothingFoundError, UsageError
 from ragcli.filters import Filter
-from ragcli.search.diversity import Similarity, diversified, one_a_document
+from ragcli.search.diversity import Similarity, diversified, one_a_document, without_copies
 from ragcli.search.fusion import Fusion, Ranked, fuse
-from ragcli.search.query import first_words, weighted_words
+from ragcli.search.query import exact_share, first_words, weighted_words
 from ragcli.search.rerank import Reranker, open_reranker, reranked
 from ragcli.search.similar import centroid, key_terms
 from ragcli.search.spelling import clauses, correct_spelling
@@ -27,6 +27,7 @@ Note = Callable[[str], None]
 
 _DEPTH = 200  # hits of each half that are fused
 _SAMPLE = 500  # passages by which the mean cosine of unrelated texts is known
+_MOST_COPIES = 64  # times as many passages as are wanted are looked at, where most are copies
 _PASSAGES_A_DOCUMENT = 5  # that are looked at where documents are wanted
 
 
@@ -52,9 +53,16 @@ class Searcher:
     """Search an index in one way, any number of times: models are opened once, when they are needed."""
 
     def __init__(
-        self, store: Store, ranking: Ranking = Ranking(), note: Note = ignore, tell_spelling: bool = True
+        self,
+        store: Store,
+        ranking: Ranking = Ranking(),
+        note: Note = ignore,
+        tell_spelling: bool = True,
+        copies: bool = False,
     ) -> None:
         """Note what the user should know, with `tell_spelling` also what a misspelled word was taken for.
+
+        With `copies`, passages with the same title and text are hits of their own.
 
         Raises IndexMismatchError for a mode that needs vectors where the index has none.
         """
@@ -62,6 +70,7 @@ class Searcher:
         self._ranking = ranking
         self._note = note
         self._tell_spelling = note if tell_spelling else ignore
+        self._copies = copies
         self.mode = self._mode()
 
     def search(self, query: str, k: int = 10, filters: Sequence[Filter] = ()) -> list[Hit]:
@@ -75,12 +84,7 @@ class Searcher:
         query = self._first_words(query)
         ranking = self._ranking
         wanted = max(k, ranking.candidates) if ranking.rerank or ranking.diversity else k
-        hits = self._find(
-            lambda depth: self._by_query(query, depth, filters),
-            lambda: self._encoder.queries([query])[0],
-            wanted,
-            filters,
-        )
+        hits = self._distinct(query, wanted, filters)
         if ranking.rerank and hits:
             hits = reranked(hits, self._reranker, query, ranking.candidates)
         return self._chosen(hits, k)
@@ -91,6 +95,24 @@ class Searcher:
         if len(first) < len(query):
             self._note(f"the query is long: searching for its first {MAX_QUERY_WORDS:,} words")
         return first
+
+    def _distinct(self, query: str, k: int, filters: Sequence[Filter]) -> list[Hit]:
+        """Return the k best passages, of which copies count as one: deeper down, where these take places."""
+        depth = k
+        while True:
+            hits = self._find(
+                lambda depth: self._by_query(query, depth, filters),
+                lambda: self._encoder.queries([query])[0],
+                depth,
+                filters,
+                self._ranking.weight * (1 - exact_share(query, self.language)),
+            )
+            if self._copies:
+                return hits
+            found = without_copies(hits)
+            if len(found) >= k or len(hits) < depth or depth >= _MOST_COPIES * k:
+                return found[:k]
+            depth *= 4
 
     def like(self, doc_id: str, k: int = 10, filters: Sequence[Filter] = ()) -> list[Hit]:
         """Return the best passages of the k documents that say most nearly what this one says, best first.
@@ -171,6 +193,7 @@ class Searcher:
         vector: "Callable[[], Vector]",
         k: int,
         filters: Sequence[Filter],
+        weight: float | None = None,
     ) -> list[Hit]:
         """Return the k best passages by words, by a vector, or by both, as the mode says."""
         if self.mode == "keyword":
@@ -178,7 +201,7 @@ class Searcher:
         meant = vector()
         if self.mode == "semantic":
             return self.store.nearest(meant, k, filters, self._ranking.num_candidates)
-        depth, weight = max(k, _DEPTH), self._ranking.weight
+        depth, weight = max(k, _DEPTH), self._ranking.weight if weight is None else weight
         lists = {
             "keyword": Ranked(by_words(depth), 1 - weight),
             "semantic": Ranked(

@@ -48,6 +48,18 @@ def choose_diverse(
             likeness[other] = max(likeness[other], similarity(best, other))
 
 
+def without_copies(hits: Sequence[Hit]) -> list[Hit]:
+    """Keep of hits with the same title and text, whatever their case and white space, the first, and count them."""
+    groups: dict[tuple[str, str], list[Hit]] = {}
+    for hit in hits:
+        groups.setdefault((_folded(hit.title), _folded(hit.text)), []).append(hit)
+    return [group[0]._replace(rank=rank, copies=len(group)) for rank, group in enumerate(groups.values(), 1)]
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
 def one_a_document(hits: Sequence[Hit]) -> list[Hit]:
     """Keep each document's best hit."""
     best: dict[str, Hit] = {}

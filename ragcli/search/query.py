@@ -3,6 +3,7 @@
 import re
 from itertools import islice
 
+from ragcli.analysis.analyzer import analyzer
 from ragcli.analysis.languages import STEMMED
 from ragcli.analysis.question_words import CHINESE_QUESTION_WORDS
 from ragcli.analysis.scripts import is_single, with_bigrams
@@ -26,6 +27,7 @@ _CHINESE = (
     """.split(),
 )
 _LIGHT_CHINESE = re.compile("|".join(sorted(_CHINESE, key=len, reverse=True)))
+_EXACT = re.compile(r"\d|[+#]$|^\.")
 _PLAIN = re.compile(r"[^\W_]+(?:[-.'’&+][^\W_]+)*[+#]*")
 
 
@@ -48,6 +50,14 @@ def weighted_words(query: str, language: str) -> list[QueryClause]:
         return _chinese(query)
     about, light = split_words(query, language) if language in STEMMED else (query, "")
     return [QueryClause(about), *_joined(query, about), *_light(light)]
+
+
+def exact_share(query: str, language: str) -> float:
+    """Return the share of a query's words that are names with digits or marks, whose meaning no vector holds."""
+    about = split_words(query, language)[0] if language in STEMMED else query
+    tokens = [token for token in analyzer(language).tokens(about) if not is_single(token.whole)]
+    exact = sum(bool(_EXACT.search(token.whole)) for token in tokens)
+    return exact / len(tokens) if tokens else 0.0
 
 
 def _light(words: str) -> list[QueryClause]:
