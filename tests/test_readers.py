@@ -271,12 +271,14 @@ def test_office_files_are_read(tmp_path: Path) -> None:
         f"<w:document {w}><w:body><w:p><w:pPr><w:pStyle w:val='H1'/></w:pPr><w:r><w:t>Head</w:t></w:r></w:p>"
         "<w:p><w:r><w:t>Some </w:t></w:r><w:r><w:t>text.</w:t></w:r></w:p>"
         "<w:p><w:pPr><w:numPr/></w:pPr><w:r><w:t>item</w:t></w:r></w:p>"
+        "<w:p><w:pPr><w:pStyle w:val='Code'/></w:pPr><w:r><w:t>x = 1</w:t></w:r></w:p>"
+        "<w:p><w:pPr><w:pStyle w:val='Code'/></w:pPr><w:r><w:t>y = 2</w:t></w:r></w:p>"
         "<w:tbl><w:tr><w:tc><w:p><w:r><w:t>A</w:t></w:r></w:p></w:tc></w:tr><w:tr><w:tc><w:p><w:r><w:t>1</w:t></w:r></w:p>"
         "</w:tc></w:tr></w:tbl></w:body></w:document>"
     )
     styles = f"<w:styles {w}><w:style w:styleId='H1'><w:pPr><w:outlineLvl w:val='0'/></w:pPr></w:style></w:styles>"
     assert parts(tmp_path / "a.docx", package(**{"word/document.xml": docx, "word/styles.xml": styles})) == [
-        ("Head", "Some text.\n\n- item\n\n- A: 1")
+        ("Head", "Some text.\n\n- item\n\n```\nx = 1\ny = 2\n```\n\n- A: 1")
     ]
     odt = (
         "<o:document-content xmlns:o='o' xmlns:t='t'><o:body><o:text><t:h t:outline-level='1'>Head</t:h>"

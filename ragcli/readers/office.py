@@ -14,6 +14,7 @@ from ragcli.readers.records import NoDocumentError
 from ragcli.readers.texts import decode
 
 _SLIDE = re.compile(r"ppt/slides/slide(\d+)\.xml")
+_CODE_STYLE = re.compile(r"(?:box)?code(?:wide|annotated|block|listing)?$|sourcecode|htmlpreformatted", re.IGNORECASE)
 _LEVEL = re.compile(r"(?:heading|überschrift|titre|título|标题)\s*(\d)$", re.IGNORECASE)
 
 
@@ -51,8 +52,17 @@ def read_docx(data: bytes) -> Page:
         styles = _heading_styles(package)
         outline = Outline()
         items: list[str] = []
+        code: list[str] = []
         for block in body if body is not None else ():
             text, level, listed = _docx_block(block, styles)
+            if _CODE_STYLE.match(_style(block)):
+                outline.add("\n".join(items), whole=True)
+                items = []
+                code.append(text)
+                continue
+            if code:
+                outline.add("```\n" + "\n".join(code) + "\n```", whole=True)
+                code = []
             if not listed:
                 outline.add("\n".join(items), whole=True)
                 items = []
@@ -63,11 +73,12 @@ def read_docx(data: bytes) -> Page:
             else:
                 outline.add(text, whole=_local(block) == "tbl")
         outline.add("\n".join(items), whole=True)
+        outline.add("```\n" + "\n".join(code) + "\n```" if code else "", whole=True)
         return Page(_core(package, "docProps/core.xml") or outline.title, outline.sections())
 
 
 def _heading_styles(package: Package) -> dict[str, int]:
-    found = {"Title": 1}
+    found = {"Title": 1, "HeadA": 1, "HeadB": 2, "HeadC": 3}  # the latter by publishers' templates
     if "word/styles.xml" in package.names():
         for style in package.xml("word/styles.xml"):
             name = _child(style, "name")
@@ -85,10 +96,14 @@ def _docx_block(block: Element, styles: dict[str, int]) -> tuple[str, int, bool]
     if _local(block) == "tbl":
         rows = _rows(block, "tr", "tc", _docx_text)
         return table_text(rows), 0, False
-    style = _child(block, "pPr", "pStyle")
-    level = styles.get(_get(style, "val"), 0) if style is not None else 0
+    level = styles.get(_style(block), 0)
     text = _docx_text(block).strip()
     return text, level if text else 0, bool(text) and _child(block, "pPr", "numPr") is not None
+
+
+def _style(block: Element) -> str:
+    style = _child(block, "pPr", "pStyle")
+    return _get(style, "val") if style is not None else ""
 
 
 def _docx_text(element: Element) -> str:
