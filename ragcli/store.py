@@ -149,7 +149,10 @@ def ignore_refusal(update: DocumentUpdate, reason: str) -> None:
 
 
 class TextFields(NamedTuple):
-    """Name the fields that hold text and title in an index that others made; None for `text` and `title`."""
+    """Name the fields that hold text and title in an index that others made; None for `text` and `title`.
+
+    An index of ragcli's own knows its fields, so that these names, which may come from the settings, say nothing there.
+    """
 
     text: str | None = None
     title: str | None = None
@@ -309,8 +312,6 @@ def open_store(location: IndexLocation, create: IndexConfig | None = None) -> St
     if location.url == LOCAL:
         from ragcli.store_local import LocalStore
 
-        if location.fields != TextFields():
-            raise UsageError("ragcli made this index and knows its fields", "Leave --text-field and --title-field out.")
         return LocalStore.open(_folder(location), create)
     from ragcli.store_elastic import ElasticStore
 

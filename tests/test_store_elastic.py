@@ -54,6 +54,7 @@ from ragcli.store_elastic.layout import index_mapping
 from ragcli.store_elastic.server import address, translated
 from tests.elastic.fake import WHOLE, fake_server, own_index, taken
 from tests.elastic.server import Server
+from tests.support import Run
 
 FACTS = IndexConfig("en", 100)
 NO_ACCESS = Access()
@@ -185,6 +186,63 @@ def test_filters_on_mapped_fields(films: ElasticStore, expression: str, found: l
 def test_the_ids_of_a_foreign_index_have_no_order(films: ElasticStore) -> None:
     with pytest.raises(UsageError, match="no order"):
         films.search(words(""), 10, [parse_filter("id>3")])
+
+
+OTHERS = {
+    "page": {"properties": {"text": {"type": "text"}, "name": {"type": "text"}}},
+    "body": {"type": "keyword", "fields": {"words": {"type": "text"}}},
+    "code": {"type": "keyword"},
+    "lines": {"type": "nested", "properties": {"text": {"type": "text"}}},
+}
+
+
+def test_fields_of_other_names_are_searched_and_shown(
+    ragcli: Run, elasticsearch: Server, client: Elasticsearch, name: str
+) -> None:
+    client.indices.create(index=f"{name}-1", mappings={"properties": OTHERS})
+    client.indices.create(index=f"{name}-2", mappings={"properties": OTHERS, "_source": {"excludes": ["body"]}})
+    page = {"page": {"text": "All about apples.", "name": "Apples"}, "body": "Pears too.", "code": "x y"}
+    for number in (1, 2):
+        client.index(index=f"{name}-{number}", id=str(number), document=page, refresh=True)
+    client.indices.put_alias(index=f"{name}-1", name=f"{name}-alias")
+
+    def found(index: str, query: str, *options: str) -> list[Any]:
+        return ragcli("search", query, "--store", elasticsearch.url, "--index", index, *options).objects()
+
+    by_page = ("--text-field", "page.text", "--title-field", "page.name")
+    for index, ids in ((f"{name}-*", ["1", "2"]), (f"{name}-1,{name}-2", ["1", "2"]), (f"{name}-alias", ["1"])):
+        hits = found(index, "apples", *by_page)
+        assert [(hit["id"], hit["title"], hit["text"]) for hit in hits] == [
+            (doc_id, "Apples", "All about apples.") for doc_id in ids
+        ]
+    assert [hit["text"] for hit in found(f"{name}-1", "pear pears", "--text-field", "body")] == ["Pears too."]
+
+    def told(index: str, *options: str) -> str:
+        result = ragcli("search", "pears", "--store", elasticsearch.url, "--index", index, *options)
+        assert result.code == 1
+        assert len(result.err.splitlines()) == 2
+        return result.err
+
+    assert "does not keep its field 'body' in _source" in told(f"{name}-2", "--text-field", "body")
+    assert "'code'" in told(f"{name}-1", "--text-field", "code")
+    assert "whole values (keyword)" in told(f"{name}-1", "--text-field", "code")
+    assert "Fields with text: body, page.name, page.text" in told(f"{name}-1")
+    assert "no text that can be searched" in told(f"{name}-1", "--text-field", "lines.text")
+
+
+def test_an_alias_is_not_rebuilt(
+    ragcli: Run, elasticsearch: Server, client: Elasticsearch, name: str, corpus: Path
+) -> None:
+    at = ("--store", elasticsearch.url, "--index")
+    assert ragcli("index", corpus, *at, name).code == 0
+    client.indices.put_alias(index=name, name=f"{name}-alias")
+    result = ragcli("index", corpus, *at, f"{name}-alias", "--rebuild")
+    assert (result.code, f"{name}-alias is an alias of {name}" in result.err) == (2, True)
+    for fields in ((), ("--text-field", "body")):  # which ragcli's own index does not need
+        assert len(ragcli("search", "cat", *at, f"{name}-alias", *fields).objects()) == 1
+    client.indices.close(index=name)
+    closed = ragcli("search", "cat", *at, name)
+    assert (closed.code, f"index {name} at {elasticsearch.url} is closed" in closed.err) == (1, True)
 
 
 def test_a_foreign_index_names_its_fields(films: ElasticStore) -> None:

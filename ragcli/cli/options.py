@@ -18,7 +18,7 @@ import typer
 from ragcli import render, settings
 from ragcli.filters import Filter, parse_filter
 from ragcli.inputs import read_argument
-from ragcli.store import Access, IndexLocation, Store, open_store
+from ragcli.store import Access, IndexLocation, Store, TextFields, open_store
 
 if TYPE_CHECKING:
     from ragcli.answer.schema import Style as AnswerStyle
@@ -31,6 +31,16 @@ CaCerts = Annotated[
     Path | None,
     typer.Option(
         envvar="RAGCLI_ELASTICSEARCH_CA_CERTS", help="CA certificate file for an https store.", show_default=False
+    ),
+]
+TextField = Annotated[
+    str | None,
+    typer.Option(help="Field with the text, in an Elasticsearch index of others. [default: text]", show_default=False),
+]
+TitleField = Annotated[
+    str | None,
+    typer.Option(
+        help="Field with the title, in an Elasticsearch index of others. [default: title]", show_default=False
     ),
 ]
 Where = Annotated[
@@ -185,9 +195,11 @@ def flat(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _fields(group: Any) -> list[inspect.Parameter]:
-    hints = inspect.get_annotations(type(group), eval_str=True)
-    kind = inspect.Parameter.KEYWORD_ONLY
-    return [inspect.Parameter(name, kind, default=getattr(group, name), annotation=hints[name]) for name in hints]
+    kinds = reversed(type(group).__mro__)  # a group may add options to another one
+    hints = {name: hint for kind in kinds for name, hint in inspect.get_annotations(kind, eval_str=True).items()}
+    names = [field.name for field in fields(group)]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return [inspect.Parameter(name, keyword, default=getattr(group, name), annotation=hints[name]) for name in names]
 
 
 @dataclass(frozen=True)
@@ -206,6 +218,19 @@ class IndexArgs:
     def open(self) -> Store:
         """Open the index."""
         return open_store(self.location)
+
+
+@dataclass(frozen=True)
+class SearchedIndexArgs(IndexArgs):
+    """Say which index is searched: one of ragcli's, or of others, with other names of its fields."""
+
+    text_field: TextField = None
+    title_field: TitleField = None
+
+    @property
+    def location(self) -> IndexLocation:
+        """Return where the index is, and what holds its texts."""
+        return super().location._replace(fields=TextFields(self.text_field, self.title_field))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import typer
 
 from ragcli import render
 from ragcli.cli import checks
-from ragcli.cli.options import IndexArgs, K, RankingArgs, Where, filters, flat
+from ragcli.cli.options import K, RankingArgs, SearchedIndexArgs, Where, filters, flat
 from ragcli.errors import ExitCode
 from ragcli.inputs import read_argument
 
@@ -26,7 +26,7 @@ def search(
         Path | None, typer.Option(help="Find documents like this text, or `-` for stdin.", show_default=False)
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
-    at: IndexArgs = IndexArgs(),
+    at: SearchedIndexArgs = SearchedIndexArgs(),
     format: Annotated[
         Literal["table", "json"] | None,
         typer.Option(

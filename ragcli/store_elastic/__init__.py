@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 from elasticsearch import BadRequestError, Elasticsearch
 
 from ragcli.analysis.analyzer import Analyzer
-from ragcli.errors import UsageError
 from ragcli.filters import Filter, fold, is_known
 from ragcli.store import (
     Access,
@@ -56,11 +55,6 @@ class ElasticStore:
         self._layout: ManagedIndex | ExternalIndex
         if not self._facts:
             self._layout = ExternalIndex(found.mapping, self._index, fields.text or "text", fields.title or "title")
-        elif fields != TextFields():
-            raise UsageError(
-                f"index {self._index} was made by ragcli, which knows its fields",
-                "Leave --text-field and --title-field out.",
-            )
         else:
             self._layout = ManagedIndex(self._facts.language)
 

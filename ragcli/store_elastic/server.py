@@ -180,6 +180,8 @@ def _translated_answer(error: ApiError, url: str, index: str) -> RagcliError:
     status, reason = error.meta.status, _reason(error)
     if error.message == "index_not_found_exception":
         return missing(url, index)
+    if error.message == "index_closed_exception":
+        return RagcliError(f"index {index} at {url} is closed", f"Open it (POST /{index}/_open), then try again.")
     if status == 401:
         hint = "Write --store https://USER:PASSWORD@HOST:PORT, or set RAGCLI_ELASTICSEARCH_API_KEY."
         return UnreachableError(f"Elasticsearch at {url} wants a valid user name and password, or API key", hint)
