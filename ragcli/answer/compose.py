@@ -119,7 +119,7 @@ def _deciding(text: str, judged: Judged, read: Span | None, language: str) -> Sp
         return share + (_READ if read and sentence[0] <= read[0] < sentence[1] else 0.0)
 
     best = max(sentences, key=value)
-    return read if read and best[0] <= read[0] < best[1] else best
+    return (read[0], min(read[1], best[1])) if read and best[0] <= read[0] < best[1] else best
 
 
 def _deciding_sentences(candidate: Candidate, span: Span) -> Span:
