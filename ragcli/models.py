@@ -140,6 +140,11 @@ def weight_files(path: Path) -> list[Path]:
     shards = read_json(path / _SHARDS).get("weight_map")
     if not isinstance(shards, dict) or not shards:
         raise RagcliError(f"{path / _SHARDS} is damaged: it names no files", _copy_again(path))
+    outside = [str(shard) for shard in shards.values() if Path(str(shard)).name != str(shard)]
+    if outside:
+        raise RagcliError(
+            f"{path / _SHARDS} names a file that is not in its folder: {outside[0]!r}", "Use a model that you trust."
+        )
     return sorted({path / str(shard) for shard in shards.values()})
 
 

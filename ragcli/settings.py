@@ -63,7 +63,7 @@ def read_defaults(path: Path, commands: Known) -> dict[str, Any]:
     """
     try:
         config = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, RecursionError) as e:
         raise RagcliError(
             f"cannot read the settings in {path}: {e}", f"Mend the file, or name another by {CONFIG}."
         ) from e

@@ -326,6 +326,11 @@ def test_a_command_of_a_group_has_a_table_of_its_own(
     assert (result.code, result.objects()[0]["settings"]["window"]) == (ExitCode.GATE_FAILED, 8)
 
 
+def test_settings_nested_without_end_are_an_error(ragcli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings_file(tmp_path, "k = " + "[" * 20_000, monkeypatch)
+    assert_two_lines(ragcli("search", "x"), 1, "cannot read the settings")
+
+
 def test_the_settings_file_can_be_named(ragcli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "other.toml").write_text('index = "elsewhere"')
     monkeypatch.setenv("RAGCLI_CONFIG", str(tmp_path / "other.toml"))

@@ -20,7 +20,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from ragcli.errors import ExitCode, RagcliError
-from ragcli.models import FALLBACK_NOTE, PACKAGED, ModelFolder, find_model
+from ragcli.models import FALLBACK_NOTE, PACKAGED, ModelFolder, find_model, weight_files
 
 ROOT = str(Path(__file__).parents[1])
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -423,3 +423,10 @@ def test_a_cache_that_cannot_be_written_is_said(ask: Ask, hub: str, tmp_path: Pa
     answer, _ = ask("whole/model=", HF_ENDPOINT=hub, HF_HUB_CACHE=str(tmp_path / "file" / "hub"))
     assert answer[0] == ExitCode.ERROR
     assert "cannot store whole/model" in answer[1] and "HF_HOME" in answer[2]
+
+
+@pytest.mark.parametrize("name", ["../secret.safetensors", "/etc/passwd", "a/b.safetensors"])
+def test_shards_outside_the_folder_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"w": name}}))
+    with pytest.raises(RagcliError, match="not in its folder"):
+        weight_files(tmp_path)

@@ -390,6 +390,12 @@ def test_the_password_in_the_url_lets_in(secured_elasticsearch: Server) -> None:
     drop_index(location)
 
 
+def test_a_password_of_any_letters_is_sent(secured_elasticsearch: Server) -> None:
+    url = secured_elasticsearch.url.replace("://", f"://elastic:{quote('пароль 密码')}@")
+    with pytest.raises(UnreachableError, match="valid user name and password"):
+        ElasticStore.open(url, "any", Access(ca_certs=secured_elasticsearch.ca_certs), None)
+
+
 def test_who_may_not_come_in_is_told_how(secured_elasticsearch: Server) -> None:
     access = Access(ca_certs=secured_elasticsearch.ca_certs)
     wrong = [

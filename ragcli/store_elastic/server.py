@@ -3,6 +3,7 @@
 import re
 import ssl
 import warnings
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
@@ -54,7 +55,9 @@ def connect(url: str, login: Login | None, access: Access) -> Elasticsearch:
     warnings.filterwarnings("ignore", category=ElasticsearchWarning)  # the server's advice to its administrator
     options: dict[str, Any] = {}
     if login:
-        options["basic_auth"] = login
+        # As RFC 7617 has it in UTF-8: the client itself writes Latin-1, and fails for other letters.
+        token = b64encode(":".join(login).encode()).decode()
+        options["headers"] = {"authorization": f"Basic {token}"}
     elif access.api_key:
         if not (access.api_key.isascii() and access.api_key.isprintable()):
             raise UsageError("the API key is none: it holds special characters", "Check RAGCLI_ELASTICSEARCH_API_KEY.")
