@@ -15,7 +15,7 @@ from ragcli.search.fusion import Fusion, Ranked, fuse
 from ragcli.search.query import exact_share, first_words, weighted_words
 from ragcli.search.rerank import Reranker, open_reranker, reranked
 from ragcli.search.similar import centroid, key_terms
-from ragcli.search.spelling import clauses, correct_spelling
+from ragcli.search.spelling import clauses, correct_spelling, corrected
 from ragcli.store import MAX_QUERY_WORDS, EncoderConfig, Hit, Store, vector_key
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Searcher:
         self._note = note
         self._tell_spelling = note if tell_spelling else ignore
         self._copies = copies
+        self._meant: dict[str, str] = {}  # the last query, and what it was taken for
         self.mode = self._mode()
 
     def search(self, query: str, k: int = 10, filters: Sequence[Filter] = ()) -> list[Hit]:
@@ -102,7 +103,7 @@ class Searcher:
         while True:
             hits = self._find(
                 lambda depth: self._by_query(query, depth, filters),
-                lambda: self._encoder.queries([query])[0],
+                lambda: self._encoder.queries([self._meant.get(query, query)])[0],
                 depth,
                 filters,
                 self._ranking.weight * (1 - exact_share(query, self.language)),
@@ -198,12 +199,13 @@ class Searcher:
         """Return the k best passages by words, by a vector, or by both, as the mode says."""
         if self.mode == "keyword":
             return by_words(k)
-        meant = vector()
         if self.mode == "semantic":
-            return self.store.nearest(meant, k, filters, self._ranking.num_candidates)
+            return self.store.nearest(vector(), k, filters, self._ranking.num_candidates)
         depth, weight = max(k, _DEPTH), self._ranking.weight if weight is None else weight
+        found = by_words(depth)  # first: words that are misspelled have their right meaning then
+        meant = vector()
         lists = {
-            "keyword": Ranked(by_words(depth), 1 - weight),
+            "keyword": Ranked(found, 1 - weight),
             "semantic": Ranked(
                 self.store.nearest(meant, depth, filters, self._ranking.num_candidates), weight, self._unrelated(meant)
             ),
@@ -214,6 +216,7 @@ class Searcher:
         words = weighted_words(query, self.store.config.language if self.store.config else "")
         hits = self.store.search(words, k, filters)
         found = correct_spelling(self.store, query, self.language, hits, self._tell_spelling)
+        self._meant = {query: corrected(query, found)}
         return self.store.search([*words, *clauses(found)], k, filters) if found else hits
 
     def _by_key_terms(self, text: str, k: int, filters: Sequence[Filter]) -> list[Hit]:

@@ -56,7 +56,8 @@ def exact_share(query: str, language: str) -> float:
     """Return the share of a query's words that are names with digits or marks, whose meaning no vector holds."""
     about = split_words(query, language)[0] if language in STEMMED else query
     tokens = [token for token in analyzer(language).tokens(about) if not is_single(token.whole)]
-    exact = sum(bool(_EXACT.search(token.whole)) for token in tokens)
+    names = [bool(_EXACT.search(token.whole)) for token in tokens]
+    exact = sum(name or follower for name, follower in zip(names, [*names[1:], False], strict=False))  # rfq 0054
     return exact / len(tokens) if tokens else 0.0
 
 
