@@ -220,3 +220,10 @@ def test_time_grows_with_the_length(piece: str) -> None:
 
     short, long = (min(seconds(piece * times) for _ in range(2)) for times in (4_000, 32_000))
     assert long < 8 * 6 * short + 0.05
+
+
+def test_code_with_a_blank_line_in_it_is_not_parted_and_does_not_begin_a_block_of_prose() -> None:
+    code = "def foo(mydict={}):\n    ... compute something ...\n\n    mydict[key] = value\n    return mydict"
+    text = f"Consider this function:\n\n{code}\n\nThe first time you call this function, `mydict` holds one item."
+    found = [text[block.start : block.end] for block in find_blocks(text)]
+    assert found == [text.partition("\n\nThe")[0], text[text.index("The first") :]]

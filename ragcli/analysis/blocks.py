@@ -46,20 +46,29 @@ def find_blocks(text: str, most: int = 400) -> list[Block]:
     for unit in read_units(text):
         for start, end in _pieces(text, unit, most):
             piece = unit._replace(start=start, end=end)
-            if found and _joins(found[-1], piece, most):
+            if found and _joins(text, found[-1], piece, most):
                 found[-1] = _joined(found[-1], piece)
             else:
                 found.append(_Open(Block(start, end, unit.heads), piece))
     return _outside(_without_short_ends([opened.block for opened in found], most))
 
 
-def _joins(last: _Open, piece: Unit, most: int) -> bool:
-    """Tell whether a piece belongs to the block before it: below a lead-in, or because that block is short."""
+def _joins(text: str, last: _Open, piece: Unit, most: int) -> bool:
+    """Tell whether a piece belongs to the block before it: below a lead-in, or because that block is short.
+
+    Short indented lines with a blank line between them, mostly code, stay together; other text does not join them.
+    """
     if piece.end - last.block.start > most or (piece.heading and not last.unit.heading):
         return False
     if last.unit.leads and (piece.listed or not last.fed):
         return True
+    if _is_indented(text, last.unit.start) and last.unit.end - last.unit.start < SHORT:
+        return _is_indented(text, piece.start) and piece.heads == last.unit.heads
     return last.block.end - last.block.start < SHORT
+
+
+def _is_indented(text: str, start: int) -> bool:
+    return start > 0 and text[start - 1] in " \t" and not text[text.rfind("\n", 0, start) + 1 : start].strip()
 
 
 def _joined(last: _Open, piece: Unit) -> _Open:
