@@ -55,6 +55,7 @@ OWNERS = {
     "tantivy": {"store_local"},
     "huggingface_hub": {"models", "decoder"},
     "httpx2": {"endpoint"},
+    "xllamacpp": set(),  # a process of its own imports it
     "numpy": {
         *("store", "store_local", "store_elastic", "encoding"),
         *("generate", "ort", "decoder", "encoder", "reader", "answer", "evaluate", "train"),

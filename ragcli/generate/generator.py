@@ -90,5 +90,5 @@ def engine_of(generator: Generator, purpose: str) -> LanguageModel:
         return generator.engine
     raise UsageError(
         f"{purpose} needs a model that ragcli runs itself, and {generator.name} is none",
-        "Leave out --base-url, or choose a model such as gpt2.",
+        "Choose a model such as gpt2, without --base-url.",
     )

@@ -31,6 +31,21 @@ def open_remote(base_url: str, model: str | None, api_key: str | None, as_text: 
     return RemoteGenerator(Endpoint(base_url, api_key), model, as_text)
 
 
+def runs_in_llama_cpp(model: str) -> bool:
+    """Tell whether a model is a GGUF file, or is named one."""
+    return model == "smollm2" or model.endswith(".gguf")
+
+
+def open_gguf(model: str, as_text: bool = False) -> Generator:
+    """Open a GGUF file, or smollm2 from its package; `as_text` as above.
+
+    Raises RagcliError for a file that cannot be loaded, ModuleNotFoundError without the extra `gguf`.
+    """
+    from ragcli.generate.gguf import GgufGenerator
+
+    return GgufGenerator(model, as_text)
+
+
 def open_language_model(
     folder: ModelFolder, precision: Precision = "auto", note: Callable[[str], None] = ignore
 ) -> LanguageModel:

