@@ -85,7 +85,7 @@ class Hit(NamedTuple):
     end: int
     metadata: dict[str, Any]
     parts: Mapping[str, Part] = MappingProxyType({})  # by the list's name, where several made the order
-    copies: int = 1  # how many passages have this title and text
+    copies: int = 1  # how many documents have this passage
 
 
 def ranked(hits: Iterable[Hit]) -> list[Hit]:

@@ -20,7 +20,7 @@ class Source(NamedTuple):
     start: int
     end: int
     text: str
-    copies: int = 1  # how many passages have this title and text
+    copies: int = 1  # how many documents have this passage
 
 
 class Range(NamedTuple):

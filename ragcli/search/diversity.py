@@ -49,11 +49,17 @@ def choose_diverse(
 
 
 def without_copies(hits: Sequence[Hit]) -> list[Hit]:
-    """Keep of hits with the same title and text, whatever their case and white space, the first, and count them."""
-    groups: dict[tuple[str, str], list[Hit]] = {}
-    for hit in hits:
-        groups.setdefault((_folded(hit.title), _folded(hit.text)), []).append(hit)
-    return [group[0]._replace(rank=rank, copies=len(group)) for rank, group in enumerate(groups.values(), 1)]
+    """Keep of documents with the same title and text, whatever their case and white space, the first, and count them.
+
+    A document may repeat itself: its own passages are all kept.
+    """
+    keys = [(_folded(hit.title), _folded(hit.text)) for hit in hits]
+    documents: dict[tuple[str, str], dict[str, None]] = {}
+    for key, hit in zip(keys, hits, strict=True):
+        documents.setdefault(key, {})[hit.id] = None
+    first = {key: next(iter(ids)) for key, ids in documents.items()}
+    kept = [(key, hit) for key, hit in zip(keys, hits, strict=True) if first[key] == hit.id]
+    return [hit._replace(rank=rank, copies=len(documents[key])) for rank, (key, hit) in enumerate(kept, 1)]
 
 
 def _folded(text: str) -> str:
