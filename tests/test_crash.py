@@ -392,7 +392,7 @@ def test_a_file_with_something_else_in_it_is_an_error(
 def test_an_index_of_another_version_is_an_error(ragcli: Run, corpus: Path, folder: Path) -> None:
     ragcli("index", corpus)
     config = folder / "facts.json"
-    config.write_bytes(config.read_bytes().replace(b'"version":1', b'"version":99'))
+    config.write_bytes(config.read_bytes().replace(b'"version":2', b'"version":99'))
     for arguments in (["search", "owl"], ["index", str(corpus)]):
         assert_two_lines(ragcli(*arguments), 1, "format 99", "--rebuild")
 

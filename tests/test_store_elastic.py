@@ -201,9 +201,10 @@ def test_fields_of_other_names_are_searched_and_shown(
 ) -> None:
     client.indices.create(index=f"{name}-1", mappings={"properties": OTHERS})
     client.indices.create(index=f"{name}-2", mappings={"properties": OTHERS, "_source": {"excludes": ["body"]}})
-    page = {"page": {"text": "All about apples.", "name": "Apples"}, "body": "Pears too.", "code": "x y"}
     for number in (1, 2):
-        client.index(index=f"{name}-{number}", id=str(number), document=page, refresh=True)
+        page = {"text": f"All about apples, part {number}.", "name": "Apples"}
+        document = {"page": page, "body": "Pears too.", "code": "x y"}
+        client.index(index=f"{name}-{number}", id=str(number), document=document, refresh=True)
     client.indices.put_alias(index=f"{name}-1", name=f"{name}-alias")
 
     def found(index: str, query: str, *options: str) -> list[Any]:
@@ -213,7 +214,7 @@ def test_fields_of_other_names_are_searched_and_shown(
     for index, ids in ((f"{name}-*", ["1", "2"]), (f"{name}-1,{name}-2", ["1", "2"]), (f"{name}-alias", ["1"])):
         hits = found(index, "apples", *by_page)
         assert [(hit["id"], hit["title"], hit["text"]) for hit in hits] == [
-            (doc_id, "Apples", "All about apples.") for doc_id in ids
+            (doc_id, "Apples", f"All about apples, part {doc_id}.") for doc_id in ids
         ]
     assert [hit["text"] for hit in found(f"{name}-1", "pear pears", "--text-field", "body")] == ["Pears too."]
 

@@ -313,7 +313,7 @@ MISTAKES: dict[str, tuple[Mistake, int, str]] = {
     "blank file": (lambda tmp, tiny: [write(tmp, " \n\n")], 1, "hold no text"),
     "one document": (lambda tmp, tiny: [write(tmp, "One line.")], 2, "none is left for validation"),
     "all nearly held out": (lambda tmp, tiny: [write(tmp, f"a b c d e f{END}a b c d e F ")], 2, "no document is left"),
-    "not UTF-8": (lambda tmp, tiny: [write(tmp, b"\xff\xfe\xff")], 1, "cannot read"),
+    "not UTF-8": (lambda tmp, tiny: [write(tmp, b"caf\xe9 \xff")], 1, "cannot read"),
     "no GPT-2": (lambda tmp, tiny: [write(tmp), "--model", str(no_gpt2(tmp / "l", tiny))], 1, "model_type gpt2"),
     "no model": (lambda tmp, tiny: [write(tmp), "--model", "no/such/one/here"], 1, "no folder"),
     "long context": (lambda tmp, tiny: [write(tmp), "--context", "1000"], 2, "longer than the model's"),

@@ -11,6 +11,7 @@ _CJK_RUN = re.compile(f"[{HAN}{KANA}{HANGUL}]+")
 _CJK_BYTES = b"\xe1" + bytes(range(0xE3, 0xF5))  # lead bytes of CJK text in UTF-8: their lack shows sooner than a run's
 
 _WORD = re.compile(r"[^\W_]+")
+_OPERATORS = frozenset({"AND", "OR", "NOT"})  # as people write them who know other search engines
 _WITH_APOSTROPHES = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
@@ -56,12 +57,13 @@ def split_words(query: str, language: str = "en") -> tuple[str, str]:
 def _capitalised(query: str) -> frozenset[int]:
     """Return where words with a capital stand inside a query, if that tells them from others."""
     words = [word for word in _WITH_APOSTROPHES.finditer(query) if word[0][0].isalpha()][1:]
-    names = [word.start() for word in words if word[0][0].isupper() and word[0].partition("'")[0] != "I"]
+    plain = _OPERATORS | {"I"}
+    names = [word.start() for word in words if word[0][0].isupper() and word[0].partition("'")[0] not in plain]
     return frozenset(names if 2 * len(names) <= len(words) + 1 else ())
 
 
 def _means_something(word: str, query: str, functions: frozenset[str]) -> bool:
-    if len(word) > 1 and word.isupper() and not query.isupper():
+    if len(word) > 1 and word.isupper() and not query.isupper() and word not in _OPERATORS:
         return True
     stem, apostrophe, _ = word.lower().replace("’", "'").partition("'")
     return stem not in functions and not (apostrophe and stem.removesuffix("n") in functions)  # what's, don't

@@ -109,7 +109,7 @@ def review(
     writing: GenerationArgs = GenerationArgs(),
     format: TextFormat = "text",
 ) -> None:
-    """Review a film by sentences of its reviews, in an order that reads as one text.
+    """Compose a review of a film from its reviews.
 
     Example: ragcli review "Inception"
     """

@@ -92,7 +92,7 @@ def status(at: IndexArgs = IndexArgs(), format: TextFormat = "text") -> None:
 
 @flat
 def export(source: Sources = None, where: Where = None, at: IndexArgs = IndexArgs()) -> None:
-    """Print the documents of an index as JSON Lines, which `index` reads.
+    """Print an index as JSON Lines that index reads back.
 
     Example: ragcli export | gzip > backup.jsonl.gz
     """

@@ -63,7 +63,7 @@ def train(
     at: IndexArgs = IndexArgs(),
     format: TextFormat = "text",
 ) -> None:
-    """Train GPT-2 on your texts, or on questions as ask puts them.
+    """Train GPT-2 on your texts or questions, or a reader.
 
     The new model is known by its name: ragcli generate "Once" --model film. With --reader it is a reader that is
     trained, on questions with answers.

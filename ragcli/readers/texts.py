@@ -75,13 +75,15 @@ def decode(data: bytes) -> str:
 def read_text(path: Path) -> str:
     """Return a file's text, or that of standard input for `-`; gzip too.
 
-    Raises UsageError for what is not UTF-8 (or UTF-16 with its mark), RagcliError for a file that cannot be read.
+    Raises UsageError for standard input that is not UTF-8, RagcliError for a file that cannot be read.
     """
     try:
         return _decoded(path).removeprefix(BOM)
     except UnicodeError as e:
-        name = "standard input" if str(path) == "-" else path
-        raise UsageError(f"{name} is not UTF-8", "Convert it first, for example by iconv -t utf-8.") from e
+        hint = "Convert it first, for example by iconv -t utf-8."
+        if str(path) == "-":
+            raise UsageError("standard input is not UTF-8", hint) from e
+        raise RagcliError(f"cannot read {path}: it is not UTF-8", hint) from e
     except (OSError, *DAMAGED) as e:
         raise _unreadable(path, e) from e
 

@@ -56,7 +56,7 @@ class ChatView:
     def show_sources(self, answer: "Answer") -> None:
         """Print the passages that an answer is built on."""
         if self._as_json:
-            print_json({"sources": [source._asdict() for source in answer.sources]})
+            print_json({"sources": answer.as_json()["sources"]})
         else:
             print_sources(answer, show=True)
 

@@ -50,7 +50,8 @@ class Session:
             rows, total = answer["hits"].get("hits"), answer["hits"].get("total")
             if not isinstance(rows, list) or not all(isinstance(row, dict) and "_id" in row for row in rows):
                 raise not_elasticsearch(self.url)
-            if first and isinstance(total, dict) and len(rows) < min(size, total["value"]):
+            counted = first and isinstance(total, dict) and "collapse" not in body  # what is collapsed counts in full
+            if counted and len(rows) < min(size, total["value"]):
                 raise IncompleteAnswerError(self.url, f"{len(rows):,} of {total['value']:,} hits came")
             return rows
 
