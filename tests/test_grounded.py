@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ragcli.answer.attribution import attribute
+from ragcli.answer.blocks import find_candidates as find_blocks_to_answer
 from ragcli.answer.candidates import find_candidates
 from ragcli.answer.compose import choose_places
 from ragcli.answer.confidence import confidence_features
@@ -404,3 +405,9 @@ def test_no_sentence_of_a_summary_leans_on_one_that_is_left_out() -> None:
         "But it rained.",
         "However, it was warm.",
     ]
+
+
+def test_an_answer_does_not_begin_with_what_only_ends_the_passage_before() -> None:
+    text = "''\n\nFor reading lines from a file, you can loop over the file object. This is memory efficient and fast."
+    [candidate] = find_blocks_to_answer([hit(text)], "en")
+    assert candidate.text == text[4:] and (candidate.start, candidate.end) == (4, len(text))

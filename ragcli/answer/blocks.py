@@ -3,11 +3,12 @@
 import re
 from collections.abc import Sequence
 
-from ragcli.analysis.blocks import block_size, find_blocks
+from ragcli.analysis.blocks import Block, block_size, find_blocks
 from ragcli.answer.candidates import Candidate
 from ragcli.store import Hit
 
 _SPOKEN = re.compile(r"\w")
+_LEFTOVER = re.compile(r"""(?:[\s'"”’)\].,;]*\n)+""")  # lines that only end what stands in the passage before
 
 
 def find_candidates(hits: Sequence[Hit], language: str) -> list[Candidate]:
@@ -22,7 +23,7 @@ def find_candidates(hits: Sequence[Hit], language: str) -> list[Candidate]:
 
 def blocks_of(hit: Hit, number: int, language: str) -> list[Candidate]:
     """Return all blocks of a hit in order; `number` is its place among the hits."""
-    blocks = find_blocks(hit.text, block_size(language))
+    blocks = [_without_leftover(block, hit.text) for block in find_blocks(hit.text, block_size(language))]
     texts = ["", *(hit.text[block.start : block.end] for block in blocks), ""]
     return [
         Candidate(
@@ -39,3 +40,8 @@ def blocks_of(hit: Hit, number: int, language: str) -> list[Candidate]:
         )
         for place, block in enumerate(blocks)
     ]
+
+
+def _without_leftover(block: Block, text: str) -> Block:
+    leftover = _LEFTOVER.match(text, block.start, block.end)
+    return block._replace(start=leftover.end()) if leftover and leftover.end() < block.end else block

@@ -115,8 +115,8 @@ def _silence(answer: "Answer") -> str:
         said = f"the texts say nothing of {names}" + (f"; the nearest is {' and '.join(near)}" if near else "")
         return said + (". This may help:" if answer.nearest else "")
     if answer.nearest:
-        return "no certain answer; this may help (--min-confidence 0 takes it for one):"
-    return "no certain answer: no passage is good enough to answer from. The nearest are the sources."
+        return "no certain answer; this may help:"
+    return "no certain answer: no passage is good enough. These are the nearest:"
 
 
 def _note_unsupported(answer: "Answer") -> None:
