@@ -50,7 +50,7 @@ def dry_run(
     steps = total_steps(config, len(data.training.rows.tokens))
     expected = [steps * config.accumulate * _seconds(data, config)] if steps else []
     expected += [60 * config.minutes] if config.minutes else []
-    return Survey(survey(data), steps, round(min(expected), 1))
+    return Survey(survey(data), steps, round(min(expected), 3))
 
 
 def _seconds(data: TrainingData, config: TrainConfig) -> float:
