@@ -23,8 +23,8 @@ SHARES = {
     "dstc11-faq-reviews": 0.45,
     "definitions": 0.6,
     "headings": 0.8,
-    "documentation": 0.6,
-    "doc-faq-en": 1.6,
+    "documentation": 1.0,
+    "doc-faq-en": 2.5,
 }
 HIDDEN = 0.75  # of the examples whose titles are the questions: of these the headings are left out
 
