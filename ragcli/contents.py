@@ -30,6 +30,10 @@ class Status(NamedTuple):
     passages: int
     fields: list[str]
 
+    def as_json(self, index: str) -> dict[str, Any]:
+        """Return what is told of an index with this name."""
+        return {"index": index, **self._asdict(), "config": self.config.as_json() if self.config else None}
+
 
 class Selected(NamedTuple):
     """Say which documents are meant: those that fulfil all that is given (ids, sources, filters), else all."""
@@ -62,6 +66,12 @@ def read_document(store: Store, doc_id: str) -> tuple[Document, list[Hit]]:
     if not hits:
         raise NothingFoundError(f"no document {doc_id!r}", "List the ids: ragcli list.")
     return Document(doc_id, hits[0].title, joined(hits), hits[0].metadata), hits
+
+
+def document_json(document: Document, hits: Sequence[Hit]) -> dict[str, Any]:
+    """Return what is told of a document and its passages."""
+    kept = {name: getattr(document, name) for name in ("id", "title", "text", "metadata")}
+    return {**kept, "passages": [{"start": hit.start, "end": hit.end} for hit in hits]}
 
 
 def joined(hits: Iterable[Hit]) -> str:

@@ -87,6 +87,12 @@ class Hit(NamedTuple):
     parts: Mapping[str, Part] = MappingProxyType({})  # by the list's name, where several made the order
     copies: int = 1  # how many documents have this passage
 
+    def as_json(self, explain: bool = False) -> dict[str, Any]:
+        """Return what is told of a hit; with `explain` also what made the order."""
+        told = {name: value for name, value in self._asdict().items() if name not in ("parts", "copies")}
+        parts = {"parts": {name: part._asdict() for name, part in self.parts.items()}} if explain else {}
+        return told | ({"copies": self.copies} if self.copies > 1 else {}) | parts
+
 
 def ranked(hits: Iterable[Hit]) -> list[Hit]:
     """Order hits by score, ties by id and start, and number them."""

@@ -271,17 +271,11 @@ class ModelArgs:
 
     def open(self, as_text: bool = False) -> "Generator":
         """Open --model to write with, or the default one; `as_text` asks a server's model to go on with a text."""
-        from ragcli.generate import open_generator, open_gguf, open_remote, runs_in_llama_cpp
-        from ragcli.models import DEFAULT_MODEL, find_model
+        from ragcli.generate import open_model, open_remote
 
         if self.base_url:
             return open_remote(self.base_url, self.model, settings.model_api_key(), as_text)
-        if self.model and runs_in_llama_cpp(self.model):
-            return open_gguf(self.model, as_text)
-        folder = find_model(self.model or DEFAULT_MODEL, allow_fallback=self.model is None)
-        if folder.note:
-            render.print_note(folder.note)
-        return open_generator(folder, self.precision, render.print_note)
+        return open_model(self.model, self.precision, render.print_note, as_text)
 
     def open_engine(self, purpose: str) -> "LanguageModel":
         """Open the engine of --model, or of the default one, for a purpose that needs its tokens."""

@@ -14,6 +14,7 @@ from ragcli.models import ModelFolder, read_json, weight_files
 from ragcli.ort.cache import file_digest
 from ragcli.ort.quantization import Matrix
 from ragcli.store import EncoderConfig
+from ragcli.warm import opened
 
 __all__ = ["CrossEncoder", "Encoder", "open_encoder"]
 
@@ -63,7 +64,8 @@ def open_encoder(name: str, precision: Precision, note: Note) -> Encoder:
 
     Raises UnreachableError for a model that cannot be had, RagcliError for one that is damaged or does not run here.
     """
-    return Encoder(find_encoder(name), precision, note)
+    folder = find_encoder(name)
+    return opened(folder, f"encoder {precision}", lambda: Encoder(folder, precision, note))
 
 
 def _revision(folder: ModelFolder, decisions: str) -> str:

@@ -13,7 +13,8 @@ _TOKENS = 2048  # read at once: what they compute stays in the processor's cache
 
 def tokenize(tokenizer: Tokenizer, texts: Sequence[Text], longest: int) -> list[Encoding]:
     """Tokenize texts, or pairs of them, cut to the longest that the model takes."""
-    tokenizer.enable_truncation(longest)
+    if (tokenizer.truncation or {}).get("max_length") != longest:  # to change it while another thread reads fails
+        tokenizer.enable_truncation(longest)
     return list(tokenizer.encode_batch(texts))
 
 

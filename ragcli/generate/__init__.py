@@ -8,6 +8,7 @@ from ragcli.generate.models import (
     open_generator,
     open_gguf,
     open_language_model,
+    open_model,
     open_remote,
     runs_in_llama_cpp,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "open_generator",
     "open_gguf",
     "open_language_model",
+    "open_model",
     "open_remote",
     "runs_in_llama_cpp",
 ]

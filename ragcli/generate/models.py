@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 from ragcli.callbacks import ignore
 from ragcli.errors import RagcliError
 from ragcli.generate.engine import LanguageModel
 from ragcli.generate.generator import EngineGenerator, Generator
-from ragcli.models import ModelFolder
+from ragcli.models import DEFAULT_MODEL, ModelFolder, find_model
+from ragcli.warm import opened
 
 Precision = Literal["auto", "float32", "int8", "int4"]
 
@@ -29,6 +31,21 @@ def open_remote(base_url: str, model: str | None, api_key: str | None, as_text: 
     from ragcli.generate.remote import RemoteGenerator
 
     return RemoteGenerator(Endpoint(base_url, api_key), model, as_text)
+
+
+def open_model(
+    model: str | None,
+    precision: Precision = "auto",
+    note: Callable[[str], None] = ignore,
+    as_text: bool = False,
+) -> Generator:
+    """Open a model by its name, or the default one, to write text with; `as_text` as above. Raises RagcliError."""
+    if model and runs_in_llama_cpp(model):
+        return open_gguf(model, as_text)
+    folder = find_model(model or DEFAULT_MODEL, allow_fallback=model is None)
+    if folder.note:
+        note(folder.note)
+    return open_generator(folder, precision, note)
 
 
 def runs_in_llama_cpp(model: str) -> bool:
@@ -58,7 +75,8 @@ def open_language_model(
 
     config = _read_config(folder)
     if runs_here(config):
-        return OnnxModel(folder, config, precision, note)
+        make = partial(OnnxModel, folder, config, precision, note)
+        return opened(folder, f"language model {precision}", make, alone=True)
     if precision not in ("auto", "float32"):
         raise RagcliError(f"{folder.name} runs at float32 only: it is no GPT-2", "Leave out --precision.")
     try:
@@ -66,7 +84,7 @@ def open_language_model(
     except ModuleNotFoundError as error:
         message = f"{folder.name} is no GPT-2 and needs the package {error.name}, which is not installed"
         raise RagcliError(message, "Install it: pip install 'ragcli[torch]'.") from error
-    return TransformersModel(folder)
+    return opened(folder, "transformers", partial(TransformersModel, folder), alone=True)
 
 
 def _read_config(folder: ModelFolder) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from ragcli.models import ModelFolder, find_model, read_json
 from ragcli.ort.quantization import Matrix
 from ragcli.reader.inputs import LONGEST_HEADING, LONGEST_QUESTION, LONGEST_TEXT, Block, Input, build_inputs
 from ragcli.tokenizer import check_vocabulary, read_wordpiece
+from ragcli.warm import opened
 
 Note = Callable[[str], None]
 
@@ -124,4 +125,5 @@ def find_reader(name: str | None = None) -> ModelFolder:
 
 def open_reader(name: str | None = None, precision: Precision = "auto", note: Note = lambda _: None) -> Reader:
     """Open a reader by its name or path; the package's where none is named. Raises RagcliError."""
-    return Reader(find_reader(name), precision, note)
+    folder = find_reader(name)
+    return opened(folder, f"reader {precision}", lambda: Reader(folder, precision, note))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ragcli.contents import document_json
 from ragcli.render.base import console, line, print_json, print_text
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ def print_entries(entries: Iterable["Entry"], as_json: bool) -> None:
 def print_document(document: "Document", hits: Sequence["Hit"], as_json: bool) -> None:
     """Print a document: its title, its metadata, its text."""
     if as_json:
-        spans = [{"start": hit.start, "end": hit.end} for hit in hits]
-        kept = {name: getattr(document, name) for name in ("id", "title", "text", "metadata")}
-        print_json({**kept, "passages": spans})
+        print_json(document_json(document, hits))
         return
     if document.title:
         print_text(line(document.title))
@@ -44,9 +43,8 @@ def print_document(document: "Document", hits: Sequence["Hit"], as_json: bool) -
 
 def print_status(status: "Status", index: str, as_json: bool) -> None:
     """Print what an index is."""
-    config = status.config.as_json() if status.config else None
     if as_json:
-        print_json({"index": index, **status._asdict(), "config": config})
+        print_json(status.as_json(index))
         return
     encoder = status.config.encoder if status.config else None
     print_text(f"index: {line(index)}")

@@ -23,9 +23,7 @@ def print_hits(hits: Sequence["Hit"], query: str, language: str, as_json: bool, 
     """Print hits as JSON Lines, or as a table with the query's terms marked; on demand with what made the order."""
     if as_json:
         for hit in hits:
-            parts = {"parts": {name: part._asdict() for name, part in hit.parts.items()}} if explain else {}
-            told = {name: value for name, value in hit._asdict().items() if name not in ("parts", "copies")}
-            print_json(told | ({"copies": hit.copies} if hit.copies > 1 else {}) | parts)
+            print_json(hit.as_json(explain))
         return
     from rich.table import Table
 

@@ -8,6 +8,7 @@ from ragcli.models import DEFAULT_MODEL, LANGUAGE_MODEL, RERANKER, find_model, i
 from ragcli.prompt import QUESTION
 from ragcli.search.fusion import Ranked, fuse
 from ragcli.store import Hit, ranked
+from ragcli.warm import opened
 
 if TYPE_CHECKING:
     from ragcli.encoder import CrossEncoder
@@ -32,7 +33,7 @@ def open_reranker(name: str, note: Callable[[str], None]) -> Reranker:
     if is_classifier(folder):
         from ragcli.encoder import CrossEncoder
 
-        return CrossEncoding(CrossEncoder(folder, "auto", note))
+        return CrossEncoding(opened(folder, "cross-encoder", lambda: CrossEncoder(folder, "auto", note)))
     from ragcli.generate import open_language_model
 
     return Likelihood(open_language_model(folder, "auto", note))
