@@ -25,6 +25,11 @@ def data_home() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_data_path("ragcli", appauthor=False)
 
 
+def models_home() -> Path:
+    """Return the folder of models that were trained or pulled, each under its name."""
+    return data_home() / "models"
+
+
 def cache_home() -> Path:
     """Return the folder of what can be made again: RAGCLI_CACHE, else the platform's folder for caches."""
     named = os.environ.get(CACHE)

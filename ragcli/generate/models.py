@@ -9,7 +9,17 @@ from ragcli.callbacks import ignore
 from ragcli.errors import RagcliError
 from ragcli.generate.engine import LanguageModel
 from ragcli.generate.generator import EngineGenerator, Generator
-from ragcli.models import DEFAULT_MODEL, ModelFolder, find_model
+from ragcli.models import (
+    DEFAULT_MODEL,
+    PACKAGED,
+    SMOLLM2,
+    SMOLLM2_NOTE,
+    ModelFolder,
+    find_gguf,
+    find_model,
+    is_gguf,
+    writes_offline,
+)
 from ragcli.warm import opened
 
 Precision = Literal["auto", "float32", "int8", "int4"]
@@ -38,29 +48,31 @@ def open_model(
     precision: Precision = "auto",
     note: Callable[[str], None] = ignore,
     as_text: bool = False,
+    engine: bool = False,
 ) -> Generator:
-    """Open a model by its name, or the default one, to write text with; `as_text` as above. Raises RagcliError."""
-    if model and runs_in_llama_cpp(model):
+    """Open a model by its name, or the default one, to write text with; `as_text` as above. Raises RagcliError.
+
+    Where the default one cannot be had, smollm2 stands in if it is here, but not where an `engine` is needed.
+    """
+    if model and is_gguf(model):
         return open_gguf(model, as_text)
     folder = find_model(model or DEFAULT_MODEL, allow_fallback=model is None)
+    if folder.path == PACKAGED and not (model or engine) and writes_offline():
+        note(SMOLLM2_NOTE)
+        return open_gguf(SMOLLM2, as_text)
     if folder.note:
         note(folder.note)
     return open_generator(folder, precision, note)
 
 
-def runs_in_llama_cpp(model: str) -> bool:
-    """Tell whether a model is a GGUF file, or is named one."""
-    return model == "smollm2" or model.endswith(".gguf")
+def open_gguf(name: str, as_text: bool = False) -> Generator:
+    """Open the GGUF file of that name; `as_text` as above.
 
-
-def open_gguf(model: str, as_text: bool = False) -> Generator:
-    """Open a GGUF file, or smollm2 from its package; `as_text` as above.
-
-    Raises RagcliError for a file that cannot be loaded, ModuleNotFoundError without the extra `gguf`.
+    Raises UnreachableError, RagcliError for a file that cannot be loaded, ModuleNotFoundError without the extra `gguf`.
     """
     from ragcli.generate.gguf import GgufGenerator
 
-    return GgufGenerator(model, as_text)
+    return GgufGenerator(name, find_gguf(name), as_text)
 
 
 def open_language_model(

@@ -9,6 +9,7 @@ from ragcli.render.base import clean, on_terminal, print_error, print_json, prin
 from ragcli.render.chat import ChatView
 from ragcli.render.contents import print_document, print_entries, print_lines, print_objects, print_status
 from ragcli.render.hits import print_hits, print_left_out, print_rejects, print_summary
+from ragcli.render.models import print_model, print_models
 from ragcli.render.reports import print_comparison, print_crossings, print_report
 from ragcli.render.texts import print_completions, print_each, print_prompt, stream
 from ragcli.render.training import print_reader_training, print_survey, print_training, reader_steps, steps
@@ -29,6 +30,8 @@ __all__ = [
     "print_json",
     "print_left_out",
     "print_lines",
+    "print_model",
+    "print_models",
     "print_note",
     "print_objects",
     "print_prompt",
