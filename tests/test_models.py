@@ -348,7 +348,7 @@ def hub(tmp_path: Path) -> Iterator[str]:
     extra = {"pytorch_model.bin": b"", "README.md": b"", "consolidated.safetensors": b"", "modeling.py": b""}
     cut = {**whole, "model.safetensors": whole["model.safetensors"][:-3]}
     encoder = {**whole, "modules.json": b"[]", "1_Pooling/config.json": POOLING, "2_Dense/config.json": b"{}"}
-    quantized = write_gguf(tmp_path / "one.gguf", **{"llama.context_length": 64}).read_bytes()
+    quantized = write_gguf(tmp_path / "one.gguf", {"llama.context_length": 64}).read_bytes()
     Hub.models = {
         "whole/model": {**whole, **extra},
         "whole/encoder": encoder,
@@ -450,7 +450,7 @@ def test_shards_outside_the_folder_are_refused(tmp_path: Path, name: str) -> Non
 
 
 def test_a_gguf_file_says_what_it_is_and_a_cut_one_is_none(tmp_path: Path) -> None:
-    path = write_gguf(tmp_path / "a.gguf", **{"llama.context_length": 64, "general.license": "mit"})
+    path = write_gguf(tmp_path / "a.gguf", {"llama.context_length": 64, "general.license": "mit"})
     header = read_gguf(path)
     assert (header.parameters, header.context, header.quantization) == (3 * 4, 64, "Q4_K_M")
     assert header.values["general.license"] == "mit"
