@@ -200,7 +200,7 @@ class _Run:
         self.summary = Summary(read=kept, unchanged=kept)
         self._sources = sources
         self._store = store
-        self._facts = config
+        self._config = config
         self._given = encoder
         self._inputs = inputs
         self._options = options
@@ -227,7 +227,7 @@ class _Run:
         if self._options.dry_run:
             for _ in updates:
                 pass
-        elif self._facts.encoder:
+        elif self._config.encoder:
             self._store.write(with_vectors(updates, self._store, lambda: self._encoder), self._refuse)
         else:
             self._store.write(updates, self._refuse)
@@ -252,8 +252,8 @@ class _Run:
     @cached_property
     def _encoder(self) -> "Encoder":
         """The encoder that was named, else the index's own, which is opened only where something has to be encoded."""
-        assert self._facts.encoder  # noqa: S101 (nothing is encoded without)
-        return self._given or matching_encoder(self._facts.encoder, self._callbacks.note)
+        assert self._config.encoder  # noqa: S101 (nothing is encoded without)
+        return self._given or matching_encoder(self._config.encoder, self._callbacks.note)
 
     def _warn(self, repeated: Counter[int]) -> None:
         if len(repeated) == 1:
@@ -322,7 +322,7 @@ class _Run:
     def _change(self, document: Document, old: Stored | None) -> DocumentUpdate:
         digest = content_hash(document.title, document.text, document.metadata)
         fields = self._options.fields
-        passages = split_passages(document.text, self._facts.passage_size, document.whole)
+        passages = split_passages(document.text, self._config.passage_size, document.whole)
         names = ((fields.title, "title", document.title), (fields.id, "id", document.id))
         aliases = {name: value for name, usual, value in names if name != usual and value}
         return DocumentUpdate(document.id, old, document, digest, passages, aliases=aliases)

@@ -47,9 +47,9 @@ class IndexConfig(NamedTuple):
 
     @classmethod
     def from_json(cls, config: Mapping[str, Any]) -> Self:
-        """Read the facts of an index. Raises TypeError for what is none."""
+        """Read the configuration of an index. Raises TypeError for anything else."""
         if not isinstance(config, Mapping):
-            raise TypeError("the facts of an index are no object")
+            raise TypeError("the configuration of an index is not an object")
         encoder = config.get("encoder")
         return cls(**{**config, "encoder": EncoderConfig(**encoder) if encoder else None})
 
@@ -66,11 +66,15 @@ class QueryClause(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Say what a ranked list gave to a hit: its place and score there, if it has any, and its share of the sum."""
+    """Hold the rank and score of a hit in one ranked list, None if it is not there, and what that adds to its score."""
 
     rank: int | None
     score: float | None
-    share: float
+    contribution: float
+
+    def as_json(self) -> dict[str, float | None]:
+        """Return the part as `search --explain` writes it."""
+        return {"rank": self.rank, "score": self.score, "share": self.contribution}
 
 
 class Hit(NamedTuple):
@@ -88,10 +92,10 @@ class Hit(NamedTuple):
     copies: int = 1  # how many documents have this passage
 
     def as_json(self, explain: bool = False) -> dict[str, Any]:
-        """Return what is told of a hit; with `explain` also what made the order."""
-        told = {name: value for name, value in self._asdict().items() if name not in ("parts", "copies")}
-        parts = {"parts": {name: part._asdict() for name, part in self.parts.items()}} if explain else {}
-        return told | ({"copies": self.copies} if self.copies > 1 else {}) | parts
+        """Return the hit as `search --format json` writes it; with `explain` also the parts of its score."""
+        fields = {name: value for name, value in self._asdict().items() if name not in ("parts", "copies")}
+        parts = {"parts": {name: part.as_json() for name, part in self.parts.items()}} if explain else {}
+        return fields | ({"copies": self.copies} if self.copies > 1 else {}) | parts
 
 
 def ranked(hits: Iterable[Hit]) -> list[Hit]:
@@ -310,7 +314,7 @@ class IndexLocation(NamedTuple):
 
 
 def open_store(location: IndexLocation, create: IndexConfig | None = None) -> Store:
-    """Open an index; with `create`, one that does not exist is made by these facts.
+    """Open an index; with `create`, a missing one is made with this configuration.
 
     Raises IndexMismatchError for an index that does not exist or cannot be read, UnreachableError, UsageError.
     """

@@ -82,7 +82,7 @@ def test_a_score_is_the_sum_of_its_parts_and_all_hits_are_there_once(
     assert sorted(hit.id for hit in fused) == sorted(a.keys() | b.keys())
     assert [hit.rank for hit in fused] == list(range(1, len(fused) + 1))
     for hit in fused:
-        assert hit.score == pytest.approx(sum(part.share for part in hit.parts.values()))
+        assert hit.score == pytest.approx(sum(part.contribution for part in hit.parts.values()))
         assert hit.parts.keys() == {name for name, scores in (("a", a), ("b", b)) if hit.id in scores}
         assert hit.score <= 1 + 1e-9 or kind == "z-score"
     assert all(before.score >= after.score for before, after in pairwise(fused))
@@ -123,7 +123,7 @@ def test_scores_fall_and_say_how_they_came_about(a: dict[str, int], strength: fl
     assert len(chosen) == min(k, len(a))
     assert all(one.score >= other.score - 1e-9 for one, other in pairwise(chosen))
     for hit in chosen:
-        assert hit.score == pytest.approx(hit.parts["relevance"].share + hit.parts["likeness"].share)
+        assert hit.score == pytest.approx(hit.parts["relevance"].contribution + hit.parts["likeness"].contribution)
 
 
 @given(lists, st.integers(1, 9))

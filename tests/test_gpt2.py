@@ -21,7 +21,7 @@ from safetensors.torch import save_file as save_torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from ragcli.decoder.families import runs_here
-from ragcli.decoder.families.gpt2.smoothquant import Block, balance
+from ragcli.decoder.families.gpt2.smoothquant import Block, smooth
 from ragcli.decoder.onnx_model import OnnxModel
 from ragcli.decoder.sampling import Sampling
 from ragcli.decoder.transformers_model import TransformersModel
@@ -503,7 +503,7 @@ def run_block(block: Block, normed: NDArray[np.float32]) -> tuple[NDArray[np.flo
     return values @ block.out + block.out_bias, (normed * block.ln_2 + block.ln_2_bias) @ block.up + block.up_bias
 
 
-def test_balancing_changes_no_function_and_undoes_outliers() -> None:
+def test_smoothing_changes_no_function_and_undoes_outliers() -> None:
     block = random_block()
     channels = [3, 17, 40]
     ln_1, bias, qkv = block.ln_1.copy(), block.ln_1_bias.copy(), block.qkv.copy()
@@ -511,20 +511,20 @@ def test_balancing_changes_no_function_and_undoes_outliers() -> None:
     bias[channels] *= 50
     qkv[channels] /= 50
     planted = block._replace(ln_1=ln_1, ln_1_bias=bias, qkv=qkv)
-    for part, expected in zip(balance(planted), balance(block), strict=True):
+    for part, expected in zip(smooth(planted), smooth(block), strict=True):
         np.testing.assert_allclose(part, expected, rtol=1e-4)
     normed = np.random.default_rng(1).standard_normal((5, 64)).astype(np.float32)
-    for ours, expected in zip(run_block(balance(block), normed), run_block(block, normed), strict=True):
+    for ours, expected in zip(run_block(smooth(block), normed), run_block(block, normed), strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-2)
 
 
-def test_balancing_leaves_channels_that_are_off() -> None:
+def test_smoothing_leaves_channels_that_are_off() -> None:
     block = random_block()
     block.ln_1[5] = block.ln_1_bias[5] = 0
     block.qkv[6] = 0
-    balanced = balance(block)
-    assert all(np.isfinite(part).all() for part in balanced)
-    assert balanced.ln_1[5] == 0 and (balanced.qkv[6] == 0).all()
+    smoothed = smooth(block)
+    assert all(np.isfinite(part).all() for part in smoothed)
+    assert smoothed.ln_1[5] == 0 and (smoothed.qkv[6] == 0).all()
 
 
 def test_rounding_to_8_bits_is_off_by_half_a_step_at_most() -> None:

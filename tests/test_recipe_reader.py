@@ -43,7 +43,7 @@ def test_sets_become_examples(folder: Path, tmp_path: Path) -> None:
         assert 3 <= len(example["blocks"]) <= sets.MOST
     write_lines(tmp_path / "examples" / "animals.jsonl", *examples)
     found = read_examples(tmp_path / "examples", 0)
-    assert len(found.training) + len(found.held) == 40
+    assert len(found.training) + len(found.validation) == 40
     assert all(e.span and e.blocks[0][1][slice(*e.span)].endswith("hours") for e in found.training)
 
 

@@ -34,7 +34,7 @@ from ragcli.store import (
 from tests.oracle import Found, Oracle, satisfies
 
 SIZE = 120
-FACTS = IndexConfig("en", SIZE)
+CONFIG = IndexConfig("en", SIZE)
 ENGINES = (LOCAL, "elasticsearch")
 SAMPLES = Path(__file__).parent.parent / "sample_data"
 
@@ -56,7 +56,7 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IndexLo
 @pytest.fixture
 def store(location: IndexLocation) -> Iterator[Store]:
     """Yield an empty index."""
-    with open_store(location, FACTS) as store:
+    with open_store(location, CONFIG) as store:
         yield store
 
 
@@ -224,7 +224,7 @@ def test_facts_and_documents_stay(location: IndexLocation) -> None:
 
 
 def test_a_dropped_index_is_gone(location: IndexLocation) -> None:
-    open_store(location, FACTS).close()
+    open_store(location, CONFIG).close()
     drop_index(location)
     with pytest.raises(MissingIndexError):
         open_store(location)
@@ -372,7 +372,7 @@ def test_no_query_gives_all_that_pass_in_order(store: Store) -> None:
 def fruit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """Yield an index of two documents that no test changes."""
     location = new_place(request.param, request, tmp_path_factory.mktemp("fruit"))
-    with open_store(location, FACTS) as store:
+    with open_store(location, CONFIG) as store:
         put(store, document("a", "apples"), document("b", "pears"))
         yield store
     drop_index(location)
@@ -515,7 +515,7 @@ EXPRESSIONS = [
 def films(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """Yield an index of a few films."""
     location = new_place(request.param, request, tmp_path_factory.mktemp("films"))
-    with open_store(location, FACTS) as store:
+    with open_store(location, CONFIG) as store:
         put(store, *FILMS)
         yield store
     drop_index(location)

@@ -56,7 +56,7 @@ from tests.elastic.fake import WHOLE, fake_server, own_index, taken
 from tests.elastic.server import Server
 from tests.support import Run
 
-FACTS = IndexConfig("en", 100)
+CONFIG = IndexConfig("en", 100)
 NO_ACCESS = Access()
 TEXT = " ".join(f"Sentence {i} of four is about apples and fills a passage of its own." for i in range(4))
 
@@ -286,7 +286,7 @@ def test_a_foreign_index_is_not_written(elasticsearch: Server, films: ElasticSto
             attempt()
     with pytest.raises(IndexMismatchError, match="not made by ragcli"):
         drop_index(IndexLocation(elasticsearch.url, name, Path()))
-    with open_at(elasticsearch, name, FACTS) as again:
+    with open_at(elasticsearch, name, CONFIG) as again:
         assert again.config is None
         assert again.counts() == Counts(4, 4)
 
@@ -301,8 +301,8 @@ def test_an_index_without_text_cannot_be_opened(elasticsearch: Server, client: E
 
 
 def test_another_format_is_refused_with_the_way_out(elasticsearch: Server, client: Elasticsearch, name: str) -> None:
-    client.indices.create(index=name, mappings=index_mapping(FACTS._replace(version=FACTS.version + 1)))
-    with pytest.raises(IndexMismatchError, match=f"format {FACTS.version + 1}") as error:
+    client.indices.create(index=name, mappings=index_mapping(CONFIG._replace(version=CONFIG.version + 1)))
+    with pytest.raises(IndexMismatchError, match=f"format {CONFIG.version + 1}") as error:
         open_at(elasticsearch, name)
     assert f"ragcli index FILE --store {elasticsearch.url} --index {name} --rebuild" in error.value.hint
     drop_index(IndexLocation(elasticsearch.url, name, Path()))
@@ -313,7 +313,7 @@ def test_another_format_is_refused_with_the_way_out(elasticsearch: Server, clien
 def test_a_half_written_document_is_marked_and_mended(
     elasticsearch: Server, client: Elasticsearch, name: str, lost: int
 ) -> None:
-    with open_at(elasticsearch, name, FACTS) as store:
+    with open_at(elasticsearch, name, CONFIG) as store:
         store.write([update("a"), update("b")])
         client.delete(index=name, id=f"a#{lost}", refresh=True)
         half, whole = sorted(store.stored())
@@ -324,7 +324,7 @@ def test_a_half_written_document_is_marked_and_mended(
 
 
 def test_a_half_written_update_is_marked_and_mended(elasticsearch: Server, client: Elasticsearch, name: str) -> None:
-    with open_at(elasticsearch, name, FACTS) as store:
+    with open_at(elasticsearch, name, CONFIG) as store:
         store.write([update("a")])
         entry = client.get(index=name, id="a#1")["_source"]
         client.index(index=name, id="a#0", document={**entry, "part": 0, "parts": 2, "hash": "new"}, refresh=True)
@@ -335,16 +335,16 @@ def test_a_half_written_update_is_marked_and_mended(elasticsearch: Server, clien
 
 
 def test_what_a_killed_run_wrote_last_is_seen(elasticsearch: Server, client: Elasticsearch, name: str) -> None:
-    client.indices.create(index=name, mappings=index_mapping(FACTS), settings={"refresh_interval": -1})
+    client.indices.create(index=name, mappings=index_mapping(CONFIG), settings={"refresh_interval": -1})
     entry = {"doc_id": "a", "part": 0, "parts": 2, "hash": "x", "title": "", "text": "x", "start": 0}
     client.index(index=name, id="a#0", document=entry)
-    with open_at(elasticsearch, name, FACTS) as store:
+    with open_at(elasticsearch, name, CONFIG) as store:
         assert list(store.stored(["a"])) == [Stored("a", "", 1)]
 
 
 def test_many_processes_may_make_the_same_index(elasticsearch: Server, name: str) -> None:
     def index(number: int) -> None:
-        with open_at(elasticsearch, name, FACTS) as store:
+        with open_at(elasticsearch, name, CONFIG) as store:
             assert store.counts().documents <= 8  # can be read at once
             store.write([update(str(number), "Short.")])
 
@@ -360,14 +360,14 @@ def test_an_index_deleted_while_it_is_written_is_told(elasticsearch: Server, cli
         client.indices.delete(index=name)
 
     with (
-        open_at(elasticsearch, name, FACTS) as store,
+        open_at(elasticsearch, name, CONFIG) as store,
         pytest.raises(IndexMismatchError, match="deleted or made anew"),
     ):
         store.write(updates())
 
 
 def test_a_refused_document_is_named(elasticsearch: Server, client: Elasticsearch, name: str) -> None:
-    with open_at(elasticsearch, name, FACTS) as store:
+    with open_at(elasticsearch, name, CONFIG) as store:
         client.indices.put_settings(index=name, settings={"index.blocks.write": True})
         with pytest.raises(RagcliError, match=r"'my#doc': .*blocked") as error:
             store.write([update("my#doc")])
@@ -385,7 +385,7 @@ def login(server: Server, user: str = "elastic", password: str | None = None) ->
 def test_the_password_in_the_url_lets_in(secured_elasticsearch: Server) -> None:
     access = Access(ca_certs=secured_elasticsearch.ca_certs)
     location = IndexLocation(login(secured_elasticsearch), "test-secured", Path(), access)
-    with open_store(location, FACTS) as store:
+    with open_store(location, CONFIG) as store:
         store.write([update("a")])
         assert store.counts() == Counts(1, 4)
     drop_index(location)
@@ -406,7 +406,7 @@ def test_who_may_not_come_in_is_told_how(secured_elasticsearch: Server) -> None:
     ]
     for url, access in wrong:
         with pytest.raises(UnreachableError, match="user name and password, or API key") as error:
-            open_at(url, "any", FACTS, access)
+            open_at(url, "any", CONFIG, access)
         assert "RAGCLI_ELASTICSEARCH_API_KEY" in error.value.hint
 
 
@@ -460,7 +460,7 @@ LEAKY = [
 def test_a_password_is_never_told(url: str, encoded: bool, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with pytest.raises(RagcliError) as error:
-        open_at(url.format(quote(SECRET) if encoded else SECRET), "any", FACTS)
+        open_at(url.format(quote(SECRET) if encoded else SECRET), "any", CONFIG)
     assert error.value.hint
     told = " ".join([error.value.message, error.value.hint, *traceback.format_exception(error.value), caplog.text])
     assert "s3cret" not in told
@@ -470,7 +470,7 @@ def test_a_password_is_never_told(url: str, encoded: bool, caplog: pytest.LogCap
 def test_an_api_key_is_never_told(key: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with pytest.raises(RagcliError) as error:
-        open_at("http://127.0.0.1:1", "any", FACTS, Access(api_key=key))
+        open_at("http://127.0.0.1:1", "any", CONFIG, Access(api_key=key))
     told = " ".join([error.value.message, error.value.hint, *traceback.format_exception(error.value), caplog.text])
     assert "s3cret" not in told
 
@@ -481,7 +481,7 @@ def test_a_store_does_not_show_the_password(secured_elasticsearch: Server, caplo
     with pytest.raises(IndexMismatchError) as error:
         open_at(login(secured_elasticsearch), "none-such", access=access)
     told = [error.value.message, error.value.hint, *traceback.format_exception(error.value), caplog.text]
-    with open_at(login(secured_elasticsearch), "test-shown", FACTS, access) as store:
+    with open_at(login(secured_elasticsearch), "test-shown", CONFIG, access) as store:
         told += [repr(store), repr(vars(store)), caplog.text]
     drop_index(IndexLocation(login(secured_elasticsearch), "test-shown", Path(), access))
     password = secured_elasticsearch.password or ""
@@ -514,7 +514,7 @@ def test_a_dead_server_is_told() -> None:
         taken.bind(("127.0.0.1", 0))  # bound but not listening: nobody answers there
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(UnreachableError, match=f"{url} does not answer") as error:
-            open_at(url, "any", FACTS)
+            open_at(url, "any", CONFIG)
     assert "URL" in error.value.hint
 
 
@@ -543,7 +543,7 @@ def test_a_server_that_cannot_rescore_leaves_it_to_us(elasticsearch: Server, cli
     texts = [f"Text {i}." for i in range(400)]
     vectors = np.random.default_rng(0).normal(size=(400, 32)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    with open_at(elasticsearch, name, FACTS._replace(encoder=EncoderConfig("m", "0", 32, "mean"))) as store:
+    with open_at(elasticsearch, name, CONFIG._replace(encoder=EncoderConfig("m", "0", 32, "mean"))) as store:
         store.write(
             update(text, text)._replace(vectors=vector[None]) for text, vector in zip(texts, vectors, strict=True)
         )
@@ -566,7 +566,7 @@ def test_too_many_requests_are_tried_again() -> None:
             body["items"][1]["index"] = {"_id": ids[1], "status": 429, "error": {"reason": "queue full"}}
         return (429, {"error": "busy"}) if 2 <= len(seen) <= 6 else (status, body)
 
-    with fake_server(own_index(bulk)) as url, open_at(url, "any", FACTS) as store:
+    with fake_server(own_index(bulk)) as url, open_at(url, "any", CONFIG) as store:
         store.write([update("a")])
     assert seen[0] == ["a#0", "a#1", "a#2", "a#3"]
     assert seen[-1] == ["a#1"]
@@ -601,7 +601,7 @@ def test_an_error_ends_the_reading(bulk: Callable[[list[str]], tuple[int, Any]],
     read: list[int] = []
     with (
         fake_server(own_index(bulk)) as url,
-        open_at(url, "any", FACTS) as store,
+        open_at(url, "any", CONFIG) as store,
         pytest.raises(RagcliError, match=message),
     ):
         store.write(endless(read))
@@ -616,7 +616,7 @@ def test_an_interrupt_ends_at_once_though_the_server_hangs() -> None:
         answered.extend(ids)
         return taken(ids)
 
-    with fake_server(own_index(bulk)) as url, open_at(url, "any", FACTS) as store:
+    with fake_server(own_index(bulk)) as url, open_at(url, "any", CONFIG) as store:
         Timer(0.5, signal.pthread_kill, [get_ident(), signal.SIGINT]).start()
         with pytest.raises(KeyboardInterrupt):
             store.write(endless(read))
@@ -628,7 +628,7 @@ def test_an_interrupt_ends_at_once_though_the_server_hangs() -> None:
 def test_another_product_is_not_elasticsearch() -> None:
     other = fake_server(lambda *_: (200, {}), product="Other")
     with other as url, pytest.raises(UnreachableError, match="not Elasticsearch"):
-        open_at(url, "any", FACTS)
+        open_at(url, "any", CONFIG)
 
 
 # The client's exceptions

@@ -14,7 +14,7 @@ from ragcli.store import LOCAL, Counts, DocumentUpdate, IndexLocation, open_stor
 from ragcli.store_local import _SPARE_ROWS
 from tests.support import ROOT, environment
 from tests.test_store_contract import document, remove
-from tests.test_store_vectors import DIMENSION, FACTS, direction, encoded, found, keys_of, put
+from tests.test_store_vectors import CONFIG, DIMENSION, direction, encoded, found, keys_of, put
 
 HEADER, ROW = 64, 8 + 4 * DIMENSION  # bytes
 
@@ -47,14 +47,14 @@ def check(location: IndexLocation, documents: Sequence[Document]) -> None:
 
 def test_vectors_are_there_again(location: IndexLocation, file: Path) -> None:
     for number in range(3):
-        with open_store(location, FACTS) as store:
+        with open_store(location, CONFIG) as store:
             put(store, *texts(10 * number + 10))
         check(location, texts(10 * number + 10))
     assert file.stat().st_size == HEADER + 30 * ROW  # each once, however often it was written
 
 
 def test_a_text_that_is_there_twice_has_one_row(location: IndexLocation, file: Path) -> None:
-    with open_store(location, FACTS) as store:
+    with open_store(location, CONFIG) as store:
         put(store, document("a"), document("b"))
         put(store, document("c"))
         assert found(store, direction(keys_of(document("a"))[0]), 5) == [("a", 0), ("b", 0), ("c", 0)]
@@ -65,12 +65,12 @@ def test_a_text_that_is_there_twice_has_one_row(location: IndexLocation, file: P
 @pytest.mark.parametrize("fill", [b"\x00", b"\xff"])
 def test_a_torn_last_row_is_nothing(location: IndexLocation, file: Path, torn: int, fill: bytes) -> None:
     """After a power cut there may be part of a row, or rows of zeros or noise, after those that were committed."""
-    with open_store(location, FACTS) as store:
+    with open_store(location, CONFIG) as store:
         put(store, *texts(10))
     with file.open("ab") as target:
         target.write(fill * torn)
     check(location, texts(10))
-    with open_store(location, FACTS) as store:
+    with open_store(location, CONFIG) as store:
         put(store, *texts(20))
     check(location, texts(20))
     assert file.stat().st_size == HEADER + 20 * ROW
@@ -78,7 +78,7 @@ def test_a_torn_last_row_is_nothing(location: IndexLocation, file: Path, torn: i
 
 @pytest.mark.parametrize("left", [0, 10, HEADER, HEADER + 1, HEADER + 9 * ROW, HEADER + 10 * ROW - 1])
 def test_a_file_cut_below_its_committed_rows_is_told(location: IndexLocation, file: Path, left: int) -> None:
-    with open_store(location, FACTS) as store:
+    with open_store(location, CONFIG) as store:
         put(store, *texts(10))
     with file.open("rb+") as target:
         target.truncate(left)
@@ -95,7 +95,7 @@ def test_a_file_cut_below_its_committed_rows_is_told(location: IndexLocation, fi
 
 
 def test_a_file_of_another_dimension_or_kind_is_told(location: IndexLocation, file: Path) -> None:
-    with open_store(location, FACTS) as store:
+    with open_store(location, CONFIG) as store:
         put(store, *texts(10))
     content = file.read_bytes()
     for wrong in (b"x" + content[1:], content[:8] + b"\x11" + content[9:], content[:HEADER] + b"\xff" * 10 * ROW):
@@ -105,7 +105,7 @@ def test_a_file_of_another_dimension_or_kind_is_told(location: IndexLocation, fi
 
 
 def test_a_lost_file_is_told(location: IndexLocation, file: Path) -> None:
-    with open_store(location, FACTS) as store:
+    with open_store(location, CONFIG) as store:
         put(store, *texts(10))
     file.unlink()
     with open_store(location) as store, pytest.raises(IndexMismatchError, match="cannot be read"):
@@ -114,7 +114,7 @@ def test_a_lost_file_is_told(location: IndexLocation, file: Path) -> None:
 
 def test_dead_rows_go_when_they_prevail(location: IndexLocation, file: Path) -> None:
     alive, gone = texts(100), _SPARE_ROWS + 200
-    with open_store(location, FACTS) as store:
+    with open_store(location, CONFIG) as store:
         put(store, *alive, *(document(f"x{i}", f"Gone {i}.") for i in range(gone)))
         remove(store, *(f"x{i}" for i in range(gone - 100)))
         assert file.stat().st_size == HEADER + (100 + gone) * ROW  # they do not yet
@@ -127,7 +127,7 @@ def test_dead_rows_go_when_they_prevail(location: IndexLocation, file: Path) -> 
 
 def test_a_reader_keeps_what_it_has_opened(location: IndexLocation) -> None:
     documents = texts(10)
-    with open_store(location, FACTS) as store:
+    with open_store(location, CONFIG) as store:
         put(store, *documents)
         with open_store(location) as reader:
             before = found(reader, direction(0), 10)
@@ -138,7 +138,7 @@ def test_a_reader_keeps_what_it_has_opened(location: IndexLocation) -> None:
 
 
 def test_words_are_searched_without_numpy(location: IndexLocation) -> None:
-    with open_store(location, FACTS) as store:
+    with open_store(location, CONFIG) as store:
         put(store, document("a", "apples"))
     program = f"""
 import sys
@@ -156,7 +156,7 @@ with open_store(IndexLocation("local", "vectors", Path({str(location.home)!r})))
 
 
 def test_a_refused_vector_leaves_the_index_as_it_was(location: IndexLocation) -> None:
-    with open_store(location, FACTS) as store:
+    with open_store(location, CONFIG) as store:
         put(store, *texts(10))
         bad = encoded(document("bad"))._replace(vectors=np.full((1, DIMENSION), np.nan, np.float32))
         updates: list[DocumentUpdate] = [encoded(document("good", "A good one.")), bad]
@@ -176,13 +176,13 @@ from random import Random
 from ragcli import store_local
 from ragcli.store import IndexLocation, open_store
 from tests.test_store_contract import document
-from tests.test_store_vectors import FACTS, encoded
+from tests.test_store_vectors import CONFIG, encoded
 def changes():
     for i in count():
         print(i, flush=True)
         yield encoded(document(str(i), f"Text {i}."))
 store_local._COMMIT_EVERY = 100
-with open_store(IndexLocation("local", "vectors", Path(sys.argv[1])), FACTS) as store:
+with open_store(IndexLocation("local", "vectors", Path(sys.argv[1])), CONFIG) as store:
     store.write(changes())
 """
 

@@ -32,7 +32,7 @@ from tests.test_store_contract import ENGINES, SIZE, document, ids, new_place, r
 Vector = NDArray[np.float32]
 
 DIMENSION = 16
-FACTS = IndexConfig("en", SIZE, EncoderConfig("a model", "0", DIMENSION, "mean", "query: ", "passage: "))
+CONFIG = IndexConfig("en", SIZE, EncoderConfig("a model", "0", DIMENSION, "mean", "query: ", "passage: "))
 
 
 @pytest.fixture(params=ENGINES)
@@ -46,7 +46,7 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IndexLo
 @pytest.fixture
 def store(location: IndexLocation) -> Iterator[Store]:
     """Yield an empty index that takes vectors."""
-    with open_store(location, FACTS) as store:
+    with open_store(location, CONFIG) as store:
         yield store
 
 
@@ -207,9 +207,9 @@ def test_words_are_found_where_there_are_vectors(store: Store) -> None:
 
 
 def test_the_facts_of_the_encoder_stay(location: IndexLocation) -> None:
-    open_store(location, FACTS).close()
+    open_store(location, CONFIG).close()
     with open_store(location) as again:
-        assert again.config == FACTS
+        assert again.config == CONFIG
         put(again, document("a"))
         assert len(again.nearest(direction(0), 5)) == 1
 
@@ -250,7 +250,7 @@ def test_a_sample_is_of_vectors_from_all_over(store: Store) -> None:
 
 
 def test_an_index_without_vectors_says_so(location: IndexLocation) -> None:
-    with open_store(location, FACTS._replace(encoder=None)) as store:
+    with open_store(location, CONFIG._replace(encoder=None)) as store:
         store.write([encoded(document("a"))._replace(vectors=None)])
         assert store.vectors(keys_of(document("a"))) == {}
         for ask in (lambda: store.nearest(direction(0), 5), lambda: store.sample(5)):
@@ -297,9 +297,9 @@ def test_the_vectors_of_a_stopped_run_are_known_to_the_next(location: IndexLocat
         yield from map(encoded, documents[:2_000])
         raise KeyboardInterrupt
 
-    with open_store(location, FACTS) as store, pytest.raises(KeyboardInterrupt):
+    with open_store(location, CONFIG) as store, pytest.raises(KeyboardInterrupt):
         store.write(stopped())
-    with open_store(location, FACTS) as store:
+    with open_store(location, CONFIG) as store:
         keys = keys_of(*documents)
         known = store.vectors(keys)
         assert set(keys[:500]) <= set(known) <= set(keys[:2_000])

@@ -16,7 +16,7 @@ from ragcli.reader.inputs import build_inputs
 from ragcli.store import LOCAL, IndexLocation
 from ragcli.tokenizer import read_wordpiece
 from ragcli.train.questions import open_passages
-from ragcli.train.reader import ReaderPlan, measure, train_reader
+from ragcli.train.reader import ReaderTrainConfig, measure, train_reader
 from ragcli.train.reader_examples import Examples, collect_examples, make_example, vary
 from ragcli.train.reader_model import open_bundle, token_span
 from tests.support import Run, assert_two_lines, write_lines
@@ -65,9 +65,9 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
 
 
 def test_the_first_block_is_the_one_with_the_answer(examples: Examples) -> None:
-    assert len(examples.training) + len(examples.held) == len(ANIMALS) and examples.left_out == 0
-    assert examples.held and not {e.doc_id for e in examples.held} & {e.doc_id for e in examples.training}
-    for example in (*examples.training, *examples.held):
+    assert len(examples.training) + len(examples.validation) == len(ANIMALS) and examples.left_out == 0
+    assert examples.validation and not {e.doc_id for e in examples.validation} & {e.doc_id for e in examples.training}
+    for example in (*examples.training, *examples.validation):
         assert example.span
         heading, text = example.blocks[0]
         number = example.doc_id.removeprefix("d")
@@ -108,9 +108,9 @@ def test_a_span_is_found_in_tokens(start: ModelFolder) -> None:
 
 def test_a_training_learns(examples: Examples, start: ModelFolder, tmp_path: Path) -> None:
     reports: list[float] = []
-    plan = ReaderPlan(batch=4, rate=3e-3, steps=60)
-    done = train_reader(plan, start, examples, tmp_path / "mine", tell=lambda report: reports.append(report.loss))
-    assert done.steps == 60 and not done.interrupted and done.held_out == len(examples.held)
+    config = ReaderTrainConfig(batch=4, rate=3e-3, steps=60)
+    done = train_reader(config, start, examples, tmp_path / "mine", tell=lambda report: reports.append(report.loss))
+    assert done.steps == 60 and not done.interrupted and done.held_out == len(examples.validation)
     assert sum(reports[-10:]) < 0.8 * sum(reports[:10])
     told = json.loads((tmp_path / "mine" / "training.json").read_text())
     assert told["settings"]["--max-steps"] == 60 and told["steps"] == 60
@@ -119,31 +119,31 @@ def test_a_training_learns(examples: Examples, start: ModelFolder, tmp_path: Pat
 
 
 def test_it_goes_on_as_if_it_had_not_been_interrupted(examples: Examples, start: ModelFolder, tmp_path: Path) -> None:
-    plan = ReaderPlan(batch=2, rate=1e-3, steps=8, save_minutes=0.0)
-    whole = train_reader(plan, start, examples, tmp_path / "whole")
+    config = ReaderTrainConfig(batch=2, rate=1e-3, steps=8, save_minutes=0.0)
+    whole = train_reader(config, start, examples, tmp_path / "whole")
 
     def stop(report: object) -> None:
         if getattr(report, "step", 0) == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_reader(plan, start, examples, tmp_path / "parts", tell=stop)
+        train_reader(config, start, examples, tmp_path / "parts", tell=stop)
     with pytest.raises(UsageError, match="other data or settings"):
-        train_reader(plan._replace(rate=1e-4), start, examples, tmp_path / "parts", resume=True)
-    done = train_reader(plan, start, examples, tmp_path / "parts", resume=True)
+        train_reader(config._replace(rate=1e-4), start, examples, tmp_path / "parts", resume=True)
+    done = train_reader(config, start, examples, tmp_path / "parts", resume=True)
     assert (done.before, done.after) == (whole.before, whole.after)
     one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
     assert all(one[name].equal(other[name]) for name in one)
     with pytest.raises(UsageError, match="no training to resume"):
-        train_reader(plan, start, examples, tmp_path / "parts", resume=True)
+        train_reader(config, start, examples, tmp_path / "parts", resume=True)
     with pytest.raises(UsageError, match="exists"):
-        train_reader(plan, start, examples, tmp_path / "parts")
+        train_reader(config, start, examples, tmp_path / "parts")
 
 
 def test_an_encoder_is_a_start_as_well(examples: Examples, tmp_path: Path) -> None:
     folder = write_encoder(tmp_path / "encoder", max_position_embeddings=300)
     bundle = open_bundle(ModelFolder("encoder", folder), 0)
-    found = measure(bundle, examples.held)
+    found = measure(bundle, examples.validation)
     assert found and 0 <= found.best <= found.best_two <= 1
 
 

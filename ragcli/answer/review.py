@@ -61,7 +61,7 @@ class _Pool(NamedTuple):
     """Hold the sentences (n) with what is known of each: sign, aspects (n, aspects), worth, likeness (n, n)."""
 
     found: list[Candidate]
-    signs: Matrix
+    polarities: Matrix
     aspects: Mapping[str, Matrix]
     worth: Matrix
     details: Matrix
@@ -76,8 +76,8 @@ def compose_review(hits: Sequence[Hit], sentences: int, language: str) -> tuple[
     """
     if not hits or not (pool := _pool(hits, language)).found:
         return ()
-    plan = _plan(pool, min(sentences, len(pool.found)))
-    return tuple(cite(pool.found[place]) for place in _fill(plan, pool))
+    slots = _slots(pool, min(sentences, len(pool.found)))
+    return tuple(cite(pool.found[place]) for place in _fill(slots, pool))
 
 
 def _pool(hits: Sequence[Hit], language: str) -> _Pool:
@@ -85,7 +85,7 @@ def _pool(hits: Sequence[Hit], language: str) -> _Pool:
     found = [one for one in whole if _is_fit(one.text, language)]
     found = found or [one for one in whole if _ENDED.search(one.text)] or whole
     leaning = [_leaning(hit) for hit in hits]
-    signs = np.array([polarity(one.text) + 0.15 * leaning[one.hit] for one in found], dtype=np.float32)
+    polarities = np.array([polarity(one.text) + 0.15 * leaning[one.hit] for one in found], dtype=np.float32)
     vectors = tf_idf([bag_of(one.text, language) for one in found])
     worth = np.array([_worth(one, language) for one in found], dtype=np.float32)
     aspects = {
@@ -98,7 +98,7 @@ def _pool(hits: Sequence[Hit], language: str) -> _Pool:
     details = np.array([min(3, len(_NAME.findall(one.text))) for one in found], dtype=np.float32)
     told = np.array([bool(_MYSELF.search(one.text)) for one in found], dtype=np.float32)
     typical = central(vectors) if found else worth
-    return _Pool(found, signs, aspects, worth + typical, details, told, vectors @ vectors.T)
+    return _Pool(found, polarities, aspects, worth + typical, details, told, vectors @ vectors.T)
 
 
 def _leaning(hit: Hit) -> float:
@@ -138,16 +138,16 @@ def _aspects() -> dict[str, re.Pattern[str]]:
     return {name: pattern_of(listed) for name, listed in words.items() if name != "about"}
 
 
-def _plan(pool: _Pool, sentences: int) -> list[_Slot]:
+def _slots(pool: _Pool, sentences: int) -> list[_Slot]:
     """Say what stands where: first what most reviews say, by aspects, then what the others say, then the verdict."""
-    most = 1 if pool.signs.sum() >= 0 else -1
-    with_most, against = int((pool.signs * most > 0).sum()), int((pool.signs * most < 0).sum())
+    most = 1 if pool.polarities.sum() >= 0 else -1
+    with_most, against = int((pool.polarities * most > 0).sum()), int((pool.polarities * most < 0).sum())
     others = 0
     if against and sentences > 1:
         others = min(max(round(sentences * against / (with_most + against)), 1), sentences // 2, against)
-    middle = ["story", "acting", "craft", "story", "craft", "acting"]
+    between = ["story", "acting", "craft", "story", "craft", "acting"]
     count = sentences - others
-    aspects = ["film", *[middle[n % len(middle)] for n in range(count - 2)], "verdict"][:count]
+    aspects = ["film", *[between[n % len(between)] for n in range(count - 2)], "verdict"][:count]
     slots = [_Slot(aspect, most) for aspect in aspects]
     return (
         [*slots[:-1], *[_Slot("film", -most)] * others, *slots[-1:]]
@@ -156,10 +156,10 @@ def _plan(pool: _Pool, sentences: int) -> list[_Slot]:
     )
 
 
-def _fill(plan: Sequence[_Slot], pool: _Pool) -> list[int]:
+def _fill(slots: Sequence[_Slot], pool: _Pool) -> list[int]:
     """Choose a sentence for each place so that all together fit best: a beam search."""
     beam: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
-    for slot in plan:
+    for slot in slots:
         fits = _fits(slot, pool)
         longer = [
             (score + float(fits[place]) - _repeats(place, chosen, pool), (*chosen, place))
@@ -168,7 +168,7 @@ def _fill(plan: Sequence[_Slot], pool: _Pool) -> list[int]:
         ]
         beam = sorted(longer, key=lambda one: (-one[0], one[1]))[:_BEAM] or beam
     chosen = beam[0][1]
-    good = [place for place, slot in zip(chosen, plan, strict=True) if _fits(slot, pool)[place] >= _POOR]
+    good = [place for place, slot in zip(chosen, slots, strict=True) if _fits(slot, pool)[place] >= _POOR]
     return good if len(good) >= _FEWEST else list(chosen)
 
 
@@ -178,7 +178,7 @@ def _best(fits: Matrix, chosen: Sequence[int]) -> list[int]:
 
 
 def _fits(slot: _Slot, pool: _Pool) -> Matrix:
-    sign = np.clip(pool.signs * slot.sign * 2, -1, 1)
+    sign = np.clip(pool.polarities * slot.sign * 2, -1, 1)
     aspect = pool.aspects[slot.aspect] if slot.aspect else np.zeros(len(pool.found), dtype=np.float32)
     general = -0.4 * pool.details - (aspect == 0) - pool.told if slot.aspect in ("film", "verdict") else 0.0
     return np.asarray(1.5 * sign + 1.5 * aspect + general + pool.worth)

@@ -74,15 +74,15 @@ def train(
     from ragcli.reader import find_reader
     from ragcli.train.config import Size, TrainConfig
     from ragcli.train.prepare import Passages
-    from ragcli.train.reader import ReaderPlan, run_reader
+    from ragcli.train.reader import ReaderTrainConfig, run_reader
     from ragcli.train.run import dry_run as survey
     from ragcli.train.run import run
 
     checks.check(context, checks.TRAIN)
     if reader:
-        plan_of_reader = ReaderPlan(
+        reader_config = ReaderTrainConfig(
             batch=batch_size,
-            rate=learning_rate or ReaderPlan().rate,
+            rate=learning_rate or ReaderTrainConfig().rate,
             epochs=epochs,
             steps=max_steps,
             minutes=max_minutes,
@@ -93,7 +93,7 @@ def train(
         source = Passages(at.location, is_given(context, "index"))
         with render.reader_steps() as told:
             read = run_reader(
-                plan_of_reader, files, find_reader(model), source, trained_folder(output or ""), resume, told
+                reader_config, files, find_reader(model), source, trained_folder(output or ""), resume, told
             )
         if read.interrupted:
             render.print_note(f"interrupted after step {read.steps}; go on with --resume")

@@ -14,7 +14,7 @@ from ragcli.files import sync
 from ragcli.settings import cache_home
 
 _VERSION = 3  # of what is built; raise it with every change of the graph
-_FACTS = "facts.json"
+_MANIFEST = "facts.json"
 _DIGESTS = "digests"
 _UNFINISHED = "unfinished-"
 _ABANDONED = 3600  # seconds after which an unfinished folder that nobody writes to is a killed process's
@@ -46,10 +46,10 @@ def check(folder: Path) -> None:
     Of the weights only the size is compared: a hash of them would take longer than loading them.
     """
     try:
-        config = json.loads((folder / _FACTS).read_bytes())
-        if config["version"] != _VERSION:
+        manifest = json.loads((folder / _MANIFEST).read_bytes())
+        if manifest["version"] != _VERSION:
             raise UnusableError("another version of ragcli built it")
-        if config != _facts(folder):
+        if manifest != _manifest(folder):
             raise UnusableError("it is damaged")
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UnusableError("it is damaged") from error
@@ -62,7 +62,7 @@ def build(folder: Path, write: Callable[[Path], None]) -> None:
     unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder.parent))
     try:
         write(unfinished)
-        (unfinished / _FACTS).write_text(json.dumps(_facts(unfinished)), encoding="utf-8")
+        (unfinished / _MANIFEST).write_text(json.dumps(_manifest(unfinished)), encoding="utf-8")
         for file in unfinished.iterdir():
             sync(file)
         _replace(unfinished, folder)
@@ -92,7 +92,7 @@ def _replace(new: Path, folder: Path) -> None:
     try:
         new.rename(folder)
     except OSError:
-        if not (folder / _FACTS).is_file():
+        if not (folder / _MANIFEST).is_file():
             raise
     if old.is_dir():
         shutil.rmtree(old, ignore_errors=True)
@@ -100,8 +100,8 @@ def _replace(new: Path, folder: Path) -> None:
         old.unlink(missing_ok=True)
 
 
-def _facts(folder: Path) -> dict[str, object]:
-    files = sorted(file for file in folder.iterdir() if file.name != _FACTS)
+def _manifest(folder: Path) -> dict[str, object]:
+    files = sorted(file for file in folder.iterdir() if file.name != _MANIFEST)
     graphs = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.suffix == ".onnx"}
     return {"version": _VERSION, "sizes": {file.name: file.stat().st_size for file in files}, "graphs": graphs}
 

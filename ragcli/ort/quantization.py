@@ -1,4 +1,4 @@
-"""Pure arithmetic on weights: balance the channels of neighbouring layers, and round to 8 or 4 bits."""
+"""Arithmetic on weights: smooth the channels of neighbouring layers, and round to 8 or 4 bits."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +10,14 @@ BLOCK_4 = 32
 _TINY = np.float32(1e-12)
 
 
-def balance_norm(gain: Matrix, bias: Matrix, weight: Matrix) -> tuple[Matrix, Matrix, Matrix]:
-    """Balance a layer norm with the linear layer (in, out) behind it."""
-    scale = balance_scale(np.hypot(gain, bias), weight)
+def smooth_norm(gain: Matrix, bias: Matrix, weight: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    """Move scale from a layer norm into the linear layer (in, out) that follows it."""
+    scale = smoothing_scale(np.hypot(gain, bias), weight)
     return gain / scale, bias / scale, weight * scale[:, np.newaxis]
 
 
-def balance_scale(size: Matrix, weight: Matrix) -> Matrix:
-    """Return by what to divide channels of this size, before a layer with these weights (in, out)."""
+def smoothing_scale(size: Matrix, weight: Matrix) -> Matrix:
+    """Return the divisor of each channel, from the size of its activations and the weights (in, out) that read it."""
     largest = np.abs(weight).max(axis=1)
     scale = np.sqrt(np.maximum(size, _TINY) / np.maximum(largest, _TINY))
     scale[(size <= _TINY) | (largest <= _TINY)] = 1  # a channel that is off may stay as it is

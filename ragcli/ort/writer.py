@@ -102,7 +102,7 @@ class Graph:
             self.constant(name, values),
             self._step,
             self.constant(f"{name}.scale", scale),
-            self._middle,
+            self._zero_point,
             self.constant(f"{name}.zero", np.zeros(len(scale), np.int8)),
         ]
         return self.node("Mul", [self.node("MatMulIntegerToFloat", inputs, domain=MS), size])
@@ -111,10 +111,10 @@ class Graph:
         """Round to 1..255 around 128; return this, and the size of each token's largest value."""
         if not self._rounded:
             self._step = self.constant("step", np.array(1 / 127, dtype=np.float32))
-            self._middle = self.constant("middle", np.array(128, dtype=np.uint8))
+            self._zero_point = self.constant("zero_point", np.array(128, dtype=np.uint8))
         size = self.node("ReduceMax", [self.node("Abs", [x]), self._axis], keepdims=1)
         size = self.node("Max", [size, self._tiny])
-        return self.node("QuantizeLinear", [self.node("Div", [x, size]), self._step, self._middle]), size
+        return self.node("QuantizeLinear", [self.node("Div", [x, size]), self._step, self._zero_point]), size
 
     def norm(self, name: str, stream: str, skip: Skip | None, gain: Matrix, bias: Matrix) -> tuple[str, str]:
         """Add what is to be added to the stream, and normalise it; return both, the normalised first."""

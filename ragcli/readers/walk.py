@@ -25,19 +25,19 @@ class Selection(NamedTuple):
     follow_symlinks: bool = False
 
 
-class Found(NamedTuple):
+class FoundFiles(NamedTuple):
     """Hold the files to read, and those left out with their reasons."""
 
     inputs: list[Input]
     skipped: list[Skipped]
 
 
-def find_files(paths: Iterable[Path], selection: Selection, written: Iterable[Path] = ()) -> Found:
+def find_files(paths: Iterable[Path], selection: Selection, written: Iterable[Path] = ()) -> FoundFiles:
     """Resolve folders to the files in them that are to be read, sorted by name; what is named itself stays as it is.
 
     What the run itself writes is never found. Raises RagcliError for a path that does not exist.
     """
-    found = Found([], [])
+    found = FoundFiles([], [])
     for path in paths:
         if str(path) != "-" and not os.path.lexists(path):
             raise RagcliError(f"no such file: {path}", "Check the path; `-` reads standard input.")
@@ -58,7 +58,7 @@ class _Ignoring(NamedTuple):
 class _Walk:
     """Walk one folder."""
 
-    def __init__(self, top: Path, selection: Selection, own: set[Path], found: Found) -> None:
+    def __init__(self, top: Path, selection: Selection, own: set[Path], found: FoundFiles) -> None:
         self._top = Path(os.path.normpath(top))
         self._include = GitIgnoreSpec.from_lines(selection.include) if selection.include else None
         self._exclude = GitIgnoreSpec.from_lines(selection.exclude) if selection.exclude else None

@@ -40,7 +40,7 @@ def print_hits(hits: Sequence["Hit"], query: str, language: str, as_json: bool, 
 
 def _part(name: str, part: "Part") -> str:
     where = "not found" if part.rank is None else f"{part.score:.2f} #{part.rank}"
-    return f"{part.share:.2f} {name} {where}"
+    return f"{part.contribution:.2f} {name} {where}"
 
 
 def _document(hit: "Hit") -> "Text":

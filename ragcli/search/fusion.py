@@ -26,25 +26,27 @@ def fuse(lists: Mapping[str, Ranked], kind: Fusion, depth: int) -> list[Hit]:
     what it got from which list. Ties are ordered by id and start.
     """
     places = {name: {(hit.id, hit.start): at for at, hit in enumerate(one.hits)} for name, one in lists.items()}
-    shares = {
-        name: [one.weight * share for share in _SCALES[kind]([hit.score for hit in one.hits], one.floor)]
+    contributions = {
+        name: [one.weight * scaled for scaled in _SCALES[kind]([hit.score for hit in one.hits], one.floor)]
         for name, one in lists.items()
     }
-    lacking = {name: found[-1] if 0 < depth <= len(found) else 0.0 for name, found in shares.items()}
+    lacking = {name: found[-1] if 0 < depth <= len(found) else 0.0 for name, found in contributions.items()}
 
     def parts(hit: Hit) -> Iterator[tuple[str, Part]]:
         for name, one in lists.items():
             at = places[name].get((hit.id, hit.start))
             if at is not None:
-                yield name, Part(at + 1, one.hits[at].score, shares[name][at])
+                yield name, Part(at + 1, one.hits[at].score, contributions[name][at])
             elif lacking[name]:
                 yield name, Part(None, None, lacking[name])
 
     every = {(hit.id, hit.start): hit for one in lists.values() for hit in one.hits}
-    made = [(hit, dict(parts(hit))) for hit in every.values()]
-    return ranked(
-        hit._replace(score=sum(part.share for part in new.values()), parts={**hit.parts, **new}) for hit, new in made
-    )
+
+    def fused(hit: Hit) -> Hit:
+        new = dict(parts(hit))
+        return hit._replace(score=sum(part.contribution for part in new.values()), parts={**hit.parts, **new})
+
+    return ranked(map(fused, every.values()))
 
 
 def scaled(scores: Sequence[float], floor: float) -> list[float]:

@@ -47,16 +47,16 @@ _MAX_FIELDS = 10_000
 class ElasticStore:
     """Keep an index on a server: one entry a passage, with the _id `document#part`."""
 
-    def __init__(self, session: Session, found: catalog.Found, fields: TextFields = TextFields()) -> None:
+    def __init__(self, session: Session, found: catalog.IndexInfo, fields: TextFields = TextFields()) -> None:
         self._session = session
         self._url, self._index = session.url, session.index
         self._found = found
-        self._facts = catalog.read_config(found.mapping, self._url, self._index)
+        self._config = catalog.read_config(found.mapping, self._url, self._index)
         self._layout: ManagedIndex | ExternalIndex
-        if not self._facts:
+        if not self._config:
             self._layout = ExternalIndex(found.mapping, self._index, fields.text or "text", fields.title or "title")
         else:
-            self._layout = ManagedIndex(self._facts.language)
+            self._layout = ManagedIndex(self._config.language)
 
     @classmethod
     def open(
@@ -89,11 +89,11 @@ class ElasticStore:
     @property
     def config(self) -> IndexConfig | None:
         """Say how the index was built; None for an index that ragcli did not build."""
-        return self._facts
+        return self._config
 
     def stored(self, doc_ids: Sequence[str] | None = None) -> Iterator[Stored]:
         """Yield what the store holds of these documents, or of all, page by page."""
-        if not self._facts:
+        if not self._config:
             raise foreign(self._index)
         queries: list[Json] = [{"match_all": {}}]
         if doc_ids is not None:
@@ -111,10 +111,10 @@ class ElasticStore:
 
     def write(self, updates: Iterable[DocumentUpdate], refused: Refused = ignore_refusal) -> None:
         """Apply the changes as they come. All are durable and can be searched on return."""
-        if not self._facts:
+        if not self._config:
             raise foreign(self._index)
         with translating(self._url, self._index):
-            for refusal in write_all(self._session, updates, Analyzer(self._facts.language), self._dimension):
+            for refusal in write_all(self._session, updates, Analyzer(self._config.language), self._dimension):
                 refused(*refusal)
             self._session.refresh()
             # Where the index was deleted meanwhile, the server made another one of the remaining passages, unasked.
@@ -197,7 +197,7 @@ class ElasticStore:
 
     @property
     def _dimension(self) -> int:
-        return self._facts.encoder.dimension if self._facts and self._facts.encoder else 0
+        return self._config.encoder.dimension if self._config and self._config.encoder else 0
 
     def passages(self, doc_id: str) -> list[Hit]:
         """Return a document's passages in their order, with score 0; none for an unknown document."""
@@ -273,7 +273,7 @@ class ElasticStore:
     def counts(self) -> Counts:
         """Count documents and passages."""
         with translating(self._url, self._index):
-            if self._facts:
+            if self._config:
                 return Counts(self._session.count({"term": {"part": 0}}), self._session.count({"match_all": {}}))
             texts = self._session.count({"bool": {"filter": [*self._layout.always]}})
             return Counts(texts, texts)

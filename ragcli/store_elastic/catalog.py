@@ -14,7 +14,7 @@ from ragcli.store_elastic.session import repeated
 _MASTER_WAIT = "5s"  # for the cluster's master, where there is none
 
 
-class Found(NamedTuple):
+class IndexInfo(NamedTuple):
     """Say what has a name. An index that is deleted and made anew has another uuid; several share none."""
 
     indexes: tuple[str, ...]
@@ -22,7 +22,7 @@ class Found(NamedTuple):
     mapping: Json
 
 
-def find(client: Elasticsearch, url: str, index: str) -> Found | None:
+def find(client: Elasticsearch, url: str, index: str) -> IndexInfo | None:
     """Return what the server has under a name, an alias, a pattern or several names; None for nothing."""
 
     def ask() -> Any:
@@ -41,7 +41,7 @@ def find(client: Elasticsearch, url: str, index: str) -> Found | None:
         parts = {name: (part["settings"]["index"]["uuid"], part.get("mappings", {})) for name, part in answer.items()}
     except (AttributeError, KeyError, TypeError) as e:
         raise not_elasticsearch(url) from e
-    return Found(tuple(parts), ",".join(uuid for uuid, _ in parts.values()), _mapping(parts, index))
+    return IndexInfo(tuple(parts), ",".join(uuid for uuid, _ in parts.values()), _mapping(parts, index))
 
 
 def _mapping(parts: dict[str, tuple[str, Json]], index: str) -> Json:

@@ -22,7 +22,7 @@ _FOUND_BY = ["content", "characters", "spellings"]
 
 
 def index_mapping(config: IndexConfig) -> Json:
-    """Return the mapping of an index that ragcli makes, its facts inside."""
+    """Return the mapping of an index that ragcli makes, with its configuration in `_meta`."""
     text = {"type": "text", "index": False}
     words = {"type": "text", "analyzer": "whitespace", "index_options": "freqs"}  # cut into terms before they come here
     looked_up, kept = {"type": "keyword"}, {"type": "integer", "index": False}

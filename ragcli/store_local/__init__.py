@@ -1,4 +1,4 @@
-"""The embedded store: a tantivy index in a folder, with the facts of its making beside it."""
+"""The embedded store: a tantivy index in a folder, with its configuration beside it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -83,7 +83,7 @@ class LocalStore:
 
     def __init__(self, folder: Path, config: IndexConfig) -> None:
         self._folder = folder
-        self._facts = config
+        self._config = config
         self._analyzer = analyzer(config.language)
         with self._translated():
             self._saved_fields = (folder / "fields.json").read_bytes()
@@ -125,7 +125,7 @@ class LocalStore:
     @property
     def config(self) -> IndexConfig | None:
         """Say how the index was built."""
-        return self._facts
+        return self._config
 
     def stored(self, doc_ids: Sequence[str] | None = None) -> Iterator[Stored]:
         """Yield what the store holds of these documents, or of all."""
@@ -157,7 +157,7 @@ class LocalStore:
             writer = self._index.writer(_HEAP_BYTES)  # holds the lock, so that no file goes away now
             check_sums(self._folder / "text")
             sweep_deletions(self._folder / "text")
-            file = self._file if self._facts.encoder else None
+            file = self._file if self._config.encoder else None
         sweep(self._folder)
         try:
             with ExitStack() as undo:
@@ -182,7 +182,7 @@ class LocalStore:
 
     def _apply(self, writer: tantivy.IndexWriter, file: "VectorFile | None", updates: Iterable[DocumentUpdate]) -> None:
         pending = 0
-        words = Analyzer(self._facts.language)  # of its own: what it has not met before is new to this run
+        words = Analyzer(self._config.language)  # of its own: what it has not met before is new to this run
         for update in updates:
             if pending == _COMMIT_EVERY:
                 self._commit(writer, file)
@@ -240,7 +240,7 @@ class LocalStore:
         self, vector: "Vector", k: int, filters: Sequence[Filter] = (), candidates: int | None = None
     ) -> list[Hit]:
         """Return the k passages nearest to a vector, best first, ties by id and start: always the very nearest."""
-        if not self._facts.encoder:
+        if not self._config.encoder:
             raise no_vectors(self._folder.name)
         check_vectors(vector, (self._dimension,), "the query")
         found: list[tuple[float, tantivy.DocAddress]] = []
@@ -279,14 +279,14 @@ class LocalStore:
 
     def vectors(self, keys: Sequence[int]) -> "dict[int, Vector]":
         """Return those vectors that the store knows, by vector_key; also those of a run that was killed."""
-        if not self._facts.encoder:
+        if not self._config.encoder:
             return {}
         with self._translated():
             return self._file.find(keys)
 
     def sample(self, n: int) -> "Vector":
         """Return vectors (up to n, dimension) of passages from all over the index, always the same ones."""
-        if not self._facts.encoder:
+        if not self._config.encoder:
             raise no_vectors(self._folder.name)
         with self._translated():
             return self._file.sample(n)
@@ -299,7 +299,7 @@ class LocalStore:
 
     @property
     def _dimension(self) -> int:
-        return self._facts.encoder.dimension if self._facts.encoder else 0
+        return self._config.encoder.dimension if self._config.encoder else 0
 
     def passages(self, doc_id: str) -> list[Hit]:
         """Return a document's passages in their order, with score 0; none for an unknown document."""

@@ -38,7 +38,7 @@ _POINT = 10  # steps between two points of the curve
 _MEASURED = 400  # questions held out that are measured
 
 
-class ReaderPlan(NamedTuple):
+class ReaderTrainConfig(NamedTuple):
     """Say how to train: `batch` questions a step; `minutes` counts all runs of a training that was resumed."""
 
     batch: int = 8
@@ -63,7 +63,7 @@ class ReaderPlan(NamedTuple):
         }
 
 
-class Found(NamedTuple):
+class Accuracy(NamedTuple):
     """Say for which share of the questions held out the right block is the best one, and one of the best two."""
 
     best: float
@@ -79,8 +79,8 @@ class ReaderSummary(NamedTuple):
     held_out: int
     left_out: int
     seconds: float
-    before: Found | None
-    after: Found | None
+    before: Accuracy | None
+    after: Accuracy | None
     interrupted: bool
 
 
@@ -97,12 +97,12 @@ class ReaderReport(NamedTuple):
 class _Progress(NamedTuple):
     step: int
     seconds: float
-    before: Found | None
+    before: Accuracy | None
     curve: list[tuple[int, float]]
 
 
 def run_reader(
-    plan: ReaderPlan,
+    config: ReaderTrainConfig,
     files: Sequence[Path],
     folder: ModelFolder,
     passages: Passages,
@@ -112,12 +112,12 @@ def run_reader(
 ) -> ReaderSummary:
     """Collect examples from files of questions and train a reader on them, as `train_reader` says."""
     with open_passages(files, passages.place, passages.named) as searcher:
-        examples = collect_examples(files, searcher, plan.val_split, plan.seed)
-    return train_reader(plan, folder, examples, output, resume, tell)
+        examples = collect_examples(files, searcher, config.val_split, config.seed)
+    return train_reader(config, folder, examples, output, resume, tell)
 
 
 def train_reader(
-    plan: ReaderPlan,
+    config: ReaderTrainConfig,
     folder: ModelFolder,
     examples: Examples,
     output: Path,
@@ -132,33 +132,33 @@ def train_reader(
     with lock_folder(output):
         if not resume:
             refuse_existing(output)
-        return _train(plan, folder, examples, output, resume, tell)
+        return _train(config, folder, examples, output, resume, tell)
 
 
 def _train(
-    plan: ReaderPlan,
+    config: ReaderTrainConfig,
     folder: ModelFolder,
     examples: Examples,
     output: Path,
     resume: bool,
     tell: Callable[[ReaderReport], None],
 ) -> ReaderSummary:
-    bundle = open_bundle(folder, plan.seed)
-    optimizer = _new_optimizer(bundle, plan.rate)
-    facts = {"settings": plan.settings(), "model": folder.name, "questions": len(examples.training)}
+    bundle = open_bundle(folder, config.seed)
+    optimizer = _new_optimizer(bundle, config.rate)
+    metadata = {"settings": config.settings(), "model": folder.name, "questions": len(examples.training)}
     if resume:
-        progress = _load(output, bundle, optimizer, facts)
+        progress = _load(output, bundle, optimizer, metadata)
     else:
-        progress = _Progress(0, 0.0, measure(bundle, examples.held), [])
-        _save(output, bundle, optimizer, progress, facts)
+        progress = _Progress(0, 0.0, measure(bundle, examples.validation), [])
+        _save(output, bundle, optimizer, progress, metadata)
     bundle.model.train()
-    steps = _length(plan, len(examples.training))
+    steps = _length(config, len(examples.training))
     begun = time.perf_counter() - progress.seconds
     saved, losses = progress.seconds, list[float]()
     with interruptible() as interrupted:
-        while (share := _share_done(progress, steps, plan.minutes)) < 1 and not interrupted:
-            batch = _batch(examples.training, plan, progress.step)
-            loss = _step(bundle, optimizer, batch, plan.rate * _schedule(share))
+        while (share := _share_done(progress, steps, config.minutes)) < 1 and not interrupted:
+            batch = _batch(examples.training, config, progress.step)
+            loss = _step(bundle, optimizer, batch, config.rate * _schedule(share))
             losses.append(loss)
             progress = progress._replace(step=progress.step + 1, seconds=time.perf_counter() - begun)
             if not math.isfinite(loss):
@@ -167,25 +167,25 @@ def _train(
             if progress.step % _POINT == 0:
                 progress.curve.append((progress.step, float(np.mean(losses))))
                 losses = []
-            due = progress.seconds - saved >= 60 * plan.save_minutes
+            due = progress.seconds - saved >= 60 * config.save_minutes
             if due:
-                _save(output, bundle, optimizer, progress, facts)
+                _save(output, bundle, optimizer, progress, metadata)
                 saved = progress.seconds
             tell(ReaderReport(progress.step, steps, loss, progress.seconds, due))
     if interrupted:
-        _save(output, bundle, optimizer, progress, facts)
+        _save(output, bundle, optimizer, progress, metadata)
         after = None
     else:
-        after = measure(bundle, examples.held)
-        _save(output, bundle, None, progress, {**facts, "after": after._asdict() if after else None})
-    counts = len(examples.training), len(examples.held), examples.left_out
+        after = measure(bundle, examples.validation)
+        _save(output, bundle, None, progress, {**metadata, "after": after._asdict() if after else None})
+    counts = len(examples.training), len(examples.validation), examples.left_out
     seconds = round(progress.seconds, 3)
     return ReaderSummary(str(output), progress.step, *counts, seconds, progress.before, after, bool(interrupted))
 
 
-def measure(bundle: ReaderBundle, held: Sequence[Example]) -> Found | None:
+def measure(bundle: ReaderBundle, validation: Sequence[Example]) -> Accuracy | None:
     """Return how often the right block is among the best, of questions that have one; None without questions."""
-    chosen = [example for example in held if example.span][:_MEASURED]
+    chosen = [example for example in validation if example.span][:_MEASURED]
     if not chosen:
         return None
     bundle.model.eval()
@@ -196,14 +196,14 @@ def measure(bundle: ReaderBundle, held: Sequence[Example]) -> Found | None:
             places.append(int((scores[1:] > scores[0]).sum()))
     bundle.model.train()
     found = np.array(places)
-    return Found(round(float((found < 1).mean()), 4), round(float((found < 2).mean()), 4))
+    return Accuracy(round(float((found < 1).mean()), 4), round(float((found < 2).mean()), 4))
 
 
-def _batch(examples: Sequence[Example], plan: ReaderPlan, step: int) -> list[Asked]:
+def _batch(examples: Sequence[Example], config: ReaderTrainConfig, step: int) -> list[Asked]:
     """Return the questions of a step, each epoch in an order of its own, put in ever other ways."""
-    rng = random.Random(plan.seed * 1_000_003 + step)  # noqa: S311 (seeded draws)
-    places = [divmod(place, len(examples)) for place in range(step * plan.batch, (step + 1) * plan.batch)]
-    orders = {epoch: np.random.default_rng([plan.seed, epoch]).permutation(len(examples)) for epoch, _ in places}
+    rng = random.Random(config.seed * 1_000_003 + step)  # noqa: S311 (seeded draws)
+    places = [divmod(place, len(examples)) for place in range(step * config.batch, (step + 1) * config.batch)]
+    orders = {epoch: np.random.default_rng([config.seed, epoch]).permutation(len(examples)) for epoch, _ in places}
     return [_asked(examples[int(orders[epoch][place])], rng) for epoch, place in places]
 
 
@@ -242,12 +242,12 @@ def _new_optimizer(bundle: ReaderBundle, rate: float) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
 
 
-def _length(plan: ReaderPlan, questions: int) -> int | None:
+def _length(config: ReaderTrainConfig, questions: int) -> int | None:
     """Return how many steps the training has; None where only its minutes are given. Two epochs where nothing is."""
-    if plan.epochs is None and (plan.steps or plan.minutes):
-        return plan.steps
-    steps = max(1, math.ceil((plan.epochs or 2.0) * questions / plan.batch))
-    return min(steps, plan.steps) if plan.steps else steps
+    if config.epochs is None and (config.steps or config.minutes):
+        return config.steps
+    steps = max(1, math.ceil((config.epochs or 2.0) * questions / config.batch))
+    return min(steps, config.steps) if config.steps else steps
 
 
 def _share_done(progress: _Progress, steps: int | None, minutes: float | None) -> float:
@@ -264,7 +264,7 @@ def _save(
     bundle: ReaderBundle,
     optimizer: torch.optim.Optimizer | None,
     progress: _Progress,
-    facts: dict[str, Any],
+    metadata: dict[str, Any],
 ) -> None:
     """Write the reader, and with an optimizer what it needs to go on. Each file takes its place when it is whole."""
     new = folder / _UNFINISHED
@@ -272,11 +272,11 @@ def _save(
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
         if optimizer:
-            metadata = {"progress": json.dumps(progress), "facts": json.dumps(facts)}
-            save_file(_tensors(bundle, optimizer), new / STATE, metadata)
+            header = {"progress": json.dumps(progress), "metadata": json.dumps(metadata)}
+            save_file(_tensors(bundle, optimizer), new / STATE, header)
             put_in_place(new / STATE, folder / STATE)
         write_reader(bundle, new)
-        told = {**facts, "steps": progress.step, "seconds": progress.seconds, "curve": progress.curve}
+        told = {**metadata, "steps": progress.step, "seconds": progress.seconds, "curve": progress.curve}
         (new / FACTS).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
         for file in sorted(new.iterdir(), key=lambda file: file.name == "config.json"):  # which makes it a model: last
             put_in_place(file, folder / file.name)
@@ -296,20 +296,20 @@ def _tensors(bundle: ReaderBundle, optimizer: torch.optim.Optimizer) -> dict[str
     return tensors
 
 
-def _load(folder: Path, bundle: ReaderBundle, optimizer: torch.optim.Optimizer, facts: dict[str, Any]) -> _Progress:
+def _load(folder: Path, bundle: ReaderBundle, optimizer: torch.optim.Optimizer, metadata: dict[str, Any]) -> _Progress:
     """Fill the model and the optimizer from a checkpoint. Raises UsageError where there is none, or another's."""
     if not (folder / STATE).is_file():
         hint = "It is finished, or never began: leave out --resume, and give another --output."
         raise UsageError(f"{folder} holds no training to resume", hint)
     try:
         with safe_open(folder / STATE, "pt") as file:
-            metadata = file.metadata()
+            header = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        step, seconds, before, curve = json.loads(metadata["progress"])
-        began = json.loads(metadata["facts"])
+        step, seconds, before, curve = json.loads(header["progress"])
+        began = json.loads(header["metadata"])
     except (SafetensorError, KeyError, ValueError, TypeError) as e:
         raise RagcliError(f"{folder / STATE} is damaged: {e}", "Start again, with another --output.") from e
-    if began != json.loads(json.dumps(facts)):
+    if began != json.loads(json.dumps(metadata)):
         raise UsageError(f"the training in {folder} began with other data or settings", "Repeat the first command.")
     parameters = dict(bundle.model.named_parameters())
     state: dict[int, dict[str, torch.Tensor]] = {}
@@ -322,4 +322,4 @@ def _load(folder: Path, bundle: ReaderBundle, optimizer: torch.optim.Optimizer, 
                 number, _, entry = rest.partition(".")
                 state.setdefault(int(number), {})[entry] = tensor
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
-    return _Progress(step, seconds, Found(*before) if before else None, [(at, loss) for at, loss in curve])
+    return _Progress(step, seconds, Accuracy(*before) if before else None, [(at, loss) for at, loss in curve])

@@ -36,7 +36,7 @@ class Examples(NamedTuple):
     """Hold the examples to train on and those held out, and how many questions were left out of both."""
 
     training: list[Example]
-    held: list[Example]
+    validation: list[Example]
     left_out: int
 
 
@@ -52,7 +52,7 @@ def collect_examples(files: Iterable[Path], searcher: Searcher, share: float, se
         if example is None:
             found = found._replace(left_out=found.left_out + 1)
         else:
-            (found.held if _is_held(example, share, seed) else found.training).append(example)
+            (found.validation if _is_validation(example, share, seed) else found.training).append(example)
     if not found.training:
         hint = "Give questions with answers that stand word for word in the documents beside them."
         raise UsageError("no question is left to train on", hint)
@@ -67,7 +67,7 @@ def _questions(files: Iterable[Path]) -> Iterator[Question]:
         yield from read_questions(path).items
 
 
-def _is_held(example: Example, share: float, seed: int) -> bool:
+def _is_validation(example: Example, share: float, seed: int) -> bool:
     digest = blake2b(f"{seed} {example.doc_id}".encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") < share * 2**32
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ragcli.models import ModelFolder
-from ragcli.train.reader import ReaderPlan, ReaderReport, train_reader
+from ragcli.train.reader import ReaderReport, ReaderTrainConfig, train_reader
 from ragcli.train.reader_examples import Example, Examples
 from recipes.reader.sets import read
 
@@ -36,12 +36,12 @@ def read_examples(folder: Path, seed: int) -> Examples:
     for file in sorted(folder.glob("*.jsonl")):
         for record in read(file):
             if record["held"]:
-                found.held.append(_example(record, record["hide"]))
+                found.validation.append(_example(record, record["hide"]))
                 continue
             share = SHARES.get(record["set"], 1.0)
             for _ in range(int(share) + (rng.random() < share % 1)):
                 found.training.append(_example(record, record["hide"] and rng.random() < HIDDEN))
-    rng.shuffle(found.held)
+    rng.shuffle(found.validation)
     return found
 
 
@@ -69,10 +69,10 @@ def main() -> None:
         if report.step % 50 == 0 or report.saved:
             print(f"step {report.step} · loss {report.loss:.3f} · {report.seconds:.0f} s", flush=True)
 
-    plan = ReaderPlan(batch=8, rate=1e-4, minutes=given.minutes, seed=given.seed)
+    config = ReaderTrainConfig(batch=8, rate=1e-4, minutes=given.minutes, seed=given.seed)
     examples = read_examples(given.examples, given.seed)
     start = ModelFolder(given.encoder.name, given.encoder)
-    print(train_reader(plan, start, examples, given.output, given.resume, tell))
+    print(train_reader(config, start, examples, given.output, given.resume, tell))
 
 
 if __name__ == "__main__":

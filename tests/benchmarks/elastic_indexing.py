@@ -29,7 +29,7 @@ from ragcli.store_elastic.layout import index_mapping, written
 from tests.benchmarks.corpus import write_corpus
 from tests.elastic.server import running_server
 
-FACTS = IndexConfig("en", PASSAGE_SIZE)
+CONFIG = IndexConfig("en", PASSAGE_SIZE)
 
 
 @contextmanager
@@ -51,14 +51,14 @@ def updates(documents: list[Document]) -> Iterator[DocumentUpdate]:
 
 def entries(documents: list[Document]) -> list[dict[str, Any]]:
     """Return the very entries that ragcli writes, as parallel_bulk takes them."""
-    words = Analyzer(FACTS.language)
+    words = Analyzer(CONFIG.language)
     return [{**action["index"], **body} for update in updates(documents) for action, body in written(update, words, 0)]
 
 
 def bare(location: IndexLocation, prepared: list[dict[str, Any]]) -> None:
     """Index without ragcli."""
     with Elasticsearch(location.url, request_timeout=60) as client:
-        client.indices.create(index=location.name, mappings=index_mapping(FACTS))
+        client.indices.create(index=location.name, mappings=index_mapping(CONFIG))
         for _ in helpers.parallel_bulk(client, prepared, thread_count=2, index=location.name):
             pass
         client.indices.refresh(index=location.name)
@@ -66,7 +66,7 @@ def bare(location: IndexLocation, prepared: list[dict[str, Any]]) -> None:
 
 def by_write(location: IndexLocation, documents: list[Document]) -> None:
     """Index through the store alone."""
-    with open_store(location, FACTS) as store:
+    with open_store(location, CONFIG) as store:
         store.write(updates(documents))
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from ragcli.decoder import graphs
 from ragcli.decoder.families.gpt2.checkpoint import Checkpoint, Gpt2Config
-from ragcli.decoder.families.gpt2.smoothquant import Block, balance, pad_heads
+from ragcli.decoder.families.gpt2.smoothquant import Block, pad_heads, smooth
 from ragcli.decoder.family import Precision
-from ragcli.ort.quantization import Matrix, balance_norm
+from ragcli.ort.quantization import Matrix, smooth_norm
 from ragcli.ort.writer import MS, Graph, Skip
 
 
@@ -26,19 +26,19 @@ def _body(graph: Graph, checkpoint: Checkpoint) -> None:
     config = checkpoint.config
     stream, skip = "embeddings", None
     for i in range(config.layers):
-        block = balance(pad_heads(_block(checkpoint, i), config.heads, config.head_size))
+        block = smooth(pad_heads(_block(checkpoint, i), config.heads, config.head_size))
         stream, skip = _add_block(graph, config, block, i, stream, skip)
-    gain, bias, _ = _balanced_head(checkpoint)
+    gain, bias, _ = _smoothed_head(checkpoint)
     graph.norm("ln_f", stream, skip, gain, bias)
 
 
 def _head(graph: Graph, checkpoint: Checkpoint) -> None:
-    graph.linear("head", "hidden", _balanced_head(checkpoint)[2])
+    graph.linear("head", "hidden", _smoothed_head(checkpoint)[2])
 
 
-def _balanced_head(checkpoint: Checkpoint) -> tuple[Matrix, Matrix, Matrix]:
+def _smoothed_head(checkpoint: Checkpoint) -> tuple[Matrix, Matrix, Matrix]:
     """Return the gain and bias of the last norm, and the head (in, out)."""
-    return balance_norm(checkpoint["ln_f.weight"], checkpoint["ln_f.bias"], checkpoint[checkpoint.head].T)
+    return smooth_norm(checkpoint["ln_f.weight"], checkpoint["ln_f.bias"], checkpoint[checkpoint.head].T)
 
 
 def _block(checkpoint: Checkpoint, i: int) -> Block:

@@ -1,10 +1,10 @@
-"""Balance the channels of a transformer block's neighbouring layers, which makes them easier to round."""
+"""SmoothQuant: move scale between neighbouring layers of a transformer block, so that it quantizes better."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from ragcli.ort.quantization import Matrix, balance_norm, balance_scale
+from ragcli.ort.quantization import Matrix, smooth_norm, smoothing_scale
 
 
 class Block(NamedTuple):
@@ -39,18 +39,18 @@ def pad_heads(block: Block, heads: int, head_size: int) -> Block:
     )
 
 
-def balance(block: Block) -> Block:
+def smooth(block: Block) -> Block:
     """Move scale between neighbouring layers, channel by channel: the same function, easier to round.
 
     A channel whose activations are large is divided, and the next layer's weights for it multiplied, by the square root
     of the ratio of both. Source: Xiao et al. 2023, SmoothQuant, with the activations' size estimated from the weights:
     what a layer norm puts out has the size of its gain and bias, a value that of its column.
     """
-    ln_1, ln_1_bias, qkv = balance_norm(block.ln_1, block.ln_1_bias, block.qkv)
-    ln_2, ln_2_bias, up = balance_norm(block.ln_2, block.ln_2_bias, block.up)
+    ln_1, ln_1_bias, qkv = smooth_norm(block.ln_1, block.ln_1_bias, block.qkv)
+    ln_2, ln_2_bias, up = smooth_norm(block.ln_2, block.ln_2_bias, block.up)
     values, out = len(block.out), block.out
     size = np.hypot(ln_1, ln_1_bias) @ np.abs(qkv[:, -values:])
-    scale = balance_scale(size, out)
+    scale = smoothing_scale(size, out)
     by = np.concatenate([np.ones(2 * values, np.float32), scale])
     return block._replace(
         ln_1=ln_1,
