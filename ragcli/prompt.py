@@ -32,8 +32,8 @@ class Prompt(NamedTuple):
 class PromptTemplate(NamedTuple):
     """Say how a prompt shows passages and asks. Answering, reranking and training take all of it from here.
 
-    `{n}`, `{title}`, `{text}` and `{question}` are replaced. `stop` are strings that a model writes where it goes on
-    after its answer: it asks itself another question, or begins another passage.
+    `{n}`, `{title}`, `{text}` and `{question}` are replaced; `task` stands first. `stop` are strings that a model
+    writes where it goes on after its answer: it asks itself another question, or begins another passage.
     """
 
     passage: str = "[{n}] {title}\n{text}"
@@ -41,6 +41,7 @@ class PromptTemplate(NamedTuple):
     question: str = "Question: {question}"
     answer: str = "\nAnswer:"
     stop: tuple[str, ...] = ("\n\n", "\nQuestion:", "\nAnswer:")
+    task: str = ""
 
     def show(self, n: int, hit: Hit) -> str:
         """Return how a prompt shows a passage. Blank lines separate passages and nothing else."""
@@ -61,6 +62,10 @@ class PromptTemplate(NamedTuple):
 
 
 QUESTION = PromptTemplate()
+CITING = PromptTemplate(
+    task="Answer the question from the sources below only, in as few sentences as it needs. "
+    "After each sentence write the number of its source in brackets, such as [1]."
+)
 REVIEW = PromptTemplate(question="A new review of {question}:", answer="")
 
 
@@ -77,9 +82,9 @@ def build_prompt(
     alone is over the budget.
     """
     ending = template.ask(question)
-    if count(ending) > budget:
+    if (alone := count(_render([], ending, template))) > budget:
         raise UsageError(
-            f"the question has {count(ending)} tokens, the model has room for {budget}",
+            f"the question has {alone} tokens, the model has room for {budget}",
             "Ask a shorter question, lower --max-new-tokens, or take a model with a longer context.",
         )
     cuts = [(i, end) for i, hit in enumerate(hits) for _, end in sentence_spans(hit.text)]
@@ -110,4 +115,5 @@ def _rest(hits: Sequence[Hit], used: Sequence[Hit]) -> list[Span]:
 
 
 def _render(used: Sequence[Hit], ending: str, template: PromptTemplate) -> str:
-    return "\n\n".join([*(template.show(n, hit) for n, hit in enumerate(used, 1)), ending])
+    task = [template.task] if template.task else []
+    return "\n\n".join([*task, *(template.show(n, hit) for n, hit in enumerate(used, 1)), ending])

@@ -1,7 +1,7 @@
 """Answers made of the sources' own sentences: where they stand, how sure they are, and what may be copied."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ragcli.answer.attribution import attribute
+from ragcli.answer.attribution import Judge, attribute, without_marks
 from ragcli.answer.blocks import find_candidates as find_blocks_to_answer
 from ragcli.answer.candidates import find_candidates
 from ragcli.answer.compose import choose_places
@@ -300,14 +300,57 @@ def test_rare_terms_weigh_more() -> None:
     assert softmax(np.array([0.0, 0.0], dtype=np.float32)).tolist() == [0.5, 0.5]
 
 
+def attributed(text: str, *hits: Hit, judge: Judge | None = None) -> tuple[CitedSentence, ...]:
+    store: Any = shelf(*[hit.text for hit in hits] or "x")
+    return attribute(without_marks(text, len(hits)), hits, store, judge)
+
+
 def test_attribution_finds_the_source_or_says_that_there_is_none() -> None:
-    hits = [hit(OWLS, start=100), hit(MICE, 2)]
     text = "The head of an owl can turn 270 degrees. The capital of France is Paris."
-    turned, paris = attribute(text, hits, shelf(OWLS, MICE))  # type: ignore[arg-type]
+    turned, paris = attributed(text, hit(OWLS, start=100), hit(MICE, 2))
     assert (turned.source, turned.start - 100, turned.end - 100) == (1, OWLS.index("An owl"), len(OWLS))
     assert turned.text == "The head of an owl can turn 270 degrees." and turned.support > 0.9
-    assert (paris.source, paris.start, paris.end) == (None, 0, 0)
-    assert attribute("Owls.", [], shelf("x")) == (CitedSentence("Owls.", None, 0, 0, 0.0),)  # type: ignore[arg-type]
+    assert (paris.source, paris.start, paris.end, paris.verdict) == (None, 0, 0, "unsupported")
+    assert attributed("Owls.") == (CitedSentence("Owls.", None, 0, 0, 0.0, verdict="unsupported"),)
+
+
+@pytest.mark.parametrize(
+    ("mark", "source", "verdict"), [("", 1, "supported"), (" [1]", 1, "supported"), (" [2]", 1, "miscited")]
+)
+def test_what_a_sentence_cites_is_compared_with_what_supports_it(mark: str, source: int, verdict: str) -> None:
+    for text in (f"An owl can turn its head 270 degrees{mark}.", f"An owl can turn its head 270 degrees.{mark}"):
+        [found] = attributed(text, hit(OWLS), hit(MICE, 2))
+        assert (found.text, found.source, found.verdict) == ("An owl can turn its head 270 degrees.", source, verdict)
+        assert found.cited == tuple(int(n) for n in mark.strip(" []"))
+
+
+def test_a_sentence_with_another_number_is_not_supported() -> None:
+    [found] = attributed("An owl can turn its head 180 degrees [1].", hit(OWLS))
+    assert (found.source, found.cited, found.verdict) == (None, (1,), "unsupported")
+
+
+def test_the_words_that_answer_must_stand_in_the_source() -> None:
+    class WolvesAnswer:
+        def read(self, _: str, blocks: Sequence[tuple[str, str]]) -> list[Reading]:
+            return [Reading(0.0, text.index("wolves"), len(text) - 1, 1.0) for _, text in blocks]
+
+    text, hits = "An owl can turn its head by 270 degrees for wolves.", (hit(OWLS), hit(MICE, 2))
+    assert attributed(text, *hits)[0].verdict == "supported"
+    assert attributed(text, *hits, judge=Judge("For whom?", WolvesAnswer()))[0].verdict == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("text", "plain", "marks"),
+    [
+        ("A [1]. B [2, 1]", "A. B", [(1, 1), (4, 2), (4, 1)]),
+        ("A[1]. Then a[0] and a[1] = 2", "A. Then a[0] and a[1] = 2", [(1, 1)]),
+        ("See [7] and `x[1]`.", "See [7] and `x[1]`.", []),
+    ],
+)
+def test_numbers_of_sources_are_taken_out_of_a_text_and_others_are_not(
+    text: str, plain: str, marks: list[tuple[int, int]]
+) -> None:
+    assert without_marks(text, 2) == (plain, tuple(marks))
 
 
 # What may be copied

@@ -1,6 +1,7 @@
 """Ask and review: what is retrieved, what the model reads, what comes back; with a model that says what it is told."""
 
 import json
+from collections.abc import Generator as Coroutine
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import pytest
 from ragcli.answer import pipeline as rag
 from ragcli.answer.answerer import AskOptions
 from ragcli.answer.retrieve import retrieve
+from ragcli.answer.schema import Answer
 from ragcli.decoder.sampling import Sampling
 from ragcli.errors import NothingFoundError, UsageError
 from ragcli.filters import Filter
-from ragcli.generate import EngineGenerator, Logits, Options
+from ragcli.generate import Completion, EngineGenerator, Logits, Options, Stream
 from ragcli.indexing import IndexOptions, index_files
 from ragcli.search import Searcher
 from ragcli.store import IndexLocation, open_store
@@ -154,3 +156,69 @@ def test_the_prompt_can_be_seen_without_an_answer(searcher: Searcher) -> None:
     assert rag.ask_prompt(searcher, lambda: EngineGenerator(parrot), "dreams", job()).text.endswith(
         "Question: dreams\nAnswer:"
     )
+
+
+# Read, then write
+
+
+class Small:
+    """Take instructions, and say what it is told; remember the prompt."""
+
+    name, context, instructed = "small", 2000, True
+
+    def __init__(self, says: str, parameters: int | None = 135_000_000) -> None:
+        self.parameters, self.heard, self._says = parameters, "", says
+
+    def count_tokens(self, text: str) -> int:
+        return len(text)
+
+    def generate(self, prompt: str, options: Options) -> Stream:
+        self.heard = prompt
+        return Stream(self._pieces())
+
+    def generate_all(self, prompts: Sequence[str], options: Options) -> list[Completion]:
+        return [self.generate(prompt, options).finish() for prompt in prompts]
+
+    def _pieces(self) -> Coroutine[str, None, Completion]:
+        yield self._says
+        return Completion(self._says, 1, "end")
+
+
+QUESTION = "Which dreams are within dreams?"
+
+
+def test_a_small_model_is_given_the_blocks_that_answer_and_is_asked_to_cite(searcher: Searcher) -> None:
+    small, large = Small("Dreams within dreams [1]."), Small("Dreams.", 7_000_000_000)
+    answer = rag.ask(searcher, lambda: small, QUESTION, job())
+    block = "[1] Inception (2010)\nDreams within dreams. It dazzles."
+    assert small.heard.endswith(f"\n\n{block}\n\nQuestion: {QUESTION}\nAnswer:") and "such as [1]" in small.heard
+    assert (answer.answer, answer.style, answer.model) == ("Dreams within dreams.", "free", "small")
+    [sentence] = answer.as_json()["sentences"]
+    assert (sentence["cited"], sentence["verdict"], sentence["source"]) == ((1,), "supported", 1)
+    assert Answer.from_json(answer.as_json()) == answer
+    rag.ask(searcher, lambda: large, QUESTION, job()._replace(length="short"))
+    rag.ask(searcher, lambda: small, QUESTION, job()._replace(length="short"))
+    assert "dazzles" in large.heard and "dazzles" not in small.heard
+    rag.ask(searcher, lambda: small, QUESTION, job()._replace(length="short", evidence="passages"))
+    assert "dazzles" in small.heard
+
+
+def test_where_no_block_answers_a_small_model_is_not_asked(searcher: Searcher) -> None:
+    small = Small("Paris.")
+    answer = rag.ask(searcher, lambda: small, QUESTION, job()._replace(min_confidence=1.0))
+    assert answer.abstained and (answer.style, answer.model, small.heard) == ("free", "small", "")
+
+
+@pytest.mark.parametrize(
+    ("says", "kept", "style"),
+    [
+        ("Dreams within dreams. Cats in 1999.", "Dreams within dreams.", "free"),
+        ("Cats in 1999.", "Dreams within dreams. It dazzles. [1]", "grounded"),
+    ],
+)
+def test_a_strict_answer_has_only_what_a_source_supports(searcher: Searcher, says: str, kept: str, style: str) -> None:
+    loose = rag.ask(searcher, lambda: Small(says), QUESTION, job())
+    assert loose.answer == says
+    pieces: list[str] = []
+    strict = rag.ask(searcher, lambda: Small(says), QUESTION, job()._replace(strict=True), pieces.append)
+    assert (strict.answer, strict.style, pieces) == (kept, style, [])

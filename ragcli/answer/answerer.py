@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from ragcli.answer.schema import Answer, Length, Seconds, Style
 from ragcli.errors import RagcliError
@@ -11,6 +11,7 @@ from ragcli.generate import Options
 from ragcli.store import Hit
 
 Emit = Callable[[str], None]
+Evidence = Literal["blocks", "passages"]
 
 
 class AskOptions(NamedTuple):
@@ -19,6 +20,8 @@ class AskOptions(NamedTuple):
     A `free` answer is the model's own words, a `grounded` one is made of text of the passages, a `copy` is what the
     model writes where it may only go on with pieces of the passages. `min_confidence` is that of a grounded answer;
     None is what was found best. `length` is that of a grounded answer; `reader` names what reads for it.
+    `evidence` is what a model gets for a free answer: whole passages, or the blocks that a grounded answer would be
+    made of; None is what suits its size. A `strict` one has only sentences that a source supports.
     """
 
     options: Options
@@ -29,6 +32,8 @@ class AskOptions(NamedTuple):
     min_confidence: float | None = None
     length: Length = "normal"
     reader: str | None = None
+    evidence: Evidence | None = None
+    strict: bool = False
 
 
 class Retrieved(NamedTuple):

@@ -1,38 +1,113 @@
-"""Say which source supports each sentence of a text that was written freely."""
+"""Say which source supports each sentence of a text that was written freely, and whether it is the one it cites."""
 
+import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ragcli.analysis.sentences import sentence_spans
-from ragcli.answer.candidates import Candidate, all_sentences, cite
-from ragcli.answer.schema import CitedSentence
-from ragcli.answer.terms import terms, weigh, words_by_term
+from ragcli.answer.candidates import all_sentences, cite
+from ragcli.answer.judge import Reader
+from ragcli.answer.schema import CitedSentence, Verdict
+from ragcli.answer.terms import Weights, terms, weigh, words_by_term
 from ragcli.store import Hit, Store
 
 SUPPORTED = 0.5  # share of a sentence's weight from which on a source sentence supports it
 
+# [1] or [1, 2], as a model cites: not an index such as names[1], unless a sentence goes on or ends there.
+_MARK = re.compile(
+    r"(?:\s+|(?<![\w\])`\s])|(?<=\w)(?=\[[\d, ]+\](?:[.,;:!?。]|\s[A-Za-z]|$)))\[(\d{1,2}(?:, ?\d{1,2})*)\]"
+)
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
-def attribute(text: str, hits: Sequence[Hit], store: Store, supported: float = SUPPORTED) -> tuple[CitedSentence, ...]:
+
+class Cited(NamedTuple):
+    """Hold a text without the numbers of sources in it, and where these stood."""
+
+    text: str
+    marks: tuple[tuple[int, int], ...]  # offset and number
+
+
+class Judge(NamedTuple):
+    """Say by what a sentence is checked beside its words: a question, and a reader that tells which words answer it."""
+
+    question: str
+    reader: Reader
+
+
+def without_marks(text: str, sources: int) -> Cited:
+    """Take the numbers of sources out of a text; other numbers in brackets stay."""
+    plain, marks, at = "", list[tuple[int, int]](), 0
+    for found in _MARK.finditer(text):
+        numbers = [int(number) for number in found[1].split(",")]
+        if all(1 <= number <= sources for number in numbers):
+            plain += text[at : found.start()]
+            at = found.end()
+            marks += [(len(plain), number) for number in numbers]
+    return Cited(plain + text[at:], tuple(marks))
+
+
+def attribute(
+    written: Cited, hits: Sequence[Hit], store: Store, judge: Judge | None = None, supported: float = SUPPORTED
+) -> tuple[CitedSentence, ...]:
     """Return the sentences of a text in order, each with the source sentence that holds most of its weight.
 
-    Support is the share of a sentence's terms, weighed by idf, that the source sentence holds; below `supported`
-    there is no source.
+    Support is the share of a sentence's terms, weighed by idf, that the source sentence holds; below `supported` there
+    is no source, nor where the source lacks a number of the sentence, or the words in it that answer the question.
+    A source that the sentence cites goes before others.
     """
-    language = store.config.language if store.config else "en"
-    found = all_sentences(hits)
-    held = [frozenset(terms(candidate.text, language)) for candidate in found]
-    passages = store.counts().passages
-
-    def attributed(sentence: str) -> CitedSentence:
-        words = words_by_term(sentence, language)
-        weights = weigh(words, store.frequencies(list(words.values())), passages)
-        shares = [weights.share(own) for own in held]
-        best = max(range(len(found)), key=shares.__getitem__, default=None)
-        if best is None or shares[best] < supported:
-            return CitedSentence(sentence, None, 0, 0, 0.0 if best is None else shares[best])
-        return _cited(sentence, found[best], shares[best])
-
-    return tuple(attributed(text[start:end]) for start, end in sentence_spans(text))
+    spans = list(sentence_spans(written.text))
+    cited: list[list[int]] = [[] for _ in spans]
+    for offset, number in written.marks:
+        before = [place for place, (start, _) in enumerate(spans) if start < offset]
+        if before and number not in cited[before[-1]]:
+            cited[before[-1]].append(number)
+    check = _Check(hits, store, supported)
+    texts = [written.text[start:end] for start, end in spans]
+    deciding = _deciding(texts, judge)
+    return tuple(check.sentence(*one) for one in zip(texts, cited, deciding, strict=True))
 
 
-def _cited(sentence: str, candidate: Candidate, support: float) -> CitedSentence:
-    return cite(candidate, support)._replace(text=sentence)
+def _deciding(texts: Sequence[str], judge: Judge | None) -> list[str]:
+    """Return the words of each sentence that answer the question, if that is told."""
+    if judge is None or not texts:
+        return [""] * len(texts)
+    readings = judge.reader.read(judge.question, [("", text) for text in texts])
+    return [text[reading.start : reading.end] for text, reading in zip(texts, readings, strict=True)]
+
+
+class _Check:
+    """Compare sentences with those of the sources."""
+
+    def __init__(self, hits: Sequence[Hit], store: Store, supported: float) -> None:
+        self._language = store.config.language if store.config else "en"
+        self._store, self._hits, self._supported = store, hits, supported
+        self._passages = store.counts().passages
+        self._found = all_sentences(hits)
+        self._held = [frozenset(terms(candidate.text, self._language)) for candidate in self._found]
+
+    def sentence(self, text: str, cited: Sequence[int], deciding: str) -> CitedSentence:
+        weights = self._weights(text)
+        shares = [weights.share(held) for held in self._held]
+        able = [place for place, share in enumerate(shares) if share >= self._supported]
+        able = [place for place in able if self._holds(place, text, deciding)]
+        named = [place for place in able if self._found[place].hit + 1 in cited]
+        if not able:
+            best = max(shares, default=0.0)
+            return CitedSentence(text, None, 0, 0, best, cited=tuple(cited), verdict="unsupported")
+        place = max(named or able, key=shares.__getitem__)
+        verdict: Verdict = "supported" if named or not cited else "miscited"
+        return cite(self._found[place], shares[place])._replace(text=text, cited=tuple(cited), verdict=verdict)
+
+    def _holds(self, place: int, text: str, deciding: str) -> bool:
+        """Tell whether a source has all numbers of a sentence, and most of the words that decide."""
+        source = self._hits[self._found[place].hit]
+        whole = f"{source.title} {source.text}"
+        numbers = set(_NUMBER.findall(whole))
+        if not all(number in numbers for number in _NUMBER.findall(text)):
+            return False
+        weights = self._weights(deciding)
+        return not weights.terms or weights.share(frozenset(terms(whole, self._language))) >= self._supported
+
+    def _weights(self, text: str) -> Weights:
+        words = words_by_term(text, self._language)
+        return weigh(words, self._store.frequencies(list(words.values())), self._passages)

@@ -36,16 +36,22 @@ class ExtractiveAnswerer:
 
     def answer_all(self, found: Sequence[Retrieved], emit: Emit | None = None) -> list[Answer | RagcliError]:
         """Answer each question; none fails, and nothing is emitted."""
-        return [self._answer(one) for one in found]
+        return [self.answer(one) for one in found]
 
-    def _answer(self, found: Retrieved) -> Answer:
+    @property
+    def reader(self) -> Reader | None:
+        """Return what reads for the answers, if there is one for the language."""
+        return self._open_reader()
+
+    def answer(self, found: Retrieved) -> Answer:
+        """Answer a question."""
         clock, options = Clock(found.seconds), self._options
         missing = missing_names(found.question, self._searcher, list(found.hits))
         chosen = extract(
             found.question,
             found.hits,
             self._searcher.store,
-            Models(self._searcher.encoder, self._open_reader()),
+            Models(self._searcher.encoder, self.reader),
             options.min_confidence,
             options.length,
         )

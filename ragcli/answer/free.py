@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from ragcli.answer.answerer import AskOptions, Emit, Retrieved
-from ragcli.answer.attribution import attribute
+from ragcli.answer.attribution import Judge, attribute, without_marks
 from ragcli.answer.generation import Generation, Written, write_each
+from ragcli.answer.judge import Reader
 from ragcli.answer.schema import Answer
 from ragcli.errors import RagcliError
 from ragcli.generate import Generator
@@ -21,12 +22,14 @@ class FreeAnswerer:
         options: AskOptions,
         store: Store | None = None,
         template: PromptTemplate = QUESTION,
+        reader: Reader | None = None,
     ) -> None:
-        """`template` is the form of the prompt."""
+        """`template` is the form of the prompt; a reader checks whether a source has the words that answer."""
         self._options = options._replace(style="free")
         writing = options.options._replace(rows=1, stop=template.stop)
         self._generation = Generation(open_generator, template, writing)
         self._store = store
+        self._reader = reader
 
     def answer_all(self, found: Sequence[Retrieved], emit: Emit | None = None) -> list[Answer | RagcliError]:
         """Answer questions together; in the place of one that is too long stands the error."""
@@ -37,4 +40,7 @@ class FreeAnswerer:
         answer = written.as_answer(self._generation.open().name, self._options)
         if self._store is None or not answer.answer:
             return answer
-        return answer._replace(sentences=attribute(answer.answer, written.prompt.used, self._store))
+        used = written.prompt.used
+        judge = Judge(answer.question, self._reader) if self._reader else None
+        cited = without_marks(answer.answer, len(used))
+        return answer._replace(answer=cited.text, sentences=attribute(cited, used, self._store, judge))

@@ -11,9 +11,10 @@ from ragcli.answer.retrieve import nothing_found, retrieve, retrieve_reviews
 from ragcli.answer.review import compose_review
 from ragcli.answer.schema import Answer, CitedSentence, Seconds, cited_text, sources_of
 from ragcli.answer.summary import summarize as choose_summary
+from ragcli.answer.written import WrittenAnswerer
 from ragcli.errors import NothingFoundError, RagcliError, UsageError
 from ragcli.generate import Generator
-from ragcli.prompt import QUESTION, REVIEW, Prompt
+from ragcli.prompt import REVIEW, Prompt
 from ragcli.search import Searcher
 from ragcli.store import Hit
 
@@ -70,7 +71,7 @@ def open_answerer(searcher: Searcher, open_generator: OpenModel, options: AskOpt
         return ExtractiveAnswerer(searcher, options)
     if options.style == "copy":
         return CopyAnswerer(open_generator, options)
-    return FreeAnswerer(open_generator, options, searcher.store)
+    return WrittenAnswerer(searcher, open_generator, options)
 
 
 def _retrieved(searcher: Searcher, question: str, options: AskOptions) -> Retrieved | Answer | RagcliError:
@@ -167,8 +168,13 @@ def _composed(found: Retrieved, sentences: Sequence[CitedSentence], seed: int, s
 
 def ask_prompt(searcher: Searcher, open_generator: OpenModel, question: str, options: AskOptions) -> Prompt:
     """Build the prompt that ask would give to the model."""
-    hits = retrieve(searcher, question, options.k, options.filters)
-    return fit_prompt(open_generator(), Retrieved(question, hits), QUESTION, options.options)
+    found = Retrieved(question, retrieve(searcher, question, options.k, options.filters))
+    writer = WrittenAnswerer(searcher, open_generator, options)
+    [read] = writer.read_all([found])
+    if isinstance(read, Answer):
+        message = "no block answers the question, so the model is not asked"
+        raise NothingFoundError(message, "Let it read passages: --evidence passages.")
+    return fit_prompt(open_generator(), read, writer.template, options.options)
 
 
 def review_prompt(searcher: Searcher, open_generator: OpenModel, title: str, options: AskOptions) -> Prompt:

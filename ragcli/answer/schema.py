@@ -8,6 +8,7 @@ from ragcli.store import Hit
 
 Style = Literal["free", "grounded", "copy"]
 Length = Literal["short", "normal", "long"]
+Verdict = Literal["supported", "unsupported", "miscited"]
 
 
 class Source(NamedTuple):
@@ -35,6 +36,7 @@ class CitedSentence(NamedTuple):
 
     `source` counts from 1, None where no source supports the sentence; start and end are character offsets in the
     source's document, 0 where there is none. `support` is in [0, 1]. `span` are the words that decide, if it is known.
+    Of a sentence that a model wrote, `cited` are the sources that it names, and `verdict` says what is true of them.
     """
 
     text: str
@@ -43,6 +45,8 @@ class CitedSentence(NamedTuple):
     end: int
     support: float
     span: Range | None = None
+    cited: tuple[int, ...] = ()
+    verdict: Verdict = "supported"
 
 
 class Nearest(NamedTuple):
@@ -110,8 +114,8 @@ class Answer(NamedTuple):
 
 
 def _sentence(**fields: Any) -> CitedSentence:
-    span = fields.get("span")
-    return CitedSentence(**{**fields, "span": Range(**span) if span else None})
+    span, cited = fields.get("span"), tuple(fields.get("cited", ()))
+    return CitedSentence(**{**fields, "span": Range(**span) if span else None, "cited": cited})
 
 
 _LISTS: dict[str, Callable[..., Any]] = {

@@ -22,8 +22,10 @@ from ragcli.cli.options import (
     Rejects,
     SearchedIndexArgs,
     ShowSources,
+    Strict,
     TextFormat,
     Where,
+    WrittenFrom,
     chosen_style,
     filters,
     flat,
@@ -44,6 +46,8 @@ def ask(
     style: AskStyle = None,
     min_confidence: MinConfidence = None,
     length: AnswerLength = "normal",
+    evidence: WrittenFrom = None,
+    strict: Strict = False,
     show_sources: ShowSources = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
     batch: Annotated[
@@ -73,6 +77,7 @@ def ask(
     checks.check(context, checks.ASK)
     named = chosen_style(context, style)
     job = AskOptions(writing.options(), k, filters(where), min_score, named, min_confidence, length)
+    job = job._replace(evidence=evidence, strict=strict)
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
         if batch is not None:

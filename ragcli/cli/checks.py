@@ -96,6 +96,7 @@ ASK: tuple[Rule, ...] = (
     Needs(("resume",), "output"),
     Excludes(("dry_run", "show_sources"), "batch"),
     Excludes(("dry_run",), "style", _EXTRACTIVE),
+    Excludes(("evidence", "strict"), "style", ("grounded", "copy")),
 )
 REVIEW: tuple[Rule, ...] = (Excludes(("dry_run",), "style", _EXTRACTIVE),)
 SUMMARIZE: tuple[Rule, ...] = (

@@ -107,6 +107,18 @@ AnswerLength = Annotated[
     Literal["short", "normal", "long"],
     typer.Option("--length", help="Of a grounded answer: the sentence that decides, a block or two, or up to five."),
 ]
+WrittenFrom = Annotated[
+    Literal["passages", "blocks"] | None,
+    typer.Option(
+        "--evidence",
+        help="What a model is given: whole passages, or the blocks that answer. "
+        "[default: blocks below a billion parameters, else passages]",
+        show_default=False,
+    ),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Keep only sentences that a source supports; without any, answer grounded.")
+]
 ShowSources = Annotated[
     bool, typer.Option("--show-sources", help="Show each source's passage too, with what is cited marked.")
 ]

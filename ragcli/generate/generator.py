@@ -37,10 +37,12 @@ class Generator(Protocol):
     """Write text. `context` is how many tokens a prompt and what follows it may have together.
 
     An `instructed` model takes the prompt as a message, and ends its answer by itself; others go on with the text.
+    `parameters` is its size, where that is known.
     """
 
     name: str
     context: int
+    parameters: int | None
 
     @property
     def instructed(self) -> bool:
@@ -63,6 +65,7 @@ class EngineGenerator:
     """Write with an engine of this package, which goes on with the prompt."""
 
     instructed = False
+    parameters: int | None = None
 
     def __init__(self, engine: LanguageModel) -> None:
         """Take the engine that runs the model."""

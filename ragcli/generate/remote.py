@@ -33,7 +33,7 @@ class RemoteGenerator:
     def __init__(self, endpoint: Endpoint, model: str | None, as_text: bool = False) -> None:
         """Ask the server for its models. Raises UnreachableError, UsageError where no model is named of several."""
         self._endpoint = endpoint
-        self.name, self.context = _choose(endpoint, model)
+        self.name, self.context, self.parameters = _choose(endpoint, model)
         self._ways = [_TEXT, _CHAT] if as_text else [_CHAT, _TEXT]
 
     @property
@@ -145,14 +145,15 @@ def _text_of(choice: Mapping[str, Any]) -> str:
     return str((choice.get("delta") or {}).get("content") or choice.get("text") or "")
 
 
-def _choose(endpoint: Endpoint, model: str | None) -> tuple[str, int]:
-    """Return the model's name and its context. Of several models of a server one has to be named."""
+def _choose(endpoint: Endpoint, model: str | None) -> tuple[str, int, int | None]:
+    """Return the model's name, its context, and its size. Of several models of a server one has to be named."""
     listed = _models(endpoint)
     if model is None and len(listed) != 1:
         names = ", ".join(sorted(listed)[:5]) or "it does not say which"
         raise UsageError(f"the server at {endpoint.url} has several models", f"Name one by --model: {names}.")
     name = model or next(iter(listed))
-    return name, _context(listed.get(name, {}))
+    said = listed.get(name, {})
+    return name, _context(said), (said.get("meta") or {}).get("n_params")
 
 
 def _models(endpoint: Endpoint) -> dict[str, Mapping[str, Any]]:

@@ -1,0 +1,75 @@
+"""Read, then write: choose what a model is given by its size, let it write, and keep what the sources support."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from ragcli.answer.answerer import AskOptions, Emit, Evidence, Retrieved
+from ragcli.answer.extractive import ExtractiveAnswerer
+from ragcli.answer.free import FreeAnswerer
+from ragcli.answer.schema import Answer
+from ragcli.errors import RagcliError
+from ragcli.generate import Generator
+from ragcli.prompt import CITING, QUESTION, PromptTemplate
+from ragcli.search import Searcher
+
+_SMALL = 1_000_000_000  # parameters; a smaller model loses its way in whole passages
+
+
+class WrittenAnswerer:
+    """Let a model word what was found. A small one is given the blocks that a grounded answer would be made of.
+
+    Where these are no answer, it has none either. A `strict` answer of which nothing is supported is the grounded one.
+    """
+
+    def __init__(self, searcher: Searcher, open_generator: Callable[[], Generator], options: AskOptions) -> None:
+        self._searcher, self._options = searcher, options
+        self._open: Callable[[], Generator] = cache(open_generator)
+        self._grounded = ExtractiveAnswerer(searcher, options)
+
+    def answer_all(self, found: Sequence[Retrieved], emit: Emit | None = None) -> list[Answer | RagcliError]:
+        """Answer questions together; in the place of one that is too long stands the error."""
+        read = self.read_all(found)
+        reading = self._grounded.reader if self._options.strict or self.evidence == "blocks" else None
+        writer = FreeAnswerer(self._open, self._options, self._searcher.store, self.template, reading)
+        told = [one for one in read if isinstance(one, Retrieved)]
+        written = iter(writer.answer_all(told, None if self._options.strict else emit) if told else [])
+        answers = [next(written) if isinstance(one, Retrieved) else one for one in read]
+        return [self._checked(*pair) for pair in zip(answers, found, strict=True)] if self._options.strict else answers
+
+    def read_all(self, found: Sequence[Retrieved]) -> list[Retrieved | Answer]:
+        """Return what the model is given for each question; where that is no answer, there is none."""
+        if self.evidence == "passages":
+            return list(found)
+        return [self._read(one) for one in found]
+
+    @property
+    def evidence(self) -> Evidence:
+        """Say what the model is given."""
+        size = self._open().parameters
+        return self._options.evidence or ("blocks" if size and size < _SMALL else "passages")
+
+    @property
+    def template(self) -> PromptTemplate:
+        """Return the form of the prompt: only a model that takes instructions is asked to cite."""
+        return CITING if self._open().instructed else QUESTION
+
+    def _read(self, one: Retrieved) -> Retrieved | Answer:
+        answer = self._grounded.answer(one)
+        if answer.abstained:
+            return answer._replace(style="free", model=self._open().name)
+        blocks = [
+            one.hits[block.source - 1]._replace(text=block.text, start=block.start, end=block.end)
+            for block in answer.sentences
+            if block.source
+        ]
+        return Retrieved(one.question, blocks, answer.seconds.total)
+
+    def _checked(self, answer: Answer | RagcliError, found: Retrieved) -> Answer | RagcliError:
+        """Keep the sentences that a source supports; where there is none, answer with sentences of the sources."""
+        if isinstance(answer, RagcliError) or answer.abstained:
+            return answer
+        kept = tuple(sentence for sentence in answer.sentences if sentence.source)
+        if not kept:
+            return self._grounded.answer(found)
+        text = answer.answer if kept == answer.sentences else " ".join(sentence.text for sentence in kept)
+        return answer._replace(answer=text, sentences=kept)
