@@ -9,6 +9,7 @@ from ragcli.store import DocumentUpdate, EncoderConfig, Store, vector_key
 if TYPE_CHECKING:
     from ragcli.encoder import Encoder
 
+DEFAULT_ENCODER = "minilm"
 _BATCH = 128  # passages: enough to put those of like length together, few enough to show progress
 
 

@@ -23,7 +23,7 @@ from ragcli.analysis.languages import detect_language
 from ragcli.callbacks import Callbacks
 from ragcli.chunking import split_passages
 from ragcli.documents import Document, Reject, Skipped, content_hash
-from ragcli.encoding import matching_encoder, open_encoder, same_encoder, with_vectors
+from ragcli.encoding import DEFAULT_ENCODER, matching_encoder, open_encoder, same_encoder, with_vectors
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError
 from ragcli.readers import FieldNames, Input, Selection, find_files, read_documents
 from ragcli.readers.inputs import printable_name
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from ragcli.encoder import Encoder
 
 PASSAGE_SIZE = 1_200
-DEFAULT_ENCODER = "minilm"
 AUTO_ENCODER = "auto"
 _BATCH = 500  # documents: for a lookup of what the store holds, and between two reports of progress
 _LANGUAGE_SAMPLE = 100

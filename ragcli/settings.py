@@ -4,7 +4,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import platformdirs
 
@@ -17,6 +17,15 @@ CONFIG = "RAGCLI_CONFIG"
 HOME = "RAGCLI_HOME"
 
 Known = Mapping[str, "frozenset[str] | Known"]  # the options of each command; of a group of commands, such a mapping
+
+
+class Setting(NamedTuple):
+    """Say which value a setting has and from where; no command stands for all that have it."""
+
+    command: str
+    name: str
+    value: Any
+    origin: str
 
 
 def data_home() -> Path:
@@ -58,6 +67,18 @@ def config_file() -> Path | None:
         return Path(named)
     usual = (Path("ragcli.toml"), platformdirs.user_config_path("ragcli", appauthor=False) / "ragcli.toml")
     return next((path for path in usual if path.is_file()), None)
+
+
+def places() -> list[Setting]:
+    """Return the folders and files in force, and which keys are set, but never a key."""
+    folders = [
+        Setting("", name, str(value or "none"), f"environment: {name}" if os.environ.get(name) else "default")
+        for name, value in ((HOME, data_home()), (CACHE, cache_home()), (CONFIG, config_file()))
+    ]
+    keys = [
+        Setting("", name, "set", f"environment: {name}") for name in (API_KEY, MODEL_API_KEY) if os.environ.get(name)
+    ]
+    return folders + keys
 
 
 def read_defaults(path: Path, commands: Known) -> dict[str, Any]:

@@ -25,6 +25,7 @@ ORDER = (
         "survey",
         "indexing",
         "contents",
+        "doctor",
         "search",
         "titles",
         "answer",
@@ -43,7 +44,7 @@ OFFERED = ("__init__", "api")
 FACTORIES = {
     *STORES,
     *(("generate", "decoder"), ("encoding", "encoder"), ("search", "encoder"), ("search", "generate")),
-    *(("answer", "reader"), ("generate", "endpoint")),
+    *(("answer", "reader"), ("generate", "endpoint"), ("doctor", "store_local"), ("doctor", "store_elastic")),
 }
 # Each heavy library, and the only files that know it.
 OWNERS = {
@@ -56,7 +57,7 @@ OWNERS = {
     "elasticsearch": {"store_elastic"},
     "elastic_transport": {"store_elastic"},
     "tantivy": {"store_local"},
-    "huggingface_hub": {"models", "decoder"},
+    "huggingface_hub": {"models", "decoder", "doctor"},
     "httpx2": {"endpoint"},
     "xllamacpp": set(),  # a process of its own imports it
     "numpy": {
@@ -189,9 +190,11 @@ def test_heavy_libraries_stay_where_they_belong() -> None:
 
 
 def command_files() -> list[Path]:
-    """Return the files that hold commands: not the options, their rules, and the place where errors are caught."""
+    """Return the files that hold commands: not the options, their rules and origins, and where errors are caught."""
     return [
-        path for path in (ROOT / "ragcli" / "cli").glob("*.py") if path.stem not in ("__init__", "options", "checks")
+        path
+        for path in (ROOT / "ragcli" / "cli").glob("*.py")
+        if path.stem not in ("__init__", "options", "checks", "origins")
     ]
 
 

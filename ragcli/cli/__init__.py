@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ragcli import __version__, render, settings
-from ragcli.cli import answering, contents, evaluation, generation, indexing, models, searching, training
+from ragcli.cli import answering, contents, evaluation, generation, health, indexing, models, searching, training
 from ragcli.errors import ExitCode, RagcliError, UsageError
 
 _EXIT_CODES = (
@@ -57,6 +57,8 @@ for command in (contents.show, contents.delete, contents.status, contents.export
     app.command()(command)
 app.add_typer(models.app, name="models")
 app.add_typer(evaluation.app, name="eval")
+app.command()(health.doctor)
+app.add_typer(health.config_app, name="config")
 
 
 def _known_options(group: Any) -> settings.Known:

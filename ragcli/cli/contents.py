@@ -1,23 +1,17 @@
 """The commands on what an index holds: list, show, delete, status, export."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from ragcli import render
-from ragcli.cli.options import IndexArgs, TextFormat, Where, filters, flat
+from ragcli.cli.options import IndexArgs, TableFormat, TextFormat, Where, filters, flat
 from ragcli.errors import UsageError
 from ragcli.inputs import read_argument
 
 Sources = Annotated[
     list[str] | None,
     typer.Option("--source", help="Only sections of this file, or of this folder's; repeatable.", show_default=False),
-]
-TableFormat = Annotated[
-    Literal["table", "json"] | None,
-    typer.Option(
-        "--format", help="A table, or JSON Lines. [default: table on a terminal, json in a pipe]", show_default=False
-    ),
 ]
 
 

@@ -88,6 +88,12 @@ RepetitionPenalty = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(min=0, help="Same seed, same text; without one, a new one each time.")]
 TextFormat = Annotated[Literal["text", "json"], typer.Option("--format", help="Plain text, or one JSON object.")]
+TableFormat = Annotated[
+    Literal["table", "json"] | None,
+    typer.Option(
+        "--format", help="A table, or JSON Lines. [default: table on a terminal, json in a pipe]", show_default=False
+    ),
+]
 AskStyle = Annotated[
     Literal["free", "grounded", "copy"] | None,
     typer.Option(

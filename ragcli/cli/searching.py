@@ -1,13 +1,13 @@
 """The command that finds passages: search."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from ragcli import render
 from ragcli.cli import checks
-from ragcli.cli.options import K, RankingArgs, SearchedIndexArgs, Where, filters, flat
+from ragcli.cli.options import K, RankingArgs, SearchedIndexArgs, TableFormat, Where, filters, flat
 from ragcli.errors import ExitCode
 from ragcli.inputs import read_argument
 
@@ -27,14 +27,7 @@ def search(
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
     at: SearchedIndexArgs = SearchedIndexArgs(),
-    format: Annotated[
-        Literal["table", "json"] | None,
-        typer.Option(
-            "--format",
-            help="A table, or JSON Lines. [default: table on a terminal, json in a pipe]",
-            show_default=False,
-        ),
-    ] = None,
+    format: TableFormat = None,
 ) -> None:
     """Print the passages that match a query, best first.
 

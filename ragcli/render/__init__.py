@@ -8,6 +8,7 @@ from ragcli.render.answers import print_answer, print_sources, write_answers, wr
 from ragcli.render.base import clean, on_terminal, print_error, print_json, print_note, print_text, progress
 from ragcli.render.chat import ChatView
 from ragcli.render.contents import print_document, print_entries, print_lines, print_objects, print_status
+from ragcli.render.health import print_checks, print_settings
 from ragcli.render.hits import print_hits, print_left_out, print_rejects, print_summary
 from ragcli.render.models import print_model, print_models
 from ragcli.render.reports import print_comparison, print_crossings, print_report
@@ -19,6 +20,7 @@ __all__ = [
     "clean",
     "on_terminal",
     "print_answer",
+    "print_checks",
     "print_comparison",
     "print_completions",
     "print_crossings",
@@ -38,6 +40,7 @@ __all__ = [
     "print_reader_training",
     "print_rejects",
     "print_report",
+    "print_settings",
     "print_sources",
     "print_status",
     "print_summary",

@@ -1,0 +1,81 @@
+"""Which value each option has, and from where: the command line, the environment, the settings' file, its default."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import typer
+
+from ragcli import settings
+from ragcli.errors import UsageError
+from ragcli.settings import Setting
+
+_PASSWORD = re.compile(r"//[^/@\s]*@")
+
+
+def settings_of(root: typer.Context, words: Sequence[str]) -> list[Setting]:
+    """Return the options of a command as it would be run by these words, or those of all commands for none.
+
+    Raises UsageError for words that name no command.
+    """
+    if not words:
+        held = [one for name, command in _commands("", root.command) for one in _settings(root, name, command, [])]
+        return list(_together(held))
+    name, command, rest = _named(root.command, words)
+    return list(_settings(root, name, command, rest))
+
+
+def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    if not hasattr(command, "commands"):
+        yield name, command
+        return
+    for part, inside in command.commands.items():
+        yield from _commands(f"{name} {part}".strip(), inside)
+
+
+def _named(command: Any, words: Sequence[str]) -> tuple[str, Any, list[str]]:
+    at = 0
+    while hasattr(command, "commands"):
+        if at == len(words) or words[at] not in command.commands:
+            known = ", ".join(command.commands)
+            raise UsageError(f"no command: {' '.join(words[: at + 1])}", f"Commands here: {known}.")
+        command = command.commands[words[at]]
+        at += 1
+    return " ".join(words[:at]), command, list(words[at:])
+
+
+def _settings(root: typer.Context, name: str, command: Any, words: list[str]) -> Iterator[Setting]:
+    defaults: Any = root.default_map or {}
+    for part in name.split():
+        defaults = defaults.get(part, {})
+    context = command.make_context(name, words, default_map=defaults, resilient_parsing=True)
+    for option in command.params:
+        if option.param_type_name == "option" and option.name != "help":
+            source = context.get_parameter_source(option.name)
+            value = _shown(context.params[option.name])
+            yield Setting(name, max(option.opts, key=len), value, _origin(source.name, option))
+
+
+def _origin(source: str, option: Any) -> str:
+    if source == "ENVIRONMENT":
+        return f"environment: {option.envvar}"
+    return {"COMMANDLINE": "command line", "DEFAULT_MAP": f"file: {settings.config_file()}"}.get(source, "default")
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_shown(one) for one in value]
+    return value if value is None or isinstance(value, bool | int | float) else _PASSWORD.sub("//", str(value))
+
+
+def _together(held: Sequence[Setting]) -> Iterator[Setting]:
+    """Yield each value of an option once, with the commands that have it; what is no default comes first."""
+    groups: dict[tuple[str, str, str], list[Setting]] = {}
+    having = Counter(one.name for one in held)
+    for one in held:
+        groups.setdefault((one.name, str(one.value), one.origin), []).append(one)
+    for key in sorted(groups, key=lambda key: (key[2] == "default", key)):
+        same = groups[key]
+        commands = ", ".join(one.command for one in same)
+        yield same[0]._replace(command="" if 1 < len(same) == having[key[0]] else commands)

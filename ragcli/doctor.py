@@ -1,0 +1,177 @@
+"""Look at all that a run needs (store, disk, models, index), and say of each how it is and what mends it."""
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from ragcli import __version__, settings
+from ragcli.encoding import DEFAULT_ENCODER, matching_encoder, open_encoder
+from ragcli.errors import MissingIndexError, RagcliError
+from ragcli.models import DEFAULT_MODEL, LANGUAGE_MODEL, cached_model
+from ragcli.reader import open_reader
+from ragcli.store import LOCAL, IndexLocation, Store, open_store
+
+if TYPE_CHECKING:
+    from ragcli.store_elastic.health import Server
+
+_LITTLE_ROOM = 2**30  # bytes
+_TESTED = "8."  # versions of Elasticsearch
+_EXTRAS = {"torch": "torch", "eval": "ir_measures", "gguf": "xllamacpp", "parquet": "pyarrow", "watch": "watchfiles"}
+
+
+class Check(NamedTuple):
+    """Say of one thing how it is, and where it is not as it should be, what to do."""
+
+    name: str
+    state: Literal["ok", "warning", "failed"]
+    detail: str
+    mend: str = ""
+
+
+def examine(location: IndexLocation) -> Iterator[Check]:
+    """Yield a check for each thing that runs over this index need."""
+    yield Check("ragcli", "ok", f"{__version__} · Python {platform.python_version()} · {platform.system()}")
+    yield Check("extras", "ok", ", ".join(name for name, module in _EXTRAS.items() if find_spec(module)) or "none")
+    yield from _guarded("store", lambda: _local(location) if location.url == LOCAL else _server(location))
+    yield _disk(settings.data_home(), "disk")
+    yield _disk(settings.cache_home(), "cache")
+    yield _models()
+    yield from _guarded("reader", _reader)
+    try:
+        store = open_store(location)
+    except RagcliError as e:
+        yield Check("index", "warning" if isinstance(e, MissingIndexError) else "failed", e.message, e.hint)
+        yield from _guarded("encoder", lambda: _encoder(None))
+        return
+    with store:
+        yield from _guarded("index", lambda: _index(store, location))
+        yield from _guarded("encoder", lambda: _encoder(store))
+
+
+def _guarded(name: str, look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    try:
+        yield from look()
+    except RagcliError as e:
+        yield Check(name, "failed", e.message, e.hint)
+
+
+def _local(location: IndexLocation) -> Iterator[Check]:
+    folder = location.home / "indexes"
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    held = f"{len(names)} indexes" if len(names) != 1 else "1 index"
+    yield Check("store", "ok", f"embedded, in {folder}: {held}")
+
+
+def _server(location: IndexLocation) -> Iterator[Check]:
+    from ragcli.store_elastic.health import ANALYZED, look_at
+
+    server = look_at(location.url, location.access)
+    yield _versions(server)
+    if server.licence_status == "active":
+        yield Check("licence", "ok", server.licence)
+    else:
+        mend = "Renew it, or go back to the basic licence, which is all that ragcli needs."
+        yield Check("licence", "warning", f"{server.licence}, {server.licence_status}", mend)
+    if server.analyzed == ANALYZED:
+        yield Check("analyzers", "ok", "whitespace, which is all that is needed: ragcli cuts words itself")
+    else:
+        mend = "Use a server with the usual analyzers (module analysis-common)."
+        yield Check("analyzers", "failed", f"whitespace makes {server.analyzed} of {' '.join(ANALYZED)!r}", mend)
+    if server.status != "red":
+        yield Check("cluster", "ok", server.status)
+    else:
+        yield Check(
+            "cluster", "failed", "red: parts of indexes are missing", "Ask it: GET /_cluster/allocation/explain"
+        )
+
+
+def _versions(server: "Server") -> Check:
+    told = f"Elasticsearch {server.version} at {server.url}, client {server.client}"
+    if server.version.startswith(_TESTED):
+        return Check("store", "ok", told)
+    return Check("store", "warning", told, f"ragcli is tested with Elasticsearch {_TESTED}x.")
+
+
+def _disk(folder: Path, name: str) -> Check:
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    told = f"{folder} · {_size(folder)} used, {_bytes(free)} free"
+    if not os.access(there, os.W_OK):
+        return Check(name, "failed", f"{there} cannot be written", "Mend its permissions, or set another folder.")
+    if free < _LITTLE_ROOM:
+        return Check(name, "warning", told, "Make room; an index that cannot be written stays as it was.")
+    return Check(name, "ok", told)
+
+
+def _models() -> Check:
+    from huggingface_hub import constants
+
+    hub = Path(constants.HF_HUB_CACHE)
+    names = sorted(path.name.removeprefix("models--").replace("--", "/") for path in hub.glob("models--*"))
+    held = f"{hub} · {', '.join(names) or 'no models'}"
+    if cached_model(DEFAULT_MODEL, LANGUAGE_MODEL):
+        return Check("models", "ok", held)
+    mend = (
+        f"{DEFAULT_MODEL} is not there, and the package's small GPT-2 writes: run ragcli generate once with a network."
+    )
+    return Check("models", "ok", held, mend)
+
+
+def _reader() -> Iterator[Check]:
+    reader = open_reader()
+    [reading] = reader.read("Where is the key?", [("", "The key is under the mat.")])
+    yield Check("reader", "ok", f"{reader.name} reads (score {reading.score:.1f})")
+
+
+def _encoder(store: Store | None) -> Iterator[Check]:
+    config = store.config.encoder if store and store.config else None
+    if store and not config:
+        mend = "Searches by meaning need one: ragcli index FILES --encoder minilm --rebuild"
+        yield Check("encoder", "ok", "the index has no vectors", mend)
+        return
+    encoder = matching_encoder(config, _ignore) if config else open_encoder(DEFAULT_ENCODER, _ignore)
+    vectors = encoder.passages(["a text"])
+    yield Check("encoder", "ok", f"{encoder.config.name} encodes ({vectors.shape[1]} dimensions)")
+
+
+def _index(store: Store, location: IndexLocation) -> Iterator[Check]:
+    documents, passages = store.counts()
+    told = f"{location.name}: {documents:,} documents, {passages:,} passages"
+    if store.config is None:
+        yield Check("index", "ok", f"{told}, made by others")
+        return
+    if location.url == LOCAL:
+        from ragcli.store_local.damage import check_sums, translated
+
+        folder = location.home / "indexes" / location.name
+        with translated(folder):
+            check_sums(folder / "text")
+    half = next((old.doc_id for old in store.stored() if not old.hash), None)
+    if half is not None:
+        yield Check("index", "warning", f"{told}; {half} is half written", "Run the same ragcli index again.")
+        return
+    if documents == 0:
+        yield Check("index", "warning", told, f"Fill it: ragcli index FILES --index {location.name}")
+        return
+    yield Check("index", "ok", f"{told}, language {store.config.language}")
+
+
+def _ignore(_: str) -> None:
+    pass
+
+
+def _size(folder: Path) -> str:
+    return _bytes(sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()))
+
+
+def _bytes(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
