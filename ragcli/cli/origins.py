@@ -5,8 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import typer
-
 from ragcli import settings
 from ragcli.errors import UsageError
 from ragcli.settings import Setting
@@ -14,7 +12,7 @@ from ragcli.settings import Setting
 _PASSWORD = re.compile(r"//[^/@\s]*@")
 
 
-def settings_of(root: typer.Context, words: Sequence[str]) -> list[Setting]:
+def settings_of(root: Any, words: Sequence[str]) -> list[Setting]:
     """Return the options of a command as it would be run by these words, or those of all commands for none.
 
     Raises UsageError for words that name no command.
@@ -45,7 +43,7 @@ def _named(command: Any, words: Sequence[str]) -> tuple[str, Any, list[str]]:
     return " ".join(words[:at]), command, list(words[at:])
 
 
-def _settings(root: typer.Context, name: str, command: Any, words: list[str]) -> Iterator[Setting]:
+def _settings(root: Any, name: str, command: Any, words: list[str]) -> Iterator[Setting]:
     defaults: Any = root.default_map or {}
     for part in name.split():
         defaults = defaults.get(part, {})

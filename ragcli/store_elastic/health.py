@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from elasticsearch import __versionstr__
+import elasticsearch
 
 from ragcli.store import Access
 from ragcli.store_elastic.server import address, connect, not_elasticsearch, translating
@@ -34,6 +34,7 @@ def look_at(url: str, access: Access) -> Server:
             [version] = {node["version"] for node in nodes["nodes"].values()}
             words = [token["token"] for token in analyzed["tokens"]]
             held = licence["license"]
-            return Server(url, version, __versionstr__, held["type"], held["status"], health["status"], words)
+            client_version = ".".join(map(str, elasticsearch.__version__))
+            return Server(url, version, client_version, held["type"], held["status"], health["status"], words)
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise not_elasticsearch(url) from e
