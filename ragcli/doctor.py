@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from ragcli import __version__, settings
 from ragcli.encoding import DEFAULT_ENCODER, matching_encoder, open_encoder
 from ragcli.errors import MissingIndexError, RagcliError
-from ragcli.models import DEFAULT_MODEL, LANGUAGE_MODEL, cached_model
+from ragcli.models import list_models
 from ragcli.reader import open_reader
 from ragcli.store import LOCAL, IndexLocation, Store, open_store
 
@@ -108,17 +108,8 @@ def _disk(folder: Path, name: str) -> Check:
 
 
 def _models() -> Check:
-    from huggingface_hub import constants
-
-    hub = Path(constants.HF_HUB_CACHE)
-    names = sorted(path.name.removeprefix("models--").replace("--", "/") for path in hub.glob("models--*"))
-    held = f"{hub} · {', '.join(names) or 'no models'}"
-    if cached_model(DEFAULT_MODEL, LANGUAGE_MODEL):
-        return Check("models", "ok", held)
-    mend = (
-        f"{DEFAULT_MODEL} is not there, and the package's small GPT-2 writes: run ragcli generate once with a network."
-    )
-    return Check("models", "ok", held, mend)
+    names = ", ".join(f"{card.name} ({card.origin})" for card in list_models())
+    return Check("models", "ok", f"{names}; ragcli models pull NAME brings more")
 
 
 def _reader() -> Iterator[Check]:

@@ -57,7 +57,7 @@ OWNERS = {
     "elasticsearch": {"store_elastic"},
     "elastic_transport": {"store_elastic"},
     "tantivy": {"store_local"},
-    "huggingface_hub": {"models", "decoder", "doctor"},
+    "huggingface_hub": {"models", "decoder"},
     "httpx2": {"endpoint"},
     "xllamacpp": set(),  # a process of its own imports it
     "numpy": {

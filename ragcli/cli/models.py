@@ -5,8 +5,7 @@ from typing import Annotated
 import typer
 
 from ragcli import render
-from ragcli.cli.contents import TableFormat
-from ragcli.cli.options import TextFormat
+from ragcli.cli.options import TableFormat, TextFormat
 
 app = typer.Typer(help="Models on this machine: list, show, pull, remove.")
 
