@@ -225,7 +225,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_loss(
 
 def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(ragcli: Run, tiny: Path, texts: Path) -> None:
     result = ragcli("train", texts, "--output", "begun", *options(tiny, "--learning-rate", "1e30"))
-    assert result.code == 1 and "the loss is no number in step 2" in result.err and "--learning-rate" in result.err
+    assert result.code == 1 and "the loss is not finite in step 2" in result.err and "--learning-rate" in result.err
     assert all(torch.isfinite(tensor).all() for tensor in weights("begun").values())
     assert (home() / "begun" / "training.safetensors").is_file()
     assert ragcli("generate", "The", "--model", "begun", "--max-new-tokens", "2").code == 0
@@ -309,15 +309,15 @@ Mistake = Callable[[Path, Path], list[str]]
 MISTAKES: dict[str, tuple[Mistake, int, str]] = {
     "no such file": (lambda tmp, tiny: ["nowhere.jsonl"], 1, "no such file"),
     "standard input": (lambda tmp, tiny: ["-"], 2, "standard input"),
-    "empty file": (lambda tmp, tiny: [write(tmp, "")], 1, "hold no text"),
-    "blank file": (lambda tmp, tiny: [write(tmp, " \n\n")], 1, "hold no text"),
+    "empty file": (lambda tmp, tiny: [write(tmp, "")], 1, "contain no text"),
+    "blank file": (lambda tmp, tiny: [write(tmp, " \n\n")], 1, "contain no text"),
     "one document": (lambda tmp, tiny: [write(tmp, "One line.")], 2, "none is left for validation"),
     "all nearly held out": (lambda tmp, tiny: [write(tmp, f"a b c d e f{END}a b c d e F ")], 2, "no document is left"),
     "not UTF-8": (lambda tmp, tiny: [write(tmp, b"caf\xe9 \xff")], 1, "cannot read"),
     "no GPT-2": (lambda tmp, tiny: [write(tmp), "--model", str(no_gpt2(tmp / "l", tiny))], 1, "model_type gpt2"),
     "no model": (lambda tmp, tiny: [write(tmp), "--model", "no/such/one/here"], 1, "no folder"),
     "long context": (lambda tmp, tiny: [write(tmp), "--context", "1000"], 2, "longer than the model's"),
-    "short context": (lambda tmp, tiny: [write(tmp), "--context", "1"], 2, "no prediction"),
+    "short context": (lambda tmp, tiny: [write(tmp), "--context", "1"], 2, "too short to predict"),
     "heads": (lambda tmp, tiny: [write(tmp), "--from-scratch", "--width", "10"], 2, "no multiple"),
     "nothing to join": (lambda tmp, tiny: [write(tmp, f"1{END}2"), "--extend-vocabulary", "5"], 1, "split into pieces"),
     "default's name": (lambda tmp, tiny: [write(tmp), "--output", "gpt2"], 2, "default model's name"),

@@ -54,7 +54,7 @@ def test_json_lines_plain_text_and_gzip_are_read(tmp_path: Path) -> None:
     ]
     [kept] = read_texts([titled], [Filter("title", "!=", "The cat"), Filter("year", "!=", "3")]).texts
     assert kept.doc_id == "x"
-    with pytest.raises(RagcliError, match="hold no text"):
+    with pytest.raises(RagcliError, match="contain no text"):
         read_texts([titled], [Filter("title", "=", "The cat")])
     assert rejected == 1
 

@@ -15,8 +15,9 @@ from ragcli.reader import Reader
 from ragcli.reader.inputs import build_inputs
 from ragcli.store import LOCAL, IndexLocation
 from ragcli.tokenizer import read_wordpiece
+from ragcli.train.config import ReaderTrainConfig
 from ragcli.train.questions import open_passages
-from ragcli.train.reader import ReaderTrainConfig, measure, train_reader
+from ragcli.train.reader import measure, train_reader
 from ragcli.train.reader_examples import Examples, collect_examples, make_example, vary
 from ragcli.train.reader_model import open_bundle, token_span
 from tests.support import Run, assert_two_lines, write_lines

@@ -1,4 +1,4 @@
-"""Print what a training does and did."""
+"""Print the progress and the summary of a training."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ _SHOWN = 50  # steps between two lines on a terminal
 
 @contextmanager
 def steps() -> Iterator[Callable[["Step"], None]]:
-    """Show each step of a training on stderr where it is a terminal; a line for each checkpoint anywhere."""
+    """Show the current step on stderr if it is a terminal, and a line for each checkpoint."""
     if not sys.stderr.isatty():
         yield lambda step: print_note(_step(step)) if step.saved else None
         return
@@ -43,7 +43,8 @@ def _step(step: "Step") -> str:
 
 
 def print_training(training: "Training", as_json: bool) -> None:
-    """Print what a training did."""
+    """Print the summary of a training. Raises KeyboardInterrupt for one that was interrupted."""
+    _stop_if_interrupted(training)
     if as_json:
         print_json(training._asdict())
         return
@@ -58,7 +59,7 @@ def print_training(training: "Training", as_json: bool) -> None:
 
 
 def print_survey(survey: "Survey", as_json: bool) -> None:
-    """Print what a training would be."""
+    """Print the survey of --dry-run."""
     if as_json:
         print_json(survey.data | {"steps": survey.steps, "seconds": survey.seconds})
         return
@@ -75,7 +76,7 @@ def print_survey(survey: "Survey", as_json: bool) -> None:
 
 @contextmanager
 def reader_steps() -> Iterator[Callable[["ReaderReport"], None]]:
-    """Show a reader's training on stderr: every 50th step where it is a terminal, each checkpoint anywhere."""
+    """Show each checkpoint of a reader's training on stderr; on a terminal also every 50th step."""
     terminal = sys.stderr.isatty()
 
     def show(report: "ReaderReport") -> None:
@@ -87,8 +88,15 @@ def reader_steps() -> Iterator[Callable[["ReaderReport"], None]]:
     yield show
 
 
+def _stop_if_interrupted(training: "Training | ReaderSummary") -> None:
+    if training.interrupted:
+        print_note(f"interrupted after step {training.steps}; go on with --resume")
+        raise KeyboardInterrupt
+
+
 def print_reader_training(training: "ReaderSummary", as_json: bool) -> None:
-    """Print what the training of a reader did."""
+    """Print the summary of a reader's training. Raises KeyboardInterrupt for one that was interrupted."""
+    _stop_if_interrupted(training)
     if as_json:
         found = {
             name: value._asdict() if value else None
@@ -96,10 +104,10 @@ def print_reader_training(training: "ReaderSummary", as_json: bool) -> None:
         }
         print_json(training._asdict() | found)
         return
-    questions = f"{training.questions:,} questions, {training.held_out:,} held out, {training.left_out:,} left out"
-    print_text(questions)
+    counts = f"{training.questions:,} questions to train on, {training.held_out:,} for validation"
+    print_text(f"{counts}; {training.left_out:,} left out")
     if training.before and training.after:
         best = f"{training.before.best:.3f} → {training.after.best:.3f}"
         two = f"{training.before.best_two:.3f} → {training.after.best_two:.3f}"
-        print_text(f"right block first, of the questions held out: {best}; among the first two: {two}")
+        print_text(f"right block first (validation): {best}; first or second: {two}")
     print_text(f"{training.steps:,} steps · {duration(training.seconds)} · {training.output}")

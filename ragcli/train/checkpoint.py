@@ -1,8 +1,8 @@
-"""Checkpoints: the state that a training resumes from, in one file that is always whole, and the model beside it."""
+"""Checkpoints: the state that a training resumes from, in one file written atomically, and the model beside it."""
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ _UNFINISHED = "unfinished"
 
 
 class Point(NamedTuple):
-    """Hold a point of the learning curve: training loss in nats a token, validation loss in bits a byte."""
+    """Hold a point of the learning curve: training loss in nats, validation loss in bits a byte."""
 
     step: int
     seconds: float
@@ -33,7 +33,7 @@ class Point(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """Hold how far a training has come: steps, seconds, tokens seen, and its learning curve."""
+    """Hold the progress of a training: steps, seconds, tokens seen, and its learning curve."""
 
     step: int = 0
     seconds: float = 0.0
@@ -46,6 +46,13 @@ class Progress(NamedTuple):
         return self._replace(curve=(*self.curve, Point(self.step, self.seconds, loss, validation)))
 
 
+class Saved(NamedTuple):
+    """Hold the progress and the metadata of a checkpoint."""
+
+    progress: Progress
+    metadata: dict[str, Any]
+
+
 def save(
     folder: Path,
     bundle: ModelBundle,
@@ -53,31 +60,45 @@ def save(
     progress: Progress,
     metadata: dict[str, Any],
 ) -> None:
-    """Write the model, and with an optimizer what it needs to go on; without one the training is over.
+    """Write the model, its summary and its learning curve, and with an optimizer the state to resume from."""
+    points = [point._asdict() for point in progress.curve]
 
-    Each file takes its place when it is whole, the state first. Raises RagcliError where there is no room.
+    def write(new: Path) -> None:
+        write_model(bundle, new)
+        summary = metadata | progress._asdict() | {"curve": points, "held_out_bits_per_byte": _gain(progress)}
+        (new / SUMMARY).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        draw(new / _CURVE, points)
+
+    write_checkpoint(folder, bundle.model, optimizer, Saved(progress, metadata), write)
+
+
+def write_checkpoint(
+    folder: Path,
+    model: Any,
+    optimizer: torch.optim.Optimizer | None,
+    saved: Saved,
+    write: Callable[[Path], None],
+) -> None:
+    """Let `write` fill a folder with the model; with an optimizer, add the state to resume from, else remove it.
+
+    Each file gets its name once it is complete, the state first. Raises RagcliError where there is no room.
     """
     new = folder / _UNFINISHED
     try:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
         if optimizer:
-            header = {"progress": json.dumps(progress), "metadata": json.dumps(metadata)}
-            save_file(_tensors(bundle.model, optimizer), new / STATE, header)
+            header = {"progress": json.dumps(saved.progress), "metadata": json.dumps(saved.metadata)}
+            save_file(_tensors(model, optimizer), new / STATE, header)
             put_in_place(new / STATE, folder / STATE)
-        write_model(bundle, new)
-        points = [point._asdict() for point in progress.curve]
-        summary = metadata | progress._asdict() | {"curve": points, "held_out_bits_per_byte": _gain(progress)}
-        (new / SUMMARY).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        draw(new / _CURVE, points)
+        write(new)
         for file in sorted(new.iterdir(), key=lambda file: file.name == "config.json"):  # which makes it a model: last
             put_in_place(file, folder / file.name)
         if not optimizer:
             (folder / STATE).unlink(missing_ok=True)
     except (OSError, SafetensorError) as e:
-        hint = (
-            "Make room, then add --resume: the last checkpoint is good." if (folder / STATE).exists() else "Make room."
-        )
+        resumable = (folder / STATE).exists()
+        hint = "Make room, then add --resume: the last checkpoint is good." if resumable else "Make room."
         raise RagcliError(f"cannot write the checkpoint in {folder}: {_reason(e)}", hint) from e
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -90,7 +111,7 @@ def _gain(progress: Progress) -> dict[str, float | None]:
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Lock a folder for one training. Raises RagcliError where another training has it."""
+    """Lock a folder for one training. Raises RagcliError if another training has locked it."""
     made = not folder.parent.exists()
     folder.parent.mkdir(parents=True, exist_ok=True)
     place = folder.with_name(f".{folder.name}.lock")
@@ -98,7 +119,9 @@ def lock_folder(folder: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout as e:
-        raise RagcliError(f"another training is writing {folder}", "Wait for its end, or name another --output.") from e
+        raise RagcliError(
+            f"another training is writing {folder}", "Wait until it is done, or name another --output."
+        ) from e
     try:
         yield
     finally:
@@ -110,9 +133,9 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def refuse_existing(folder: Path) -> None:
-    """Raise UsageError where a new training would overwrite something."""
+    """Raise UsageError if a new training would overwrite something."""
     if folder.exists() and (not folder.is_dir() or any(file.name != _UNFINISHED for file in folder.iterdir())):
-        raise UsageError(f"{folder} exists", "Give another --output, or go on with it: --resume.")
+        raise UsageError(f"{folder} exists", "Name another --output, or continue it with --resume.")
 
 
 def _reason(error: Exception) -> str:
@@ -120,7 +143,8 @@ def _reason(error: Exception) -> str:
 
 
 def _tensors(model: Any, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    tensors = {f"model.{name}": value.contiguous() for name, value in model.named_parameters()}
+    learnt = {name: value for name, value in model.named_parameters() if value.requires_grad}
+    tensors = {f"model.{name}": value.contiguous() for name, value in learnt.items()}
     for number, values in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{name}": value.contiguous() for name, value in values.items()}
     tensors["random"] = torch.get_rng_state()
@@ -129,18 +153,11 @@ def _tensors(model: Any, optimizer: torch.optim.Optimizer) -> dict[str, torch.Te
     return tensors
 
 
-class Saved(NamedTuple):
-    """Hold what a checkpoint says of its training."""
-
-    progress: Progress
-    metadata: dict[str, Any]
-
-
 def read_saved(folder: Path) -> Saved:
-    """Read how far a training had come. Raises UsageError where there is none to go on with."""
+    """Read the progress and metadata of a checkpoint. Raises UsageError if there is none to resume from."""
     if not (folder / STATE).is_file():
-        hint = "It is finished, or never began: leave out --resume, and give another --output."
-        raise UsageError(f"{folder} holds no training to resume", hint)
+        hint = "It is finished or was never started. Leave out --resume, and name another --output."
+        raise UsageError(f"there is no training to resume in {folder}", hint)
     try:
         with safe_open(folder / STATE, "pt") as file:
             header = file.metadata()
@@ -148,7 +165,7 @@ def read_saved(folder: Path) -> Saved:
         points = tuple(Point(*point) for point in curve)
         return Saved(Progress(step, seconds, tokens, points), json.loads(header["metadata"]))
     except (SafetensorError, KeyError, ValueError, TypeError) as e:
-        raise RagcliError(f"{folder / STATE} is damaged: {e}", "Start again, with another --output.") from e
+        raise RagcliError(f"{folder / STATE} is damaged: {e}", "Start again with another --output.") from e
 
 
 def load(folder: Path, model: Any, optimizer: torch.optim.Optimizer) -> None:

@@ -9,7 +9,7 @@ from ragcli.filters import Filter
 
 
 class Size(NamedTuple):
-    """Give the sizes of a model that is made from nothing."""
+    """Hold the sizes of a new model."""
 
     layers: int = 4
     heads: int = 4
@@ -18,10 +18,10 @@ class Size(NamedTuple):
 
 
 class TrainConfig(NamedTuple):
-    """Configure a training. None leaves a choice to the model or to the length of the training.
+    """Configure the training of a language model. None means: as the model or the length of the training suggests.
 
     `context` is tokens a row, `batch` rows at a time, `accumulate` batches a step; `minutes` counts all runs of a
-    training that was resumed.
+    resumed training.
     """
 
     files: tuple[Path, ...]
@@ -41,8 +41,18 @@ class TrainConfig(NamedTuple):
     save_minutes: float = 5.0
     compile: bool = True
 
+    @property
+    def rows_a_step(self) -> int:
+        """Return how many rows are learnt from before the weights change."""
+        return self.batch * self.accumulate
+
+    @property
+    def default_epochs(self) -> float:
+        """Return the length of a training of which no length is given."""
+        return 3.0
+
     def settings(self) -> dict[str, Any]:
-        """Return what shapes the loss curve, by the options' names."""
+        """Return the settings that affect the result, by the names of their options."""
         scratch = self.scratch or Size()
         return {
             "--from-scratch": self.scratch is not None,
@@ -62,18 +72,63 @@ class TrainConfig(NamedTuple):
         }
 
 
+class ReaderTrainConfig(NamedTuple):
+    """Configure the training of a reader: `batch` questions a step; `minutes` counts all runs of a resumed training."""
+
+    batch: int = 8
+    rate: float = 5e-5
+    epochs: float | None = None
+    steps: int | None = None
+    minutes: float | None = None
+    save_minutes: float = 5.0
+    seed: int = 0
+    val_split: float = 0.05
+
+    @property
+    def rows_a_step(self) -> int:
+        """Return how many questions are learnt from before the weights change."""
+        return self.batch
+
+    @property
+    def default_epochs(self) -> float:
+        """Return the length of a training of which no length is given."""
+        return 2.0
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings that affect the result, by the names of their options."""
+        return {
+            "--batch-size": self.batch,
+            "--learning-rate": self.rate,
+            "--epochs": self.epochs,
+            "--max-steps": self.steps,
+            "--max-minutes": self.minutes,
+            "--seed": self.seed,
+            "--val-split": self.val_split,
+        }
+
+
 def check(config: TrainConfig) -> None:
-    """Raise UsageError for options that cannot be meant together."""
+    """Raise UsageError for options that contradict each other."""
     if config.scratch and config.scratch.width % config.scratch.heads:
-        message = f"--width {config.scratch.width} is no multiple of --heads {config.scratch.heads}"
+        message = f"--width {config.scratch.width} is not a multiple of --heads {config.scratch.heads}"
         raise UsageError(message, "Every head takes an equal part of the width.")
     if config.scratch and config.extend:
-        raise UsageError("--extend-vocabulary extends what a model has, --from-scratch begins anew", "Leave one out.")
+        raise UsageError(
+            "--extend-vocabulary and --from-scratch do not go together",
+            "Leave one out.",
+        )
     if config.context is not None and config.context < 2:
-        raise UsageError("--context has room for no prediction", "Give 2 tokens or more.")
+        raise UsageError("--context is too short to predict anything", "Give 2 tokens or more.")
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Say in which entries the metadata of two trainings differ."""
+def check_same(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise UsageError where a training would be resumed with other data, another model or other settings."""
+    found = [line for part in ("model", "data", "settings") for line in _differences(saved[part], now[part])]
+    if found:
+        message = "this training began with other data or settings: " + "; ".join(found)
+        raise UsageError(message, "Resume it as it began, or start a new one with another --output.")
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     names = [*before, *(name for name in now if name not in before)]
     return [f"{name} {before.get(name)} → {now.get(name)}" for name in names if before.get(name) != now.get(name)]

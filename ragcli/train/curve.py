@@ -9,17 +9,17 @@ from matplotlib.figure import Figure
 
 
 def draw(path: Path, points: Sequence[Mapping[str, Any]]) -> None:
-    """Draw the training's loss in nats a token, and bits a byte of what is held out, over the steps, as a PNG."""
+    """Draw training loss (nats a token) and validation loss (bits a byte) over the steps, as a PNG."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_xlabel("step")
     axes.set_ylabel("loss, nats a token")
-    _line(axes, points, "loss", "tab:blue", "trained on")
+    _line(axes, points, "loss", "tab:blue", "training")
     if any(point["validation"] is not None for point in points):
         right = axes.twinx()
-        right.set_ylabel("held out, bits a byte")
-        _line(right, points, "validation", "tab:orange", "held out")
+        right.set_ylabel("validation, bits a byte")
+        _line(right, points, "validation", "tab:orange", "validation")
     figure.legend(loc="outside upper center", ncols=2)
     figure.savefig(path, format="png", dpi=100)
 

@@ -1,4 +1,4 @@
-"""Texts to learn from: reading, duplicates, and the documents that are held out."""
+"""Texts to learn from: read them, drop duplicates, and split off a validation set."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
@@ -19,7 +19,7 @@ _WHAT = "Give JSON Lines with a text in each, plain text, or questions with answ
 
 
 class Text(NamedTuple):
-    """Hold a text to learn, of document `doc_id`; of a question only the answer, its text, which stands in there."""
+    """Hold a text to learn from document `doc_id`. For a question, `text` is the answer."""
 
     id: str
     text: str
@@ -28,19 +28,19 @@ class Text(NamedTuple):
 
     @property
     def content(self) -> str:
-        """Return all that is written in it."""
+        """Return the question, if there is one, and the text."""
         return self.text if self.question is None else f"{self.question} {self.text}"
 
 
 class Read(NamedTuple):
-    """Hold the texts of some files, and how many lines held none."""
+    """Hold the texts of some files, and the number of lines without one."""
 
     texts: list[Text]
     rejected: int
 
 
 class Split(NamedTuple):
-    """Hold the texts for training and for validation, and how many were left out of both."""
+    """Hold the texts for training and validation, and the number of duplicates dropped from both."""
 
     training: list[Text]
     validation: list[Text]
@@ -49,17 +49,18 @@ class Split(NamedTuple):
 
 
 def read_texts(paths: Iterable[Path], filters: Sequence[Filter] = ()) -> Read:
-    """Read documents or questions from JSON Lines, and plain text, where `<|endoftext|>` ends a document; gzip too.
+    """Read documents or questions from JSON Lines, and plain text, in which `<|endoftext|>` ends a document; gzip too.
 
-    Of the documents only those that pass the filters, of which a field that is missing passes `!=` alone.
-
-    Raises RagcliError for a file that cannot be read and where there is no text.
+    Documents must pass the filters; a missing field passes only `!=`. Raises RagcliError for a file that cannot be
+    read, and if there is no text at all.
     """
     read = Read([], 0)
     for source in find_inputs(paths):
         path, name = source.path, source.name
         if str(path) == "-":
-            raise UsageError("training reads its files more than once, standard input cannot be", "Name a file.")
+            raise UsageError(
+                "training cannot read standard input, because it reads its files more than once", "Name a file."
+            )
         if not is_json_lines(path):
             read.texts.extend(_plain(path, name))
         elif holds_questions(path):
@@ -70,12 +71,12 @@ def read_texts(paths: Iterable[Path], filters: Sequence[Filter] = ()) -> Read:
             read.texts.extend(_titled(item, name) for item in documents if _passes(item, filters))
             read = read._replace(rejected=read.rejected + sum(not isinstance(item, Document) for item in items))
     if not read.texts:
-        raise RagcliError("the data hold no text", _WHAT)
+        raise RagcliError("the training data contain no text", _WHAT)
     return read
 
 
 def holds_questions(path: Path) -> bool:
-    """Tell questions from documents, by the first line of a file."""
+    """Return whether a file holds questions, by its first line."""
     return is_json_lines(path) and field_names(path).text == "question"
 
 
@@ -106,9 +107,9 @@ def _questions(path: Path, name: str) -> Iterator[Text]:
 
 
 def split_texts(texts: list[Text], share: float, seed: int) -> Split:
-    """Drop texts that come again, hold out a share of the documents, and drop what is nearly a held-out text.
+    """Drop duplicates, hold out a share of the documents, and drop near duplicates of held-out texts.
 
-    Questions about one document stay together. Raises UsageError where the share leaves one side without a document.
+    Questions about one document stay together. Raises UsageError if either side would be empty.
     """
     first: dict[str, Text] = {}
     for text in texts:
@@ -121,7 +122,7 @@ def split_texts(texts: list[Text], share: float, seed: int) -> Split:
     overlap = Overlap(text.content for text in validation)
     training = [text for text in rest if not overlap.holds(text.content)]
     if not training:
-        hint = f"Give more texts, or leave validation out: --val-split 0 (it is {share:g})."
+        hint = f"Give more texts, or train without validation: --val-split 0 (it is {share:g})."
         raise UsageError("no document is left to train on", hint)
     return Split(training, validation, len(texts) - len(unique), len(rest) - len(training))
 
@@ -131,7 +132,7 @@ def _hold_out(groups: list[str], share: float, seed: int) -> frozenset[str]:
         return frozenset()
     if len(groups) < 2:
         hint = f"Give more documents ({END} ends one in plain text), or train without validation: --val-split 0."
-        raise UsageError("there is one document only, none is left for validation", hint)
-    # By a hash of each, so that a document is held out whatever others there are: texts first, questions on them later.
+        raise UsageError("there is only one document, and none is left for validation", hint)
+    # By a hash of each, so that the choice does not depend on the other documents.
     ordered = sorted(groups, key=lambda group: blake2b(f"{seed} {group}".encode()).digest())
     return frozenset(ordered[: max(1, round(share * len(groups)))])

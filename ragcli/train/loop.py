@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ragcli.errors import RagcliError
 from ragcli.train.checkpoint import Point, Progress, load, save
-from ragcli.train.config import TrainConfig
+from ragcli.train.config import ReaderTrainConfig, TrainConfig
 from ragcli.train.model import Losses, as_tensors, autocast, bits_per_byte, device, row_losses
 from ragcli.train.packing import IGNORE_INDEX, Rows
 from ragcli.train.prepare import TrainingData
@@ -26,15 +26,14 @@ _WARM_UP = 0.05  # of the training
 _DECAY = 0.1
 _CLIP = 1.0
 _POINT = 10  # steps between two points of the learning curve
-_LENGTH = 3.0  # epochs, where nothing says how long
 
 Batch = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 
 class StepReport(NamedTuple):
-    """Report a step. `steps` is None where only time ends the training, `validation` where it was not just measured.
+    """Report a step. `steps` is None if only time limits the training, `validation` if it was not just measured.
 
-    `loss` is in nats a token, `validation` in bits a byte of the texts for validation.
+    `loss` is in nats a token, `validation` in bits a byte.
     """
 
     step: int
@@ -63,7 +62,7 @@ def train(
 ) -> Outcome:
     """Train, from the beginning or from a checkpoint, and write checkpoints into a folder.
 
-    Raises RagcliError where a checkpoint cannot be written, and for a loss that is no number.
+    Raises RagcliError if a checkpoint cannot be written or the loss is not finite.
     """
     torch.manual_seed(config.seed)
     model, rows = data.bundle.model.to(device()), data.training.rows
@@ -115,10 +114,10 @@ def train(
 def take_step(
     model: Any, optimizer: torch.optim.Optimizer, losses_of: Losses, batches: Sequence[Batch], rate: float
 ) -> float:
-    """Take one step against the gradient of some batches; return their loss: nats a learnt token, the mean of the rows.
+    """Take one optimizer step on some batches; return their loss in nats a learnt token, averaged over rows.
 
-    Each row weighs alike, so that questions, of which a few tokens are learnt, are not lost among texts. Where loss or
-    gradient are no number, that is returned and the model stays as it is.
+    All rows have the same weight, so that questions, with their few learnt tokens, are not lost among documents. If the
+    loss or gradient is not finite, NaN is returned and the model stays as it is.
     """
     learnt = [(labels[:, 1:] != IGNORE_INDEX).sum(axis=1) for _, labels in batches]
     rows = max(1, sum(np.count_nonzero(counts) for counts in learnt))
@@ -130,37 +129,42 @@ def take_step(
         loss = losses @ weights  # not in bfloat16, which would round the loss to two digits
         torch.autograd.backward(loss)
         total += loss.item()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP).item()
-    if math.isfinite(total) and math.isfinite(norm):
+    return total if math.isfinite(total) and apply_gradient(model, optimizer, rate) else math.nan
+
+
+def apply_gradient(model: Any, optimizer: torch.optim.Optimizer, rate: float) -> bool:
+    """Clip the gradient, take a step at a learning rate, and clear it; return False if it is not finite."""
+    finite = math.isfinite(torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP).item())
+    if finite:
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return total if math.isfinite(norm) else math.nan
+    return finite
 
 
 def validation_bits_per_byte(
     model: Any, data: TrainingData, config: TrainConfig, folder: Path, step: int
 ) -> float | None:
-    """Return the bits a byte of the texts for validation. Raises RagcliError where they are no number."""
+    """Return the validation loss in bits a byte. Raises RagcliError if it is not finite."""
     found = bits_per_byte(model, data.validation.rows, data.sizes, config.batch)
     if found is not None and not math.isfinite(found):
         raise diverged(step, folder)
     return found
 
 
-def new_optimizer(model: Any, rate: float) -> torch.optim.Optimizer:
-    """Return AdamW (Loshchilov and Hutter 2019), which lets matrices decay, but no norm and no bias."""
+def new_optimizer(model: Any, rate: float, decay: float = _DECAY, beta2: float = 0.95) -> torch.optim.Optimizer:
+    """Return AdamW (Loshchilov and Hutter 2019); matrices decay, norms and biases do not."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": _DECAY},
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), fused=True)
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, beta2), fused=True)
 
 
 def compiled(model: Any, rows: Rows, config: TrainConfig) -> Losses:
-    """Compile the loss, before the clock starts and without drawing on the random state."""
+    """Compile the loss before the clock starts, without advancing the random state."""
     if not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
         raise RagcliError("compiling the model needs a C++ compiler", "Install g++, or add --no-compile.")
     losses_of: Losses = torch.compile(row_losses)
@@ -173,48 +177,52 @@ def compiled(model: Any, rows: Rows, config: TrainConfig) -> Losses:
     return losses_of
 
 
-def total_steps(config: TrainConfig, rows: int) -> int | None:
-    """Return how many steps the training has; None where only its minutes are given."""
+def total_steps(config: TrainConfig | ReaderTrainConfig, rows: int) -> int | None:
+    """Return the number of steps of a training; None if only its minutes are given."""
     if config.epochs is None and (config.steps or config.minutes):
         return config.steps
-    steps = max(1, math.ceil((config.epochs or _LENGTH) * rows / (config.batch * config.accumulate)))
+    steps = max(1, math.ceil((config.epochs or config.default_epochs) * rows / config.rows_a_step))
     return min(steps, config.steps) if config.steps else steps
 
 
 def fraction_done(progress: Progress, steps: int | None, minutes: float | None) -> float:
-    """Return how much of the training is done, from 0 to 1: by steps or by time, whichever is nearer to its end."""
+    """Return the fraction of the training that is done, by steps or by time, whichever is larger."""
     return max(progress.step / steps if steps else 0.0, progress.seconds / (60 * minutes) if minutes else 0.0)
 
 
 def schedule(fraction: float) -> float:
-    """Return the learning rate as a share of its peak: a linear warm-up, then half a cosine down to nothing."""
+    """Return the learning rate as a share of its peak: a linear warm-up, then a cosine decay to 0."""
     cosine = (1 + math.cos(math.pi * min(1.0, fraction))) / 2
     return min(1.0, (fraction + 0.1 * _WARM_UP) / _WARM_UP) * cosine
 
 
 def batch(rows: Rows, config: TrainConfig, number: int) -> Batch:
-    """Return the rows of a batch, counted from the beginning of the training: each epoch in an order of its own."""
-    count = len(rows.tokens)
-    places = [divmod(place, count) for place in range(number * config.batch, (number + 1) * config.batch)]
-    chosen = [int(epoch_order(config.seed, epoch, count)[place]) for epoch, place in places]
+    """Return the rows of a batch, counted from the beginning of the training."""
+    chosen = batch_places(len(rows.tokens), config, number)
     return rows.tokens[chosen], rows.labels[chosen]
+
+
+def batch_places(count: int, config: TrainConfig | ReaderTrainConfig, number: int) -> list[int]:
+    """Return the places of a batch among `count` examples; every epoch is shuffled anew, by the seed."""
+    places = [divmod(place, count) for place in range(number * config.batch, (number + 1) * config.batch)]
+    return [int(epoch_order(config.seed, epoch, count)[place]) for epoch, place in places]
 
 
 @lru_cache(maxsize=2)
 def epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
-    """Return the order of an epoch's rows."""
+    """Return the order of the examples in an epoch."""
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
 class Speed:
-    """Measure tokens a second over the steps themselves, the last ones most."""
+    """Measure tokens a second, with more weight on the latest steps."""
 
     def __init__(self) -> None:
         self._tokens = 0.0
         self._seconds = 0.0
 
     def add(self, tokens: int, seconds: float) -> None:
-        """Take one more step."""
+        """Count one more step."""
         self._tokens = 0.95 * self._tokens + tokens
         self._seconds = 0.95 * self._seconds + seconds
 
@@ -225,7 +233,7 @@ class Speed:
 
 
 def seconds_left(progress: Progress, steps: int | None, config: TrainConfig, speed: Speed) -> float:
-    """Return about how many seconds the training still takes."""
+    """Estimate the remaining seconds."""
     by_step = progress.tokens / progress.step / max(speed.tokens_per_second, 1e-9)
     ends = [(steps - progress.step) * by_step] if steps else []
     ends += [60 * config.minutes - progress.seconds] if config.minutes else []
@@ -233,16 +241,16 @@ def seconds_left(progress: Progress, steps: int | None, config: TrainConfig, spe
 
 
 def diverged(step: int, folder: Path) -> RagcliError:
-    """Return the error for a loss that is infinite or not a number."""
+    """Return the error for a loss that is not finite."""
     if not step:
-        return RagcliError("the model answers with what is no number: its weights are damaged", "Take another --model.")
+        return RagcliError("the model's output is not finite: its weights are damaged", "Use another --model.")
     hint = f"Train again with a lower --learning-rate and another --output; the last checkpoint in {folder} is good."
-    return RagcliError(f"the loss is no number in step {step}", hint)
+    return RagcliError(f"the loss is not finite in step {step}", hint)
 
 
 @contextmanager
 def interruptible() -> Iterator[list[int]]:
-    """Let Ctrl-C end a step before it ends the training; pressed again, it ends all at once."""
+    """Let Ctrl-C stop the training after the current step; pressed again, it stops at once."""
     caught: list[int] = []
 
     def note(number: int, _: object) -> None:

@@ -1,4 +1,4 @@
-"""The model in training: opened or new, its loss, and how it is written."""
+"""The model in training: open or create it, compute its loss, write it."""
 
 import json
 import math
@@ -22,9 +22,9 @@ from ragcli.train.config import Size
 from ragcli.train.data import END
 from ragcli.train.packing import IGNORE_INDEX, Rows
 
-_CONTEXT = 512  # of a model made from nothing, unless another is asked for
+_CONTEXT = 512  # of a new model, unless another is asked for
 _VALIDATION_TOKENS = 2**15  # at most, to measure by
-_SUPPORTED = "Training takes GPT-2 in all its sizes: model_type gpt2 in config.json, such as gpt2 or distilgpt2."
+_SUPPORTED = "Training supports GPT-2 of any size (model_type gpt2 in config.json), such as gpt2 or distilgpt2."
 
 Losses = Callable[[Any, torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -38,11 +38,11 @@ class ModelBundle(NamedTuple):
 
 
 def open_model(folder: ModelFolder, dropout: float) -> ModelBundle:
-    """Load a model for training. Raises RagcliError for what is no GPT-2, or damaged."""
+    """Load a model for training. Raises RagcliError if it is damaged or not a GPT-2."""
     _quiet()
     config = json.loads((folder.path / "config.json").read_bytes())
     if not runs_here(config):
-        raise RagcliError(f"{folder.name} is a model of type {config.get('model_type')}, no GPT-2", _SUPPORTED)
+        raise RagcliError(f"{folder.name} is a model of type {config.get('model_type')}, not GPT-2", _SUPPORTED)
     sizes = read_config(folder, config)
     Checkpoint(folder, sizes)  # says in words what is wrong with a damaged one
     tokenizer = read_byte_level(folder)
@@ -68,7 +68,7 @@ def new_model(tokenizer: Tokenizer, size: Size, context: int | None, seed: int, 
 
 
 def _quiet() -> None:
-    """Let transformers keep its progress bars and warnings to itself."""
+    """Silence the progress bars and warnings of transformers."""
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
@@ -86,15 +86,15 @@ def _while_training(activation: str, dropout: float) -> dict[str, Any]:
 def _end_token(folder: ModelFolder, tokenizer: Tokenizer) -> int:
     end = tokenizer.token_to_id(END)
     if end is None:
-        raise RagcliError(f"the tokenizer of {folder.name} has no token {END}", "Take a GPT-2 with its own tokenizer.")
+        raise RagcliError(f"the tokenizer of {folder.name} has no token {END}", "Use a GPT-2 with its own tokenizer.")
     return int(end)
 
 
 @torch.no_grad()
 def extend_embeddings(model: Any, pieces: list[list[int]], first: int) -> None:
-    """Give the model embeddings for new tokens from id `first` on, each the mean of its old pieces' (Hewitt 2021).
+    """Add embeddings for new tokens from id `first` on, each the mean of its old pieces' (Hewitt 2021).
 
-    An embedding may have had more places than the tokenizer tokens.
+    The old table may have had more rows than the tokenizer has tokens.
     """
     tables = [model.get_input_embeddings().weight]
     if not model.config.tie_word_embeddings:
@@ -107,12 +107,12 @@ def extend_embeddings(model: Any, pieces: list[list[int]], first: int) -> None:
 
 
 def device() -> torch.device:
-    """Return where to train: the GPU if there is one."""
+    """Return the device to train on: the GPU if there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def has_bfloat16() -> bool:
-    """Tell whether bfloat16 is faster here than float32: elsewhere a CPU only imitates it."""
+    """Return whether bfloat16 is faster here than float32; many CPUs only emulate it."""
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
     found = torch.cpu.get_capabilities()
@@ -120,12 +120,12 @@ def has_bfloat16() -> bool:
 
 
 def autocast(where: torch.device) -> torch.autocast:
-    """Return the context in which matrices are multiplied in bfloat16, where that is fast."""
+    """Return a context that multiplies matrices in bfloat16 if that is fast here."""
     return torch.autocast(where.type, torch.bfloat16, enabled=has_bfloat16())
 
 
 def row_losses(model: Any, tokens: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Return the loss of each row (rows,): the sum in nats over its labels that are learnt, given the tokens before."""
+    """Return the loss of each row (rows,): the sum in nats over its learnt labels."""
     logits = model(tokens[:, :-1], use_cache=False).logits
     wanted = labels[:, 1:]
     each = cross_entropy(logits.flatten(0, 1).float(), wanted.flatten(), ignore_index=IGNORE_INDEX, reduction="none")
@@ -134,7 +134,7 @@ def row_losses(model: Any, tokens: torch.Tensor, labels: torch.Tensor) -> torch.
 
 @torch.no_grad()
 def bits_per_byte(model: Any, rows: Rows, sizes: NDArray[np.int64], batch: int) -> float | None:
-    """Return nats / (ln 2 · bytes) over at most 32,768 tokens, rows from all over; None where nothing is learnt.
+    """Return nats / (ln 2 · bytes) over at most 32,768 tokens of evenly spaced rows; None if nothing is learnt.
 
     `sizes` is how many bytes each token stands for.
     """
@@ -156,7 +156,7 @@ def bits_per_byte(model: Any, rows: Rows, sizes: NDArray[np.int64], batch: int) 
 def as_tensors(
     tokens: NDArray[np.int32], labels: NDArray[np.int32], where: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return tokens and labels as the model takes them."""
+    """Return tokens and labels as tensors on the device."""
     return torch.from_numpy(tokens).long().to(where), torch.from_numpy(labels).long().to(where)
 
 

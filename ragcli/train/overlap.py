@@ -1,4 +1,4 @@
-"""Which texts are nearly the same: hashed runs of words (shingles), compared by how many two texts share."""
+"""Find near duplicates by hashed runs of words (shingles) that two texts share."""
 
 import re
 import zlib
@@ -11,12 +11,12 @@ _NEAR = 0.7  # of the shorter text's shingles
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text in lower case, each Chinese or Japanese character and Korean syllable as one."""
+    """Return the words of a text in lower case; each Chinese or Japanese character and Korean syllable is a word."""
     return _WORD.findall(text.lower())
 
 
 class Overlap:
-    """Hold texts by their shingles, to ask which others share most of them (Broder 1997, containment)."""
+    """Index texts by their shingles, to find texts that share most of them (Broder 1997, containment)."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._sizes: list[int] = []
@@ -28,7 +28,7 @@ class Overlap:
                 self._where[shingle].append(number)
 
     def holds(self, text: str) -> bool:
-        """Tell whether a text shares 70 % of the shingles of one that is held, or that one as much of its own."""
+        """Return whether a text and an indexed one share 70 % of the shingles of the shorter."""
         if not self._where:
             return False
         shingles = _shingles(text)

@@ -1,4 +1,4 @@
-"""From texts to rows of tokens: documents one after another, an end token after each; questions never cut."""
+"""Pack texts into rows of tokens: documents in one stream with an end token after each, questions whole."""
 
 from array import array
 from collections import Counter
@@ -13,15 +13,15 @@ from ragcli.prompt import QUESTION
 from ragcli.train.data import Text
 from ragcli.train.overlap import words
 
-IGNORE_INDEX = -100  # the label that cross_entropy passes over
+IGNORE_INDEX = -100  # the label that cross_entropy ignores
 _BATCH = 1000  # texts
 _LONG_ANSWER = 100  # tokens: `ask` writes no more by default
 
 
 class Rows(NamedTuple):
-    """Hold tokens and labels, each (rows, context + 1): a label is the token, or IGNORE_INDEX where none is learnt.
+    """Hold tokens and labels, each (rows, context + 1). A label is its token, or IGNORE_INDEX for a token not learnt.
 
-    The first token of a row is only given. A row of texts begins with the last token of the row before.
+    The first token of a row is never predicted. A row of documents begins with the last token of the row before.
     """
 
     tokens: NDArray[np.int32]
@@ -29,7 +29,7 @@ class Rows(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """Say what became of the texts: tokens, the longest of them, how many are longer than a row, left out, words."""
+    """Count tokens, the longest text, texts longer than a row, texts left out, words, and badly split words."""
 
     tokens: int
     longest: int
@@ -40,7 +40,7 @@ class Counts(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """Hold rows and what they were made of."""
+    """Hold rows and the counts of the texts they were made from."""
 
     rows: Rows
     counts: Counts
@@ -53,9 +53,9 @@ def pack(
     context: int,
     prompt_for: Callable[[Text], str | None],
 ) -> Packed:
-    """Turn texts into rows: a question's prompt is given and its answer learnt, of a document every token is.
+    """Turn texts into rows. Every token of a document is learnt; of a question only the answer, not the prompt.
 
-    Where there are both, the fewer rows are taken as often as it takes to be as many as the others.
+    With both kinds of rows, the smaller set is repeated until both are equally large.
     """
     documents = [text for text in texts if text.question is None]
     lengths: list[int] = []
@@ -74,7 +74,7 @@ def pack(
     return Packed(rows, counts)
 
 
-Example = tuple[list[int], int]  # token ids, and how many of them are given
+Example = tuple[list[int], int]  # token ids, and the length of the prompt among them
 
 
 def _example(text: Text, tokenizer: Tokenizer, end: int, prompt_for: Callable[[Text], str | None]) -> Example | None:
@@ -101,7 +101,7 @@ def _overlapping(line: NDArray[np.int32], rows: int, context: int) -> NDArray[np
 
 
 def _example_rows(examples: Iterable[Example], context: int, end: int) -> Rows:
-    """Put as many whole examples into a row as it has room for."""
+    """Fill each row with as many whole examples as fit."""
     tokens: list[list[int]] = []
     labels: list[list[int]] = []
     for ids, given in examples:
@@ -129,7 +129,7 @@ def _balanced(one: Rows, other: Rows) -> Rows:
 
 
 def _words(texts: Iterable[Text], tokenizer: Tokenizer) -> tuple[int, int]:
-    """Count the words, and those that are badly split: into pieces of two characters or fewer on average."""
+    """Count the words, and those split badly: into pieces of two characters or fewer on average."""
     counted: Counter[str] = Counter()
     for text in texts:
         counted.update(words(text.text))
@@ -144,7 +144,7 @@ def _words(texts: Iterable[Text], tokenizer: Tokenizer) -> tuple[int, int]:
 
 
 def token_bytes(tokenizer: Tokenizer, end: int, places: int) -> NDArray[np.int64]:
-    """Return how many bytes of text each token stands for: in a byte-level vocabulary one a character."""
+    """Return the number of bytes each token stands for; in a byte-level vocabulary a character is one byte."""
     sizes = np.zeros(places, dtype=np.int64)
     for token, number in tokenizer.get_vocab().items():
         sizes[number] = len(token)

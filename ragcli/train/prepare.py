@@ -1,4 +1,4 @@
-"""Prepare a training: model, tokenizer, rows for training and validation; and the metadata that describes them."""
+"""Prepare a training: model, tokenizer, rows for training and validation, and the metadata that describes them."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,7 @@ from ragcli.evaluate.report import describe_file, machine
 from ragcli.models import ModelFolder, weight_files
 from ragcli.search import Searcher
 from ragcli.store import IndexLocation
-from ragcli.train.config import TrainConfig, check, differences
+from ragcli.train.config import TrainConfig, check
 from ragcli.train.data import Split, Text, read_texts, split_texts
 from ragcli.train.model import ModelBundle, bits_per_byte, device, extend_embeddings, new_model, open_model
 from ragcli.train.packing import Packed, pack, token_bytes
@@ -25,26 +25,26 @@ from ragcli.train.vocabulary import extend, new_tokenizer
 # Peak learning rates at a width of 768; narrower models take more in proportion (Yang et al. 2022).
 _TUNING_RATE = 2e-4
 _SCRATCH_RATE = 8e-4
-_MOST_RATE = 3e-3
+_MAX_RATE = 3e-3
 _NO_QUESTION = "Is it the index of these questions? A row holds the prompt and 100 tokens more: see --context."
 
 
 class Passages(NamedTuple):
-    """Say which index holds the passages for questions, and whether it was named."""
+    """Hold the index with the passages for questions, and whether it was named."""
 
     place: IndexLocation
     named: bool = False
 
 
 class Gain(NamedTuple):
-    """Hold the untrained model's figures on the validation texts: bits a byte, tokens a character."""
+    """Hold the untrained model's bits a byte and tokens a character on the validation texts."""
 
     bits_per_byte: float | None
     tokens_per_character: float | None
 
 
 class TrainingData(NamedTuple):
-    """Hold all that the loop needs; `sizes` is how many bytes each token stands for."""
+    """Hold everything that the loop needs; `sizes` is the number of bytes of each token."""
 
     bundle: ModelBundle
     training: Packed
@@ -59,14 +59,14 @@ class TrainingData(NamedTuple):
 def prepare(
     config: TrainConfig, folder: ModelFolder | None, passages: Passages, note: Callable[[str], None]
 ) -> TrainingData:
-    """Read the texts, open or make the model, and pack the texts into rows; without a folder the model is new.
+    """Read the texts, open or create the model, and pack the texts into rows; without a folder the model is new.
 
-    Raises UsageError for options that do not fit together or the data, RagcliError for data or a model of no use.
+    Raises UsageError for options that contradict each other or the data, RagcliError for unusable data or models.
     """
     check(config)
     texts, rejected = read_texts(config.files, config.filters)
     if rejected:
-        note(f"{rejected:,} lines hold no text; left out")
+        note(f"{rejected:,} lines without text are left out")
     split = split_texts(texts, config.val_split, config.seed)
     bundle = _open_bundle(config, folder, split)
     context = _context(config, bundle)
@@ -90,7 +90,7 @@ def prepare(
 
 def _peak_rate(bundle: ModelBundle, from_scratch: bool) -> float:
     rate = _SCRATCH_RATE if from_scratch else _TUNING_RATE
-    return min(_MOST_RATE, rate * 768 / float(bundle.model.config.n_embd))
+    return min(_MAX_RATE, rate * 768 / float(bundle.model.config.n_embd))
 
 
 def _open_bundle(config: TrainConfig, folder: ModelFolder | None, split: Split) -> ModelBundle:
@@ -98,7 +98,7 @@ def _open_bundle(config: TrainConfig, folder: ModelFolder | None, split: Split) 
         return open_model(folder, config.dropout)
     size = config.scratch
     if size is None:
-        raise UsageError("there is no model to train", "Name one by --model, or make one: --from-scratch.")
+        raise UsageError("there is no model to train", "Name one with --model, or create one with --from-scratch.")
     tokenizer = new_tokenizer((text.content for text in split.training), size.vocabulary)
     return new_model(tokenizer, size, config.context, config.seed, config.dropout)
 
@@ -146,13 +146,13 @@ def _gain(bundle: ModelBundle, validation: Packed, split: Split, batch: int) -> 
 
 
 def tokens_per_character(validation: Packed, split: Split) -> float | None:
-    """Return the tokens a character of the validation texts."""
+    """Return the tokens per character of the validation texts."""
     characters = sum(len(text.text) for text in split.validation if text.question is None)
     return validation.counts.tokens / characters if characters else None
 
 
 def describe(data: TrainingData, config: TrainConfig, folder: ModelFolder | None, command: str) -> dict[str, Any]:
-    """Return the metadata of a training: what `training.json` holds, and what must be the same to resume it."""
+    """Return the metadata of a training: the contents of `training.json`, and what must be unchanged to resume."""
     rows = data.training.rows, data.validation.rows
     digest = hashlib.sha256(b"".join(part.tobytes() for pair in rows for part in pair)).hexdigest()
     files = {described["file"]: described["sha256"] for described in map(describe_file, config.files)}
@@ -190,11 +190,3 @@ def survey(data: TrainingData) -> dict[str, Any]:
         "badly_split": counts.split_words / counts.words if counts.words else None,
         "tokens_per_character": tokens_per_character(data.validation, data.split),
     }
-
-
-def check_same(saved: dict[str, Any], now: dict[str, Any]) -> None:
-    """Raise UsageError where a training would be resumed with other data, another model or other settings."""
-    found = [line for part in ("model", "data", "settings") for line in differences(saved[part], now[part])]
-    if found:
-        message = "this training began with other data or settings: " + "; ".join(found)
-        raise UsageError(message, "Resume it as it began, or start a new one with another --output.")

@@ -1,4 +1,4 @@
-"""Questions as `ask` puts them: the same search, the same prompt, and the passage that holds the answer in it."""
+"""Build training prompts as `ask` does, with the same search, and with the passage that holds the answer."""
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,14 +17,14 @@ from ragcli.search import Searcher
 from ragcli.store import LOCAL, Hit, IndexLocation, Store, open_store
 from ragcli.train.data import Text, holds_questions
 
-_JOB = AskOptions(Options())  # as `ask` answers by default
+_ASK = AskOptions(Options())  # as `ask` answers by default
 
 
 @contextmanager
 def open_passages(files: Iterable[Path], place: IndexLocation, named: bool) -> Iterator[Searcher]:
-    """Open the index to take passages from: the documents beside the questions, for the occasion, unless one was named.
+    """Open the index to take passages from: the named one, or a temporary one of the documents beside the questions.
 
-    Raises IndexMismatchError for an index that is not there.
+    Raises IndexMismatchError for an index that does not exist.
     """
     asking = [] if named else [source.path for source in find_inputs(files) if holds_questions(source.path)]
     beside = dict.fromkeys(find_corpus(path.parent) for path in asking)
@@ -41,20 +41,20 @@ def open_passages(files: Iterable[Path], place: IndexLocation, named: bool) -> I
 
 
 def prompt_for(searcher: Searcher, text: Text, context: int, count: Callable[[str], int]) -> str | None:
-    """Return the prompt that `ask` would build, with the answer's passage in it; None where it has no room for that.
+    """Return the prompt that `ask` would build, including the passage with the answer; None if that does not fit.
 
-    The passages are those that the search finds, from one to as many as `ask` takes, by a hash of the question's id;
-    where the right one is not among them it takes the last one's place.
+    A hash of the question's id decides how many of the found passages there are, at most as many as `ask` takes. If
+    the right one is not among them, it replaces the last.
     """
     if text.question is None:
-        raise RagcliError(f"{text.id} is no question", "Only questions have a prompt.")
-    k = 1 + zlib.crc32(text.id.encode()) % _JOB.k
+        raise RagcliError(f"{text.id} is not a question", "Only questions have a prompt.")
+    k = 1 + zlib.crc32(text.id.encode()) % _ASK.k
     found = searcher.search(text.question, k)
     gold = next((hit for hit in found if _is_gold(hit, text)), None) or _find_gold(searcher.store, text)
     if gold is None:
         return None
     hits = found if gold in found else [*found[: k - 1], gold]
-    budget = context - _JOB.options.max_new_tokens
+    budget = context - _ASK.options.max_new_tokens
     while count(QUESTION.ask(text.question)) <= budget:
         prompt = build_prompt(hits, text.question, budget, count)
         if any(_is_gold(hit, text) for hit in prompt.used):
@@ -70,7 +70,7 @@ def _is_gold(hit: Hit, text: Text) -> bool:
 
 
 def _find_gold(store: Store, text: Text) -> Hit | None:
-    """Find the passage of the document that the question names."""
+    """Find the passage with the answer in the document that the question names."""
     if text.doc_id is None:
         return None
     hits = store.passages(text.doc_id)

@@ -1,4 +1,4 @@
-"""What a reader learns from: a question, the block that answers it, and others that the product's own search finds."""
+"""Training examples of a reader: a question, the block that answers it, and wrong blocks found by the search."""
 
 import random
 import re
@@ -24,7 +24,7 @@ _WORD = re.compile(r"[\w.'/_-]+")
 
 
 class Example(NamedTuple):
-    """Hold a question and blocks (heading, text). The first answers it if there is a span: where in its text."""
+    """Hold a question and blocks (heading, text). With a span, the first block answers it, at that span of its text."""
 
     doc_id: str
     question: str
@@ -33,7 +33,7 @@ class Example(NamedTuple):
 
 
 class Examples(NamedTuple):
-    """Hold the examples to train on and those held out, and how many questions were left out of both."""
+    """Hold the examples for training and validation, and the number of questions left out."""
 
     training: list[Example]
     validation: list[Example]
@@ -41,10 +41,10 @@ class Examples(NamedTuple):
 
 
 def collect_examples(files: Iterable[Path], searcher: Searcher, share: float, seed: int) -> Examples:
-    """Make examples of the questions in files; a share of their documents is held out, whichever others there are.
+    """Make examples from the questions in files; a share of their documents is held out for validation.
 
-    Left out are questions whose answer stands nowhere in their document and those with too few blocks to choose from.
-    Raises UsageError for a file without questions, and where none is left to train on.
+    Questions are left out if their document does not contain the answer or there are too few blocks to choose from.
+    Raises UsageError for a file without questions, and if none is left to train on.
     """
     found = Examples([], [], 0)
     for question in _questions(files):
@@ -63,7 +63,7 @@ def _questions(files: Iterable[Path]) -> Iterator[Question]:
     for path, name, _ in find_inputs(files):
         if not holds_questions(path):
             hint = 'A question is a line of JSON: {"id": "…", "question": "…", "answers": ["…"], "doc_id": "…"}.'
-            raise UsageError(f"{name} holds no questions, and a reader learns from nothing else", hint)
+            raise UsageError(f"{name} holds no questions, and a reader can only learn from questions", hint)
         yield from read_questions(path).items
 
 
@@ -73,9 +73,9 @@ def _is_validation(example: Example, share: float, seed: int) -> bool:
 
 
 def make_example(question: Question, searcher: Searcher) -> Example | None:
-    """Return the example of a question: the block with its answer first, then the nearest by words; None without.
+    """Return the example of a question: the block with the answer, then the most similar ones; None without these.
 
-    Blocks of other documents that hold an answer as well are neither right nor wrong, and left out.
+    Blocks of other documents that also contain an answer are neither right nor wrong; they are left out.
     """
     hits = searcher.search(question.text, _HITS)
     own = [*(hit for hit in hits if hit.id == question.doc_id), *_passages(question, searcher)]
@@ -105,7 +105,7 @@ def _passages(question: Question, searcher: Searcher) -> list[Hit]:
 def _with_answer(
     hits: Sequence[Hit], answers: Sequence[str], language: str
 ) -> Iterator[tuple[tuple[str, str], tuple[int, int]]]:
-    """Yield the blocks that hold an answer, or begin one that goes on below, and where it stands in them."""
+    """Yield the blocks that contain an answer or its beginning, each with the answer's span."""
     for hit in hits:
         for answer in answers:
             at = hit.text.find(answer)
@@ -127,7 +127,7 @@ def _with_heading(hit: Hit, block: Block) -> tuple[str, str]:
 
 
 def vary(question: str, rng: random.Random) -> str:
-    """Put a question as people type it: half of the time as it is, else in small letters, in keywords, or misspelt."""
+    """Vary a question as people type it: unchanged, in lower case, as keywords, or misspelt."""
     choice = rng.random()
     if choice < 0.5:
         return question

@@ -1,4 +1,4 @@
-"""A reader in torch: opened from a reader or an encoder, its loss on a batch of questions, and how it is written."""
+"""A reader in torch: open it from a reader or an encoder, compute its loss, write it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from ragcli.train.model import autocast
 
 _LABELS = ("begin", "end", "score")
 _SPAN_WEIGHT = 0.25
-_NOTHING = -1e4  # the logit of what is no place in a text
+_NOTHING = -1e4  # the logit of tokens outside the text
 _KIND = "BertForTokenClassification"
 _HEAD = ("classifier.weight", "classifier.bias")
 
@@ -34,7 +34,7 @@ class ReaderBundle(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """Hold a question, blocks of which the first answers it if there is a span, and where in its text."""
+    """Hold a question and its blocks. With a span, the first block answers it, at that span of its text."""
 
     question: str
     blocks: Sequence[tuple[str, str]]
@@ -42,10 +42,12 @@ class Asked(NamedTuple):
 
 
 def open_bundle(folder: ModelFolder, seed: int) -> ReaderBundle:
-    """Load a reader, or an encoder, which gets random outputs; dropout is off. Raises RagcliError for another model."""
+    """Load a reader, or an encoder with a new random head, without dropout. Raises RagcliError for other models."""
     config = read_json(folder.path / "config.json")
     if config.get("model_type") != "bert":
-        raise RagcliError(f"{folder.name} is no BERT", "Start from a reader, or from an encoder such as minilm.")
+        raise RagcliError(
+            f"{folder.name} is not a BERT model", "Start from a reader, or from an encoder such as minilm."
+        )
     is_reader = config.get("architectures") == [_KIND]
     width = read_config(folder, config).hidden_size
     sizes = {"classifier.weight": (len(_LABELS), width), "classifier.bias": (len(_LABELS),)}
@@ -64,7 +66,7 @@ def open_bundle(folder: ModelFolder, seed: int) -> ReaderBundle:
 
 
 def scores_of(bundle: ReaderBundle, inputs: Sequence[Input]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the scores (n,) of inputs and the logits (n, tokens, 2) of where the answer begins and ends."""
+    """Return the scores (n,) of the inputs, and the logits (n, tokens, 2) of the answer's first and last token."""
     longest = max(len(entry.ids) for entry in inputs)
     ids = torch.zeros(len(inputs), longest, dtype=torch.long)
     types, real = torch.zeros_like(ids), torch.zeros_like(ids)
@@ -83,10 +85,10 @@ def scores_of(bundle: ReaderBundle, inputs: Sequence[Input]) -> tuple[torch.Tens
 
 
 def loss_of(bundle: ReaderBundle, batch: Sequence[Asked]) -> torch.Tensor:
-    """Return the mean loss of questions in nats.
+    """Return the mean loss of the questions in nats.
 
-    That of the right block among a question's blocks and "none of them", whose score is 0, and a share of that of the
-    span's two ends in it.
+    It is the cross-entropy of the right block among the question's blocks and "none of them", whose score is 0, plus a
+    share of the cross-entropy of the span's first and last token.
     """
     inputs, ends, rows, firsts = list[Input](), list[tuple[int, int]](), list[int](), list[int]()
     for asked in batch:
@@ -110,7 +112,7 @@ def loss_of(bundle: ReaderBundle, batch: Sequence[Asked]) -> torch.Tensor:
 
 
 def token_span(entry: Input, span: tuple[int, int]) -> tuple[int, int] | None:
-    """Return the places of a span's first and last token in an input; None if it was cut off."""
+    """Return the positions of a span's first and last token in an input; None if it was truncated."""
     inside = [
         place
         for place, (start, end) in enumerate(entry.offsets, entry.begin)

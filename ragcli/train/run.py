@@ -1,4 +1,4 @@
-"""Run a training: prepare it, check that it may resume, train, and sum it up."""
+"""Run a training: prepare it, check that it may resume, train, and summarize."""
 
 import time
 from collections.abc import Callable
@@ -11,11 +11,11 @@ import torch
 from ragcli.callbacks import Callbacks
 from ragcli.models import ModelFolder
 from ragcli.train.checkpoint import lock_folder, read_saved, refuse_existing
-from ragcli.train.config import TrainConfig
+from ragcli.train.config import TrainConfig, check_same
 from ragcli.train.loop import StepReport, batch, total_steps, train
 from ragcli.train.model import as_tensors, autocast, device, row_losses
 from ragcli.train.packing import IGNORE_INDEX
-from ragcli.train.prepare import Passages, TrainingData, check_same, describe, prepare, survey
+from ragcli.train.prepare import Passages, TrainingData, describe, prepare, survey
 
 VALIDATION_FILE = "held_out.jsonl"
 
@@ -35,7 +35,7 @@ class Summary(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """Describe a training that was not run: the data, the steps, and about how many seconds it would take."""
+    """Describe a training that was not run: its data, steps, and estimated seconds."""
 
     data: dict[str, Any]
     steps: int | None
@@ -45,7 +45,7 @@ class Survey(NamedTuple):
 def dry_run(
     config: TrainConfig, folder: ModelFolder | None, passages: Passages, callbacks: Callbacks[StepReport] = Callbacks()
 ) -> Survey:
-    """Describe a training without running it; nothing is written."""
+    """Describe a training without running it or writing anything."""
     data = prepare(config, folder, passages, callbacks.note)
     steps = total_steps(config, len(data.training.rows.tokens))
     expected = [steps * config.accumulate * _seconds(data, config)] if steps else []
@@ -54,7 +54,7 @@ def dry_run(
 
 
 def _seconds(data: TrainingData, config: TrainConfig) -> float:
-    """Measure a batch; uncompiled, so that a compiled training takes less than is foretold."""
+    """Time one uncompiled batch; a compiled training takes less."""
     model = data.bundle.model.to(device())
     tensors = as_tensors(*batch(data.training.rows, config, 0), model.device)
     started = time.perf_counter()
@@ -69,41 +69,31 @@ def run(
     folder: ModelFolder | None,
     passages: Passages,
     output: Path,
+    *,
     resume: bool = False,
     command: str = "",
     callbacks: Callbacks[StepReport] = Callbacks(),
 ) -> Summary:
     """Train a model into the folder `output`, from the beginning or, with `resume`, from its last checkpoint.
 
-    Raises UsageError for an output that is there, and for a training that began with other data or settings,
-    RagcliError where another training writes it.
+    Raises UsageError if the output exists or the training began with other data or settings, RagcliError if another
+    training writes it.
     """
     with lock_folder(output):
-        return _run(config, folder, passages, output, resume, command, callbacks)
-
-
-def _run(
-    config: TrainConfig,
-    folder: ModelFolder | None,
-    passages: Passages,
-    output: Path,
-    resume: bool,
-    command: str,
-    callbacks: Callbacks[StepReport],
-) -> Summary:
-    saved = read_saved(output) if resume else None
-    if not resume:
-        refuse_existing(output)
-    data = prepare(config, folder, passages, callbacks.note)
-    metadata = describe(data, config, folder, command)
-    if saved:
-        check_same(saved.metadata, metadata)
-        metadata = saved.metadata
-        callbacks.note(f"going on after step {saved.progress.step}")
-    else:
-        _note_data(data, callbacks.note)
-    progress, interrupted = train(data, config, output, metadata, saved.progress if saved else None, callbacks.progress)
-    _write_validation(data, output / VALIDATION_FILE)
+        saved = read_saved(output) if resume else None
+        if not resume:
+            refuse_existing(output)
+        data = prepare(config, folder, passages, callbacks.note)
+        metadata = describe(data, config, folder, command)
+        if saved:
+            check_same(saved.metadata, metadata)
+            metadata = saved.metadata
+            callbacks.note(f"resuming after step {saved.progress.step}")
+        else:
+            _note_data(data, callbacks.note)
+        since = saved.progress if saved else None
+        progress, interrupted = train(data, config, output, metadata, since, callbacks.progress)
+        _write_validation(data, output / VALIDATION_FILE)
     measured = [point.validation for point in progress.curve if point.validation is not None]
     return Summary(
         str(output), progress.step, progress.tokens, round(progress.seconds, 3),
@@ -114,8 +104,10 @@ def _run(
 
 def _note_data(data: TrainingData, note: Callable[[str], None]) -> None:
     split = data.split
-    dropped = f"{split.duplicates:,} duplicates and {split.near_duplicates:,} near ones of held-out texts dropped"
-    note(f"{len(split.training):,} texts to train on, {len(split.validation):,} held out; {dropped}")
+    dropped = (
+        f"{split.duplicates:,} duplicates and {split.near_duplicates:,} near duplicates of validation texts dropped"
+    )
+    note(f"{len(split.training):,} texts to train on, {len(split.validation):,} for validation; {dropped}")
     if left_out := data.training.counts.left_out + data.validation.counts.left_out:
         note(f"{left_out:,} questions left out: no passage with their answer fits, or the answer is over 100 tokens")
     learnt = int((data.training.rows.labels[:, 1:] != IGNORE_INDEX).sum())

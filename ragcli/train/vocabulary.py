@@ -1,4 +1,4 @@
-"""Vocabularies: more tokens for what a tokenizer splits badly, or a new byte-level BPE of one's own."""
+"""Extend a tokenizer by words that it splits badly, or train a new byte-level BPE."""
 
 import json
 from collections.abc import Iterable
@@ -9,19 +9,19 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from ragcli.errors import RagcliError
 from ragcli.train.data import END
 
-_FIRST = 0xF0000  # of Unicode's private characters: one stands for each token that there is
+_FIRST = 0xF0000  # private-use characters, one for each known token
 _LAST = 0x10FFFF
 
 
 class Extension(NamedTuple):
-    """Hold an extended tokenizer, and for each new token, in order, the ids of its old pieces."""
+    """Hold an extended tokenizer, and the ids of the old pieces of each new token."""
 
     tokenizer: Tokenizer
     pieces: list[list[int]]
 
 
 def new_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
-    """Learn a byte-level BPE of at most `size` tokens, the first of them the end of a text (Sennrich et al. 2016)."""
+    """Train a byte-level BPE of at most `size` tokens (Sennrich et al. 2016); token 0 ends a text."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -32,10 +32,10 @@ def new_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
 
 
 def extend(tokenizer: Tokenizer, texts: Iterable[str], count: int) -> Extension:
-    """Add `count` tokens, merged from the pairs of pieces that stand most often together within a word.
+    """Add `count` tokens by merging the most frequent pairs of pieces within words.
 
-    The new merges come after all old ones, so that a text which needs none of them keeps its tokens. Raises
-    RagcliError where the texts have no such pair.
+    The new merges come after the old ones, so a text that contains none of them keeps its tokens. Raises RagcliError
+    if the texts have no such pair.
     """
     content = json.loads(tokenizer.to_str())
     vocabulary: dict[str, int] = content["model"]["vocab"]
@@ -49,15 +49,15 @@ def extend(tokenizer: Tokenizer, texts: Iterable[str], count: int) -> Extension:
         content["model"]["merges"].append([one, other])
         vocabulary[one + other] = size + len(pieces) - 1
     if not pieces:
-        raise RagcliError("the texts have no word that is split into pieces", "Leave out --extend-vocabulary.")
+        raise RagcliError("the texts have no word that the tokenizer splits", "Leave out --extend-vocabulary.")
     return Extension(Tokenizer.from_str(json.dumps(content)), list(pieces.values()))
 
 
 def _learn(tokenizer: Tokenizer, texts: Iterable[str], count: int) -> list[tuple[str, str]]:
-    """Learn merges over token ids, each written as one private character, with the library's own trainer."""
-    end = _LAST  # of a word: no merge goes beyond it
+    """Learn merges over token ids with the library's trainer, writing each id as one private-use character."""
+    end = _LAST  # ends a word: no merge crosses it
     if _FIRST + tokenizer.get_vocab_size() > end:
-        raise RagcliError("the vocabulary is too large to be extended", f"It may have {end - _FIRST} tokens.")
+        raise RagcliError("the vocabulary is too large to be extended", f"At most {end - _FIRST} tokens are possible.")
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = pre_tokenizers.Split(chr(end), "removed")
     lines = [_as_characters(tokenizer, text, chr(end)) for text in texts]

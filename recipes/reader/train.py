@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ragcli.models import ModelFolder
-from ragcli.train.reader import ReaderReport, ReaderTrainConfig, train_reader
+from ragcli.train.config import ReaderTrainConfig
+from ragcli.train.reader import ReaderReport, train_reader
 from ragcli.train.reader_examples import Example, Examples
 from recipes.reader.sets import read
 
@@ -72,7 +73,7 @@ def main() -> None:
     config = ReaderTrainConfig(batch=8, rate=1e-4, minutes=given.minutes, seed=given.seed)
     examples = read_examples(given.examples, given.seed)
     start = ModelFolder(given.encoder.name, given.encoder)
-    print(train_reader(config, start, examples, given.output, given.resume, tell))
+    print(train_reader(config, start, examples, given.output, resume=given.resume, tell=tell))
 
 
 if __name__ == "__main__":
