@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from threading import Lock
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from ragcli.analysis.functions import function_words
 from ragcli.analysis.languages import STEMMED
@@ -20,14 +20,8 @@ _LONGEST = 100  # letters of a word that count
 _COMPOUND = 0.5  # what a compound of a query weighs as a whole, and each of its parts
 _PLAIN_NAME = 0.2  # what it in small letters weighs for a query of IT
 _PIECE = re.compile(r"\w(?:\S*[\w+#])?")  # of a text, between blanks
+_OPENING, _CLOSING = "\"'([{<*`-/", ".,;:!?)]}>\"'*`-/"  # marks that belong to no word beside them
 _UMLAUTS = frozenset("äöü")
-
-
-class Stemmer(Protocol):
-    """Reduce words to stems."""
-
-    def stemWord(self, word: str) -> str:  # noqa: N802 (the library's name)
-        """Return the stem of a word in small letters."""
 
 
 class Indexed(NamedTuple):
@@ -68,6 +62,7 @@ class Analyzer:
         self._functions = function_words(language)
         self._stems = STEMMED.get(language, "")
         self._memory = _Memory(self._line_of)
+        self._words = _Memory(self._line_of_word)
         self._new: list[str] = []
         self._lock = Lock()  # a store may write from several threads
 
@@ -152,16 +147,27 @@ class Analyzer:
 
     def _line_of(self, written: str) -> str:
         """Return the terms of what stands between blanks as they are indexed."""
+        bare = written.lstrip(_OPENING).rstrip(_CLOSING)
+        if bare.isascii() and ((bare.isalpha() and (bare[1:].islower() or bare.isupper())) or bare.isdigit()):
+            return self._words[bare]  # most are so, and need none of what is below
         line: list[str] = []
         for token in (token for match in TOKEN.findall(written) for token in read_token(match)):
-            for word in (token.whole, *token.parts):
-                line += self._terms(word)
-                if not token.parts and _SPELLED.fullmatch(word) and not is_single(word[:1]):
-                    self._new.append(lowered(word, self.language))
+            if token.parts:
+                line += self._terms(token.whole)
+            line += [self._words[word] for word in token.parts or (token.whole,)]
         return " ".join(line)
+
+    def _line_of_word(self, word: str) -> str:
+        """Return the terms of a word, and remember how it is spelled."""
+        if _SPELLED.fullmatch(word) and not is_single(word[:1]):
+            self._new.append(lowered(word, self.language))
+        return " ".join(self._terms(word))
 
     def _terms(self, word: str) -> tuple[str, ...]:
         low = lowered(word[:_LONGEST], self.language)
+        named = low in self._functions and _is_name(word)
+        if low.isascii():
+            return (self._stem(low), word) if named else (self._stem(low),)
         plain = without_accents(low)
         found = [self._stem(plain)]
         if low != plain and self._stems:
@@ -169,12 +175,18 @@ class Analyzer:
                 found.append(self._stem(low))
             elif not _UMLAUTS.isdisjoint(low):
                 found.append(self._stem(without_accents(spelled_out(low))))
-        if low in self._functions and _is_name(word):
+        if named:
             found.append(word)
         return tuple(dict.fromkeys(found))
 
-    def _stem(self, word: str) -> str:
-        return _stemmer(self._stems).stemWord(word) if self._stems else word
+    @cached_property
+    def _stem(self) -> Callable[[str], str]:
+        if not self._stems:
+            return str
+        import Stemmer as Snowball  # --help does not wait for this
+
+        stem: Callable[[str], str] = Snowball.Stemmer(self._stems, 0).stemWord
+        return stem
 
 
 def _is_name(word: str) -> bool:
@@ -186,11 +198,3 @@ def _is_name(word: str) -> bool:
 def analyzer(language: str) -> Analyzer:
     """Return the analyzer of a language."""
     return Analyzer(language)
-
-
-@cache
-def _stemmer(name: str) -> Stemmer:
-    import Stemmer as Snowball  # --help does not wait for this
-
-    stemmer: Stemmer = Snowball.Stemmer(name, 0)
-    return stemmer

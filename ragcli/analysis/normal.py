@@ -10,17 +10,16 @@ _DROPPED = re.compile(
     f"[{_UNSEEN}\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06ed]"
 )
 _SOFT_BREAK = re.compile("\u00ad\\s*\n\\s*")
-_LINE_END_HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u2010]\r?\n[ \t]*(?=[^\W\d_])")
-_GAP = re.compile(r"\d \d\d\d(?!\w)")
+_LINE_END_HYPHEN = re.compile(r"(?<=[^\W\d_])-\r?\n[ \t]*(?=[^\W\d_])")
 _SPACED_DIGITS = re.compile(r"(?<!\d)(?<!\d[.,])\d{1,3}(?: \d{3})+(?![\w])")
-_MARKS = str.maketrans(
-    {
-        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2043\u2212", "-"),
-        **dict.fromkeys("\u2018\u2019\u02bc\u02b9\u2032\u00b4\u0060\u05f3", "'"),
-        "\u2044": "/",
-        "\u02bb": "'",
-    }
-)
+_ASCII = bytes(range(128))
+_DIGITS = bytes(ord("0") if chr(code).isdecimal() else code for code in range(128)) + bytes(range(128, 256))
+_MARKS = {
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2043\u2212", "-"),
+    **dict.fromkeys("\u2018\u2019\u02bb\u02bc\u02b9\u2032\u05f3\u00b4", "'"),
+    "\u2044": "/",
+}
+_MARK_TABLE = str.maketrans(_MARKS)
 MARKS = "\u0300-\u036f"  # combining accents that no composed letter takes in
 # Letters that do not come apart in Unicode.
 _LETTERS = {
@@ -35,21 +34,32 @@ def normalized(text: str) -> str:
 
     Without soft hyphens, zero-width characters and the optional marks of Arabic and Hebrew. Case and accents stay.
     """
-    if text.isascii():
-        if "-\n" in text or "-\r" in text:
-            text = _LINE_END_HYPHEN.sub("", text)
-        return _without_gaps(text)
-    if "\u00ad" in text:
-        text = _SOFT_BREAK.sub("", text)
-    text = unicodedata.normalize("NFKC", text).translate(_MARKS)
-    return _without_gaps(_LINE_END_HYPHEN.sub("", _DROPPED.sub("", text)))
+    if not text.isascii():
+        text = _plain(text)
+    if "-\n" in text or "-\r" in text:
+        text = _LINE_END_HYPHEN.sub("", text)
+    if b"0 000" in text.encode(errors="replace").translate(_DIGITS):  # sooner known than a pattern looks for it
+        text = _SPACED_DIGITS.sub(lambda number: number[0].replace(" ", ""), text)  # 1 043 500
+    return text
 
 
-def _without_gaps(text: str) -> str:
-    """Write 1 043 500 as 1043500."""
-    if not _GAP.search(text):
+def _plain(text: str) -> str:
+    """Return a text by NFKC and without the marks that have plain ones; most texts hold nothing that NFKC changes."""
+    used = set(text.encode(errors="replace").translate(None, _ASCII).decode())
+    for mark in used & _MARKS.keys():
+        text = text.replace(mark, _MARKS[mark])
+    if all(map(_is_settled, used - _MARKS.keys())):
         return text
-    return _SPACED_DIGITS.sub(lambda number: number[0].replace(" ", ""), text)
+    if "\u00ad" in used:
+        text = _SOFT_BREAK.sub("", text)
+    return _DROPPED.sub("", unicodedata.normalize("NFKC", text).translate(_MARK_TABLE))
+
+
+@cache
+def _is_settled(character: str) -> bool:
+    """Tell whether a character is the same in the normal form, whatever stands before it."""
+    joins = unicodedata.category(character) in ("Mn", "Mc", "Me", "Cf") or "\u1160" <= character <= "\u11ff"
+    return not joins and character != "\u0640" and unicodedata.is_normalized("NFKC", character)
 
 
 def lowered(word: str, language: str) -> str:

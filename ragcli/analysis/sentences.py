@@ -14,6 +14,7 @@ _BOUNDARY = re.compile(
     """,
     re.VERBOSE,
 )
+_MARK = re.compile(r"[.!?\n。！？｡।॥؟۔]")
 _LETTERS = r"(?:[A-Z]|(?:[A-Za-z]\.)+[A-Za-z])"
 _TITLE = (
     r"Mr|Mrs|Ms|Dr|Prof|St|Gen|Col|Lt|Sen|Rep|Gov|Capt|Sgt|Maj|Rev|Hon|Mt|Messrs|Dipl|Ing|med|phil|rer|nat|jur|Hr|Fr"
@@ -47,7 +48,7 @@ _ITEM = re.compile(r"\s*(?:[^\w\s\"'“‘(]|\d+[.)]\s)")
 def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of each sentence in order, without the white space around it."""
     start = 0
-    for match in _BOUNDARY.finditer(text):
+    for match in _boundaries(text):
         if match.lastgroup == "line":
             if _goes_on(text, start, match.start()):
                 continue
@@ -56,6 +57,15 @@ def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
         yield from _stripped(text, start, match.end())
         start = match.end()
     yield from _stripped(text, start, len(text))
+
+
+def _boundaries(text: str) -> Iterator[re.Match[str]]:
+    """Yield what _BOUNDARY finds, by the marks that it begins with: a set of characters is looked for much faster."""
+    end = 0
+    for mark in _MARK.finditer(text):
+        if mark.start() >= end and (match := _BOUNDARY.match(text, mark.start())):
+            end = match.end()
+            yield match
 
 
 def _abbreviated(text: str, start: int, match: re.Match[str]) -> bool:

@@ -35,6 +35,9 @@ def read_token(written: str) -> tuple[Token, ...]:
     bare = written.lstrip(".")
     if not bare.strip("_"):
         return ()
+    words = bare.split("-")
+    if len(words) == 2 and all(word.isalpha() and word[1:].islower() for word in words):
+        return (_with_point(written, Token("".join(words), tuple(words))),)  # most compounds are so
     if not _MARK.search(bare):
         return (_with_point(written, _simple(bare)),)
     if _THOUSANDS.fullmatch(bare):
@@ -53,7 +56,7 @@ def read_token(written: str) -> tuple[Token, ...]:
 def _simple(word: str) -> Token:
     """Cut a word at its humps (maxRetryCount) and between letters and digits (GPT3), where the parts are words."""
     flat = word.islower() or word.isdigit() or word[1:].islower() or (word.isupper() and word.isalpha())
-    if (flat and not _MIXED.match(word)) or _ORDINAL.fullmatch(word):
+    if (flat and (word.isalpha() or not _MIXED.match(word))) or _ORDINAL.fullmatch(word):
         return Token(word)
     parts = _HUMPS.findall(word)
     letters = [part for part in parts if not part.isdigit()]
