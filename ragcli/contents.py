@@ -52,6 +52,15 @@ def read_status(store: Store) -> Status:
     return Status(store.config, documents, passages, store.fields())
 
 
+def verify(store: Store) -> Iterator[str]:
+    """Yield what is wrong with an index, a line each; nothing for a sound one. Looks at all files and documents."""
+    damage = store.damage()
+    yield from damage
+    if not damage:
+        halves = (old.doc_id for old in store.stored() if not old.hash)
+        yield from (f"document {doc_id!r} is half written: run the same index again" for doc_id in halves)
+
+
 def list_documents(store: Store, selected: Selected, limit: int | None = None) -> Iterator[Entry]:
     """Yield the documents of an index, at most `limit`."""
     for doc_id in islice(_ids(store, selected), limit):

@@ -239,6 +239,9 @@ class Store(Protocol):
     def fields(self) -> list[str]:
         """List the names of the metadata fields that documents have, sorted; of objects the outermost only."""
 
+    def damage(self) -> list[str]:
+        """Say what is damaged, a line each, after a look at all files."""
+
     def counts(self) -> Counts:
         """Count documents and passages."""
 

@@ -145,3 +145,9 @@ def test_sources_are_those_of_the_last_question(ragcli: Run, tmp_path: Path) -> 
     done = run_process("chat", "--format", "json", input=b"/sources\nWhat is a lambda?\nthanks\n/sources\n")
     asked, _, sources = done.objects()
     assert sources["sources"] == asked["sources"]
+
+
+def test_a_byte_order_mark_is_no_part_of_what_is_said(ragcli: Run, corpus: Path) -> None:
+    ragcli("index", corpus)
+    said = run_process("chat", "--format", "json", input="\ufeffWhat sleeps by day?\n".encode())
+    assert said.objects()[0]["said"] == "What sleeps by day?"

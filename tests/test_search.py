@@ -8,12 +8,16 @@ import os
 import signal
 import subprocess
 import time
+import tracemalloc
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ragcli.documents import Document, Passage
 from ragcli.settings import data_home
+from ragcli.store import LOCAL, DocumentUpdate, IndexConfig, IndexLocation, open_store
 from tests.support import Run, assert_two_lines, command, environment, write_lines
 from tests.tiny_encoders import write_cross_encoder, write_encoder
 
@@ -261,3 +265,20 @@ def test_names_with_digits_are_found_by_words(ragcli: Run, tmp_path: Path) -> No
     assert ragcli("index", write_lines(tmp_path / "names.jsonl", *lines)).code == 0
     for query in ("RFQ-0054", "RFQ0054", "rfq 0054", "rfq-0054"):
         assert ids(found(ragcli, query))[0] == "wanted"
+
+
+def test_a_misspelled_word_is_compared_with_few_of_a_million(tmp_path: Path) -> None:
+    """Words of one letter, of which no list is made: the memory of Python's own stays small."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = ["q" + "".join(three) + "zzzzz" for three in product(letters, repeat=3)]
+    location = IndexLocation(LOCAL, "many", tmp_path)
+    with open_store(location, IndexConfig("en", 1200)) as store:
+        texts = [" ".join(words[i : i + 100]) for i in range(0, len(words), 100)]
+        documents = [Document(f"{n}", "", text, {}) for n, text in enumerate(texts)]
+        store.write(DocumentUpdate(one.id, None, one, "", [Passage(0, one.text)]) for one in documents)
+        tracemalloc.start()
+        [near] = store.near_words(["qabczzzz"])
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert "qabczzzzz" in near
+    assert peak < 2 * 2**20

@@ -16,12 +16,17 @@ def edit_distance(one: str, other: str, most: int) -> int:
     return OSA.distance(one, other, score_cutoff=most)
 
 
+def most_edits(word: str) -> int:
+    """Return how many edits may lie between a misspelled word and the one that is meant."""
+    return 2 if len(word) >= _LONG else 1
+
+
 def nearest_words(word: str, known: Mapping[str, int]) -> list[str]:
     """Return the known words nearest to another in spelling, by distance, then by how often they come.
 
     They share its first letter and are one edit away, of a word of 8 letters or more two.
     """
-    most = 2 if len(word) >= _LONG else 1
+    most = most_edits(word)
     near = process.extract_iter(word, list(known), scorer=OSA.distance, processor=None, score_cutoff=most)
     found = sorted((distance, -known[other], other) for other, distance, _ in near if other[0] == word[0])
     return [other for distance, _, other in found if 0 < distance <= most]

@@ -14,7 +14,6 @@ from tantivy import Occur, Query
 
 from ragcli.analysis.analyzer import Analyzer, analyzer
 from ragcli.analysis.scripts import is_single
-from ragcli.analysis.spelling import nearest_words
 from ragcli.documents import Document
 from ragcli.errors import IndexMismatchError, MissingIndexError
 from ragcli.files import replace_file
@@ -36,9 +35,10 @@ from ragcli.store import (
     unknown_field,
     vector_key,
 )
-from ragcli.store_local.damage import check_sums, damaged, translated, unwritable
+from ragcli.store_local.damage import check_sums, damaged, damaged_files, translated, unwritable
 from ragcli.store_local.folder import make_whole, sweep, sweep_deletions, take_away
-from ragcli.store_local.layout import add_entries, read_names, schema
+from ragcli.store_local.layout import add_entries, make_files, read_names, read_record
+from ragcli.store_local.neighbours import near_words
 
 if TYPE_CHECKING:
     from ragcli.store import Vector
@@ -47,24 +47,11 @@ if TYPE_CHECKING:
 _HEAP_BYTES = 128_000_000
 _LEAST_HEAP_BYTES = 15_000_000
 _COMMIT_EVERY = 100_000  # documents: what a killed run may have to do again
+_CHECKED_AT_ONCE = 8 * 2**20  # bytes, when an index is opened: 10 ms
 _PAGE = 10_000
 _MAX_TIES = 1_000
 _FEW = 4  # a filter that leaves less than one passage in so many is worth to be gathered
 _SPARE_ROWS = 4_096  # of vectors: what may lie dead in a small index
-
-
-def _create(folder: Path, config: IndexConfig) -> None:
-    def fill(work: Path) -> None:
-        (work / "text").mkdir()
-        tantivy.Index(schema(config), path=str(work / "text"))
-        if config.encoder:
-            from ragcli.store_local import vectors
-
-            vectors.create(work / "vectors.bin", config.encoder.dimension)
-        (work / "fields.json").write_bytes(b"[]")
-        (work / "facts.json").write_bytes(orjson.dumps(config.as_json()))
-
-    make_whole(folder, fill)
 
 
 def _give_up(writer: tantivy.IndexWriter) -> None:
@@ -89,6 +76,7 @@ class LocalStore:
             self._saved_fields = (folder / "fields.json").read_bytes()
             self._fields = read_names(self._saved_fields)
             self._index = tantivy.Index.open(str(folder / "text"))
+            check_sums(folder / "text", _CHECKED_AT_ONCE)
             self._schema = self._index.schema
             self._searcher = self._index.searcher()
             self._later = Query.term_query(self._schema, "later", 1)
@@ -102,7 +90,7 @@ class LocalStore:
                 raise MissingIndexError(
                     f"no index named {folder.name}", f"Make it: ragcli index FILE --index {folder.name}"
                 )
-            _create(folder, create)
+            make_whole(folder, lambda work: make_files(work, create))
         try:
             config = IndexConfig.from_json(orjson.loads(path.read_bytes()))
         except (OSError, ValueError, TypeError) as e:
@@ -144,9 +132,8 @@ class LocalStore:
                 return
 
     def _stored(self, address: tantivy.DocAddress) -> Stored:
-        document = self._searcher.doc(address)
-        _, _, _, passages, digest, _ = orjson.loads(document["record"][0])
-        return Stored(document["doc_id"][0], digest, passages)
+        doc_id, record = read_record(self._searcher.doc(address))
+        return Stored(doc_id, record.hash, record.passages)
 
     def write(self, updates: Iterable[DocumentUpdate], refused: Refused = ignore_refusal) -> None:
         """Apply the changes as they come, each document's whole or not at all; all are durable on return."""
@@ -323,10 +310,7 @@ class LocalStore:
     def near_words(self, words: Sequence[str]) -> list[list[str]]:
         """Return for each word, which no passage has, those that passages have and that are spelled nearly so."""
         with self._translated():
-            return [nearest_words(word, dict(self._spellings(word[:1]))) for word in words]
-
-    def _spellings(self, prefix: str) -> list[tuple[str, int]]:
-        return self._searcher.terms_with_prefix("spellings", prefix) if prefix else []
+            return [near_words(self._searcher, self._schema, self._config.language, word) for word in words]
 
     def _conditions(self, filters: Sequence[Filter]) -> list[tuple[Occur, Query]]:
         return [self._condition(condition) for condition in filters]
@@ -350,9 +334,8 @@ class LocalStore:
             limit *= 2
 
     def _hit(self, score: float, address: tantivy.DocAddress) -> Hit:
-        document = self._searcher.doc(address)
-        title, text, start, _, _, metadata = orjson.loads(document["record"][0])
-        return Hit(0, document["doc_id"][0], title, text, score, start, start + len(text), metadata)
+        doc_id, (title, text, start, _, _, metadata) = read_record(self._searcher.doc(address))
+        return Hit(0, doc_id, title, text, score, start, start + len(text), metadata)
 
     def values(self, field: str, prefix: str, limit: int) -> list[str]:
         """List at most `limit` distinct text values of a field that begin with the prefix, case folded, sorted."""
@@ -377,6 +360,14 @@ class LocalStore:
         if condition.operator in ("=", "!="):
             return [condition.value]
         return [doc_id for doc_id, _ in self._searcher.terms_with_prefix("doc_id", "") if in_order(doc_id, condition)]
+
+    def damage(self) -> list[str]:
+        """Say what is damaged, after a look at all files."""
+        with self._translated():
+            found = [f"{name} is damaged" for name in damaged_files(self._folder / "text")]
+            if self._config.encoder and not found:
+                found += self._file.damage(self._keys(Query.all_query()))
+        return found
 
     def counts(self) -> Counts:
         """Count documents and passages."""

@@ -1,5 +1,6 @@
 """Damaged files of an index: they are found, and told in two lines, without a panic of Rust's."""
 
+import math
 import os
 import threading
 import zlib
@@ -29,25 +30,57 @@ def unwritable(folder: Path, error: Exception) -> RagcliError:
     )
 
 
-def check_sums(folder: Path) -> None:
-    """Raise ValueError for a damaged file, since tantivy's writer would panic on it, or count wrong.
+def check_sums(folder: Path, most: float = math.inf) -> None:
+    """Raise ValueError for a damaged file, since tantivy reads it as if it were whole; look at `most` bytes.
 
-    A file ends with its footer: JSON that holds the CRC-32 of all before it, the JSON's length, and a magic number.
+    Small files come first: those of the passages' lengths, by which tantivy ranks, are among them.
     """
-    meta = orjson.loads((folder / "meta.json").read_bytes())
+    for size, path in sorted((_size(path), path) for path in _files(folder)):
+        if (most := most - size) < 0:
+            return
+        if not _is_whole(path):
+            raise ValueError(f"{path.name} is damaged")
+
+
+def damaged_files(folder: Path) -> list[str]:
+    """Return the names of all damaged files."""
+    return sorted(path.name for path in _files(folder) if not _is_whole(path))
+
+
+def _files(folder: Path) -> list[Path]:
+    """List the files that the index counts on; all else in the folder is what a killed run has left."""
     names = set()
-    for segment in meta["segments"]:
-        name, deletes = segment["segment_id"].replace("-", ""), segment["deletes"]
-        names |= {name, f"{name}.{deletes['opstamp']}"} if deletes else {name}
-    # All else in the folder is what a killed run has left.
-    for path in sorted(path for path in folder.iterdir() if path.stem in names):
+    try:
+        for segment in orjson.loads((folder / "meta.json").read_bytes())["segments"]:
+            name, deletes = segment["segment_id"].replace("-", ""), segment["deletes"]
+            names |= {name, f"{name}.{deletes['opstamp']}"} if deletes else {name}
+    except (KeyError, TypeError, AttributeError) as e:
+        raise ValueError("meta.json is damaged") from e
+    return [path for path in folder.iterdir() if path.stem in names]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _is_whole(path: Path) -> bool:
+    """Compare a file with its footer: JSON that holds the CRC-32 of all before it, the JSON's length, a magic number.
+
+    One that is gone is no fault of its own: a writer may have merged it with others.
+    """
+    try:
         with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
             length = int.from_bytes(content[-8:-4], "little")
             footer = orjson.loads(content[-8 - length : -8])
             with memoryview(content) as view, view[: -8 - length] as body:
-                whole = zlib.crc32(body) == footer["crc"]
-        if not whole:
-            raise ValueError(f"{path.name} is damaged")
+                return bool(zlib.crc32(body) == footer["crc"])
+    except FileNotFoundError:
+        return True
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 class _Quiet:

@@ -1,6 +1,9 @@
 """How passages lie in a tantivy index: its fields, how text becomes terms, and the entry of each passage."""
 
+import zlib
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import orjson
 import tantivy
@@ -9,6 +12,8 @@ from ragcli.analysis.analyzer import Analyzer
 from ragcli.documents import Document
 from ragcli.filters import metadata_terms
 from ragcli.store import DocumentUpdate, IndexConfig
+
+_CHECKED = b"\x01"  # what a record with a checksum begins with; older ones are JSON from the start
 
 
 def schema(config: IndexConfig) -> tantivy.Schema:
@@ -24,6 +29,18 @@ def schema(config: IndexConfig) -> tantivy.Schema:
     if config.encoder:
         builder.add_unsigned_field("vector", indexed=True, fast=True)  # the key of the passage's vector
     return builder.build()
+
+
+def make_files(folder: Path, config: IndexConfig) -> None:
+    """Make an index without entries in an empty folder."""
+    (folder / "text").mkdir()
+    tantivy.Index(schema(config), path=str(folder / "text"))
+    if config.encoder:
+        from ragcli.store_local import vectors  # and NumPy
+
+        vectors.create(folder / "vectors.bin", config.encoder.dimension)
+    (folder / "fields.json").write_bytes(b"[]")
+    (folder / "facts.json").write_bytes(orjson.dumps(config.as_json()))
 
 
 def add_entries(
@@ -47,9 +64,43 @@ def add_entries(
             entry.add_text("spellings", spellings)
         if keys:
             entry.add_unsigned("vector", keys[part])
-        record = [title, passage, start, len(update.passages), update.hash, metadata]
-        entry.add_bytes("record", orjson.dumps(record))
+        record = Record(title, passage, start, len(update.passages), update.hash, metadata)
+        entry.add_bytes("record", written_record(update.doc_id, record))
         writer.add_document(entry)
+
+
+class Record(NamedTuple):
+    """Hold what is kept of a passage to be shown, and of its document to be compared with the next input."""
+
+    title: str
+    text: str
+    start: int
+    passages: int
+    hash: str
+    metadata: dict[str, Any]
+
+
+def written_record(doc_id: str, record: Record) -> bytes:
+    """Write a record behind its checksum."""
+    content = orjson.dumps(list(record))
+    return _CHECKED + _checksum(doc_id, content) + content
+
+
+def read_record(document: tantivy.Document) -> tuple[str, Record]:
+    """Return the document's id and the record of an entry. Raises ValueError where its checksum is another one.
+
+    Blocks of texts are compressed, and tantivy reads them without a look at its own checksums.
+    """
+    doc_id, content = document["doc_id"][0], document["record"][0]
+    if content.startswith(_CHECKED):
+        sum_, content = content[1:5], content[5:]
+        if sum_ != _checksum(doc_id, content):
+            raise ValueError("a text is damaged")
+    return doc_id, Record(*orjson.loads(content))
+
+
+def _checksum(doc_id: str, content: bytes) -> bytes:
+    return zlib.crc32(content, zlib.crc32(doc_id.encode())).to_bytes(4, "little")
 
 
 def read_names(content: bytes) -> set[str]:

@@ -67,8 +67,7 @@ class VectorFile:
             # The mapping outlives the file's name: a reader keeps what it has opened.
             self._map = mmap(file.fileno(), _START + whole * self._type.itemsize, access=ACCESS_READ)
         self._rows = np.frombuffer(self._map, self._type, whole, _START)
-        tail = np.asarray(self._rows["vector"][committed:], np.float64)
-        sound = np.abs((tail * tail).sum(axis=1) - 1) < 1e-2  # after a power cut there may be zeros
+        sound = _sound(self._rows["vector"][committed:])  # after a power cut there may be zeros
         self._count = whole if sound.all() else committed + int(np.argmin(sound))
         self._rows = self._rows[: self._count]
         self._sorted: tuple[Keys, NDArray[np.intp]] | None = None
@@ -109,6 +108,13 @@ class VectorFile:
             if size == cosines.size:
                 return
             size, below = size * 4, end
+
+    def damage(self, keys: Iterable[int]) -> list[str]:
+        """Say which of these keys have no row, and which rows hold no vector of length 1."""
+        missing = int((self._rows_of(np.fromiter(keys, np.uint64)) < 0).sum())
+        bad = sum(int((~_sound(self._rows["vector"][i : i + _BLOCK])).sum()) for i in range(0, len(self._rows), _BLOCK))
+        said = ((missing, "passages have no vector"), (bad, "vectors are not of length 1"))
+        return [f"{self._path.name}: {count:,} {what}" for count, what in said if count]
 
     def _cosines(self, vector: Vector, rows: NDArray[np.intp] | None) -> Vector:
         """Multiply all rows at once (blocks cost several times as much), or gather some in blocks."""
@@ -203,6 +209,12 @@ class VectorFile:
             os.fsync(file.fileno())
         new.replace(self._path)
         self._open()
+
+
+def _sound(vectors: Vector) -> NDArray[np.bool_]:
+    """Tell which vectors (rows, dimension) are of length 1."""
+    exact = vectors.astype(np.float64)
+    return np.asarray(np.abs((exact * exact).sum(axis=1) - 1) < 1e-2)
 
 
 def _write(target: int, content: bytes) -> None:
