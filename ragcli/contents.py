@@ -5,11 +5,12 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from ragcli.documents import Document
+from ragcli.documents import Document, Span
 from ragcli.errors import IndexMismatchError, NothingFoundError, RagcliError
 from ragcli.filters import Filter
 from ragcli.store import DocumentUpdate, Hit, IndexConfig, Store
 
+_PLACES = ("line", "page", "row")  # in the metadata of a section
 _TOGETHER = 10_000  # passages that pass a filter: looked up at once
 
 
@@ -81,6 +82,36 @@ def document_json(document: Document, hits: Sequence[Hit]) -> dict[str, Any]:
     """Return what is told of a document and its passages."""
     kept = {name: getattr(document, name) for name in ("id", "title", "text", "metadata")}
     return {**kept, "passages": [{"start": hit.start, "end": hit.end} for hit in hits]}
+
+
+def read_passages(store: Store, doc_id: str, place: Span | None, around: int) -> list[Hit]:
+    """Return the passages of a document that hold a place in its text, or all, and so many before and after them.
+
+    The neighbours of a section are those of its file. Raises NothingFoundError for a place that is not there.
+    """
+    document, own = read_document(store, doc_id)
+    start, end = place or (0, len(document.text))
+    chosen = [hit for hit in own if hit.start < max(end, start + 1) and start < hit.end]
+    if not chosen:
+        message = f"document {doc_id!r} ends at {len(document.text):,}, before {start:,}"
+        raise NothingFoundError(message, "Name a place as sources show it: START-END.")
+    in_order = _passages_of_file(store, document) or own
+    first, last = (_index(in_order, hit) for hit in (chosen[0], chosen[-1]))
+    return in_order[max(0, first - around) : last + around + 1]
+
+
+def _index(hits: Sequence[Hit], wanted: Hit) -> int:
+    return next(i for i, hit in enumerate(hits) if (hit.id, hit.start) == (wanted.id, wanted.start))
+
+
+def _passages_of_file(store: Store, document: Document) -> list[Hit]:
+    """Return the passages of a section's file in their order; none where it is not known."""
+    source = document.metadata.get("source")
+    place = next((name for name in _PLACES if isinstance(document.metadata.get(name), int)), None)
+    if not isinstance(source, str) or place is None:
+        return []
+    hits = store.search([], _TOGETHER, [Filter("source", "=", source)])
+    return sorted(hits, key=lambda hit: (int(hit.metadata.get(place, 0)), hit.id, hit.start))
 
 
 def joined(hits: Iterable[Hit]) -> str:

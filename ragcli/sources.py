@@ -7,8 +7,9 @@ import hashlib
 import os
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import orjson
 
@@ -17,27 +18,61 @@ from ragcli.readers.formats import FORMATS, JSON
 from ragcli.readers.texts import kind_of
 from ragcli.store import IndexLocation, Store
 
-_VERSION = 1  # of what the readers make of files; another one reads all anew
+_VERSION = 2  # of what the readers make of files; another one reads all anew
 _MOST_IDS = 100_000  # of a file
 _RECENT = 2.0  # seconds, within which a file may change again without a new time
 
 
 class Source(NamedTuple):
-    """Hold what is known of a file that was read: its size, time and hash, and the ids of its documents."""
+    """Hold what is known of a file that was read: its size, time and hash, the ids of its documents, where it is."""
 
     size: int
     time: int
     hash: str
     ids: list[str]
+    path: str
+
+    def is_unchanged(self, path: Path) -> bool:
+        """Tell whether a file is as it was read. Raises OSError."""
+        status = path.stat()
+        if status.st_size != self.size:
+            return False
+        return status.st_mtime_ns == self.time or _hash(path) == self.hash
+
+
+class SourceFile(NamedTuple):
+    """Say of a file in an index how many documents it holds, when it was changed last, and how it is now."""
+
+    name: str
+    documents: int
+    modified: str  # ISO 8601; empty where it is gone
+    state: Literal["unchanged", "changed", "gone"]
+
+
+def known_files(location: IndexLocation) -> list[SourceFile]:
+    """Return the files that an index was made from, as far as they are remembered, sorted by name."""
+    held = Sources(location, None).held
+    return [_now(name, source) for name, source in sorted(held.items())]
+
+
+def _now(name: str, source: Source) -> SourceFile:
+    path = Path(source.path)
+    try:
+        modified = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+        state: Literal["unchanged", "changed"] = "unchanged" if source.is_unchanged(path) else "changed"
+    except OSError:
+        return SourceFile(name, len(source.ids), "", "gone")
+    return SourceFile(name, len(source.ids), modified, state)
 
 
 class Sources:
     """Tell changed files from those that an index holds as they are."""
 
-    def __init__(self, location: IndexLocation, fields: FieldNames) -> None:
+    def __init__(self, location: IndexLocation, fields: FieldNames | None) -> None:
+        """Load what is known; what was read with other names of fields counts only where none are given."""
         place = hashlib.blake2b(location.url.encode(), digest_size=6).hexdigest()
         self._path = location.home / "sources" / f"{location.name}-{place}.json"
-        self._fields = list(fields)
+        self._fields = list(fields) if fields else None
         self._documents = -1
         self._known = self._load()
         self._read: dict[str, list[str] | None] = {}  # None: with rejects
@@ -46,12 +81,17 @@ class Sources:
     def _load(self) -> dict[str, Source]:
         try:
             held = orjson.loads(self._path.read_bytes())
-            if (held["version"], held["fields"]) != (_VERSION, self._fields):
+            if held["version"] != _VERSION or self._fields not in (None, held["fields"]):
                 return {}
             self._documents = held["documents"]
             return {name: Source(*values) for name, values in held["files"].items()}
         except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
             return {}
+
+    @property
+    def held(self) -> dict[str, Source]:
+        """Return what is known of each file, by its name."""
+        return self._known
 
     def changed(self, inputs: Iterable[Input], store: Store) -> list[Input]:
         """Return the files to read: new or changed ones, or all where the index is not as the last run left it."""
@@ -67,12 +107,7 @@ class Sources:
         known = self._known.get(source.name)
         if known is None:
             return None
-        status = source.path.stat()
-        if status.st_size != known.size:
-            return None
-        if status.st_mtime_ns == known.time or _hash(source.path) == known.hash:
-            return known
-        return None
+        return known if known.is_unchanged(source.path) else None
 
     def add(self, source: Input, doc_id: str | None = None) -> None:
         """Take note of a file that is read, and of a document in it."""
@@ -125,7 +160,7 @@ def _is_remembered(source: Input) -> bool:
 def _described(path: Path, ids: list[str]) -> Source:
     status = path.stat()
     recent = time.time() - status.st_mtime < _RECENT
-    return Source(status.st_size, 0 if recent else status.st_mtime_ns, _hash(path), ids)
+    return Source(status.st_size, 0 if recent else status.st_mtime_ns, _hash(path), ids, os.fspath(path.absolute()))
 
 
 def _hash(path: Path) -> str:

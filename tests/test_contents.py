@@ -44,6 +44,17 @@ def test_a_document_is_shown(ragcli: Run, index: Path) -> None:
     assert_two_lines(ragcli("show", "x"), 3, "no document 'x'", "ragcli list")
 
 
+def test_a_passage_is_shown_with_those_around_it(ragcli: Run, index: Path) -> None:
+    assert ragcli("show", "b", "0-4").out == "[b 0-20]\nBees fly.\n\nThey hum.\n"
+    guide = f"{index}/guide.md"
+    shown = ragcli("show", f"{guide}#two", "--around", 1).out
+    assert shown == f"[{guide}#one 0-6]\nFirst.\n\n[{guide}#two 0-7]\nSecond.\n"
+    [found] = ragcli("show", "a", "1500-1510", "--around", 1, "--format", "json").objects()
+    assert [(one["id"], one["start"] > 0) for one in found["passages"]] == [("a", False), ("a", True)]
+    assert_two_lines(ragcli("show", "b", "500-510"), 3, "ends at 20")
+    assert_two_lines(ragcli("show", "b", "x"), 2, "START-END")
+
+
 def test_documents_are_deleted_by_id_source_and_filter(ragcli: Run, index: Path) -> None:
     assert ragcli("delete", "--where", "year<1995", "--dry-run").out == "a\n"
     assert ragcli("delete", "--where", "year<1995", "--source", index / "guide.md").code == 3
@@ -69,3 +80,13 @@ def test_status_says_how_an_index_was_built(ragcli: Run, index: Path) -> None:
     assert (status["documents"], status["passages"], status["config"]["language"]) == (4, 5, "en")
     assert "year" in status["fields"]
     assert "documents: 4\n" in ragcli("status").out
+
+
+def test_status_says_which_files_have_changed(ragcli: Run, index: Path) -> None:
+    assert "files: 1, the newest of 20" in ragcli("status").out
+    assert ragcli("status", "--format", "json").objects()[0]["files"] == {"count": 1, "unchanged": 1}
+    (index / "guide.md").write_text("# Other\n\nText.\n", encoding="utf-8")
+    [file] = ragcli("status", "--files", "--format", "json").objects()[0]["files"]
+    assert (file["name"], file["documents"], file["state"]) == (f"{index}/guide.md", 2, "changed")
+    (index / "guide.md").unlink()
+    assert "  gone " in ragcli("status", "--files").out

@@ -115,6 +115,8 @@ def test_markdown_is_read_by_its_headings(tmp_path: Path) -> None:
         ("```{note}\nMind *this*.\n```", "Note:\n\nMind this."),
         ("```{eval-rst}\n.. currentmodule:: x\n```\nText.", "Text."),
         ("中文\n换行 and\nEnglish", "中文换行 and English"),
+        ('Text.\n\n{{ tabs({ command: "x" }) }}\n\nMore.', "Text.\n\nMore."),
+        ("```js\n{% raw %}\nx = `{{y}}`\n{% endraw %}\n```", "```js\nx = `{{y}}`\n```"),
     ],
 )
 def test_markdown_has_dialects(tmp_path: Path, source: str, text: str) -> None:
@@ -186,6 +188,30 @@ A      B
     ]
 
 
+def test_what_introduces_code_or_a_list_stays_with_it(tmp_path: Path) -> None:
+    source = "Text before.\n\nExamples of good code:\n\nCorrect:\n\n```js\nx = 1\n```\n\nAfter.\n\nAlone:\n"
+    [document] = read_written(tmp_path / "a.md", source)
+    [(start, end)] = document.whole
+    assert document.text[start:end] == "Examples of good code:\n\nCorrect:\n\n```js\nx = 1\n```"
+
+
+def test_restructured_text_of_extensions_is_text(tmp_path: Path) -> None:
+    source = (
+        "Title\n=====\n\n:released: today\n\n.. setting:: x_timeout\n\n``x_timeout``\n~~~~~~~~~~~~~\n\nSeconds.\n\n"
+        ".. py:function:: run(x)\n\n.. setting:: y\n\n   Of y.\n"
+    )
+    sections = [("Title", "released: today"), ("Title › x_timeout", "Seconds.\n\nrun(x)\n\ny\n\nOf y.")]
+    assert parts(tmp_path / "a.rst", source) == sections
+    assert parts(tmp_path / "a.txt", source) == sections  # told by its marks
+
+
+def test_boxes_of_facts_and_titles_of_tables_are_no_columns(tmp_path: Path) -> None:
+    box = "<table><tr><td>Logo</td><tr><th>Founded</th><td>1975</td><tr><th>Seat</th><td>Redmond</td></table>"
+    assert parts(tmp_path / "a.html", box) == [("a", "- Logo\n- Founded: 1975\n- Seat: Redmond")]
+    table = "<table><tr><th>Ducks</th><tr><th>Year</th><th>Number</th><tr><td>1</td><td>2</td></table>"
+    assert parts(tmp_path / "b.html", table) == [("b", "Ducks\n- Year: 1; Number: 2")]
+
+
 def test_html_is_its_main_content(tmp_path: Path) -> None:
     filler = "Words of the page. " * 20
     source = f"""<!doctype html><html><head><title>Site</title><script>x()</script></head><body>
@@ -227,6 +253,8 @@ def test_source_code_is_its_documentation_by_symbol(tmp_path: Path) -> None:
         ("a › A", "class A()\n\nClass."),
         ("a › A › run", "run(self, x: int) -> str\n\nRun.\n\nx: much"),
     ]
+    js = "// --------------\n// Helpers of tabs that nobody else calls\n// --------------\nfunction show() {}\n"
+    assert parts(tmp_path / "a.js", js) == [("a › show", "Helpers of tabs that nobody else calls")]
     go = "// Copyright of somebody, all of it\n\n// Serve answers until it is told to stop.\nfunc Serve(x int) {\n}\n"
     assert parts(tmp_path / "a.go", go) == [("a › Serve", "Serve answers until it is told to stop.")]
 
@@ -245,6 +273,7 @@ def test_rows_of_a_table_are_documents(tmp_path: Path) -> None:
         ("a", "name: Ann\ncity: Paris, France"),
         ("a", "name: Bob\ncity: Rome"),
     ]
+    assert parts(tmp_path / "c.csv", "name,,\nAnn,,tall\n,,\n") == [("c", "name: Ann\ntall")]
     (tmp_path / "b.tsv").write_text("id\ttext\tyear\n1\tOne.\t1999\n", encoding="utf-8")
     assert read(tmp_path / "b.tsv") == [Document("1", "", "One.", {"year": "1999"})]
 
@@ -282,10 +311,12 @@ def test_office_files_are_read(tmp_path: Path) -> None:
     ]
     odt = (
         "<o:document-content xmlns:o='o' xmlns:t='t'><o:body><o:text><t:h t:outline-level='1'>Head</t:h>"
-        "<t:p>Some <t:span>text</t:span>.</t:p><t:list><t:list-item><t:p>item</t:p></t:list-item></t:list>"
+        "<t:p>Some <t:span>text</t:span>.</t:p><t:list><t:list-item><t:p>item</t:p>"
+        "<t:list><t:list-item><t:p>deep</t:p></t:list-item></t:list></t:list-item>"
+        "</t:list>"
         "</o:text></o:body></o:document-content>"
     )
-    assert parts(tmp_path / "a.odt", package(**{"content.xml": odt})) == [("Head", "Some text.\n\n- item")]
+    assert parts(tmp_path / "a.odt", package(**{"content.xml": odt})) == [("Head", "Some text.\n\n- item\n  - deep")]
     slide = (
         "<p:sld xmlns:p='p' xmlns:a='a'><p:sp><p:ph type='title'/><a:p><a:r><a:t>Slide</a:t></a:r></a:p></p:sp>"
         "<p:sp><a:p><a:r><a:t>Point</a:t></a:r></a:p></p:sp></p:sld>"
@@ -318,6 +349,8 @@ def pdf(content: bytes) -> bytes:
 def test_pages_of_a_pdf_are_read(tmp_path: Path) -> None:
     content = b"BT /F 12 Tf 20 200 Td (Some hyphen-) Tj 0 -14 Td (ated words.) Tj ET"
     assert parts(tmp_path / "a.pdf", pdf(content)) == [("a", "Some hyphenated words.")]
+    slide = b"BT /F 12 Tf 14 TL 20 250 Td (A line that is as wide as they get) Tj T* (var x) Tj T* (return x) Tj ET"
+    assert parts(tmp_path / "b.pdf", pdf(slide)) == [("b", "A line that is as wide as they get var x\nreturn x")]
     assert read(tmp_path / "a.pdf")[0].metadata == {"source": "a.pdf", "page": 1}
     (tmp_path / "scan.pdf").write_bytes(pdf(b""))
     assert "holds no text (scanned?)" in reason(tmp_path / "scan.pdf")
@@ -352,13 +385,14 @@ def test_a_damaged_file_is_one_reject(tmp_path: Path, suffix: str) -> None:
     assert reason(path)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "gb18030", "big5", "shift_jis", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "gb18030", "big5", "shift_jis", "cp932", "cp1252"])
 def test_old_encodings_are_told(tmp_path: Path, encoding: str) -> None:
     texts = {
         "gb18030": "函数返回一个值，列表是可变的序列，字典保存键和值。",
         "big5": "函數傳回一個值，清單是可變的序列，字典保存鍵和值。",
     }
     texts["shift_jis"] = "関数は値を返します。リストは変更できる並びで、辞書は鍵と値を持ちます。"
+    texts["cp932"] = "髙橋さんは東京に住んでいます。"
     text = texts.get(encoding, "Le garçon a mangé une pêche à l’été, très mûre. Où êtes-vous né, déjà, en forêt ?") * 3
     assert parts(tmp_path / "a.txt", text.encode(encoding)) == [("a", text)]
 

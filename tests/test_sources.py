@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support import Run
+from tests.tiny_encoders import write_encoder
 
 GUIDE = "# Guide\n\n## One\n\nFirst text.\n\n## Two\n\nSecond text.\n"
 
@@ -51,6 +52,14 @@ def test_prune_deletes_what_stood_in_files_that_are_gone(ragcli: Run, folder: Pa
     (folder / "other.md").unlink()
     assert counts(ragcli, folder) == {"unchanged": 2, "documents": 3}
     assert counts(ragcli, folder, "--prune") == {"unchanged": 2, "deleted": 1, "documents": 2}
+
+
+def test_a_renamed_file_keeps_its_vectors(ragcli: Run, folder: Path, tmp_path: Path) -> None:
+    encoder = write_encoder(tmp_path / "encoder")
+    counts(ragcli, folder, "--encoder", encoder)
+    (folder / "other.md").rename(folder / "another.md")
+    encoder.rename(tmp_path / "away")  # nothing is left that could encode
+    assert counts(ragcli, folder, "--prune") == {"added": 1, "unchanged": 2, "deleted": 1, "documents": 3}
 
 
 def test_an_index_that_something_else_changed_is_compared_with_all_files(ragcli: Run, folder: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ragcli import render
-from ragcli.cli.options import IndexArgs, TableFormat, TextFormat, Where, filters, flat
+from ragcli.cli.options import IndexArgs, TableFormat, TextFormat, Where, filters, flat, parse_span
 from ragcli.errors import UsageError
 from ragcli.inputs import read_argument
 
@@ -37,18 +37,26 @@ def list_(
 @flat
 def show(
     id: Annotated[str, typer.Argument(help="The document's id.")],
+    place: Annotated[
+        str | None, typer.Argument(metavar="[START-END]", help="Only its passages there.", show_default=False)
+    ] = None,
+    around: Annotated[int, typer.Option(min=0, max=1000, help="Show so many passages before and after as well.")] = 0,
     at: IndexArgs = IndexArgs(),
     format: TextFormat = "text",
 ) -> None:
-    """Print a document with its metadata.
+    """Print a document with its metadata, or a passage and those around it.
 
-    Example: ragcli show 6.4.2
+    Example: ragcli show glossary/lambda 0-186
     """
-    from ragcli.contents import read_document
+    from ragcli.contents import read_document, read_passages
 
+    doc_id, span = read_argument(id), parse_span(place)
     with at.open() as store:
-        document, hits = read_document(store, read_argument(id))
-    render.print_document(document, hits, format == "json")
+        if place is None and not around:
+            document, hits = read_document(store, doc_id)
+            render.print_document(document, hits, format == "json")
+        else:
+            render.print_passages(read_passages(store, doc_id, span, around), format == "json")
 
 
 @flat
@@ -73,15 +81,21 @@ def delete(
 
 
 @flat
-def status(at: IndexArgs = IndexArgs(), format: TextFormat = "text") -> None:
+def status(
+    files: Annotated[bool, typer.Option("--files", help="List the files, and which have changed since.")] = False,
+    at: IndexArgs = IndexArgs(),
+    format: TextFormat = "text",
+) -> None:
     """Say what is in an index and how it was built.
 
     Example: ragcli status
     """
     from ragcli.contents import read_status
+    from ragcli.sources import known_files
 
     with at.open() as store:
-        render.print_status(read_status(store), at.index, format == "json")
+        found = read_status(store)
+    render.print_status(found, known_files(at.location), at.index, list_files=files, as_json=format == "json")
 
 
 @flat

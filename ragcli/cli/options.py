@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ragcli import render, settings
+from ragcli.errors import UsageError
 from ragcli.filters import Filter, parse_filter
 from ragcli.inputs import read_argument
 from ragcli.store import Access, IndexLocation, Store, TextFields, open_store
@@ -337,6 +338,16 @@ class GenerationArgs:
 def filters(expressions: list[str] | None) -> list[Filter]:
     """Return what --where says."""
     return [parse_filter(read_argument(expression)) for expression in expressions or ()]
+
+
+def parse_span(text: str | None) -> tuple[int, int] | None:
+    """Return the characters START-END that an argument names. Raises UsageError for what names none."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,15})-(\d{1,15})", text)
+    if not found or int(found[1]) > int(found[2]):
+        raise UsageError(f"not a place in a document: {text!r}", "Write START-END as sources show it: 0-186.")
+    return int(found[1]), int(found[2])
 
 
 def command_line(context: typer.Context) -> str:

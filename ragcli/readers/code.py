@@ -19,6 +19,7 @@ _SYMBOL = re.compile(
     r"|([\w$-]+)\s*(?:\(\)|[:=]\s*(?:function|\(|async))"
 )
 _LICENCE = re.compile(r"copyright|licen[sc]e|SPDX-|all rights reserved|eslint-|noqa|@ts-|#!", re.IGNORECASE)
+_RULE = re.compile(r"\s*[-=*_#~+/]{3,}\s*")
 _FEWEST = 25  # characters of a comment that says something
 
 
@@ -56,7 +57,8 @@ def read_code(text: str) -> Page:
     outline = Outline({"line": 1})
     line = at = 0
     for found in _BLOCK.finditer(text):
-        comment = "\n".join(_SIGN.sub("", one).rstrip() for one in (found[1] or found[2]).split("\n")).strip()
+        lines = (_SIGN.sub("", one).rstrip() for one in (found[1] or found[2]).split("\n"))
+        comment = "\n".join(line for line in lines if not _RULE.fullmatch(line)).strip()
         if len(comment) < _FEWEST or _LICENCE.search(comment):
             continue
         line += text.count("\n", at, found.start())

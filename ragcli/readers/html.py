@@ -181,7 +181,13 @@ def _table(node: LexborNode) -> str:
     ]
     if any(cell.css_first("pre") for cell in node.css("td")) and len(rows) == 1:  # code beside its line numbers
         return _code(node.css("pre")[-1])
-    return table_text([row for row in rows if any(row)])
+    rows = [row for row in rows if any(row)]
+    headed = next(
+        (cells for one in node.css("tr") if (cells := [cell.tag for cell in one.iter()]) and len(cells) > 1), []
+    )
+    if headed == ["th", "td"]:  # names stand on the left, as in a box of facts
+        return "\n".join("- " + ": ".join(filter(None, row)) for row in rows)
+    return table_text(rows)
 
 
 def _definitions(node: LexborNode) -> str:

@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -20,6 +21,7 @@ _SOFT_BREAK = "\x0b"
 _SOFT = re.compile(f" *{_SOFT_BREAK} *")
 _SOFT_IN_HAN = re.compile(f"(?<=[\u3000-\u9fff\uff00-\uffef]){_SOFT_BREAK}(?=[\u3000-\u9fff\uff00-\uffef])")
 _DIRECTIVE = re.compile(r"\{([\w:.-]+)\}\s*(.*)$")
+_RAW = re.compile(r"^[ \t]*\{%-?\s*(?:end)?raw\s*-?%\}[ \t]*\n", re.MULTILINE)  # of templates
 _FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]:?")
 
 
@@ -80,7 +82,7 @@ def _block(tokens: Sequence[Token]) -> str:
     if first.type in ("fence", "code_block"):
         if directive := _DIRECTIVE.match(first.info.strip()):
             return _myst(directive[1].lower(), directive[2], first.content)
-        return f"```{first.info.strip().split(' ')[0].strip('{}')}\n{first.content.rstrip()}\n```"
+        return f"```{first.info.strip().split(' ')[0].strip('{}')}\n{_RAW.sub('', first.content).rstrip()}\n```"
     if first.type == "html_block":
         return html_text(first.content)
     if first.type in ("bullet_list_open", "ordered_list_open"):
@@ -133,7 +135,13 @@ def _table(tokens: Sequence[Token]) -> str:
 
 
 def table_text(rows: Sequence[Sequence[str]]) -> str:
-    """Return a table as a list of its rows, each with the names of its columns, which the first row holds."""
+    """Return a table as a list of its rows, each with the names of its columns, which the first row holds.
+
+    Rows of one cell above it are titles.
+    """
+    titles = list(takewhile(lambda row: len(row) == 1, rows)) if max(map(len, rows), default=0) > 1 else []
+    if titles:
+        return "\n".join([*(row[0] for row in titles if row[0]), table_text(rows[len(titles) :])])
     if len(rows) < 2:
         return "; ".join(cell for row in rows for cell in row if cell)
     names = rows[0]

@@ -14,7 +14,9 @@ _HEADING_ATTRIBUTES = re.compile(
 )
 _ATTRIBUTES = re.compile(r"\{:?\s*[#.][\w-][^{}\n]*\}|\{:[^{}\n]*\}")
 _SHORTCODE = re.compile(r"\{\{[<%].*?[>%]\}\}|\{%-?.*?-?%\}|\{\*.*?\*\}|\{!.*?!\}|\{/\*.*?\*/\}")
-_INCLUDE = re.compile(r"\s*(?:--8<--|<<<\s|@include|\[TOC\]|\[\[toc\]\]|\[\[_TOC_\]\]|\{\{#\w+ )", re.IGNORECASE)
+_INCLUDE = re.compile(
+    r"\s*(?:\{\{(?!\{).*\}\}\s*$|--8<--|<<<\s|@include|\[TOC\]|\[\[toc\]\]|\[\[_TOC_\]\]|\{\{#\w+ )", re.IGNORECASE
+)
 _MDX = re.compile(r"(?:import\s+(?:[\w*{}\s,]+\s+from\s+)?['\"]|export\s+(?:const|default|function|let|\{|\*))")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _MYST_ROLE = re.compile(r"\{[\w:+.-]+\}(`+)(?!`)(.+?)(?<!`)\1(?!`)")

@@ -140,13 +140,21 @@ def _odt_blocks(outline: Outline, parent: Element) -> None:
         elif name == "p":
             outline.add(_odt_text(block))
         elif name == "list":
-            items = ["".join(map(_odt_text, item)).strip() for item in block if _local(item) == "list-item"]
-            outline.add("\n".join(f"- {item}" for item in items if item), whole=True)
+            outline.add(_odt_list(block), whole=True)
         elif name == "table":
             rows = _rows(block, "table-row", "table-cell", _odt_text)
             outline.add(table_text(rows), whole=True)
         elif name not in ("sequence-decls", "forms", "tracked-changes"):
             _odt_blocks(outline, block)
+
+
+def _odt_list(block: Element) -> str:
+    lines = []
+    for item in (one for one in block if _local(one) in ("list-item", "list-header")):
+        parts = (_odt_list(part) if _local(part) == "list" else _odt_text(part).strip() for part in item)
+        if content := "\n".join(filter(None, parts)):
+            lines.append("- " + content.replace("\n", "\n  "))
+    return "\n".join(lines)
 
 
 def _odt_text(element: Element) -> str:

@@ -5,11 +5,13 @@ from typing import Any, NamedTuple
 
 from ragcli.documents import Span
 
+_LONGEST_LEAD = 300  # characters
+
 
 class Section(NamedTuple):
     """Hold the text under a heading, the headings above it from the outermost, and where it begins (line or page).
 
-    `whole` are spans of the text that belong together: lists, tables, code.
+    `whole` are spans of the text that belong together: lists, tables, code, with what introduces them.
     """
 
     headings: tuple[str, ...]
@@ -62,14 +64,21 @@ class Outline:
         if not self._blocks:
             return
         text = "\n\n".join(block for block, _ in self._blocks)
-        whole = tuple(
-            span for span, kept in zip(self._spans(), (kept for _, kept in self._blocks), strict=True) if kept
-        )
-        self._done.append(Section(tuple(heading for _, heading in self._headings), text, self._place, whole))
+        headings = tuple(heading for _, heading in self._headings)
+        self._done.append(Section(headings, text, self._place, tuple(self._whole())))
         self._blocks = []
 
-    def _spans(self) -> Iterator[Span]:
+    def _whole(self) -> Iterator[Span]:
+        """Yield the spans of what belongs together, each with the short paragraphs before it that end with a colon."""
         at = 0
-        for block, _ in self._blocks:
-            yield at + len(block) - len(block.lstrip()), at + len(block)
+        lead: int | None = None  # where such paragraphs begin
+        for block, kept in self._blocks:
+            start = at + len(block) - len(block.lstrip())
+            if kept:
+                yield start if lead is None else lead, at + len(block)
+                lead = None
+            elif block.endswith((":", "：")) and len(block) <= _LONGEST_LEAD:
+                lead = start if lead is None else lead
+            else:
+                lead = None
             at += len(block) + 2

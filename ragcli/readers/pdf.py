@@ -14,7 +14,7 @@ _HYPHEN = re.compile(r"(?<=\w)(?:[\u00ad\u2010\ufffe\x02]|-)\n\s*(?=[a-zà-ÿ])"
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _NO_TITLE = re.compile(r"untitled|\.(?:docx?|tex|dvi|indd|qxd|pmd)$|^microsoft word", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
-_FULL = 0.7  # of the width, from which on a line is taken for a full one
+_FULL, _FULL_BEFORE_SMALL = 0.7, 0.5  # of the width: a line is taken for a full one; less if a small letter follows
 _EDGE = 2  # lines at the top and the bottom of a page that may be running heads
 _ITEM = re.compile(r"(?:[-•·*–]|\(?\d{1,3}[.)]|[A-Z]\.)\s")
 _PASSWORD_ERROR = FPDF_ERR_PASSWORD
@@ -52,9 +52,7 @@ def _reason(error: pypdfium2.PdfiumError) -> str:
 
 
 def _says_something(title: str) -> bool:
-    return len(title) > 3 and not re.search(
-        r"untitled|\.(?:docx?|tex|dvi|indd|qxd|pmd)$|^microsoft word", title, re.IGNORECASE
-    )
+    return len(title) > 3 and not _NO_TITLE.search(title)
 
 
 def _lines(pdf: pypdfium2.PdfDocument, number: int) -> list[str]:
@@ -88,11 +86,14 @@ def _joined(lines: list[str]) -> str:
     """Join lines to paragraphs: one goes on where it fills the width and ends no sentence, or the next begins small."""
     width = sorted(map(len, lines))[int(len(lines) * 0.8)] if lines else 0
     out = ""
+    last = 0  # characters of the line before
     for line in lines:
         if not line:
             out += "\n\n" if out and not out.endswith("\n\n") else ""
+            last = 0
             continue
-        last = len(out) - out.rfind("\n") - 1
-        goes_on = last and not _ITEM.match(line) and (line[0].islower() or last >= _FULL * width)
+        full = (_FULL_BEFORE_SMALL if line[0].islower() else _FULL) * width
+        goes_on = last and not _ITEM.match(line) and last >= full
         out += (" " if goes_on else "\n" if last else "") + line
+        last = len(line)
     return out.strip()

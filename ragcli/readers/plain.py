@@ -4,7 +4,10 @@ import re
 from collections.abc import Iterator
 
 from ragcli.readers.outline import Outline, Page
+from ragcli.readers.restructured import read_rst
 
+_RST = re.compile(r"^ *\.\. (?:_[^:\n]+:[ \t]*$|[\w-]+::)|:[a-z]+:`[^`\n]+`", re.MULTILINE)
+_SOME_RST = 2  # marks
 _TIMES = re.compile(r"^\s*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}\s+-->")
 _CUE_TAG = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 _PAUSE = 40  # cues, after which a paragraph ends
@@ -34,7 +37,9 @@ _LIST = re.compile(r"\s*(?:[-+•]|\*+|\.+|\d+[.)])\s+\S")
 
 
 def read_plain(text: str) -> Page:
-    """Return the page of a plain text."""
+    """Return the page of a plain text, which may turn out to be reStructuredText."""
+    if len(_RST.findall(text)) >= _SOME_RST:
+        return read_rst(text)
     outline = Outline({"line": 1})
     outline.add(text)
     return Page("", outline.sections())

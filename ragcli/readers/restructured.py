@@ -28,6 +28,11 @@ _TITLED = {
 _FIELD = re.compile(
     r"^:(?:param|type|arg|keyword|raises?|rtype)\s*(?:[\w.\[\], |]+\s)?([\w.*]+):|^:(returns?):", re.MULTILINE
 )
+# Directives of extensions say something by what stands in them; by their argument alone only those of known kinds.
+_DESCRIBING = re.compile(
+    r".*:.*|(?:function|class|method|attribute|data|exception|option|describe|envvar|confval|rubric|centered|macro|type|member)$"
+)
+_FIELD_LIST = re.compile(r"^:([\w -]+):[ \t]+", re.MULTILINE)
 _UNTITLED = ("figure", "list-table", "table", "class", "container", "tabs", "only")
 _ROLE = re.compile(r":(?:[\w+.-]+:)*[\w+.-]+:`([^`]+)`")
 _TARGETED = re.compile(r"^!?~?(.*?)\s*<[^<>]+>$", re.DOTALL)
@@ -122,7 +127,7 @@ class _Reader:
         text = "\n".join(self._run)
         listed = bool(_BULLET.match(text.lstrip()))
         self._run = []
-        text = re.sub(r"::\s*$", ":", text)
+        text = _FIELD_LIST.sub(r"\1: ", re.sub(r"::\s*$", ":", text))
         if text.strip() != ":":
             self._outline.add(plain_rst(text), whole=listed)
 
@@ -161,6 +166,8 @@ class _Reader:
                 self._outline.add(f"```{argument.split(' ')[0] if name != 'prompt' else ''}\n{code}\n```", whole=True)
             return
         if name in SILENT or name.startswith("auto"):
+            return
+        if not content and name not in _NAMED and name not in _TITLED and not _DESCRIBING.match(name):
             return
         self._outline.add(plain_rst(lead_of(name, argument)))
         _Reader(content, _Nested(self._outline)).read()

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import PurePath
 from typing import Any
 
@@ -41,13 +42,16 @@ def read_rows(
             names = [cell.strip() for cell in row]
             continue
         record = {column: cell.strip() for column, cell in zip(names, row, strict=False) if column and cell.strip()}
+        unnamed = [
+            cell.strip() for column, cell in zip_longest(names, row, fillvalue="") if not column and cell.strip()
+        ]
         if fields.text in names:
             try:
                 yield parse_record(orjson.dumps(record), fields)
             except NoDocumentError as e:
                 yield Reject(name, number, e.doc_id, e.reason, ",".join(row)[:1000])
         else:
-            text = "\n".join(f"{column}: {cell}" for column, cell in record.items())
+            text = "\n".join([*(f"{column}: {cell}" for column, cell in record.items()), *unnamed])
             known = {"source": name, "row": number, **({"sheet": where} if where else {})}
             doc_id = f"{name}#{where + '-' if where else ''}{number}"
             yield Document(doc_id, f"{title} › {where or 'row'} {number}" if where else title, text, known)

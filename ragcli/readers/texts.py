@@ -21,7 +21,7 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _JSON_LINES = (".jsonl", ".ndjson")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), *((mark, "utf-16") for mark in _UTF16))
 _SAMPLE = 2**16
-_ENCODINGS = ("gb18030 big5 shift_jis euc_jp euc_kr cp1252 cp1251 koi8_r").split()
+_ENCODINGS = ("gb18030 cp950 cp932 euc_jp euc_kr cp1252 cp1251 koi8_r").split()
 DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 
 

@@ -7,7 +7,14 @@ terminal.
 from ragcli.render.answers import print_answer, print_sources, write_answers, writing
 from ragcli.render.base import clean, on_terminal, print_error, print_json, print_note, print_text, progress
 from ragcli.render.chat import ChatView
-from ragcli.render.contents import print_document, print_entries, print_lines, print_objects, print_status
+from ragcli.render.contents import (
+    print_document,
+    print_entries,
+    print_lines,
+    print_objects,
+    print_passages,
+    print_status,
+)
 from ragcli.render.health import print_checks, print_settings
 from ragcli.render.hits import print_hits, print_left_out, print_rejects, print_summary
 from ragcli.render.models import print_model, print_models
@@ -36,6 +43,7 @@ __all__ = [
     "print_models",
     "print_note",
     "print_objects",
+    "print_passages",
     "print_prompt",
     "print_reader_training",
     "print_rejects",

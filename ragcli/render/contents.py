@@ -1,5 +1,6 @@
 """Print what an index holds."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from ragcli.render.base import console, line, print_json, print_text
 if TYPE_CHECKING:
     from ragcli.contents import Entry, Status
     from ragcli.documents import Document
+    from ragcli.sources import SourceFile
     from ragcli.store import Hit
 
 
@@ -41,10 +43,24 @@ def print_document(document: "Document", hits: Sequence["Hit"], as_json: bool) -
     print_text(f"\n{document.text}")
 
 
-def print_status(status: "Status", index: str, as_json: bool) -> None:
-    """Print what an index is."""
+def print_passages(hits: Sequence["Hit"], as_json: bool) -> None:
+    """Print passages, each under its document's id and its place there."""
     if as_json:
-        print_json(status.as_json(index))
+        kept = ("id", "title", "start", "end", "text", "metadata")
+        print_json({"passages": [{name: getattr(hit, name) for name in kept} for hit in hits]})
+        return
+    for i, hit in enumerate(hits):
+        print_text(f"{chr(10) * bool(i)}[{line(hit.id)} {hit.start}-{hit.end}]\n{hit.text}")
+
+
+def print_status(
+    status: "Status", files: Sequence["SourceFile"], index: str, *, list_files: bool = False, as_json: bool = False
+) -> None:
+    """Print what an index is and how many of its files have changed; on demand with its files one by one."""
+    states = Counter(file.state for file in files)
+    if as_json:
+        counts: dict[str, int] = {"count": len(files), **states}
+        print_json({**status.as_json(index), "files": [file._asdict() for file in files] if list_files else counts})
         return
     encoder = status.config.encoder if status.config else None
     print_text(f"index: {line(index)}")
@@ -55,6 +71,14 @@ def print_status(status: "Status", index: str, as_json: bool) -> None:
         print_text(f"passage size: {status.config.passage_size:,} characters")
         print_text(f"encoder: {f'{line(encoder.name)} ({encoder.dimension} dimensions)' if encoder else 'none'}")
     print_text(f"metadata fields: {', '.join(map(line, status.fields)) or 'none'}")
+    if files:
+        changes = ", ".join(f"{states[state]:,} {state}" for state in ("changed", "gone") if states[state])
+        newest = max(file.modified for file in files)[:10]
+        print_text(
+            f"files: {len(files):,}, the newest of {newest}; since they were read {changes or 'none changed'}"
+        )
+    for file in files if list_files else ():
+        print_text(f"  {file.state:<9}  {file.modified[:10]:<10}  {file.documents:>5}  {line(file.name)}")
 
 
 def print_lines(texts: Iterable[str]) -> None:
