@@ -21,6 +21,8 @@ _EXTRAS = {
     **dict.fromkeys(("ir_measures", "pytrec_eval", "scipy", "jinja2", "markupsafe"), "eval"),
     **dict.fromkeys(("torch", "transformers", "safetensors", "filelock", "matplotlib"), "torch"),
     "xllamacpp": "gguf",
+    "watchfiles": "watch",
+    "pyarrow": "parquet",
 }
 
 app = typer.Typer(

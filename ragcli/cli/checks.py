@@ -82,6 +82,7 @@ class Excludes(NamedTuple):
 
 _EXTRACTIVE = ("grounded",)  # styles that write without a prompt
 
+INDEX: tuple[Rule, ...] = (Excludes(("dry_run",), "watch"),)
 SEARCH: tuple[Rule, ...] = (
     OneOf(
         ("query", "like", "like_file"),

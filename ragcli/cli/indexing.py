@@ -1,15 +1,21 @@
 """The command that fills an index: index."""
 
+from itertools import chain, repeat
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ragcli import render
 from ragcli.analysis.languages import Language
 from ragcli.callbacks import Callbacks
+from ragcli.cli import checks
 from ragcli.cli.options import EncoderName, IndexArgs, Rejects, TextFormat, flat
 from ragcli.errors import ExitCode
+from ragcli.store import IndexLocation
+
+if TYPE_CHECKING:
+    from ragcli.indexing import IndexOptions, Summary
 
 Include = Annotated[
     list[str] | None,
@@ -24,6 +30,7 @@ FollowSymlinks = Annotated[bool, typer.Option("--follow-symlinks", help="Follow 
 
 @flat
 def index(
+    context: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Files to read, folders of them, or `-` for stdin.")],
     at: IndexArgs = IndexArgs(),
     text_field: Annotated[str, typer.Option(help="Field that holds the text.")] = "text",
@@ -51,6 +58,7 @@ def index(
     exclude: Exclude = None,
     follow_symlinks: FollowSymlinks = False,
     rejects: Rejects = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay, and load again whenever the files change.")] = False,
     format: TextFormat = "text",
 ) -> None:
     """Load documents; run again, it writes only what changed.
@@ -60,10 +68,10 @@ def index(
 
     Example: ragcli index sample_data/python.jsonl
     """
-    from ragcli.indexing import AUTO_ENCODER, IndexOptions, index_files
+    from ragcli.indexing import AUTO_ENCODER, IndexOptions
     from ragcli.readers import FieldNames, Selection
-    from ragcli.readers.rejects import RejectLog
 
+    checks.check(context, checks.INDEX)
     chosen = encoder or (None if no_encoder else AUTO_ENCODER)
     options = IndexOptions(
         FieldNames(text_field, title_field, id_field),
@@ -76,14 +84,29 @@ def index(
         (rejects,) if rejects else (),
         Selection(tuple(include or ()), tuple(exclude or ()), follow_symlinks),
     )
-    deletable: list[str] | None = [] if dry_run else None
+    if watch:
+        from ragcli.watching import keep_fresh
+
+        each = chain([options], repeat(options._replace(rebuild=False)))
+        written = (at.location.home, *options.written)
+        keep_fresh(files, written, lambda: _index(files, at.location, next(each), rejects, format), render.print_error)
+    elif _index(files, at.location, options, rejects, format).rejected:
+        raise typer.Exit(ExitCode.REJECTS)
+
+
+def _index(
+    files: list[Path], location: IndexLocation, options: "IndexOptions", rejects: Path | None, format: str
+) -> "Summary":
+    from ragcli.indexing import index_files
+    from ragcli.readers.rejects import RejectLog
+
+    deletable: list[str] | None = [] if options.dry_run else None
     with RejectLog(rejects, files) as log, render.progress("Indexing") as progress:
         callbacks = Callbacks(progress, render.print_note, log.add, skip=log.leave_out)
         if deletable is not None:
             callbacks = callbacks._replace(deletion=deletable.append)
-        summary = index_files(files, at.location, options, callbacks)
+        summary = index_files(files, location, options, callbacks)
     render.print_left_out(log.left_out)
     render.print_rejects(log.first, summary.rejected)
     render.print_summary(summary, format == "json", deletable)
-    if summary.rejected:
-        raise typer.Exit(ExitCode.REJECTS)
+    return summary

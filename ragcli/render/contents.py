@@ -74,9 +74,7 @@ def print_status(
     if files:
         changes = ", ".join(f"{states[state]:,} {state}" for state in ("changed", "gone") if states[state])
         newest = max(file.modified for file in files)[:10]
-        print_text(
-            f"files: {len(files):,}, the newest of {newest}; since they were read {changes or 'none changed'}"
-        )
+        print_text(f"files: {len(files):,}, the newest of {newest}; since they were read {changes or 'none changed'}")
     for file in files if list_files else ():
         print_text(f"  {file.state:<9}  {file.modified[:10]:<10}  {file.documents:>5}  {line(file.name)}")
 
