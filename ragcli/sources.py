@@ -6,13 +6,14 @@ JSON Lines are no part of it: one id may stand in several of them, and the last 
 import hashlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
+from ragcli.errors import RagcliError
 from ragcli.readers import FieldNames, Input
 from ragcli.readers.formats import FORMATS, JSON
 from ragcli.readers.texts import kind_of
@@ -53,6 +54,18 @@ def known_files(location: IndexLocation) -> list[SourceFile]:
     """Return the files that an index was made from, as far as they are remembered, sorted by name."""
     held = Sources(location, None).held
     return [_now(name, source) for name, source in sorted(held.items())]
+
+
+def local_file(location: IndexLocation, metadata: Mapping[str, Any]) -> Path:
+    """Return the file that a document is a section of. Raises RagcliError where the index was not made from it."""
+    source = str(metadata.get("source", ""))
+    held = Sources(location, None).held.get(source)
+    if not held or not Path(held.path).is_file():
+        what = f"{source} is not here" if held else "this is no section of a file"
+        raise RagcliError(
+            f"there is nothing to open: {what}", "Files that a folder's index was made from can be opened."
+        )
+    return Path(held.path)
 
 
 def _now(name: str, source: Source) -> SourceFile:

@@ -1,6 +1,7 @@
 """An answer: what it says, what it is built on, and its JSON, written and read here only."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Self
 
 from ragcli.prompt import Span
@@ -22,6 +23,7 @@ class Source(NamedTuple):
     end: int
     text: str
     copies: int = 1  # how many documents have this passage
+    metadata: Mapping[str, Any] = MappingProxyType({})
 
 
 class Range(NamedTuple):
@@ -129,14 +131,15 @@ _LISTS: dict[str, Callable[..., Any]] = {
 def sources_of(hits: Sequence[Hit]) -> tuple[Source, ...]:
     """Return hits as numbered sources."""
     return tuple(
-        Source(n, hit.id, hit.title, hit.score, hit.start, hit.end, hit.text, hit.copies)
+        Source(n, hit.id, hit.title, hit.score, hit.start, hit.end, hit.text, hit.copies, hit.metadata)
         for n, hit in enumerate(hits, 1)
     )
 
 
 def _told(item: dict[str, Any]) -> dict[str, Any]:
-    """Leave out that a source has no copies."""
-    return {name: value for name, value in item.items() if name != "copies" or value > 1}
+    """Leave out that a source has no copies, and no metadata."""
+    told = {name: value for name, value in item.items() if name != "copies" or value > 1}
+    return {name: value for name, value in told.items() if name != "metadata" or value}
 
 
 def cited_text(sentences: Sequence[CitedSentence]) -> str:

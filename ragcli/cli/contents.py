@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ragcli import render
-from ragcli.cli.options import IndexArgs, TableFormat, TextFormat, Where, filters, flat, parse_span
+from ragcli.cli.options import IndexArgs, OpenFile, TableFormat, TextFormat, Where, filters, flat, open_file, parse_span
 from ragcli.errors import UsageError
 from ragcli.inputs import read_argument
 
@@ -41,6 +41,7 @@ def show(
         str | None, typer.Argument(metavar="[START-END]", help="Only its passages there.", show_default=False)
     ] = None,
     around: Annotated[int, typer.Option(min=0, max=1000, help="Show so many passages before and after as well.")] = 0,
+    open_it: OpenFile = False,
     at: IndexArgs = IndexArgs(),
     format: TextFormat = "text",
 ) -> None:
@@ -52,11 +53,13 @@ def show(
 
     doc_id, span = read_argument(id), parse_span(place)
     with at.open() as store:
+        document, hits = read_document(store, doc_id)
         if place is None and not around:
-            document, hits = read_document(store, doc_id)
             render.print_document(document, hits, format == "json")
         else:
             render.print_passages(read_passages(store, doc_id, span, around), format == "json")
+    if open_it:
+        open_file(at.location, document.metadata)
 
 
 @flat

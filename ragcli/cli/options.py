@@ -7,7 +7,7 @@ import inspect
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache, partial, wraps
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ragcli import render, settings
-from ragcli.errors import UsageError
+from ragcli.errors import RagcliError, UsageError
 from ragcli.filters import Filter, parse_filter
 from ragcli.inputs import read_argument
 from ragcli.store import Access, IndexLocation, Store, TextFields, open_store
@@ -95,6 +95,7 @@ TableFormat = Annotated[
         "--format", help="A table, or JSON Lines. [default: table on a terminal, json in a pipe]", show_default=False
     ),
 ]
+OpenFile = Annotated[bool, typer.Option("--open", help="Open the local file that it is of, of hits the first.")]
 AskStyle = Annotated[
     Literal["free", "grounded", "copy"] | None,
     typer.Option(
@@ -348,6 +349,15 @@ def parse_span(text: str | None) -> tuple[int, int] | None:
     if not found or int(found[1]) > int(found[2]):
         raise UsageError(f"not a place in a document: {text!r}", "Write START-END as sources show it: 0-186.")
     return int(found[1]), int(found[2])
+
+
+def open_file(location: IndexLocation, metadata: Mapping[str, Any]) -> None:
+    """Open the file that a document is a section of, in the program that the system has for it. Raises RagcliError."""
+    from ragcli.sources import local_file
+
+    path = local_file(location, metadata)
+    if typer.launch(str(path)):
+        raise RagcliError(f"no program opens {path}", "Open it by hand.")
 
 
 def command_line(context: typer.Context) -> str:

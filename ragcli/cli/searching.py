@@ -7,7 +7,7 @@ import typer
 
 from ragcli import render
 from ragcli.cli import checks
-from ragcli.cli.options import K, RankingArgs, SearchedIndexArgs, TableFormat, Where, filters, flat
+from ragcli.cli.options import K, OpenFile, RankingArgs, SearchedIndexArgs, TableFormat, Where, filters, flat, open_file
 from ragcli.errors import ExitCode
 from ragcli.inputs import read_argument
 
@@ -25,6 +25,7 @@ def search(
     like_file: Annotated[
         Path | None, typer.Option(help="Find documents like this text, or `-` for stdin.", show_default=False)
     ] = None,
+    open_first: OpenFile = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
     at: SearchedIndexArgs = SearchedIndexArgs(),
     format: TableFormat = None,
@@ -52,3 +53,5 @@ def search(
         raise typer.Exit(ExitCode.NOTHING_FOUND)
     as_json = format == "json" if format else not render.on_terminal()
     render.print_hits(hits, question, language, as_json, explain)
+    if open_first:
+        open_file(at.location, hits[0].metadata)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from ragcli.render.base import CONTROL, clean, console, line, on_terminal, print_json, print_note, print_text
+from ragcli.render.links import linked
 from ragcli.render.markup import shown_spans
 from ragcli.render.texts import note_dropped
 
@@ -190,7 +191,9 @@ def _source(source: "Source") -> "Text":
     from rich.text import Text
 
     place = f"  {line(source.id)} {source.start}-{source.end}  {source.score:.2f}"
-    return Text.assemble((f"[{source.n}] ", "cyan"), (line(source.title or source.id), "bold"), (place, "dim"))
+    return Text.assemble(
+        (f"[{source.n}] ", "cyan"), (line(source.title or source.id), "bold"), (place, linked(source.metadata))
+    )
 
 
 def _passage(text: str, cited: Sequence[tuple[int, int]]) -> "Text":

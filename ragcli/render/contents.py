@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ragcli.contents import document_json
 from ragcli.render.base import console, line, print_json, print_text
+from ragcli.render.links import linked
 
 if TYPE_CHECKING:
     from ragcli.contents import Entry, Status
@@ -27,7 +28,7 @@ def print_entries(entries: Iterable["Entry"], as_json: bool) -> None:
     for name in ("Document", "Title", "Passages"):
         table.add_column(name, overflow="fold")
     for entry in entries:
-        table.add_row(Text(line(entry.id)), Text(line(entry.title)), str(entry.passages))
+        table.add_row(Text(line(entry.id), linked(entry.metadata)), Text(line(entry.title)), str(entry.passages))
     console().print(table)
 
 
@@ -57,9 +58,9 @@ def print_status(
     status: "Status", files: Sequence["SourceFile"], index: str, *, list_files: bool = False, as_json: bool = False
 ) -> None:
     """Print what an index is and how many of its files have changed; on demand with its files one by one."""
-    states = Counter(file.state for file in files)
+    states: Counter[str] = Counter(file.state for file in files)
     if as_json:
-        counts: dict[str, int] = {"count": len(files), **states}
+        counts = {"count": len(files), **states}
         print_json({**status.as_json(index), "files": [file._asdict() for file in files] if list_files else counts})
         return
     encoder = status.config.encoder if status.config else None

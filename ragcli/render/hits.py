@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ragcli.analysis.analyzer import analyzer
 from ragcli.render.base import CONTROL, console, line, print_json, print_note, print_text
+from ragcli.render.links import linked
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -48,7 +49,7 @@ def _document(hit: "Hit") -> "Text":
 
     title = [(line(hit.title) + "\n", "bold")] if hit.title else []
     copies = [(f"\n{hit.copies} copies", "dim")] if hit.copies > 1 else []
-    return Text.assemble(*title, (line(hit.id), "dim"), *copies)
+    return Text.assemble(*title, (line(hit.id), linked(hit.metadata)), *copies)
 
 
 def _snippet(text: str, query: str, language: str) -> "Text":
