@@ -31,6 +31,7 @@ _LEANS = re.compile(
 )
 _LEAD_IN = re.compile(r"[:：]\s*\n")
 _WORD = re.compile(r"\w+")
+_STARTS = re.compile(r"\W{0,2}[^\W\da-z_]")  # as a sentence does, not as code
 
 
 class Piece(NamedTuple):
@@ -49,10 +50,10 @@ def choose_places(judged: Judged, shares: Matrix, length: Length = "normal") -> 
     if not order:
         return []
     asked = _beginning_of_the_title(judged)
-    if asked is not None and _is_example(judged, asked):
-        order = [place for place in order if place != asked] or order
-    elif asked is not None:
+    if asked is not None:
         order = [asked, *(place for place in order if place != asked)]
+    if _is_example(judged, order[0]) and (reason := _below(judged, order[0], order)) is not None:
+        order = [reason, *(place for place in order if place not in (reason, order[0]))]
     chosen = order[:1]
     room = _ROOM[length] - len(judged.candidates[order[0]].text)
     if length != "long" and shares[order[0]] >= _ENOUGH:
@@ -78,9 +79,19 @@ def _beginning_of_the_title(judged: Judged) -> int | None:
 
 
 def _is_example(judged: Judged, place: int) -> bool:
-    """Tell whether a beginning only shows what is asked about: "why" is not answered by code, nor by "this bug"."""
+    """Tell whether a block only shows what is asked about: "why" is not answered by code, nor by "this bug"."""
     text = judged.candidates[place].text
-    return judged.kind == "why" and bool(_LEANS.match(text) or (_LEAD_IN.search(text) and not ENDED.search(text)))
+    return judged.kind == "why" and bool(_LEANS.match(text) or _LEAD_IN.search(text))
+
+
+def _below(judged: Judged, example: int, order: Sequence[int]) -> int | None:
+    """Return the place of the best block further down in the passage of an example."""
+    one = judged.candidates[example]
+    for place in order:
+        other = judged.candidates[place]
+        if other.hit == one.hit and other.place > one.place and _STARTS.match(other.text):
+            return place
+    return None
 
 
 def _adds(text: str, others: Sequence[str]) -> bool:

@@ -38,6 +38,18 @@ _ASKS_YEAR = re.compile(
     re.IGNORECASE,
 )
 _ASKS_NAME = re.compile(r"\bwho(?:se|m)?\b|[谁誰]", re.IGNORECASE)
+_ASKS_REASON = re.compile(r"\bwhy\b|为[什甚]么|為[什甚]麼|[为為]何|[为為]啥", re.IGNORECASE)
+_REASON = re.compile(
+    r"\b(?:because|since|reasons?|due to|so that|in order to|therefore|as a result|causes?d?|otherwise|means that|"
+    r"leads? to|thus|advantages?|avoids?)\b|因[为為]|由[于於]|所以|原因|[为為]了|因此|[导導]致",
+    re.IGNORECASE,
+)
+_POINTS = re.compile(
+    r"^\W*(?:(?:for (?:more|further|additional|details|an? )[^.]*,? )?(?:please )?(?:also )?"
+    r"(?:see|refer to|consult|check out|read|have a look at|take a look at|visit)\b"
+    r"|(?:更多|详细|詳細)?[^。]{0,12}(?:请参[阅考见]|参[见阅考]|請參閱|详见|詳見))[^\n]{0,160}$",
+    re.IGNORECASE,
+)
 _CAPITALISED = re.compile(r"(?<=[^\W_])[^\w]+([A-Z][\w’'-]*)")  # not the first word
 _AS_WRITTEN = re.compile(rf"[{HAN}{KANA}{HANGUL}]|\w+(?:[.,]\d+)*")
 _BEGINNING = 60  # characters in which a definition names what it defines
@@ -84,6 +96,8 @@ class Row(NamedTuple):
     number_fits: float  # 1 where the question asks for a number and the sentence holds one
     year_fits: float  # the same for times
     name_fits: float  # the same for persons
+    reason_fits: float  # the same for reasons
+    points: float  # 1 where it only points to another text
     first: float  # 1 for the passage's first sentence
     late: float  # how far in the passage, in [0, 1]
     head: float  # share that the heads and the title add
@@ -113,7 +127,12 @@ def word_features(
     asked = frozenset(weights.terms)
     fits = [
         pattern if asking.search(question) else None
-        for asking, pattern in ((_ASKS_NUMBER, _NUMBER), (_ASKS_YEAR, _YEAR), (_ASKS_NAME, _NAME))
+        for asking, pattern in (
+            (_ASKS_NUMBER, _NUMBER),
+            (_ASKS_YEAR, _YEAR),
+            (_ASKS_NAME, _NAME),
+            (_ASKS_REASON, _REASON),
+        )
     ]
 
     about = read_question(question, language)
@@ -125,7 +144,7 @@ def word_features(
         beginning = cut(candidate.text[:_BEGINNING])
         coverage = weights.share(own)
         written = _as_written(candidate.text)
-        number, year, name = (float(bool(pattern and pattern.search(candidate.text))) for pattern in fits)
+        number, year, name, reason = (float(bool(pattern and pattern.search(candidate.text))) for pattern in fits)
         return Row(
             coverage=coverage,
             coverage_local=local.share(own),
@@ -145,6 +164,8 @@ def word_features(
             number_fits=number,
             year_fits=year,
             name_fits=name,
+            reason_fits=reason,
+            points=float(bool(_POINTS.search(candidate.text))),
             first=float(candidate.place == 0),
             late=candidate.place / max(1, candidate.of - 1),
             head=weights.share(own | cut(candidate.head)) - coverage,

@@ -118,7 +118,7 @@ def review(
     """
     clock = Clock()
     hits = retrieve_reviews(searcher, title, options.k, options.filters)
-    sentences = compose_review(hits, _REVIEW_SENTENCES, searcher.language)
+    sentences = compose_review(hits, _REVIEW_SENTENCES, searcher.language, searcher.encoder)
     found = Retrieved(hits[0].title, hits, clock.now())
     if options.style == "grounded":
         return _composed(found, sentences, options.options.seed, Clock(found.seconds).seconds())
@@ -180,5 +180,5 @@ def ask_prompt(searcher: Searcher, open_generator: OpenModel, question: str, opt
 def review_prompt(searcher: Searcher, open_generator: OpenModel, title: str, options: AskOptions) -> Prompt:
     """Build the prompt that review would give to the model."""
     hits = retrieve_reviews(searcher, title, options.k, options.filters)
-    cited = _only_cited(hits, compose_review(hits, _REVIEW_SENTENCES, searcher.language))
+    cited = _only_cited(hits, compose_review(hits, _REVIEW_SENTENCES, searcher.language, searcher.encoder))
     return fit_prompt(open_generator(), Retrieved(hits[0].title, cited), REVIEW, options.options)

@@ -17,6 +17,7 @@ from ragcli.analysis.languages import HAN
 from ragcli.answer.candidates import Candidate, all_sentences, cite
 from ragcli.answer.clauses import is_whole
 from ragcli.answer.features import Matrix
+from ragcli.answer.meaning import Encoder
 from ragcli.answer.schema import CitedSentence
 from ragcli.answer.sentiment import pattern_of, polarity
 from ragcli.answer.standalone import stands_alone
@@ -44,6 +45,21 @@ _NAME = re.compile(r"(?<=[\w,;] )[A-Z][\w’'-]+")
 _YEAR = re.compile(r"\s*\(\d{4}\)$")
 _BLANK = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")  # in place of a comma
 _LENGTHS = {"en": (35, 240), "zh": (9, 90)}  # characters of a sentence, at least and at most
+# What a review says of a film as a whole; sentences near to one of these open and close the review.
+_JUDGEMENTS = (
+    "This is one of the best films ever made.",
+    "A masterpiece that everyone should see.",
+    "The film is a disappointment: overlong, hollow and badly written.",
+    "I loved this movie from beginning to end.",
+    "It is an entertaining film with some flaws.",
+    "Overall a good movie that is worth watching.",
+    "A dull and overrated picture.",
+    "The film remains powerful and moving after all these years.",
+    "As a whole the picture works beautifully.",
+    "It is a clever, stylish thriller but it left me cold.",
+)
+_JUDGING = 1.6  # what a standard deviation of nearness to these counts
+_COMPARED = 200  # sentences of which that is known
 _BEAM = 60
 _POOR = 0.3  # what a sentence must be worth at its place, where enough others are
 _FEWEST = 4  # sentences of a review
@@ -66,21 +82,24 @@ class _Pool(NamedTuple):
     worth: Matrix
     details: Matrix
     told: Matrix
+    judging: Matrix
     alike: Matrix
 
 
-def compose_review(hits: Sequence[Hit], sentences: int, language: str) -> tuple[CitedSentence, ...]:
+def compose_review(
+    hits: Sequence[Hit], sentences: int, language: str, encoder: Encoder | None = None
+) -> tuple[CitedSentence, ...]:
     """Return at most so many sentences of reviews, from as many reviews as there are, in an order that reads as one.
 
-    Where both praise and blame are there, both are heard.
+    Where both praise and blame are there, both are heard. An encoder helps to find what judges the film as a whole.
     """
-    if not hits or not (pool := _pool(hits, language)).found:
+    if not hits or not (pool := _pool(hits, language, encoder)).found:
         return ()
     slots = _slots(pool, min(sentences, len(pool.found)))
     return tuple(cite(pool.found[place]) for place in _fill(slots, pool))
 
 
-def _pool(hits: Sequence[Hit], language: str) -> _Pool:
+def _pool(hits: Sequence[Hit], language: str, encoder: Encoder | None) -> _Pool:
     whole = all_sentences(hits)
     found = [one for one in whole if _is_fit(one.text, language)]
     found = found or [one for one in whole if _ENDED.search(one.text)] or whole
@@ -98,7 +117,18 @@ def _pool(hits: Sequence[Hit], language: str) -> _Pool:
     details = np.array([min(3, len(_NAME.findall(one.text))) for one in found], dtype=np.float32)
     told = np.array([bool(_MYSELF.search(one.text)) for one in found], dtype=np.float32)
     typical = central(vectors) if found else worth
-    return _Pool(found, polarities, aspects, worth + typical, details, told, vectors @ vectors.T)
+    judging = _judging([one.text for one in found], encoder if language == "en" else None)
+    return _Pool(found, polarities, aspects, worth + typical, details, told, judging, vectors @ vectors.T)
+
+
+def _judging(texts: Sequence[str], encoder: Encoder | None) -> Matrix:
+    """Return how near each text is to a judgement of a film, in standard deviations from their mean; 0 if unknown."""
+    found = np.zeros(len(texts), dtype=np.float32)
+    if encoder and len(texts) > 1:
+        near = encoder.passages(texts[:_COMPARED]) @ encoder.passages(_JUDGEMENTS).T
+        nearness = near.max(axis=1) + near.mean(axis=1)
+        found[:_COMPARED] = (nearness - nearness.mean()) / (nearness.std() + 1e-6)
+    return found
 
 
 def _leaning(hit: Hit) -> float:
@@ -180,7 +210,11 @@ def _best(fits: Matrix, chosen: Sequence[int]) -> list[int]:
 def _fits(slot: _Slot, pool: _Pool) -> Matrix:
     sign = np.clip(pool.polarities * slot.sign * 2, -1, 1)
     aspect = pool.aspects[slot.aspect] if slot.aspect else np.zeros(len(pool.found), dtype=np.float32)
-    general = -0.4 * pool.details - (aspect == 0) - pool.told if slot.aspect in ("film", "verdict") else 0.0
+    general = (
+        _JUDGING * pool.judging - 0.4 * pool.details - (aspect == 0) - pool.told
+        if slot.aspect in ("film", "verdict")
+        else 0.0
+    )
     return np.asarray(1.5 * sign + 1.5 * aspect + general + pool.worth)
 
 

@@ -12,6 +12,7 @@ _JOINED = re.compile(
     r"|finally|secondly|thirdly|later|soon|after that|after all|in other words|in fact|indeed|rather|even so|even then"
     r"|that said|that is|for example|for instance|as a result|on the other hand|in addition|in contrast|by contrast"
     r"|of course|because|which|no,|yes,?|sure,?|true,?|there,|such|both|neither|either|first|opposite it"
+    r"|from (?:there|here|then)"
     r"|around (?:her|him|it|them)|the (?:former|latter|rest|others?|same|result)|others?|another|one of th(?:em|ese)"
     r"|I (?:grant|admit|concede|forgive)|(?:in|for|with|among|of) [^,;]* it (?:is|was) (?:an?|the))\b",
     re.IGNORECASE,
@@ -30,7 +31,8 @@ _BACK = re.compile(
     r"(?! (?:film|movie|picture))|(?:all|until|even) (?:that|this|then|so)\b(?! (?:can|is|you|we|one|the|many|much))"
     r"|of either|(?:both|none|neither) of them|belongs? to both|(?:n.t|not) either|(?:is|was|are|were) not\."
     r"|the other (?:one|two|half|end|side)|so too|as well\.|the same (?:place|thing|way)|mentioned above|as follows"
-    r"|following examples?|above|below|earlier|the former|the latter)\b|, (?:though|however|then),|\btoo[,.:;!]",
+    r"|following examples?|(?:but|yet) (?:this|that) (?:is|was)"
+    r"|above|below|earlier|the former|the latter)\b|, (?:though|however|then),|\btoo[,.:;!]",
     re.IGNORECASE,
 )
 # "It" within a sentence: what it stands for was named before it, or it stands for nothing, or for the film itself.
