@@ -227,3 +227,13 @@ def test_code_with_a_blank_line_in_it_is_not_parted_and_does_not_begin_a_block_o
     text = f"Consider this function:\n\n{code}\n\nThe first time you call this function, `mydict` holds one item."
     found = [text[block.start : block.end] for block in find_blocks(text)]
     assert found == [text.partition("\n\nThe")[0], text[text.index("The first") :]]
+
+
+def test_what_is_typed_at_a_prompt_stays_with_what_is_printed() -> None:
+    lead, code, after = (
+        "Results may surprise you, as this one does at first sight:",
+        ">>> 1.2 - 1.0\n0.19999",
+        "It is no bug. " * 6,
+    )
+    text = f"{lead}\n\n{code}\n\n{after.strip()}"
+    assert [text[block.start : block.end] for block in find_blocks(text)] == [f"{lead}\n\n{code}", after.strip()]

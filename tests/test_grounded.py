@@ -182,6 +182,23 @@ def test_what_a_title_asks_is_answered_by_how_its_document_begins() -> None:
     assert found.sentences[0].text.startswith("A bird of the night.")
 
 
+def test_an_example_is_no_answer_to_why() -> None:
+    example = (
+        "Users are often surprised by results like this, which look wrong at first sight:\n\n>>> 1.2 - 1.0\n0.19999"
+    )
+    reason = "The float type uses a binary fraction, since the processor computes with these and with nothing else."
+    for code in (f"{example}\n\n{reason}", f"{example}\n>>> 2.3 - 2.0\n0.29999\n\n{reason}"):
+        found = [hit(code, title="Why are floats inaccurate?"), hit(MICE, 2)]
+        chosen = extract("why are floats inaccurate", found, shelf(code, MICE), min_confidence=0)  # type: ignore[arg-type]
+        assert chosen.sentences[0].text == reason
+
+
+def test_what_only_points_elsewhere_is_no_answer() -> None:
+    pointing, telling = "See the worker settings reference for more.", "The worker types are sync, thread and gevent."
+    judged = judge("worker types", [hit(pointing), hit(telling, 2)], shelf(pointing, telling))  # type: ignore[arg-type]
+    assert judged.features.of("points").tolist() == [1, 0]
+
+
 def test_an_encoder_is_asked() -> None:
     hits = [hit(OWLS), hit(MICE, 2, 0.5)]
     judged = judge("owl", hits, shelf(OWLS, MICE), Models(Letters()))  # type: ignore[arg-type]

@@ -1,12 +1,15 @@
 """A review composed of real ones: what is chosen, in which order, and what never is."""
 
 import json
+from collections.abc import Sequence
 from itertools import groupby
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ragcli.answer.clauses import is_whole
-from ragcli.answer.review import compose_review
+from ragcli.answer.review import JUDGEMENTS, compose_review
 from ragcli.answer.sentiment import polarity
 from ragcli.answer.standalone import stands_alone
 from ragcli.store import Hit
@@ -40,6 +43,26 @@ def test_a_review_reads_in_order_from_judgement_to_verdict() -> None:
         "The plot drags badly in the middle, and the subplot about the bank is dull.",
         "Harbour is worth seeing twice, and the best film about work in years.",
     ]
+
+
+class Judging:
+    """Find a text near to judgements if it says that the film works."""
+
+    def passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        judges = [text in JUDGEMENTS or "works" in text for text in texts]
+        return np.array([[1.0, 0.0] if one else [0.0, 1.0] for one in judges], dtype=np.float32)
+
+    queries = passages
+
+
+def test_an_encoder_finds_the_judgement_to_open_with() -> None:
+    texts = (
+        "Good harbours are hard to find in a film of two hours. In the end the whole picture simply works.",
+        "Anna Berg plays the good older sister well, with a film of tears on her face.",
+        "The photography makes a good grey town of the film, and the score is good.",
+    )
+    opened = [compose_review(film(*texts), 3, "en", encoder)[0].text for encoder in (None, Judging())]
+    assert opened[0] != opened[1] == "In the end the whole picture simply works."
 
 
 def test_a_chinese_review_has_the_same_order() -> None:
@@ -97,6 +120,8 @@ def test_reviews_of_a_word_or_of_none_are_taken_as_they_are() -> None:
         "He is at his best in the last act.",
         "These scenes are the best of the film.",
         "That image stays with you.",
+        "There are more spectacular scenes in the film, but this is the hinge.",
+        "From there the famous farewell is only a matter of time.",
         "The other half is a love story.",
         "Everything corny is carried along by her conviction.",
         "No-Face, though, is a superb invention.",

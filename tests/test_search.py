@@ -19,7 +19,7 @@ from ragcli.documents import Document, Passage
 from ragcli.settings import data_home
 from ragcli.store import LOCAL, DocumentUpdate, IndexConfig, IndexLocation, open_store
 from tests.support import Run, assert_two_lines, command, environment, write_lines
-from tests.tiny_encoders import write_cross_encoder, write_encoder
+from tests.tiny_encoders import write_cross_encoder, write_encoder, write_reader
 
 NOTES = [
     {"id": "fox", "title": "fox", "text": "a fox sleeps by the river", "year": 1},
@@ -165,6 +165,15 @@ def test_a_cross_encoder_orders_anew(ragcli: Run, indexed: Path, tmp_path: Path)
     assert logits == sorted(logits, reverse=True)
     few = found(ragcli, "fox river", "--rerank", str(reranker), "--candidates", "2", "--explain")
     assert ["rerank" in hit["parts"] for hit in few] == [True, True, False, False]
+
+
+def test_a_reader_orders_by_how_well_passages_answer(ragcli: Run, notes: Path, tmp_path: Path) -> None:
+    assert ragcli("index", notes, "--no-encoder").code == 0
+    for name in ("reader", str(write_reader(tmp_path / "own"))):
+        hits = found(ragcli, "Where does the fox sleep?", "--rerank", name, "--explain")
+        read = sorted(hits, key=lambda hit: -hit["parts"]["rerank"]["score"])
+        assert [hit["parts"]["rerank"]["rank"] for hit in read] == list(range(1, len(read) + 1))
+        assert name != "reader" or read[0]["id"] == "fox"
 
 
 def test_a_language_model_orders_by_how_likely_it_finds_the_question(ragcli: Run, notes: Path) -> None:

@@ -26,6 +26,10 @@ class Block(NamedTuple):
         """Return the heads as one line."""
         return " › ".join(" ".join(text[start:end].split()) for start, end in self.heads)
 
+    def headed(self, title: str, text: str) -> tuple[str, str]:
+        """Return the path of the document's title and the heads, and the block's own text."""
+        return " › ".join(filter(None, (title, self.head_of(text)))), text[self.start : self.end]
+
 
 class _Open(NamedTuple):
     """Hold a block that may still take in what follows, as its last unit says; `fed` if a lead-in has got something."""
@@ -38,6 +42,11 @@ class _Open(NamedTuple):
 def block_size(language: str) -> int:
     """Return the most characters that a block has in a language."""
     return 180 if language in BIGRAMMED else 400
+
+
+def headed_blocks(title: str, text: str, language: str) -> list[tuple[str, str]]:
+    """Return the blocks of a text as pairs: the path of its title and heads, and the block's text."""
+    return [block.headed(title, text) for block in find_blocks(text, block_size(language))]
 
 
 def find_blocks(text: str, most: int = 400) -> list[Block]:

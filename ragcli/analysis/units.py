@@ -17,6 +17,7 @@ _NARROWEST = 40
 _LONGEST_WORD = 200
 _HEAD_END = re.compile(r"[:：]\s|\s[–—-]{1,2}\s|[.!?。！？]\s|\n")
 _ENDED = re.compile(r"""[.!?…,;。！？；，]["'”’)\]*_`]*$""")
+_SESSION = re.compile(r"(?:>>>|\$) \S")
 _LEADS = re.compile(r"[:：][*_`]*$|::$")
 _QUESTION = re.compile(r"[?？][*_]*$")
 
@@ -80,6 +81,8 @@ class _Units:
             yield self._heading(line)
         elif line.kind == Kind.FENCE:
             yield self._fence(line)
+        elif _SESSION.match(self.text, line.start):
+            yield self._session(line)
         elif line.kind in (Kind.ROW, Kind.RULE):
             yield from self._table()
         elif line.kind == Kind.ITEM:
@@ -137,6 +140,14 @@ class _Units:
             self.at += 1
             if last.kind == Kind.FENCE:
                 break
+        return Unit(line.start, end, heads, listed=True, code=True)
+
+    def _session(self, line: Line) -> Unit:
+        """Take what is typed at a prompt with what is printed below it, up to a blank line."""
+        heads, end = self._heads(listed=True), line.end
+        while self.at < len(self.lines) and self.lines[self.at].kind != Kind.BLANK:
+            end = self.lines[self.at].end
+            self.at += 1
         return Unit(line.start, end, heads, listed=True, code=True)
 
     def _table(self) -> Iterator[Unit]:
@@ -226,7 +237,7 @@ class _Units:
             return False
         if self.at == begin:
             return True
-        if line.kind == Kind.ASKED or self._is_underlined(line):
+        if line.kind == Kind.ASKED or self._is_underlined(line) or _SESSION.match(self.text, line.start):
             return False
         return line.indent >= self.lines[begin].indent or not self._ends_parent(line)
 

@@ -36,7 +36,7 @@ def blocks_of(hit: Hit, number: int, language: str) -> list[Candidate]:
             lead=texts[1],
             before=texts[place],
             after=texts[place + 2],
-            head=" › ".join(part for part in (hit.title, block.head_of(hit.text)) if part),
+            head=block.headed(hit.title, hit.text)[0],
         )
         for place, block in enumerate(blocks)
     ]

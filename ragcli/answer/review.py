@@ -46,7 +46,7 @@ _YEAR = re.compile(r"\s*\(\d{4}\)$")
 _BLANK = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")  # in place of a comma
 _LENGTHS = {"en": (35, 240), "zh": (9, 90)}  # characters of a sentence, at least and at most
 # What a review says of a film as a whole; sentences near to one of these open and close the review.
-_JUDGEMENTS = (
+JUDGEMENTS = (
     "This is one of the best films ever made.",
     "A masterpiece that everyone should see.",
     "The film is a disappointment: overlong, hollow and badly written.",
@@ -125,7 +125,7 @@ def _judging(texts: Sequence[str], encoder: Encoder | None) -> Matrix:
     """Return how near each text is to a judgement of a film, in standard deviations from their mean; 0 if unknown."""
     found = np.zeros(len(texts), dtype=np.float32)
     if encoder and len(texts) > 1:
-        near = encoder.passages(texts[:_COMPARED]) @ encoder.passages(_JUDGEMENTS).T
+        near = encoder.passages(texts[:_COMPARED]) @ encoder.passages(JUDGEMENTS).T
         nearness = near.max(axis=1) + near.mean(axis=1)
         found[:_COMPARED] = (nearness - nearness.mean()) / (nearness.std() + 1e-6)
     return found

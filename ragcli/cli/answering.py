@@ -19,6 +19,7 @@ from ragcli.cli.options import (
     MinScore,
     ModelArgs,
     RankingArgs,
+    ReaderName,
     Rejects,
     SearchedIndexArgs,
     ShowSources,
@@ -48,6 +49,7 @@ def ask(
     length: AnswerLength = "normal",
     evidence: WrittenFrom = None,
     strict: Strict = False,
+    reader: ReaderName = None,
     show_sources: ShowSources = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
     batch: Annotated[
@@ -76,7 +78,7 @@ def ask(
 
     checks.check(context, checks.ASK)
     named = chosen_style(context, style)
-    job = AskOptions(writing.options(), k, filters(where), min_score, named, min_confidence, length)
+    job = AskOptions(writing.options(), k, filters(where), min_score, named, min_confidence, length, reader)
     job = job._replace(evidence=evidence, strict=strict)
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
@@ -198,6 +200,8 @@ def chat(
     min_score: MinScore = 0.0,
     style: AskStyle = None,
     min_confidence: MinConfidence = None,
+    length: AnswerLength = "normal",
+    reader: ReaderName = None,
     history: Annotated[
         Path | None,
         typer.Option(
@@ -219,7 +223,8 @@ def chat(
     from ragcli.answer.chat import Conversation, converse
     from ragcli.search import Searcher
 
-    job = AskOptions(writing.options(), k, filters(where), min_score, chosen_style(context, style), min_confidence)
+    named = chosen_style(context, style)
+    job = AskOptions(writing.options(), k, filters(where), min_score, named, min_confidence, length, reader)
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
         conversation = Conversation(searcher, by.for_style(job.style), job)

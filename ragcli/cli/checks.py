@@ -81,6 +81,7 @@ class Excludes(NamedTuple):
 
 
 _EXTRACTIVE = ("grounded",)  # styles that write without a prompt
+_WRITTEN = ("free", "copy")
 
 INDEX: tuple[Rule, ...] = (Excludes(("dry_run",), "watch"),)
 SEARCH: tuple[Rule, ...] = (
@@ -98,6 +99,7 @@ ASK: tuple[Rule, ...] = (
     Excludes(("dry_run", "show_sources"), "batch"),
     Excludes(("dry_run",), "style", _EXTRACTIVE),
     Excludes(("evidence", "strict"), "style", ("grounded", "copy")),
+    Excludes(("length",), "style", _WRITTEN),
 )
 REVIEW: tuple[Rule, ...] = (Excludes(("dry_run",), "style", _EXTRACTIVE),)
 SUMMARIZE: tuple[Rule, ...] = (
@@ -122,7 +124,7 @@ EVAL_RETRIEVAL: tuple[Rule, ...] = (
 EVAL_ANSWERS: tuple[Rule, ...] = (
     Excludes(
         (
-            *("encoder", "min_score", "style", "min_confidence", "baseline_answers", "keep_going"),
+            *("encoder", "min_score", "style", "min_confidence", "reader", "baseline_answers", "keep_going"),
             *(*RANKING, *MODEL, *GENERATION),
         ),
         "answers",

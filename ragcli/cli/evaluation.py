@@ -18,6 +18,7 @@ from ragcli.cli.options import (
     MinScore,
     ModelArgs,
     RankingArgs,
+    ReaderName,
     chosen_style,
     command_line,
     flat,
@@ -140,6 +141,7 @@ def answers(
     min_score: MinScore = 0.0,
     style: AskStyle = None,
     min_confidence: MinConfidence = None,
+    reader: ReaderName = None,
     baseline_answers: Annotated[
         bool, typer.Option("--baseline-answers", help="Also answer without passages, and show what they gain.")
     ] = False,
@@ -173,7 +175,9 @@ def answers(
     gate = read_gate(fail_under, baseline, max_drop, one_of(held_names(k)))
     checks.check_outputs(report, html)
     wanted = chosen_style(context, style)
-    how = AskOptions(writing.options(), k, min_score=min_score, style=wanted, min_confidence=min_confidence)
+    how = AskOptions(
+        writing.options(), k, min_score=min_score, style=wanted, min_confidence=min_confidence, reader=reader
+    )
     job = AnswersJob(
         questions,
         at.location,

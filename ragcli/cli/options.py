@@ -127,6 +127,10 @@ WrittenFrom = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Keep only sentences that a source supports; without any, answer grounded.")
 ]
+ReaderName = Annotated[
+    str | None,
+    typer.Option("--reader", help="Your own reader for grounded answers. [default: the package's]", show_default=False),
+]
 ShowSources = Annotated[
     bool, typer.Option("--show-sources", help="Show each source's passage too, with what is cited marked.")
 ]
@@ -161,7 +165,7 @@ Rerank = Annotated[
     str | None,
     typer.Option(
         metavar="MODEL",
-        help="Order the best anew by a cross-encoder, or by a language model such as gpt2.",
+        help="Order the best anew: `reader`, a cross-encoder, or a language model such as gpt2.",
         show_default=False,
     ),
 ]

@@ -162,5 +162,14 @@ def _copy_again(path: Path) -> str:
 
 def is_classifier(folder: ModelFolder) -> bool:
     """Tell whether a model classifies texts, and is no language model."""
+    return _is_a(folder, "ForSequenceClassification")
+
+
+def is_reader(folder: ModelFolder) -> bool:
+    """Tell whether a model classifies tokens, as readers do."""
+    return _is_a(folder, "ForTokenClassification")
+
+
+def _is_a(folder: ModelFolder, kind: str) -> bool:
     kinds = read_json(folder.path / CONFIG).get("architectures")
-    return isinstance(kinds, list) and any(str(kind).endswith("ForSequenceClassification") for kind in kinds)
+    return isinstance(kinds, list) and any(str(one).endswith(kind) for one in kinds)

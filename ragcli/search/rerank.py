@@ -1,10 +1,12 @@
 """Order the best hits anew by a model that reads the query and the passage together."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from ragcli.analysis.blocks import headed_blocks
 from ragcli.encoding import passage_text
-from ragcli.models import DEFAULT_MODEL, LANGUAGE_MODEL, RERANKER, find_model, is_classifier
+from ragcli.models import DEFAULT_MODEL, LANGUAGE_MODEL, RERANKER, find_model, is_classifier, is_reader
 from ragcli.prompt import QUESTION
 from ragcli.search.fusion import Ranked, fuse
 from ragcli.store import Hit, ranked
@@ -13,6 +15,9 @@ from ragcli.warm import opened
 if TYPE_CHECKING:
     from ragcli.encoder import CrossEncoder
     from ragcli.generate import LanguageModel
+    from ragcli.reader import Reader
+
+READER = "reader"  # that of the package
 
 
 class Reranker(Protocol):
@@ -25,7 +30,14 @@ class Reranker(Protocol):
 
 
 def open_reranker(name: str, note: Callable[[str], None]) -> Reranker:
-    """Open a cross-encoder, or a language model that ranks by how likely it finds the query after the passage."""
+    """Open a cross-encoder, a reader, or a language model, which ranks by how likely the query is after the passage.
+
+    The name `reader` stands for the reader of the package.
+    """
+    if name == READER:
+        from ragcli.reader import open_reader
+
+        return Reading(open_reader())
     default = name == DEFAULT_MODEL
     folder = find_model(name, allow_fallback=default, role=LANGUAGE_MODEL if default else RERANKER)
     if folder.note:
@@ -34,6 +46,10 @@ def open_reranker(name: str, note: Callable[[str], None]) -> Reranker:
         from ragcli.encoder import CrossEncoder
 
         return CrossEncoding(opened(folder, "cross-encoder", lambda: CrossEncoder(folder, "auto", note)))
+    if is_reader(folder):
+        from ragcli.reader import Reader
+
+        return Reading(opened(folder, "reader", lambda: Reader(folder, "auto", note)))
     from ragcli.generate import open_language_model
 
     return Likelihood(open_language_model(folder, "auto", note))
@@ -60,6 +76,21 @@ class CrossEncoding:
     def scores(self, query: str, hits: Sequence[Hit]) -> list[float]:
         """Return the classifier's logit for each passage."""
         return [float(score) for score in self._scorer.scores(query, [_text(hit) for hit in hits])]
+
+
+class Reading:
+    """Score passages by how well the best of their blocks answers the query."""
+
+    weight = 0.5
+
+    def __init__(self, reader: "Reader") -> None:
+        self._reader = reader
+
+    def scores(self, query: str, hits: Sequence[Hit]) -> list[float]:
+        """Return the log odds that the best block of each passage answers."""
+        blocks = [headed_blocks(hit.title, hit.text, "en") for hit in hits]
+        read = iter(self._reader.read(query, [block for found in blocks for block in found]))
+        return [max((next(read).score for _ in found), default=-math.inf) for found in blocks]
 
 
 class Likelihood:

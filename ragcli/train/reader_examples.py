@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ragcli.analysis.analyzer import analyzer
-from ragcli.analysis.blocks import Block, block_size, find_blocks
+from ragcli.analysis.blocks import block_size, find_blocks, headed_blocks
 from ragcli.analysis.functions import STOP_WORDS
 from ragcli.errors import UsageError
 from ragcli.evaluate.questions import Question, read_questions
@@ -89,7 +89,7 @@ def make_example(question: Question, searcher: Searcher) -> Example | None:
     right = max(_with_answer(own, answers, language), key=lambda found: likeness(found[0]), default=None)
     if answers and right is None:
         return None
-    every = dict.fromkeys(block for hit in [*own[:1], *hits] for block in blocks_of(hit, language))
+    every = dict.fromkeys(block for hit in [*own[:1], *hits] for block in headed_blocks(hit.title, hit.text, language))
     wrong = [block for block in every if not any(answer in block[1] for answer in answers)]
     wrong = sorted(wrong, key=likeness, reverse=True)[:_MOST]
     if len(wrong) < _FEWEST:
@@ -113,17 +113,7 @@ def _with_answer(
                 for block in find_blocks(hit.text, block_size(language)):
                     if block.start <= at < block.end:
                         span = at - block.start, min(at + len(answer), block.end) - block.start
-                        yield _with_heading(hit, block), span
-
-
-def blocks_of(hit: Hit, language: str) -> list[tuple[str, str]]:
-    """Return the blocks of a passage with their heading paths."""
-    return [_with_heading(hit, block) for block in find_blocks(hit.text, block_size(language))]
-
-
-def _with_heading(hit: Hit, block: Block) -> tuple[str, str]:
-    heading = " › ".join(part for part in (hit.title, block.head_of(hit.text)) if part)
-    return heading, hit.text[block.start : block.end]
+                        yield block.headed(hit.title, hit.text), span
 
 
 def vary(question: str, rng: random.Random) -> str:

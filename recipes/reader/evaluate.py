@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ragcli.analysis.blocks import headed_blocks
 from ragcli.analysis.functions import STOP_WORDS
 from ragcli.reader import Reader, open_reader
 from ragcli.search import Searcher
 from ragcli.store import Hit
-from ragcli.train.reader_examples import blocks_of
 from recipes.reader.sets import ALL_ANSWERS, ASKED_TITLES, OWN_ONLY, index, is_held, read
 
 HITS = 5
@@ -38,7 +38,7 @@ class Judged(NamedTuple):
 
 def judge(reader: Reader, question: str, hits: Sequence[Hit], answers: Sequence[str], whole: bool) -> Judged:
     """Rank the blocks of hits. `whole` answers are sentences, of which a block need hold but a part."""
-    blocks = list(dict.fromkeys(block for hit in hits for block in blocks_of(hit, "en")))
+    blocks = list(dict.fromkeys(block for hit in hits for block in headed_blocks(hit.title, hit.text, "en")))
     readings = reader.read(question, blocks)
     order = sorted(range(len(blocks)), key=lambda place: -readings[place].score)
     right = [is_right(blocks[place][1], answers, whole) for place in order]
