@@ -55,14 +55,16 @@ class Judging:
     queries = passages
 
 
-def test_an_encoder_finds_the_judgement_to_open_with() -> None:
+def test_an_encoder_finds_a_judgement_to_open_or_close_with() -> None:
     texts = (
         "Good harbours are hard to find in a film of two hours. In the end the whole picture simply works.",
         "Anna Berg plays the good older sister well, with a film of tears on her face.",
         "The photography makes a good grey town of the film, and the score is good.",
     )
-    opened = [compose_review(film(*texts), 3, "en", encoder)[0].text for encoder in (None, Judging())]
-    assert opened[0] != opened[1] == "In the end the whole picture simply works."
+    judgement = "In the end the whole picture simply works."
+    for encoder, judged in ((None, False), (Judging(), True)):
+        first, *_, last = compose_review(film(*texts), 3, "en", encoder)
+        assert (judgement in (first.text, last.text)) is judged
 
 
 def test_a_chinese_review_has_the_same_order() -> None:
