@@ -57,11 +57,11 @@ class Judging:
 
 def test_an_encoder_finds_a_judgement_to_open_or_close_with() -> None:
     texts = (
-        "Good harbours are hard to find in a film of two hours. In the end the whole picture simply works.",
+        "Good harbours are hard to find in a film of two hours. The film works from its first minute to its last.",
         "Anna Berg plays the good older sister well, with a film of tears on her face.",
         "The photography makes a good grey town of the film, and the score is good.",
     )
-    judgement = "In the end the whole picture simply works."
+    judgement = "The film works from its first minute to its last."
     for encoder, judged in ((None, False), (Judging(), True)):
         first, *_, last = compose_review(film(*texts), 3, "en", encoder)
         assert (judgement in (first.text, last.text)) is judged
