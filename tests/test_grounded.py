@@ -16,7 +16,7 @@ from ragcli.answer.compose import choose_places
 from ragcli.answer.confidence import confidence_features
 from ragcli.answer.copying import Copying
 from ragcli.answer.extractive import extract
-from ragcli.answer.judge import Models, judge, softmax
+from ragcli.answer.judge import READ, Models, judge, softmax
 from ragcli.answer.review import compose_review
 from ragcli.answer.schema import CitedSentence, Extract
 from ragcli.answer.sentiment import polarity
@@ -211,7 +211,7 @@ def test_an_encoder_reads_the_best_blocks_by_words_only() -> None:
         "\n\n".join(f"Fact {n} is dull, {'and so it goes on ' * 10}" for n in range(30)) + "\n\nAn owl turns its head."
     )
     judged = judge("How does an owl turn its head?", [hit(many)], shelf(many), Models(Letters()))  # type: ignore[arg-type]
-    assert len(judged.candidates) == len(judged.features.values) == 12
+    assert len(judged.candidates) == len(judged.features.values) == READ
     assert judged.candidates[-1].text.endswith("An owl turns its head.")
 
 

@@ -16,7 +16,7 @@ from ragcli.reader import Reading
 from ragcli.store import Hit, Store
 
 _MOST = 100  # candidates that are looked at closely
-READ = 12  # of these, how many an encoder and a reader read: the best by words
+READ = 16  # of these, how many an encoder and a reader read: the best by words
 
 Span = tuple[int, int]
 

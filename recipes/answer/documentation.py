@@ -26,7 +26,7 @@ QUESTIONS = Path(__file__).with_name("documentation.jsonl")
 FITTED_ON = ("benoitc+gunicorn", "helm+helm-www", "pallets+flask", "redis+redis-doc", "celery+celery", "rclone+rclone")
 
 
-def cases(clones: Path, project: str, questions: list[dict[str, Any]], home: Path) -> Iterator[dict[str, Any]]:
+def cases(clones: Path, project: str, part: str, questions: list[dict[str, Any]], home: Path) -> Iterator[dict[str, Any]]:
     """Yield the cases of a project."""
     folders = sorted(
         {clones / project / question["file"].partition("/")[0] for question in questions if question["file"]}
@@ -38,7 +38,7 @@ def cases(clones: Path, project: str, questions: list[dict[str, Any]], home: Pat
         for question in questions:
             words = list(words_by_term(question["question"], searcher.language).values())
             yield {
-                **{"set": "docs", "part": "all", "id": question["id"], "question": question["question"]},
+                **{"set": "docs", "part": part, "id": question["id"], "question": question["question"]},
                 **{"answers": question["answers"], "whole": False, "language": searcher.language},
                 "passages": store.counts().passages,
                 "frequencies": dict(zip(words, store.frequencies(words), strict=True)),
@@ -59,7 +59,7 @@ def main() -> None:
     for project, questions in groupby(read(options.questions), key=lambda question: question["repo"]):
         part = "fit" if project in FITTED_ON else "report"
         with TemporaryDirectory() as home, (options.cases / f"docs-{part}.jsonl").open("a", encoding="utf-8") as file:
-            for one in cases(options.clones, project, list(questions), Path(home)):
+            for one in cases(options.clones, project, part, list(questions), Path(home)):
                 file.write(json.dumps(one, ensure_ascii=False) + "\n")
 
 
