@@ -47,9 +47,9 @@ def open_reranker(name: str, note: Callable[[str], None]) -> Reranker:
 
         return CrossEncoding(opened(folder, "cross-encoder", lambda: CrossEncoder(folder, "auto", note)))
     if is_reader(folder):
-        from ragcli.reader import Reader
+        from ragcli.reader import open_reader
 
-        return Reading(opened(folder, "reader", lambda: Reader(folder, "auto", note)))
+        return Reading(open_reader(name))
     from ragcli.generate import open_language_model
 
     return Likelihood(open_language_model(folder, "auto", note))

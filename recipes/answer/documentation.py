@@ -26,7 +26,9 @@ QUESTIONS = Path(__file__).with_name("documentation.jsonl")
 FITTED_ON = ("benoitc+gunicorn", "helm+helm-www", "pallets+flask", "redis+redis-doc", "celery+celery", "rclone+rclone")
 
 
-def cases(clones: Path, project: str, part: str, questions: list[dict[str, Any]], home: Path) -> Iterator[dict[str, Any]]:
+def cases(
+    clones: Path, project: str, part: str, questions: list[dict[str, Any]], home: Path
+) -> Iterator[dict[str, Any]]:
     """Yield the cases of a project."""
     folders = sorted(
         {clones / project / question["file"].partition("/")[0] for question in questions if question["file"]}
