@@ -44,11 +44,11 @@ FIT = {
             "nq-short-dev",
             "clapnq-dev",
         ),
-        *("dstc11-faq-reviews", "medquad"),
+        *("dstc11-faq-reviews", "medquad", "docs-fit"),
     ],
     "bigrams": ["cmrc2018-trial", "drcd-dev", "doc-faq-zh", "doc-faq-zh+titles"],
 }
-NOT_FITTED = {"words": ["python-faq-en", "fairytaleqa"], "bigrams": ["python-faq-zh"]}
+NOT_FITTED = {"words": ["python-faq-en", "fairytaleqa", "docs-report"], "bigrams": ["python-faq-zh"]}
 
 
 def fit_ranking(cases: Sequence[Case], counts: Numbers) -> Linear:
@@ -159,7 +159,7 @@ def load(situation: str, folder: Path, part: str, live: Models, limit: int | Non
         path = folder / f"{name}.jsonl"
         if path.exists():
             found[name] = list(read_cases(path, "all" if name in NOT_FITTED[kind] else part, use, live, limit))
-    return found
+    return {name: cases for name, cases in found.items() if cases}
 
 
 def fit(situation: str, by_set: dict[str, list[Case]]) -> dict[str, Any]:
