@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ragcli.analysis.sentences import sentence_spans
 from ragcli.errors import UsageError
@@ -29,6 +29,17 @@ class Prompt(NamedTuple):
     dropped: tuple[Span, ...]
 
 
+class PromptForm(Protocol):
+    """Write a prompt. `stop` are strings that end what a model writes after it."""
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """Return the strings that end an answer."""
+
+    def render(self, used: Sequence[Hit], question: str) -> str:
+        """Return the prompt with passages and a question."""
+
+
 class PromptTemplate(NamedTuple):
     """Say how a prompt shows passages and asks. Answering, reranking and training take all of it from here.
 
@@ -42,6 +53,11 @@ class PromptTemplate(NamedTuple):
     answer: str = "\nAnswer:"
     stop: tuple[str, ...] = ("\n\n", "\nQuestion:", "\nAnswer:")
     task: str = ""
+
+    def render(self, used: Sequence[Hit], question: str) -> str:
+        """Return the prompt with passages and a question."""
+        task = [self.task] if self.task else []
+        return "\n\n".join([*task, *(self.show(n, hit) for n, hit in enumerate(used, 1)), self.ask(question)])
 
     def show(self, n: int, hit: Hit) -> str:
         """Return how a prompt shows a passage. Blank lines separate passages and nothing else."""
@@ -74,15 +90,14 @@ def build_prompt(
     question: str,
     budget: int,
     count: Callable[[str], int],
-    template: PromptTemplate = QUESTION,
+    template: PromptForm = QUESTION,
 ) -> Prompt:
     """Write as much of the passages as fits into `budget` tokens, numbered, best first, and then ask.
 
     What does not fit is cut at sentence ends, from the last passage on. The question is never cut: UsageError where it
     alone is over the budget.
     """
-    ending = template.ask(question)
-    if (alone := count(_render([], ending, template))) > budget:
+    if (alone := count(template.render([], question))) > budget:
         raise UsageError(
             f"the question has {alone} tokens, the model has room for {budget}",
             "Ask a shorter question, lower --max-new-tokens, or take a model with a longer context.",
@@ -91,12 +106,12 @@ def build_prompt(
     fits, too_long = 0, len(cuts) + 1
     while too_long - fits > 1:
         middle = (fits + too_long) // 2
-        if count(_render(_trimmed(hits, cuts[:middle]), ending, template)) <= budget:
+        if count(template.render(_trimmed(hits, cuts[:middle]), question)) <= budget:
             fits = middle
         else:
             too_long = middle
     used = _trimmed(hits, cuts[:fits])
-    text = _render(used, ending, template)
+    text = template.render(used, question)
     return Prompt(text, count(text), tuple(used), tuple(_rest(hits, used)))
 
 
@@ -112,8 +127,3 @@ def _rest(hits: Sequence[Hit], used: Sequence[Hit]) -> list[Span]:
         for hit, start in zip(hits, kept, strict=True)
         if hit.text[start - hit.start :].strip()
     ]
-
-
-def _render(used: Sequence[Hit], ending: str, template: PromptTemplate) -> str:
-    task = [template.task] if template.task else []
-    return "\n\n".join([*task, *(template.show(n, hit) for n, hit in enumerate(used, 1)), ending])

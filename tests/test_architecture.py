@@ -18,7 +18,7 @@ from tests.support import COMMANDS, ROOT, environment
 ORDER = (
     *("errors", "files", "inputs", "settings", "analysis", "ordering", "filters", "documents", "callbacks", "chunking"),
     *("readers", "store", "prompt", "models", "warm", "endpoint", "tokenizer", "store_local"),
-    *("store_elastic", "ort", "decoder", "generate", "encoder", "reader"),
+    *("store_elastic", "templates", "ort", "decoder", "generate", "encoder", "reader"),
     *(
         "encoding",
         "sources",
@@ -70,9 +70,10 @@ OWNERS = {
     "filelock": {"train"},
     "ir_measures": {"evaluate"},
     "scipy": {"evaluate"},
-    "jinja2": {"evaluate"},
+    "jinja2": {"evaluate", "templates"},
     "rapidfuzz": {"analysis", "evaluate", "titles"},
-    **{name: {"readers"} for name in ("markdown_it", "yaml", "selectolax", "pypdfium2", "python_calamine")},
+    "yaml": {"readers", "templates"},
+    **{name: {"readers"} for name in ("markdown_it", "selectolax", "pypdfium2", "python_calamine")},
     **{name: {"readers"} for name in ("charset_normalizer", "pathspec")},
     "watchfiles": {"watching"},
     "Stemmer": {"analysis"},
@@ -197,7 +198,7 @@ def command_files() -> list[Path]:
     return [
         path
         for path in (ROOT / "ragcli" / "cli").glob("*.py")
-        if path.stem not in ("__init__", "options", "checks", "origins")
+        if path.stem not in ("__init__", "options", "writing", "checks", "origins")
     ]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ragcli.cli.options import GENERATION
+from ragcli.cli.writing import GENERATION
 from tests.support import ROOT, Run, run_process
 
 Q = "sample_data/python_questions"

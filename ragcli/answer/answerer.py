@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from ragcli.answer.schema import Answer, Length, Seconds, Style
 from ragcli.errors import RagcliError
 from ragcli.filters import Filter
 from ragcli.generate import Options
 from ragcli.store import Hit
+
+if TYPE_CHECKING:
+    from ragcli.templates import Template
 
 Emit = Callable[[str], None]
 Evidence = Literal["blocks", "passages"]
@@ -21,7 +24,8 @@ class AskOptions(NamedTuple):
     model writes where it may only go on with pieces of the passages. `min_confidence` is that of a grounded answer;
     None is what was found best. `length` is that of a grounded answer; `reader` names what reads for it.
     `evidence` is what a model gets for a free answer: whole passages, or the blocks that a grounded answer would be
-    made of; None is what suits its size. A `strict` one has only sentences that a source supports.
+    made of; None is what suits its size. A `strict` one has only sentences that a source supports. A `template` is
+    the form of the prompt, where one was chosen.
     """
 
     options: Options
@@ -34,6 +38,7 @@ class AskOptions(NamedTuple):
     reader: str | None = None
     evidence: Evidence | None = None
     strict: bool = False
+    template: "Template | None" = None
 
 
 class Retrieved(NamedTuple):

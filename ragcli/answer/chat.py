@@ -74,7 +74,10 @@ class Conversation:
         return self._surer(said, alone, self._ask(whole, emit))
 
     def _ask(self, question: str, emit: Callable[[str], None] | None) -> Answer:
-        return ask(self._searcher, self._open_model, question, self._job, emit)
+        template = self._job.template
+        said = [(turn.said, turn.answer.answer) for turn in self.turns if turn.answer.answer]
+        job = self._job._replace(template=template.after(said)) if template else self._job
+        return ask(self._searcher, self._open_model, question, job, emit)
 
     def _surer(self, said: str, alone: Answer, whole: Answer) -> Answer:
         """Keep the answer to the completed question where it is surer and says at least as much of what was said."""

@@ -7,14 +7,14 @@ from ragcli.answer.generation import Generation, Written, write_each
 from ragcli.answer.schema import Answer, cited_text
 from ragcli.errors import RagcliError
 from ragcli.generate import Generator
-from ragcli.prompt import QUESTION, PromptTemplate
+from ragcli.prompt import QUESTION, PromptForm
 
 
 class CopyAnswerer:
     """Let a model choose the pieces; nothing is copied twice, whatever may be repeated."""
 
     def __init__(
-        self, open_generator: Callable[[], Generator], options: AskOptions, template: PromptTemplate = QUESTION
+        self, open_generator: Callable[[], Generator], options: AskOptions, template: PromptForm = QUESTION
     ) -> None:
         """`template` says how a prompt asks."""
         self._options = options._replace(style="copy")

@@ -9,7 +9,7 @@ from ragcli.answer.judge import Reader
 from ragcli.answer.schema import Answer
 from ragcli.errors import RagcliError
 from ragcli.generate import Generator
-from ragcli.prompt import QUESTION, PromptTemplate
+from ragcli.prompt import QUESTION, PromptForm
 from ragcli.store import Store
 
 
@@ -21,7 +21,7 @@ class FreeAnswerer:
         open_generator: Callable[[], Generator],
         options: AskOptions,
         store: Store | None = None,
-        template: PromptTemplate = QUESTION,
+        template: PromptForm = QUESTION,
         reader: Reader | None = None,
     ) -> None:
         """`template` is the form of the prompt; a reader checks whether a source has the words that answer."""

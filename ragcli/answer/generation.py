@@ -8,7 +8,7 @@ from ragcli.answer.copying import Copying
 from ragcli.answer.schema import Answer, CitedSentence, Seconds, sources_of
 from ragcli.errors import RagcliError, UsageError
 from ragcli.generate import Completion, Generator, Options, complete_all, engine_of
-from ragcli.prompt import Prompt, PromptTemplate, build_prompt
+from ragcli.prompt import Prompt, PromptForm, PromptTemplate, build_prompt
 
 
 class Generation(NamedTuple):
@@ -18,7 +18,7 @@ class Generation(NamedTuple):
     """
 
     open: Callable[[], Generator]
-    template: PromptTemplate
+    template: PromptForm
     options: Options
     copies: bool = False
 
@@ -48,7 +48,7 @@ class Written(NamedTuple):
         )
 
 
-def fit_prompt(generator: Generator, found: Retrieved, template: PromptTemplate, options: Options) -> Prompt:
+def fit_prompt(generator: Generator, found: Retrieved, template: PromptForm, options: Options) -> Prompt:
     """Build a prompt that leaves the model room to answer. Raises UsageError where the question alone is too long."""
     budget = max(0, generator.context - options.max_new_tokens)
     return build_prompt(found.hits, found.question, budget, generator.count_tokens, template)
@@ -111,8 +111,9 @@ def _write_one(
 
 
 def _options(generator: Generator, generation: Generation) -> Options:
-    """Return how to write: a model that answers and ends by itself may write blank lines."""
-    return generation.options._replace(stop=()) if generator.instructed else generation.options
+    """Return how to write: a model that answers and ends by itself may write blank lines, unless a template forbids."""
+    ends = generator.instructed and isinstance(generation.template, PromptTemplate)
+    return generation.options._replace(stop=()) if ends else generation.options
 
 
 def _without_blanks_before(pieces: Iterable[str]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from ragcli.answer.summary import summarize as choose_summary
 from ragcli.answer.written import WrittenAnswerer
 from ragcli.errors import NothingFoundError, RagcliError, UsageError
 from ragcli.generate import Generator
-from ragcli.prompt import REVIEW, Prompt
+from ragcli.prompt import QUESTION, REVIEW, Prompt
 from ragcli.search import Searcher
 from ragcli.store import Hit
 
@@ -70,7 +70,7 @@ def open_answerer(searcher: Searcher, open_generator: OpenModel, options: AskOpt
     if options.style == "grounded":
         return ExtractiveAnswerer(searcher, options)
     if options.style == "copy":
-        return CopyAnswerer(open_generator, options)
+        return CopyAnswerer(open_generator, options, options.template or QUESTION)
     return WrittenAnswerer(searcher, open_generator, options)
 
 
@@ -128,8 +128,8 @@ def review(
 
 def _review_writer(searcher: Searcher, open_generator: OpenModel, options: AskOptions) -> Answerer:
     if options.style == "copy":
-        return CopyAnswerer(open_generator, options, REVIEW)
-    return FreeAnswerer(open_generator, options, searcher.store, REVIEW)
+        return CopyAnswerer(open_generator, options, options.template or REVIEW)
+    return FreeAnswerer(open_generator, options, searcher.store, options.template or REVIEW)
 
 
 def _only_cited(hits: Sequence[Hit], sentences: Sequence[CitedSentence]) -> list[Hit]:
@@ -181,4 +181,4 @@ def review_prompt(searcher: Searcher, open_generator: OpenModel, title: str, opt
     """Build the prompt that review would give to the model."""
     hits = retrieve_reviews(searcher, title, options.k, options.filters)
     cited = _only_cited(hits, compose_review(hits, _REVIEW_SENTENCES, searcher.language, searcher.encoder))
-    return fit_prompt(open_generator(), Retrieved(hits[0].title, cited), REVIEW, options.options)
+    return fit_prompt(open_generator(), Retrieved(hits[0].title, cited), options.template or REVIEW, options.options)

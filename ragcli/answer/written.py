@@ -9,7 +9,7 @@ from ragcli.answer.free import FreeAnswerer
 from ragcli.answer.schema import Answer
 from ragcli.errors import RagcliError
 from ragcli.generate import Generator
-from ragcli.prompt import CITING, QUESTION, PromptTemplate
+from ragcli.prompt import CITING, QUESTION, PromptForm
 from ragcli.search import Searcher
 
 _SMALL = 1_000_000_000  # parameters; a smaller model loses its way in whole passages
@@ -49,9 +49,9 @@ class WrittenAnswerer:
         return self._options.evidence or ("blocks" if size and size < _SMALL else "passages")
 
     @property
-    def template(self) -> PromptTemplate:
+    def template(self) -> PromptForm:
         """Return the form of the prompt: only a model that takes instructions is asked to cite."""
-        return CITING if self._open().instructed else QUESTION
+        return self._options.template or (CITING if self._open().instructed else QUESTION)
 
     def _read(self, one: Retrieved) -> Retrieved | Answer:
         answer = self._grounded.answer(one)

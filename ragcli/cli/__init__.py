@@ -9,7 +9,18 @@ from typing import Annotated, Any
 import typer
 
 from ragcli import __version__, render, settings
-from ragcli.cli import answering, contents, evaluation, generation, health, indexing, models, searching, training
+from ragcli.cli import (
+    answering,
+    contents,
+    evaluation,
+    generation,
+    health,
+    indexing,
+    models,
+    searching,
+    templates,
+    training,
+)
 from ragcli.errors import ExitCode, RagcliError, UsageError
 
 _EXIT_CODES = (
@@ -18,7 +29,7 @@ _EXIT_CODES = (
 )
 
 _EXTRAS = {
-    **dict.fromkeys(("ir_measures", "pytrec_eval", "scipy", "jinja2", "markupsafe"), "eval"),
+    **dict.fromkeys(("ir_measures", "pytrec_eval", "scipy"), "eval"),
     **dict.fromkeys(("torch", "transformers", "safetensors", "filelock", "matplotlib"), "torch"),
     "xllamacpp": "gguf",
     "watchfiles": "watch",
@@ -58,6 +69,7 @@ app.command("list")(contents.list_)
 for command in (contents.show, contents.delete, contents.status, contents.export):
     app.command()(command)
 app.add_typer(models.app, name="models")
+app.add_typer(templates.app, name="template")
 app.add_typer(evaluation.app, name="eval")
 app.command()(health.doctor)
 app.add_typer(health.config_app, name="config")

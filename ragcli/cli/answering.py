@@ -12,25 +12,21 @@ from ragcli.cli import checks
 from ragcli.cli.options import (
     AnswerLength,
     AskStyle,
-    GenerationArgs,
     IndexArgs,
     K,
     MinConfidence,
     MinScore,
-    ModelArgs,
     RankingArgs,
     ReaderName,
     Rejects,
     SearchedIndexArgs,
     ShowSources,
-    Strict,
     TextFormat,
     Where,
-    WrittenFrom,
-    chosen_style,
     filters,
     flat,
 )
+from ragcli.cli.writing import GenerationArgs, ModelArgs, Strict, TemplateArgs, WrittenFrom, chosen_style
 from ragcli.errors import ExitCode
 from ragcli.inputs import read_argument, stdin_lines
 from ragcli.settings import chat_history
@@ -50,6 +46,7 @@ def ask(
     evidence: WrittenFrom = None,
     strict: Strict = False,
     reader: ReaderName = None,
+    shaped: TemplateArgs = TemplateArgs(),
     show_sources: ShowSources = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
     batch: Annotated[
@@ -77,13 +74,15 @@ def ask(
     from ragcli.search import Searcher
 
     checks.check(context, checks.ASK)
-    named = chosen_style(context, style)
+    template = shaped.find()
+    named = chosen_style(context, style, template)
     job = AskOptions(writing.options(), k, filters(where), min_score, named, min_confidence, length, reader)
-    job = job._replace(evidence=evidence, strict=strict)
+    job = job._replace(evidence=evidence, strict=strict, template=template)
+    opened = by.for_style(named, template)
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
         if batch is not None:
-            answer_all = partial(rag.ask_all, searcher, by.for_style(named), options=job)
+            answer_all = partial(rag.ask_all, searcher, opened, options=job)
             done = finished(output, resume)
             with RejectLog(rejects, [batch]) as log, render.progress("Answering") as progress:
                 answers = answer_lines(batch, answer_all, done, log.add)
@@ -92,10 +91,10 @@ def ask(
             raise typer.Exit(ExitCode.REJECTS if log.count else ExitCode.OK)
         text = read_argument(question or "")
         if dry_run:
-            render.print_prompt(rag.ask_prompt(searcher, by.for_style(named), text, job), format == "json")
+            render.print_prompt(rag.ask_prompt(searcher, opened, text, job), format == "json")
             return
         with render.writing(format == "text" and render.on_terminal()) as emit:
-            answer = rag.ask(searcher, by.for_style(named), text, job, emit)
+            answer = rag.ask(searcher, opened, text, job, emit)
     render.print_answer(answer, "question", format == "json", show_sources)
     if answer.abstained:
         raise typer.Exit(ExitCode.ABSTAINED)
@@ -109,6 +108,7 @@ def review(
     where: Where = None,
     finding: RankingArgs = RankingArgs(),
     style: AskStyle = None,
+    shaped: TemplateArgs = TemplateArgs(),
     show_sources: ShowSources = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
     at: IndexArgs = IndexArgs(),
@@ -125,16 +125,17 @@ def review(
     from ragcli.search import Searcher
 
     checks.check(context, checks.REVIEW)
-    job = AskOptions(writing.options(), k, filters(where), style=chosen_style(context, style))
+    template = shaped.find()
+    named = chosen_style(context, style, template)
+    job = AskOptions(writing.options(), k, filters(where), style=named, template=template)
+    opened = by.for_style(named, template)
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
         if dry_run:
-            render.print_prompt(
-                rag.review_prompt(searcher, by.for_style(job.style), read_argument(title), job), format == "json"
-            )
+            render.print_prompt(rag.review_prompt(searcher, opened, read_argument(title), job), format == "json")
             return
         with render.writing(format == "text" and render.on_terminal()) as emit:
-            answer = rag.review(searcher, by.for_style(job.style), read_argument(title), job, emit)
+            answer = rag.review(searcher, opened, read_argument(title), job, emit)
     render.print_answer(answer, "title", format == "json", show_sources)
     if answer.abstained:
         raise typer.Exit(ExitCode.ABSTAINED)
@@ -202,6 +203,7 @@ def chat(
     min_confidence: MinConfidence = None,
     length: AnswerLength = "normal",
     reader: ReaderName = None,
+    shaped: TemplateArgs = TemplateArgs(),
     history: Annotated[
         Path | None,
         typer.Option(
@@ -223,9 +225,12 @@ def chat(
     from ragcli.answer.chat import Conversation, converse
     from ragcli.search import Searcher
 
-    named = chosen_style(context, style)
+    checks.check(context, checks.CHAT)
+    template = shaped.find()
+    named = chosen_style(context, style, template)
     job = AskOptions(writing.options(), k, filters(where), min_score, named, min_confidence, length, reader)
+    job = job._replace(template=template)
     with at.open() as store:
         searcher = Searcher(store, finding.ranking(context), render.print_note)
-        conversation = Conversation(searcher, by.for_style(job.style), job)
+        conversation = Conversation(searcher, by.for_style(named, template), job)
         converse(conversation, stdin_lines(), render.ChatView(format == "json", history or chat_history()))

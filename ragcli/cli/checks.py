@@ -9,7 +9,8 @@ from typing import NamedTuple, Protocol
 
 import typer
 
-from ragcli.cli.options import GENERATION, MODEL, RANKING, is_given
+from ragcli.cli.options import RANKING, is_given
+from ragcli.cli.writing import GENERATION, MODEL
 from ragcli.errors import UsageError
 
 
@@ -91,17 +92,20 @@ SEARCH: tuple[Rule, ...] = (
         "Give a query, --like ID, or --like-file FILE.",
     ),
 )
-GENERATE: tuple[Rule, ...] = (Excludes(("num_return_sequences",), "lines"),)
+_VALUES = Needs(("set",), "template")
+GENERATE: tuple[Rule, ...] = (Excludes(("num_return_sequences",), "lines"), _VALUES)
+CHAT: tuple[Rule, ...] = (Excludes(("template",), "style", _EXTRACTIVE), _VALUES)
 ASK: tuple[Rule, ...] = (
     OneOf(("question", "batch"), "there must be one thing to answer", "Give a question, or --batch FILE."),
     Needs(("output", "resume", "rejects"), "batch"),
     Needs(("resume",), "output"),
     Excludes(("dry_run", "show_sources"), "batch"),
-    Excludes(("dry_run",), "style", _EXTRACTIVE),
+    Excludes(("dry_run", "template"), "style", _EXTRACTIVE),
+    _VALUES,
     Excludes(("evidence", "strict"), "style", ("grounded", "copy")),
     Excludes(("length",), "style", _WRITTEN),
 )
-REVIEW: tuple[Rule, ...] = (Excludes(("dry_run",), "style", _EXTRACTIVE),)
+REVIEW: tuple[Rule, ...] = (Excludes(("dry_run", "template"), "style", _EXTRACTIVE), _VALUES)
 SUMMARIZE: tuple[Rule, ...] = (
     AnyOf(("file", "query"), "there is nothing to summarize", "Give a file, or --query TEXT to ask the index."),
     Excludes(("k", "index", "store", *RANKING), "file"),

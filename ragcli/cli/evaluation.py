@@ -11,19 +11,17 @@ from ragcli.cli import checks
 from ragcli.cli.options import (
     AskStyle,
     EncoderName,
-    GenerationArgs,
     IndexArgs,
     K,
     MinConfidence,
     MinScore,
-    ModelArgs,
     RankingArgs,
     ReaderName,
-    chosen_style,
     command_line,
     flat,
     is_given,
 )
+from ragcli.cli.writing import GenerationArgs, ModelArgs, chosen_style
 from ragcli.errors import ExitCode
 
 if TYPE_CHECKING:

@@ -1,12 +1,14 @@
 """The command that completes texts: generate."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from ragcli import render
 from ragcli.cli import checks
-from ragcli.cli.options import GenerationArgs, ModelArgs, TextFormat, flat
+from ragcli.cli.options import TextFormat, flat
+from ragcli.cli.writing import GenerationArgs, ModelArgs, TemplateArgs
 from ragcli.inputs import read_argument, split_lines
 
 
@@ -14,6 +16,7 @@ from ragcli.inputs import read_argument, split_lines
 def generate(
     context: typer.Context,
     prompt: Annotated[str, typer.Argument(help="Text to go on with, or `-` for stdin.")],
+    shaped: TemplateArgs = TemplateArgs(),
     by: ModelArgs = ModelArgs(),
     writing: GenerationArgs = GenerationArgs(),
     stop: Annotated[
@@ -34,15 +37,19 @@ def generate(
     text = read_argument(prompt)
     if text.strip() and text.endswith(" "):
         render.print_note("The prompt ends with a blank; most models go on better without it.")
-    generator = by.open(as_text=True)
-    options = writing.options(num_return_sequences, stop or ())
+    template = shaped.find()
+    write = partial(template.render, ()) if template else str
+    prompts = list(map(write, split_lines(text) if lines else [text]))
+    generator = by.named(template).open(as_text=template is None)
+    options = writing.options(num_return_sequences, [*(stop or ()), *(template.stop if template else ())])
     if lines:
-        prompts = split_lines(text)
         completions = generator.generate_all(prompts, options)
         render.print_each(prompts, completions, generator.name, options.seed, format == "json")
         return
     streamed = format == "text" and render.on_terminal() and num_return_sequences == 1
     completions = (
-        [render.stream(generator.generate(text, options))] if streamed else generator.generate_all([text], options)
+        [render.stream(generator.generate(prompts[0], options))]
+        if streamed
+        else generator.generate_all(prompts, options)
     )
-    render.print_completions(text, completions, generator.name, options.seed, format == "json", streamed)
+    render.print_completions(prompts[0], completions, generator.name, options.seed, format == "json", streamed)

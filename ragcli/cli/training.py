@@ -8,7 +8,8 @@ import typer
 from ragcli import render
 from ragcli.callbacks import Callbacks
 from ragcli.cli import checks
-from ragcli.cli.options import IndexArgs, Model, TextFormat, Where, command_line, filters, flat, is_given
+from ragcli.cli.options import IndexArgs, TextFormat, Where, command_line, filters, flat, is_given
+from ragcli.cli.writing import Model
 
 _NEW = "With --from-scratch: "
 

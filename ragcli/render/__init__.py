@@ -17,7 +17,7 @@ from ragcli.render.contents import (
 )
 from ragcli.render.health import print_checks, print_settings
 from ragcli.render.hits import print_hits, print_left_out, print_rejects, print_summary
-from ragcli.render.models import print_model, print_models
+from ragcli.render.models import print_model, print_models, print_templates
 from ragcli.render.reports import print_comparison, print_crossings, print_report
 from ragcli.render.texts import print_completions, print_each, print_prompt, stream
 from ragcli.render.training import print_reader_training, print_survey, print_training, reader_steps, steps
@@ -53,6 +53,7 @@ __all__ = [
     "print_status",
     "print_summary",
     "print_survey",
+    "print_templates",
     "print_text",
     "print_training",
     "progress",

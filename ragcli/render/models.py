@@ -1,4 +1,4 @@
-"""Print which models there are, and what one is."""
+"""Print which models and templates there are, and what a model is."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -7,6 +7,7 @@ from ragcli.render.base import console, line, print_json, print_text
 
 if TYPE_CHECKING:
     from ragcli.models import Card
+    from ragcli.templates import Template
 
 
 def print_models(cards: Iterable["Card"], as_json: bool) -> None:
@@ -47,3 +48,13 @@ def _figures(card: "Card") -> tuple[str, ...]:
 
 def _count(parameters: int) -> str:
     return f"{parameters / 1e9:.1f} B" if parameters >= 1e9 else f"{parameters / 1e6:.0f} M"
+
+
+def print_templates(templates: Iterable["Template"], as_json: bool) -> None:
+    """Print templates as JSON Lines, or a line each."""
+    for template in templates:
+        if as_json:
+            names = ("name", "description", "model", "style")
+            print_json({name: getattr(template, name) for name in names} | {"path": str(template.path)})
+        else:
+            print_text(f"{line(template.name):<12} {line(template.description)}")

@@ -1,0 +1,179 @@
+"""The options on what writes: the model, the template of its prompt, and how it writes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cache, partial
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ragcli import render, settings
+from ragcli.cli.options import is_given
+from ragcli.errors import UsageError
+from ragcli.inputs import read_argument
+
+if TYPE_CHECKING:
+    from ragcli.answer.schema import Style as AnswerStyle
+    from ragcli.generate import Generator, LanguageModel, Options
+    from ragcli.templates import Template
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        envvar="RAGCLI_MODEL",
+        help="Hub id, folder, name made by train, GGUF file, or smollm2. [default: gpt2]",
+        show_default=False,
+    ),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url",
+        envvar="RAGCLI_BASE_URL",
+        help="Let the --model of an OpenAI-compatible server write, such as http://localhost:11434/v1.",
+        metavar="URL",
+        show_default=False,
+    ),
+]
+Precision = Annotated[
+    Literal["auto", "float32", "int8", "int4"],
+    typer.Option("--precision", envvar="RAGCLI_PRECISION", help="Weights of GPT-2 on the CPU; auto is int8."),
+]
+MaxNewTokens = Annotated[int, typer.Option(min=1, help="Tokens to generate at most.")]
+Temperature = Annotated[float, typer.Option(min=0.0, help="Sampling temperature; 0 takes the likeliest token.")]
+TopP = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="Sample from the likeliest tokens of this total probability.")
+]
+TopK = Annotated[int, typer.Option(min=0, help="Sample from this many likeliest tokens; 0 for all.")]
+NoRepeat = Annotated[
+    int, typer.Option("--no-repeat-ngram-size", min=0, help="Generate no n-gram of this size twice; 0 to allow it.")
+]
+MinP = Annotated[
+    float,
+    typer.Option("--min-p", min=0.0, max=1.0, help="Sample from tokens of this share of the likeliest's probability."),
+]
+RepetitionPenalty = Annotated[
+    float, typer.Option(min=1.0, max=10.0, help="Make what was generated less likely again; 1 is off.")
+]
+Seed = Annotated[int | None, typer.Option(min=0, help="Same seed, same text; without one, a new one each time.")]
+TemplateName = Annotated[
+    str | None,
+    typer.Option(
+        "--template",
+        metavar="NAME",
+        help="Write the prompt by this template: qa, review, summary, translate, dialogue, your own, or a file.",
+        show_default=False,
+    ),
+]
+TemplateValues = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Set a variable of the template; repeatable.", show_default=False),
+]
+WrittenFrom = Annotated[
+    Literal["passages", "blocks"] | None,
+    typer.Option(
+        "--evidence",
+        help="What a model is given: whole passages, or the blocks that answer. "
+        "[default: blocks below a billion parameters, else passages]",
+        show_default=False,
+    ),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Keep only sentences that a source supports; without any, answer grounded.")
+]
+
+
+@dataclass(frozen=True)
+class ModelArgs:
+    """Say which model computes, and how exactly."""
+
+    model: Model = None
+    base_url: BaseUrl = None
+    precision: Precision = "auto"
+
+    def open(self, as_text: bool = False, engine: bool = False) -> "Generator":
+        """Open --model to write with, or the default one; `as_text` asks a server's model to go on with a text.
+
+        An `engine` is one that ragcli runs itself.
+        """
+        from ragcli.generate import open_model, open_remote
+
+        if self.base_url:
+            return open_remote(self.base_url, self.model, settings.model_api_key(), as_text)
+        return open_model(self.model, self.precision, render.print_note, as_text, engine)
+
+    def for_style(self, style: str, template: "Template | None" = None) -> "Callable[[], Generator]":
+        """Return what opens the model once, one that ragcli runs itself where the style needs its tokens."""
+        return cache(partial(self.named(template).open, engine=style == "copy"))
+
+    def named(self, template: "Template | None") -> "ModelArgs":
+        """Return the model that a template names, where no option names one."""
+        return replace(self, model=self.model or template.model) if template else self
+
+    def open_engine(self, purpose: str) -> "LanguageModel":
+        """Open the engine of --model, or of the default one, for a purpose that needs its tokens."""
+        from ragcli.generate import engine_of
+
+        return engine_of(self.open(engine=True), purpose)
+
+
+@dataclass(frozen=True)
+class TemplateArgs:
+    """Say by which template a prompt is written."""
+
+    template: TemplateName = None
+    set: TemplateValues = None
+
+    def find(self) -> "Template | None":
+        """Return the template with its variables, if one is named. Raises UsageError."""
+        if self.template is None:
+            return None
+        from ragcli.templates import find_template
+
+        pairs = [value.partition("=") for value in self.set or ()]
+        if wrong := next((name for name, equals, _ in pairs if not equals), None):
+            raise UsageError(f"--set {wrong} has no value", "Write --set NAME=VALUE.")
+        return find_template(self.template).filled({name: read_argument(value) for name, _, value in pairs})
+
+
+@dataclass(frozen=True)
+class GenerationArgs:
+    """Say how to generate."""
+
+    max_new_tokens: MaxNewTokens = 100
+    temperature: Temperature = 0.8
+    top_p: TopP = 0.95
+    top_k: TopK = 50
+    min_p: MinP = 0.0
+    no_repeat_ngram_size: NoRepeat = 2
+    repetition_penalty: RepetitionPenalty = 1.0
+    seed: Seed = None
+
+    def options(self, rows: int = 1, stop: Sequence[str] = ()) -> "Options":
+        """Return how to generate; without a seed, by a new one."""
+        from ragcli.decoder.sampling import Sampling
+        from ragcli.generate import Options, new_seed
+
+        sampling = Sampling(
+            self.temperature, self.top_k, self.top_p, self.no_repeat_ngram_size, self.min_p, self.repetition_penalty
+        )
+        seed = new_seed() if self.seed is None else self.seed
+        return Options(self.max_new_tokens, sampling, seed, rows, tuple(read_argument(text) for text in stop))
+
+
+MODEL = tuple(field.name for field in fields(ModelArgs))
+GENERATION = tuple(field.name for field in fields(GenerationArgs))
+
+
+def chosen_style(
+    context: typer.Context, style: "AnswerStyle | None", template: "Template | None" = None
+) -> "AnswerStyle":
+    """Return the style; where none is named, the template's, `free` if a model or a way to write is, else `grounded`.
+
+    A model or its server may be named anywhere; other settings are for whoever writes, and name none.
+    """
+    sources = map(context.get_parameter_source, ("model", "base_url"))
+    named = any(source is not None and source.name != "DEFAULT" for source in sources)
+    named = named or any(is_given(context, option) for option in (*MODEL, *GENERATION))
+    return style or (template.style if template else "free" if named else "grounded")
