@@ -75,9 +75,12 @@ class Summary:
 
 
 def index_files(
-    paths: Iterable[Path], location: IndexLocation, options: IndexOptions, callbacks: Callbacks[int] = Callbacks()
+    paths: Iterable[Path | str],
+    location: IndexLocation,
+    options: IndexOptions,
+    callbacks: Callbacks[int] = Callbacks(),
 ) -> Summary:
-    """Bring an index up to date with files and folders; `-` is standard input.
+    """Bring an index up to date with files, folders and URLs; `-` is standard input.
 
     Raises RagcliError for files that cannot be read, IndexMismatchError for an index built with other settings.
     """
@@ -106,7 +109,7 @@ def index_files(
 
 
 def _found(
-    paths: Iterable[Path], location: IndexLocation, options: IndexOptions, callbacks: Callbacks[int]
+    paths: Iterable[Path | str], location: IndexLocation, options: IndexOptions, callbacks: Callbacks[int]
 ) -> list[Input]:
     paths = list(paths)
     found = find_files(paths, options.selection, (*options.written, location.home))
@@ -114,7 +117,9 @@ def _found(
         callbacks.skip(one)
     if not found.inputs:
         hint = "Name the files themselves, or other patterns: --include '*.txt'."
-        raise RagcliError(f"there is nothing to read in {', '.join(map(printable_name, paths))}", hint)
+        raise RagcliError(
+            f"there is nothing to read in {', '.join(printable_name(Path(path)) for path in paths)}", hint
+        )
     return found.inputs
 
 

@@ -53,7 +53,7 @@ class SourceFile(NamedTuple):
 def known_files(location: IndexLocation) -> list[SourceFile]:
     """Return the files that an index was made from, as far as they are remembered, sorted by name."""
     held = Sources(location, None).held
-    return [_now(name, source) for name, source in sorted(held.items())]
+    return [_now(name, source) for name, source in sorted(held.items()) if source.path]
 
 
 def local_file(location: IndexLocation, metadata: Mapping[str, Any]) -> Path:
@@ -148,7 +148,7 @@ class Sources:
             ids = self._read.get(source.name)
             files.pop(source.name, None) if source.name not in self.kept else None
             if ids is not None and len(ids) <= _MOST_IDS and _is_remembered(source):
-                files[source.name] = _described(source.path, ids)
+                files[source.name] = _described(source, ids)
         if not files and not self._path.exists():
             return
         held = {
@@ -167,13 +167,21 @@ class Sources:
 
 
 def _is_remembered(source: Input) -> bool:
-    return source.name != "-" and source.path.is_file() and FORMATS.get(kind_of(source.path)) not in (None, JSON)
+    kind = source.kind or kind_of(source.path)
+    return source.name != "-" and source.path.is_file() and FORMATS.get(kind) not in (None, JSON)
 
 
-def _described(path: Path, ids: list[str]) -> Source:
+def _described(source: Input, ids: list[str]) -> Source:
+    path = source.path
     status = path.stat()
     recent = time.time() - status.st_mtime < _RECENT
-    return Source(status.st_size, 0 if recent else status.st_mtime_ns, _hash(path), ids, os.fspath(path.absolute()))
+    return Source(
+        status.st_size,
+        0 if recent else status.st_mtime_ns,
+        _hash(path),
+        ids,
+        "" if source.is_url else os.fspath(path.absolute()),
+    )
 
 
 def _hash(path: Path) -> str:

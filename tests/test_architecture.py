@@ -60,7 +60,7 @@ OWNERS = {
     "elastic_transport": {"store_elastic"},
     "tantivy": {"store_local"},
     "huggingface_hub": {"models", "decoder"},
-    "httpx2": {"endpoint"},
+    "httpx2": {"endpoint", "readers"},
     "xllamacpp": set(),  # a process of its own imports it
     "numpy": {
         *("store", "store_local", "store_elastic", "encoding"),
@@ -73,7 +73,7 @@ OWNERS = {
     "jinja2": {"evaluate", "templates"},
     "rapidfuzz": {"analysis", "evaluate", "titles"},
     "yaml": {"readers", "templates"},
-    **{name: {"readers"} for name in ("markdown_it", "selectolax", "pypdfium2", "python_calamine")},
+    **{name: {"readers"} for name in ("markdown_it", "selectolax", "pypdfium2", "python_calamine", "pyarrow")},
     **{name: {"readers"} for name in ("charset_normalizer", "pathspec")},
     "watchfiles": {"watching"},
     "Stemmer": {"analysis"},

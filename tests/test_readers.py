@@ -2,8 +2,11 @@
 
 import io
 import json
+import sqlite3
 import tarfile
 import zipfile
+from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -276,6 +279,71 @@ def test_rows_of_a_table_are_documents(tmp_path: Path) -> None:
     assert parts(tmp_path / "c.csv", "name,,\nAnn,,tall\n,,\n") == [("c", "name: Ann\ntall")]
     (tmp_path / "b.tsv").write_text("id\ttext\tyear\n1\tOne.\t1999\n", encoding="utf-8")
     assert read(tmp_path / "b.tsv") == [Document("1", "", "One.", {"year": "1999"})]
+
+
+def test_rows_of_a_spreadsheet_are_documents(tmp_path: Path) -> None:
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    links = "http://schemas.openxmlformats.org/package/2006/relationships"
+    rows = (("name", "city"), ("Ann", "Paris"), ("", ""), ("Bob", "Rome"))
+    cells = ("".join(f"<c t='inlineStr'><is><t>{text}</t></is></c>" for text in row) for row in rows)
+    sheet = "".join(f"<row>{row}</row>" for row in cells)
+
+    def relation(kind: str, target: str) -> str:
+        one = f"<Relationship Id='r1' Type='{office}/{kind}' Target='{target}'/>"
+        return f"<Relationships xmlns='{links}'>{one}</Relationships>"
+
+    book = {
+        "_rels/.rels": relation("officeDocument", "xl/workbook.xml"),
+        "xl/workbook.xml": f"<workbook xmlns='{main}' xmlns:r='{office}'><sheets><sheet name='People' sheetId='1' "
+        "r:id='r1'/></sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": relation("worksheet", "worksheets/sheet1.xml"),
+        "xl/worksheets/sheet1.xml": f"<worksheet xmlns='{main}'><sheetData>{sheet}</sheetData></worksheet>",
+    }
+    assert parts(tmp_path / "a.xlsx", package(**book)) == [
+        ("a › People 2", "name: Ann\ncity: Paris"),
+        ("a › People 4", "name: Bob\ncity: Rome"),
+    ]
+
+
+def test_rows_of_parquet_are_documents(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    columns = {"id": ["a", "b"], "text": ["One.", "Two."], "day": [date(2024, 1, 2), None], "tags": [["x"], []]}
+    pytest.importorskip("pyarrow.parquet").write_table(arrow.table(columns), tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet") == [
+        Document("a", "", "One.", {"day": "2024-01-02", "tags": ["x"]}),
+        Document("b", "", "Two.", {"tags": []}),
+    ]
+    (tmp_path / "b.parquet").write_bytes(b"PAR1 and nothing more")
+    assert reason(tmp_path / "b.parquet").startswith("damaged")
+
+
+def test_rows_that_a_query_finds_are_documents(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript("CREATE TABLE n (id, body); INSERT INTO n VALUES (1, 'One.'), (2, 'Two.'), (3, NULL)")
+    assert reason(path).startswith("a database; --query")
+
+    def found(query: str) -> list[Document | Reject]:
+        return list(read_documents([Input(path, path.name)], FieldNames(query=query)))
+
+    assert found("SELECT id, body AS text, 'n' AS kind FROM n WHERE id < 3") == [
+        Document("1", "", "One.", {"kind": "n"}),
+        Document("2", "", "Two.", {"kind": "n"}),
+    ]
+    assert found("SELECT body FROM n WHERE id = 2") == [
+        Document("a.db#1", "a", "body: Two.", {"source": "a.db", "row": 1})
+    ]
+    for query in (
+        "DELETE FROM n",
+        f"ATTACH '{path}' AS x",
+        "PRAGMA query_only = 0",
+        "SELECT nothing",
+        "SELECT 1; SELECT 2",
+    ):
+        [reject] = found(query)
+        assert isinstance(reject, Reject) and reject.reason.startswith("the query fails"), query
+    assert len(found("SELECT body AS text FROM n WHERE body > ''")) == 2  # nothing was deleted
 
 
 def test_messages_are_read(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ FollowSymlinks = Annotated[bool, typer.Option("--follow-symlinks", help="Follow 
 @flat
 def index(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(help="Files to read, folders of them, or `-` for stdin.")],
+    files: Annotated[list[str], typer.Argument(help="Files to read, folders of them, URLs, or `-` for stdin.")],
     at: IndexArgs = IndexArgs(),
     text_field: Annotated[str, typer.Option(help="Field that holds the text.")] = "text",
     title_field: Annotated[str, typer.Option(help="Field that holds the title.")] = "title",
@@ -39,6 +39,9 @@ def index(
     language: Annotated[
         Language | None,
         typer.Option(help="Language of a new index. [default: that of the first texts]", show_default=False),
+    ] = None,
+    query: Annotated[
+        str | None, typer.Option(help="Of SQLite databases, read what this finds: SELECT …", show_default=False)
     ] = None,
     passage_size: Annotated[
         int | None,
@@ -74,7 +77,7 @@ def index(
     checks.check(context, checks.INDEX)
     chosen = encoder or (None if no_encoder else AUTO_ENCODER)
     options = IndexOptions(
-        FieldNames(text_field, title_field, id_field),
+        FieldNames(text_field, title_field, id_field, query or ""),
         language,
         passage_size,
         chosen,
@@ -89,19 +92,24 @@ def index(
 
         each = chain([options], repeat(options._replace(rebuild=False)))
         written = (at.location.home, *options.written)
-        keep_fresh(files, written, lambda: _index(files, at.location, next(each), rejects, format), render.print_error)
+        keep_fresh(
+            list(map(Path, files)),
+            written,
+            lambda: _index(files, at.location, next(each), rejects, format),
+            render.print_error,
+        )
     elif _index(files, at.location, options, rejects, format).rejected:
         raise typer.Exit(ExitCode.REJECTS)
 
 
 def _index(
-    files: list[Path], location: IndexLocation, options: "IndexOptions", rejects: Path | None, format: str
+    files: list[str], location: IndexLocation, options: "IndexOptions", rejects: Path | None, format: str
 ) -> "Summary":
     from ragcli.indexing import index_files
     from ragcli.readers.rejects import RejectLog
 
     deletable: list[str] | None = [] if options.dry_run else None
-    with RejectLog(rejects, files) as log, render.progress("Indexing") as progress:
+    with RejectLog(rejects, map(Path, files)) as log, render.progress("Indexing") as progress:
         callbacks = Callbacks(progress, render.print_note, log.add, skip=log.leave_out)
         if deletable is not None:
             callbacks = callbacks._replace(deletion=deletable.append)

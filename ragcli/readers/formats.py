@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any, Literal, NamedTuple
 
-Takes = Literal["text", "bytes", "table", "sheet", "mailbox", "archive", "json"]
+Takes = Literal["text", "bytes", "table", "sheet", "mailbox", "rows", "archive", "json"]
 
 
 class Format(NamedTuple):
@@ -24,6 +24,7 @@ _CODE = Format("code", "read_code")
 _SHEET = Format("spreadsheets", "read_spreadsheet", "sheet")
 _TABLE = Format("tables", "read_csv", "table")
 _HTML = Format("html", "read_html")
+SQLITE = Format("database", "read_sqlite", "rows")
 _ODT = Format("office", "read_odt", "bytes")
 _ARCHIVE = Format("archives", "read_archive", "archive")
 JSON = Format("json_lines", "read_json_lines", "json")
@@ -45,6 +46,8 @@ FORMATS = {
     ".epub": Format("office", "read_epub", "bytes"),
     **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), _SHEET),
     **dict.fromkeys((".csv", ".tsv", ".tab"), _TABLE),
+    **dict.fromkeys((".parquet", ".pq"), Format("parquet", "read_parquet", "rows")),
+    **dict.fromkeys((".sqlite", ".sqlite3", ".db"), SQLITE),
     ".ipynb": Format("notebook", "read_notebook", "bytes"),
     ".eml": Format("mail", "read_message", "bytes"),
     ".mbox": Format("mail", "read_mailbox", "mailbox"),
@@ -66,7 +69,7 @@ NO_TEXT = frozenset(
     (
         ".png .jpg .jpeg .gif .webp .svg .ico .bmp .tif .tiff .avif .heic .psd .ai .mp3 .wav .ogg .flac .m4a .mp4 "
         ".webm .mov .avi .mkv .woff .woff2 .ttf .otf .eot .so .dll .dylib .exe .bin .o .a .pyc .class .jar .wasm "
-        ".db .sqlite .pkl .npy .npz .onnx .safetensors .pt .gz .bz2 .xz .zst .7z .rar .dmg .iso .map .cast"
+        ".pkl .npy .npz .onnx .safetensors .pt .gz .bz2 .xz .zst .7z .rar .dmg .iso .map .cast"
     ).split()
 )
 _OFFICE = {
@@ -88,6 +91,8 @@ def format_of(kind: str, head: bytes) -> Format | None:
         return JSON
     if known:
         return known
+    if begin.startswith(b"SQLite format 3\0"):
+        return SQLITE
     if begin.startswith(b"%PDF-"):
         return FORMATS[".pdf"]
     if begin.startswith(b"PK\x03\x04"):

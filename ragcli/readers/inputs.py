@@ -10,11 +10,25 @@ from ragcli.readers.texts import is_json_lines
 
 
 class Input(NamedTuple):
-    """Hold an input file, and the name by which messages call it; `found` in a folder, it may fail to be read."""
+    """Hold an input file, and the name by which messages call it; `found` in a folder, it may fail to be read.
+
+    `kind` is a suffix, where something else than the name tells it. The name of what is to be fetched is its URL.
+    """
 
     path: Path
     name: str
     found: bool = False
+    kind: str = ""
+
+    @property
+    def is_url(self) -> bool:
+        """Tell whether this has to be fetched, or was."""
+        return is_url(self.name) and not self.found
+
+
+def is_url(name: str) -> bool:
+    """Tell whether a name is the address of something on the web."""
+    return name.startswith(("http://", "https://"))
 
 
 def find_inputs(paths: Iterable[Path], written: Iterable[Path] = ()) -> list[Input]:

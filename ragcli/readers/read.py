@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 
 from ragcli.documents import Document, Reject, Skipped
 from ragcli.errors import RagcliError
-from ragcli.readers.formats import FORMATS, HEAD_BYTES, JSON, Format, format_of
+from ragcli.readers.formats import FORMATS, HEAD_BYTES, JSON, SQLITE, Format, format_of
 from ragcli.readers.inputs import Input, find_inputs
 from ragcli.readers.json_lines import read_json_lines
 from ragcli.readers.json_values import is_spread, read_json_values
@@ -43,7 +43,7 @@ def _read(source: Input, fields: FieldNames) -> Iterator[Document | Reject]:
             yield from read_json_lines(file, source.name, fields)
         return
     head = _head(source.path)
-    found = format_of(kind_of(PurePath(source.name)), head)
+    found = format_of(source.kind or kind_of(PurePath(source.name)), head)
     if found == JSON:
         with open_bytes(source.path) as file:
             items = (read_json_values if is_spread(head) else read_json_lines)(file, source.name, fields)
@@ -52,6 +52,10 @@ def _read(source: Input, fields: FieldNames) -> Iterator[Document | Reject]:
         yield Reject(source.name, 0, None, "no text, and no kind of file that ragcli reads", "")
     elif found.takes == "mailbox":
         yield from documents_of(found.load()(source.path), source.name)
+    elif found == SQLITE and source.found and not fields.query:
+        yield Skipped(source.name, 0, None, "a database; --query 'SELECT …' says what to read of it", "")
+    elif found.takes == "rows":
+        yield from _one_reject(found.load()(source.path, source.name, fields), source.name)
     else:
         yield from _read_whole_file(source, found, fields)
 
@@ -91,9 +95,14 @@ def _read_whole_file(source: Input, found: Format, fields: FieldNames) -> Iterat
 
 def read_content(data: bytes, name: str, found: Format, fields: FieldNames) -> Iterator[Document | Reject]:
     """Yield what the content of a file holds; one reject says why there is nothing."""
+    yield from _one_reject(_items(data, name, found, fields), name)
+
+
+def _one_reject(items: Iterator[Document | Reject], name: str) -> Iterator[Document | Reject]:
+    """Yield what a reader yields; where it fails or yields nothing, one reject with the reason."""
     some = False
     try:
-        for item in _items(data, name, found, fields):
+        for item in items:
             some = True
             yield item
     except NoDocumentError as e:
@@ -124,7 +133,7 @@ def _member(name: str, data: bytes, reason: str, fields: FieldNames) -> Iterator
     found = FORMATS.get(kind)
     if reason:
         yield Reject(name, 0, None, reason, "")
-    elif found is None or found.takes in ("archive", "mailbox"):
+    elif found is None or found.takes in ("archive", "mailbox", "rows"):
         yield Skipped(name, 0, None, f"no reader for {kind or 'it'} in an archive", "")
     elif found == JSON:
         spread = is_spread(data[:HEAD_BYTES])

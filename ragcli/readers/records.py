@@ -11,11 +11,12 @@ from ragcli.documents import MAX_ID_BYTES, Document, content_hash
 
 
 class FieldNames(NamedTuple):
-    """Name the input fields that hold a document's text, title and id."""
+    """Name the input fields that hold a document's text, title and id; of a database, the query that has them."""
 
     text: str = "text"
     title: str = "title"
     id: str = "id"
+    query: str = ""
 
 
 class NoDocumentError(Exception):

@@ -20,15 +20,21 @@ _ROOM_LEFT = 2**30  # bytes of the disk that stay free
 
 @contextmanager
 def rereadable(inputs: Iterable[Input]) -> Iterator[list[Input]]:
-    """Copy standard input and pipes to temporary files, since an input may be read twice.
+    """Copy standard input, pipes and what URLs name to temporary files, since an input may be read twice.
 
-    Raises RagcliError for a device, for a stream that is no text, and for one that the disk has no room for.
+    Raises UnreachableError for a URL; RagcliError for a device, for a stream that is no text, and for one that the disk
+    has no room for.
     """
     with ExitStack() as stack:
         yield [_spooled(source, stack) for source in inputs]
 
 
 def _spooled(source: Input, stack: ExitStack) -> Input:
+    if source.is_url:
+        from ragcli.readers.web import fetch
+
+        fetched = fetch(source.name, stack)
+        return source._replace(path=_path_of(fetched.file, stack), kind=fetched.kind)
     try:
         if source.name == "-":
             return Input(_copy(cast(BinaryIO, sys.stdin.buffer), source.name, stack), source.name)
@@ -65,6 +71,10 @@ def _copy(file: BinaryIO, name: str, stack: ExitStack) -> Path:
             )
         copy.write(piece)
     copy.flush()
+    return _path_of(copy, stack)
+
+
+def _path_of(copy: BinaryIO, stack: ExitStack) -> Path:
     link = Path(f"/proc/self/fd/{copy.fileno()}")
     return link if link.exists() else _named_copy(copy, stack)
 

@@ -46,12 +46,32 @@ def read_rows(
             cell.strip() for column, cell in zip_longest(names, row, fillvalue="") if not column and cell.strip()
         ]
         if fields.text in names:
-            try:
-                yield parse_record(orjson.dumps(record), fields)
-            except NoDocumentError as e:
-                yield Reject(name, number, e.doc_id, e.reason, ",".join(row)[:1000])
-        else:
-            text = "\n".join([*(f"{column}: {cell}" for column, cell in record.items()), *unnamed])
+            yield _parsed(record, number, name, fields)
+        elif text := "\n".join([*(f"{column}: {cell}" for column, cell in record.items()), *unnamed]):
             known = {"source": name, "row": number, **({"sheet": where} if where else {})}
             doc_id = f"{name}#{where + '-' if where else ''}{number}"
             yield Document(doc_id, f"{title} › {where or 'row'} {number}" if where else title, text, known)
+
+
+def read_records(
+    records: Iterable[dict[str, Any]], name: str, title: str, fields: FieldNames
+) -> Iterator[Document | Reject]:
+    """Yield rows with values of any kind. Where one is named as the text's field is, the others are metadata."""
+    for number, record in enumerate(records, 1):
+        held = {str(column): value for column, value in record.items() if value not in (None, "", b"")}
+        if fields.text in held:
+            yield _parsed(held, number, name, fields)
+        elif text := "\n".join(f"{column}: {_cell(value)}" for column, value in held.items()):
+            yield Document(f"{name}#{number}", title, text, {"source": name, "row": number})
+
+
+def _parsed(record: dict[str, Any], number: int, name: str, fields: FieldNames) -> Document | Reject:
+    line = orjson.dumps(record, default=_cell, option=orjson.OPT_NON_STR_KEYS)
+    try:
+        return parse_record(line, fields)
+    except NoDocumentError as e:
+        return Reject(name, number, e.doc_id, e.reason, line[:1000].decode(errors="ignore"))
+
+
+def _cell(value: object) -> str:
+    return "(binary)" if isinstance(value, bytes) else str(value)

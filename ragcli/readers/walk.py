@@ -10,7 +10,7 @@ from pathspec import GitIgnoreSpec
 from ragcli.documents import Skipped
 from ragcli.errors import RagcliError
 from ragcli.readers.formats import FORMATS, NO_TEXT, PLAIN_NAMES
-from ragcli.readers.inputs import Input, printable_name
+from ragcli.readers.inputs import Input, is_url, printable_name
 from ragcli.readers.texts import kind_of
 
 _IGNORE_FILES = (".gitignore", ".ragcliignore")
@@ -32,13 +32,18 @@ class FoundFiles(NamedTuple):
     skipped: list[Skipped]
 
 
-def find_files(paths: Iterable[Path], selection: Selection, written: Iterable[Path] = ()) -> FoundFiles:
-    """Resolve folders to the files in them that are to be read, sorted by name; what is named itself stays as it is.
+def find_files(paths: Iterable[Path | str], selection: Selection, written: Iterable[Path] = ()) -> FoundFiles:
+    """Resolve folders to the files in them that are to be read, sorted by name.
 
-    What the run itself writes is never found. Raises RagcliError for a path that does not exist.
+    What is named itself, URLs too, stays as it is. What the run itself writes is never found.
+    Raises RagcliError for a path that does not exist.
     """
     found = FoundFiles([], [])
-    for path in paths:
+    for named in paths:
+        if is_url(str(named)):
+            found.inputs.append(Input(Path(), str(named)))
+            continue
+        path = Path(named)
         if str(path) != "-" and not os.path.lexists(path):
             raise RagcliError(f"no such file: {path}", "Check the path; `-` reads standard input.")
         if path.is_dir():

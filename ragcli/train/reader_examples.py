@@ -60,11 +60,11 @@ def collect_examples(files: Iterable[Path], searcher: Searcher, share: float, se
 
 
 def _questions(files: Iterable[Path]) -> Iterator[Question]:
-    for path, name, _ in find_inputs(files):
-        if not holds_questions(path):
+    for source in find_inputs(files):
+        if not holds_questions(source.path):
             hint = 'A question is a line of JSON: {"id": "…", "question": "…", "answers": ["…"], "doc_id": "…"}.'
-            raise UsageError(f"{name} holds no questions, and a reader can only learn from questions", hint)
-        yield from read_questions(path).items
+            raise UsageError(f"{source.name} holds no questions, and a reader can only learn from questions", hint)
+        yield from read_questions(source.path).items
 
 
 def _is_validation(example: Example, share: float, seed: int) -> bool:
