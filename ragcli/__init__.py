@@ -11,7 +11,7 @@ __all__ = ["Answer", "Hit", "Index", "RagcliError", "__version__", "ask"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the Python interface when it is wanted: the command line does not wait for it."""
+    """Import the Python interface on demand, because the command line does not need it."""
     if name in __all__:
         return getattr(importlib.import_module("ragcli.api"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,6 @@
 """The Python interface: an index as an object, and `ask` for one question.
 
-Each call opens the index anew, so that it sees what other processes have written; models stay open. An Index may be
+Each call opens the index again, so that it sees what other processes have written; models stay open. An Index may be
 used by several threads.
 """
 
@@ -32,7 +32,7 @@ _MAX_NEW_TOKENS = 100
 
 
 class Index:
-    """Hold an index by its name. Every method raises RagcliError, with a hint, for what a user can mend."""
+    """An index by its name. Every method raises RagcliError, with a hint, for errors that a user can act on."""
 
     def __init__(
         self,
@@ -46,8 +46,8 @@ class Index:
     ) -> None:
         """Name an index of the embedded engine (under `home`) or of an Elasticsearch URL (`store`).
 
-        `mode` is as in a search, `model` is what writes answers of the style "free"; `note` gets what a user should
-        know. Nothing is opened yet.
+        `mode` is the mode of searches, `model` the language model for the style "free"; `note` receives notes for the
+        user. Nothing is opened yet.
         """
         keep_models()
         access = Access(settings.api_key())
@@ -57,7 +57,7 @@ class Index:
         self._note = note
 
     def add(self, *paths: str | Path, language: str | None = None, prune: bool = False) -> Summary:
-        """Index files and folders; what is in the index already is not written again."""
+        """Index files and folders; unchanged documents are not written again."""
         options = IndexOptions(language=language, encoder=AUTO_ENCODER, prune=prune)
         return index_files(map(Path, paths), self.location, options, Callbacks(note=self._note))
 
@@ -67,7 +67,7 @@ class Index:
             return searcher.search(query, k, _filters(where))
 
     def like(self, doc_id: str, k: int = 10, where: Iterable[str] = ()) -> list[Hit]:
-        """Return passages of the k documents that are most like this one."""
+        """Return passages of the k documents most similar to this one."""
         with self.searcher() as searcher:
             return searcher.like(doc_id, k, _filters(where))
 
@@ -83,13 +83,13 @@ class Index:
         ranking: Ranking | None = None,
         emit: Emit | None = None,
     ) -> Answer:
-        """Answer a question with sentences of the texts, or in the words of the model (style "free").
+        """Answer a question with text of the sources, or in the words of the model (style "free").
 
-        The answer is `abstained` where the texts do not tell. `emit` gets what a model writes as it comes.
+        The answer is `abstained` if the texts do not answer. `emit` receives what a model writes as it is written.
         """
-        job = _job(k, where, style, length, min_confidence)
+        options = _options(k, where, style, length, min_confidence)
         with self.searcher(ranking) as searcher:
-            return pipeline.ask(searcher, partial(open_model, self.model, note=self._note), question, job, emit)
+            return pipeline.ask(searcher, partial(open_model, self.model, note=self._note), question, options, emit)
 
     def review(
         self,
@@ -101,16 +101,16 @@ class Index:
         emit: Emit | None = None,
     ) -> Answer:
         """Compose a review of a film from its reviews in the index."""
-        job = _job(k, where, style)
+        options = _options(k, where, style)
         with self.searcher() as searcher:
-            return pipeline.review(searcher, partial(open_model, self.model, note=self._note), title, job, emit)
+            return pipeline.review(searcher, partial(open_model, self.model, note=self._note), title, options, emit)
 
     @contextmanager
     def conversation(self, k: int = 5, where: Iterable[str] = (), style: Style = "grounded") -> Iterator[Conversation]:
-        """Begin a conversation, in which a question may lean on those before."""
+        """Begin a conversation, in which a question may depend on those before."""
         with self.searcher() as searcher:
             opened = partial(open_model, self.model, note=self._note)
-            yield Conversation(searcher, opened, _job(k, where, style))
+            yield Conversation(searcher, opened, _options(k, where, style))
 
     def documents(self, where: Iterable[str] = (), limit: int | None = None) -> list[Entry]:
         """List the documents of the index, sorted by id."""
@@ -123,18 +123,18 @@ class Index:
             return read_document(store, doc_id)
 
     def delete(self, *doc_ids: str) -> list[str]:
-        """Delete documents; return the ids of those that there were."""
+        """Delete documents; return the ids of those that existed."""
         with self._opened() as store:
             return delete_documents(store, Selected(doc_ids)) if doc_ids else []
 
     def status(self) -> Status:
-        """Say what the index is."""
+        """Return the status of the index."""
         with self._opened() as store:
             return read_status(store)
 
     @contextmanager
     def searcher(self, ranking: Ranking | None = None) -> Iterator[Searcher]:
-        """Open the index, to search it several times as it is now."""
+        """Open the index once for several searches."""
         with self._opened() as store:
             yield Searcher(store, ranking or self.ranking, self._note)
 
@@ -143,14 +143,14 @@ class Index:
 
 
 def ask(question: str, *paths: str | Path, index: str = "knowledge_base") -> Answer:
-    """Answer a question from an index; files and folders are brought into it first."""
+    """Answer a question from an index, after indexing files and folders."""
     asked = Index(index)
     if paths:
         asked.add(*paths)
     return asked.ask(question)
 
 
-def _job(
+def _options(
     k: int, where: Iterable[str], style: Style, length: Length = "normal", min_confidence: float | None = None
 ) -> AskOptions:
     sampling = Sampling(temperature=0.0)

@@ -1,19 +1,19 @@
-"""Whom a long run tells how it gets on: indexing, evaluation and training alike."""
+"""Callbacks by which long runs (indexing, evaluation, training) report their progress."""
 
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
 from ragcli.documents import Reject, Skipped
 
-P = TypeVar("P")  # what progress is: a number of documents or queries, or a step of a training
+P = TypeVar("P")  # the type of progress: a number of documents or queries, or a step of a training
 
 
 def ignore(*_: object) -> None:
-    """Take anything, and do nothing."""
+    """Do nothing."""
 
 
 class Callbacks(NamedTuple, Generic[P]):
-    """Hold what to call for progress, notes, rejected lines, deletions (by document id), and files left out."""
+    """Hold the functions to call for progress, notes, rejected lines, deletions (document ids), and skipped files."""
 
     progress: Callable[[P], None] = ignore
     note: Callable[[str], None] = ignore

@@ -1,4 +1,4 @@
-"""Cut a document into passages: at sentence ends, and never through a list, table or code that fits into one."""
+"""Split a document into passages at sentence ends, never within a list, table or code block that fits into one."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,11 +7,11 @@ from ragcli.documents import Passage, Span
 
 
 def split_passages(text: str, size: int, whole: Sequence[Span] = ()) -> list[Passage]:
-    """Cut a text into passages of at most `size` characters, at sentence ends where there are any.
+    """Split a text into passages of at most `size` characters, at sentence ends if possible.
 
-    Passages follow each other without overlap, begin and end with no white space, and together hold every other
-    character. A sentence longer than `size` is cut at white space, or anywhere if it has none. The spans in `whole`
-    (sorted, apart from each other) are not cut where they fit.
+    Passages do not overlap, have no white space at their ends, and together contain every other character. A sentence
+    longer than `size` is split at white space, or anywhere if it has none. The spans in `whole` (sorted, disjoint) are
+    not split if they fit.
     """
     if len(text) <= size and text.strip() == text:
         return [Passage(0, text)]
@@ -41,7 +41,7 @@ def _pieces(text: str, size: int, whole: Sequence[Span]) -> Iterator[Span]:
 
 
 def _lines(text: str, start: int, end: int, size: int) -> Iterator[Span]:
-    """Cut a list, table or code that is too long at line ends, its long lines at sentence ends."""
+    """Split a long list, table or code block at line ends, and its long lines at sentence ends."""
     while start < end:
         stop = text.find("\n", start, end)
         stop = end if stop < 0 else stop

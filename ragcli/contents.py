@@ -1,4 +1,4 @@
-"""What an index holds: its documents one by one, deletion, and what it was made from."""
+"""The documents of an index: list, show, export and delete them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -11,7 +11,7 @@ from ragcli.filters import Filter
 from ragcli.store import DocumentUpdate, Hit, IndexConfig, Store
 
 _PLACES = ("line", "page", "row")  # in the metadata of a section
-_TOGETHER = 10_000  # passages that pass a filter: looked up at once
+_TOGETHER = 10_000  # passages that match a filter, looked up at once
 
 
 class Entry(NamedTuple):
@@ -24,7 +24,7 @@ class Entry(NamedTuple):
 
 
 class Status(NamedTuple):
-    """Describe an index: how it was built, how much it holds, which metadata fields its documents have."""
+    """Describe an index: how it was built, its size, the metadata fields of its documents."""
 
     config: IndexConfig | None
     documents: int
@@ -32,12 +32,12 @@ class Status(NamedTuple):
     fields: list[str]
 
     def as_json(self, index: str) -> dict[str, Any]:
-        """Return what is told of an index with this name."""
+        """Return the status as `ragcli status` prints it."""
         return {"index": index, **self._asdict(), "config": self.config.as_json() if self.config else None}
 
 
 class Selected(NamedTuple):
-    """Say which documents are meant: those that fulfil all that is given (ids, sources, filters), else all."""
+    """Select documents: those that match all given conditions (ids, sources, filters); all if none is given."""
 
     ids: Sequence[str] = ()
     sources: Sequence[str] = ()
@@ -48,7 +48,7 @@ class Selected(NamedTuple):
 
 
 def read_status(store: Store) -> Status:
-    """Return what an index is."""
+    """Return the status of an index."""
     documents, passages = store.counts()
     return Status(store.config, documents, passages, store.fields())
 
@@ -71,7 +71,7 @@ def list_documents(store: Store, selected: Selected, limit: int | None = None) -
 
 
 def read_document(store: Store, doc_id: str) -> tuple[Document, list[Hit]]:
-    """Return a document and its passages. Raises NothingFoundError for an id that the index does not hold."""
+    """Return a document and its passages. Raises NothingFoundError for an unknown id."""
     hits = store.passages(doc_id)
     if not hits:
         raise NothingFoundError(f"no document {doc_id!r}", "List the ids: ragcli list.")
@@ -79,7 +79,7 @@ def read_document(store: Store, doc_id: str) -> tuple[Document, list[Hit]]:
 
 
 def document_json(document: Document, hits: Sequence[Hit]) -> dict[str, Any]:
-    """Return what is told of a document and its passages."""
+    """Return a document and its passages as `ragcli show` prints them."""
     kept = {name: getattr(document, name) for name in ("id", "title", "text", "metadata")}
     return {**kept, "passages": [{"start": hit.start, "end": hit.end} for hit in hits]}
 
@@ -115,7 +115,7 @@ def _passages_of_file(store: Store, document: Document) -> list[Hit]:
 
 
 def joined(hits: Iterable[Hit]) -> str:
-    """Join the passages of a document; the white space between two is a blank, or as many line ends as it was long."""
+    """Join the passages of a document; white space between two becomes a blank, or line ends if it is longer."""
     text = ""
     for hit in hits:
         gap = hit.start - len(text)
@@ -131,21 +131,22 @@ def export_documents(store: Store, selected: Selected) -> Iterator[dict[str, Any
 
 
 def delete_documents(store: Store, selected: Selected, *, dry_run: bool = False) -> list[str]:
-    """Delete documents; return their ids, sorted. Raises IndexMismatchError for an index that is not ragcli's own."""
+    """Delete documents; return their ids, sorted. Raises IndexMismatchError for an index that ragcli did not make."""
     if store.config is None:
         raise IndexMismatchError(
-            "this index was not made by ragcli, which only reads it", "Delete it by its own tools."
+            "this index was not made by ragcli, which only reads it",
+            "Delete the documents with the tools that made it.",
         )
     found = list(store.stored(list(_ids(store, selected))))
     if not found:
-        raise NothingFoundError("no document is meant by this", "List the ids: ragcli list.")
+        raise NothingFoundError("no document matches", "List the ids: ragcli list.")
     if not dry_run:
         store.write(DocumentUpdate(old.doc_id, old) for old in found)
     return sorted(old.doc_id for old in found)
 
 
 def _ids(store: Store, selected: Selected) -> Iterator[str]:
-    """Yield the ids of the documents that fulfil all that is given."""
+    """Yield the ids of the documents that match all conditions."""
     if selected.filters:
         found = _filtered(store, selected.filters)
     else:
@@ -159,11 +160,11 @@ def _ids(store: Store, selected: Selected) -> Iterator[str]:
 def _filtered(store: Store, filters: Sequence[Filter]) -> list[str]:
     hits = store.search([], _TOGETHER, filters)
     if len(hits) == _TOGETHER:
-        raise RagcliError(f"more than {_TOGETHER:,} passages pass the filter", "Add another --where.")
+        raise RagcliError(f"more than {_TOGETHER:,} passages match the filter", "Add another --where.")
     return sorted({hit.id for hit in hits})
 
 
 def _is_from(doc_id: str, sources: Sequence[str]) -> bool:
-    """Tell by its id whether a document is a section of one of these files, or of a file in one of these folders."""
+    """Return whether an id is that of a section of one of these files, or of a file in one of these folders."""
     names = [str(PurePath(source)) for source in sources]
     return any(doc_id == name or doc_id.startswith((f"{name}#", f"{name}/")) for name in names)

@@ -1,4 +1,4 @@
-"""Look at all that a run needs (store, disk, models, index), and say of each how it is and what mends it."""
+"""Check everything that a run needs (store, disk, models, index), with a fix for each problem."""
 
 import os
 import platform
@@ -24,7 +24,7 @@ _EXTRAS = {"torch": "torch", "eval": "ir_measures", "gguf": "xllamacpp", "parque
 
 
 class Check(NamedTuple):
-    """Say of one thing how it is, and where it is not as it should be, what to do."""
+    """Hold the result of one check, and what to do about a problem."""
 
     name: str
     state: Literal["ok", "warning", "failed"]
@@ -33,7 +33,7 @@ class Check(NamedTuple):
 
 
 def examine(location: IndexLocation) -> Iterator[Check]:
-    """Yield a check for each thing that runs over this index need."""
+    """Yield a check for each thing that commands on this index need."""
     yield Check("ragcli", "ok", f"{__version__} · Python {platform.python_version()} · {platform.system()}")
     yield Check("extras", "ok", ", ".join(name for name, module in _EXTRAS.items() if find_spec(module)) or "none")
     yield from _guarded("store", lambda: _local(location) if location.url == LOCAL else _server(location))
@@ -74,10 +74,10 @@ def _server(location: IndexLocation) -> Iterator[Check]:
     if server.licence_status == "active":
         yield Check("licence", "ok", server.licence)
     else:
-        mend = "Renew it, or go back to the basic licence, which is all that ragcli needs."
+        mend = "Renew it, or return to the basic licence, which is all that ragcli needs."
         yield Check("licence", "warning", f"{server.licence}, {server.licence_status}", mend)
     if server.analyzed == ANALYZED:
-        yield Check("analyzers", "ok", "whitespace, which is all that is needed: ragcli cuts words itself")
+        yield Check("analyzers", "ok", "whitespace, the only one that ragcli needs")
     else:
         mend = "Use a server with the usual analyzers (module analysis-common)."
         yield Check("analyzers", "failed", f"whitespace makes {server.analyzed} of {' '.join(ANALYZED)!r}", mend)
@@ -90,10 +90,10 @@ def _server(location: IndexLocation) -> Iterator[Check]:
 
 
 def _versions(server: "Server") -> Check:
-    told = f"Elasticsearch {server.version} at {server.url}, client {server.client}"
+    version = f"Elasticsearch {server.version} at {server.url}, client {server.client}"
     if server.version.startswith(_TESTED):
-        return Check("store", "ok", told)
-    return Check("store", "warning", told, f"ragcli is tested with Elasticsearch {_TESTED}x.")
+        return Check("store", "ok", version)
+    return Check("store", "warning", version, f"ragcli is tested with Elasticsearch {_TESTED}x.")
 
 
 def _disk(folder: Path, name: str) -> Check:
@@ -101,39 +101,39 @@ def _disk(folder: Path, name: str) -> Check:
     free = shutil.disk_usage(there).free
     told = f"{folder} · {_size(folder)} used, {_bytes(free)} free"
     if not os.access(there, os.W_OK):
-        return Check(name, "failed", f"{there} cannot be written", "Mend its permissions, or set another folder.")
+        return Check(name, "failed", f"{there} cannot be written", "Correct its permissions, or set another folder.")
     if free < _LITTLE_ROOM:
-        return Check(name, "warning", told, "Make room; an index that cannot be written stays as it was.")
+        return Check(name, "warning", told, "Make room; until then, indexes may not be writable.")
     return Check(name, "ok", told)
 
 
 def _models() -> Check:
     names = ", ".join(f"{card.name} ({card.origin})" for card in list_models())
-    return Check("models", "ok", f"{names}; ragcli models pull NAME brings more")
+    return Check("models", "ok", f"{names}; get more with: ragcli models pull NAME")
 
 
 def _reader() -> Iterator[Check]:
     reader = open_reader()
     [reading] = reader.read("Where is the key?", [("", "The key is under the mat.")])
-    yield Check("reader", "ok", f"{reader.name} reads (score {reading.score:.1f})")
+    yield Check("reader", "ok", f"{reader.name} works (score {reading.score:.1f})")
 
 
 def _encoder(store: Store | None) -> Iterator[Check]:
     config = store.config.encoder if store and store.config else None
     if store and not config:
-        mend = "Searches by meaning need one: ragcli index FILES --encoder minilm --rebuild"
+        mend = "To search by meaning, run: ragcli index FILES --encoder minilm --rebuild"
         yield Check("encoder", "ok", "the index has no vectors", mend)
         return
     encoder = matching_encoder(config, _ignore) if config else open_encoder(DEFAULT_ENCODER, _ignore)
     vectors = encoder.passages(["a text"])
-    yield Check("encoder", "ok", f"{encoder.config.name} encodes ({vectors.shape[1]} dimensions)")
+    yield Check("encoder", "ok", f"{encoder.config.name} works ({vectors.shape[1]} dimensions)")
 
 
 def _index(store: Store, location: IndexLocation) -> Iterator[Check]:
     documents, passages = store.counts()
     told = f"{location.name}: {documents:,} documents, {passages:,} passages"
     if store.config is None:
-        yield Check("index", "ok", f"{told}, made by others")
+        yield Check("index", "ok", f"{told}, not made by ragcli")
         return
     if location.url == LOCAL:
         from ragcli.store_local.damage import check_sums, translated

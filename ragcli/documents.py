@@ -1,4 +1,4 @@
-"""What is read, indexed and found: documents, their passages, and what turned out to be no document."""
+"""Documents, their passages, and input that was rejected."""
 
 import hashlib
 from typing import Any, NamedTuple
@@ -11,9 +11,9 @@ Span = tuple[int, int]
 
 
 class Document(NamedTuple):
-    """Hold one text with what is known about it.
+    """Hold a text and its metadata.
 
-    `whole` are spans of the text that stay in one passage where they fit: lists, tables, code.
+    `whole` are spans of the text (lists, tables, code) that stay in one passage if they fit.
     """
 
     id: str
@@ -31,7 +31,7 @@ class Passage(NamedTuple):
 
 
 class Reject(NamedTuple):
-    """Describe an input line that is no document; line 0 stands for the whole file."""
+    """Describe an input line that is not a document; line 0 stands for the whole file."""
 
     file: str
     line: int
@@ -41,10 +41,10 @@ class Reject(NamedTuple):
 
 
 class Skipped(Reject):
-    """Describe a file that is left out, since it is not meant to be read: an image, a kind without a reader."""
+    """Describe a file that is skipped because nothing reads its format, such as an image."""
 
 
 def content_hash(title: str, text: str, metadata: dict[str, Any]) -> str:
-    """Hash a document's content, the same whatever the order of its fields: 32 hex digits."""
+    """Return a hash of a document's content, independent of the order of its fields: 32 hex digits."""
     content = orjson.dumps((title, text, metadata), option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(content, digest_size=16).hexdigest()

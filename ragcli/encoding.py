@@ -1,4 +1,4 @@
-"""Give the passages of changed documents their vectors; what a store knows already is not encoded again."""
+"""Encode the passages of changed documents; vectors that the store already has are reused."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     from ragcli.encoder import Encoder
 
 DEFAULT_ENCODER = "minilm"
-_BATCH = 128  # passages: enough to put those of like length together, few enough to show progress
+_BATCH = 128  # passages: enough to group them by length, few enough to show progress
 
 
 def passage_text(title: str, text: str) -> str:
-    """Return what of a passage is encoded."""
+    """Return the text of a passage that is encoded: with its title."""
     return f"{title}\n{text}" if title else text
 
 
 def open_encoder(name: str, note: Callable[[str], None]) -> "Encoder":
-    """Open an encoder by alias, hub id or folder; only now NumPy and ONNX Runtime are loaded.
+    """Open an encoder by alias, hub id or folder; NumPy and ONNX Runtime are loaded only here.
 
-    Raises UnreachableError for a model that cannot be had, RagcliError for one that is damaged or does not run here.
+    Raises UnreachableError for a model that cannot be downloaded, RagcliError for one that is damaged or unsupported.
     """
     from ragcli import encoder
 
@@ -31,27 +31,27 @@ def open_encoder(name: str, note: Callable[[str], None]) -> "Encoder":
 def matching_encoder(config: EncoderConfig, note: Callable[[str], None]) -> "Encoder":
     """Open the encoder that made an index's vectors.
 
-    Raises IndexMismatchError where what now has its name is another one, UnreachableError where it is not to be had.
+    Raises IndexMismatchError if its name now stands for another one, UnreachableError if it cannot be downloaded.
     """
     encoder = open_encoder(config.name, note)
     if not same_encoder(encoder.config, config):
         raise IndexMismatchError(
-            f"{config.name} is not the encoder any more that the index was built with",
+            f"{config.name} is no longer the encoder that the index was built with",
             f"Build it again: ragcli index FILE --encoder {config.name} --rebuild, or search with --mode keyword.",
         )
     return encoder
 
 
 def same_encoder(one: EncoderConfig, other: EncoderConfig | None) -> bool:
-    """Tell whether two encoders make the same vectors, wherever their files are."""
+    """Return whether two encoders make the same vectors, wherever their files are."""
     return other is not None and one._replace(name="") == other._replace(name="")
 
 
 def with_vectors(
     updates: Iterable[DocumentUpdate], store: Store, encoder: Callable[[], "Encoder"]
 ) -> Iterator[DocumentUpdate]:
-    """Add vectors to changes, in their order; the encoder is opened when the first passage needs it."""
-    import numpy as np  # loaded only where vectors are wanted
+    """Add vectors to updates, in order; the encoder is opened when the first passage needs it."""
+    import numpy as np  # loaded only if vectors are wanted
 
     for batch in _batches(updates):
         texts = [_texts(update) for update in batch]

@@ -1,4 +1,4 @@
-"""Talk to a server with OpenAI's API: requests, retries, and its errors in our words. The key is never shown."""
+"""Connect to a server with OpenAI's API: requests, retries, and translated errors. The key is never shown."""
 
 import json
 import time
@@ -13,14 +13,14 @@ from ragcli.errors import RagcliError, UnreachableError, UsageError, first_line
 
 Sleep = Callable[[float], None]
 
-_TIMEOUT = httpx.Timeout(300.0, connect=5.0)  # seconds: a large model on a CPU takes minutes to read a long prompt
-_RETRIES = 4  # after 0.5, 1, 2, 4 seconds, or when the server says
+_TIMEOUT = httpx.Timeout(300.0, connect=5.0)  # seconds; a large model on a CPU needs minutes to read a long prompt
+_RETRIES = 4  # after 0.5, 1, 2, 4 seconds, or as the server asks
 _LONGEST_PAUSE = 30.0
 _BUSY = (429, 500, 502, 503, 504)
 
 
 class StatusError(RagcliError):
-    """Report that the server refused a request."""
+    """Report that a server refused a request."""
 
     def __init__(self, status: int, reason: str, message: str, hint: str) -> None:
         super().__init__(message, hint)
@@ -29,16 +29,16 @@ class StatusError(RagcliError):
 
 
 class Endpoint:
-    """Hold the connection to a server; `url` is shown, and has no password."""
+    """A connection to a server; `url` is its address without a password."""
 
     def __init__(self, base_url: str, api_key: str | None, sleep: Sleep = time.sleep) -> None:
-        """Connect nowhere yet. Raises UsageError for what is no URL."""
+        """Prepare a connection. Raises UsageError for an invalid URL."""
         try:
             url = httpx.URL(base_url.rstrip("/"))
         except httpx.InvalidURL as error:
-            raise _no_url(base_url) from error
+            raise _invalid_url(base_url) from error
         if url.scheme not in ("http", "https") or not url.host:
-            raise _no_url(base_url)
+            raise _invalid_url(base_url)
         self.url = str(url.copy_with(userinfo=b""))
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._client = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT)
@@ -50,17 +50,17 @@ class Endpoint:
         self._client.close()
 
     def get(self, path: str) -> Any:
-        """Return the JSON that a path holds. Raises UnreachableError, StatusError, RagcliError."""
+        """Return the JSON at a path. Raises UnreachableError, StatusError, RagcliError."""
         with self._answer("GET", path, None) as response:
             return self._json(response)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Send JSON, and return the JSON that comes back. Raises UnreachableError, StatusError, RagcliError."""
+        """Send JSON, and return the JSON response. Raises UnreachableError, StatusError, RagcliError."""
         with self._answer("POST", path, body) as response:
             return self._json(response)
 
     def stream(self, path: str, body: Mapping[str, Any]) -> Iterator[Any]:
-        """Send JSON, and yield the JSON of each event that comes back. Raises as `post` does."""
+        """Send JSON, and yield the JSON of each event. Raises the same errors as `post`."""
         with self._answer("POST", path, body) as response, self._translated():
             events = 0
             for line in response.iter_lines():
@@ -71,11 +71,11 @@ class Endpoint:
                     events += 1
                     yield self._event(data)
             if not events:
-                raise self._no_json()
+                raise self._not_json()
 
     @contextmanager
     def _answer(self, method: str, path: str, body: Mapping[str, Any] | None) -> Iterator[httpx.Response]:
-        """Send a request, again where the server is busy or does not answer; leaving the context ends it."""
+        """Send a request, repeatedly while the server is busy or does not answer; leaving the context ends it."""
         for again in range(_RETRIES + 1):
             request = self._client.build_request(method, path.lstrip("/"), json=body)
             try:
@@ -83,7 +83,7 @@ class Endpoint:
             except httpx.TransportError as error:
                 if again == _RETRIES or not isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
                     raise self._unreachable(error) from error
-                if isinstance(error, httpx.ConnectError):  # nobody is there
+                if isinstance(error, httpx.ConnectError):  # no server
                     raise self._unreachable(error) from error
                 self._sleep(_pause(again, {}))
                 continue
@@ -107,7 +107,8 @@ class Endpoint:
             yield
         except httpx.TransportError as error:
             raise UnreachableError(
-                f"the server at {self.url} broke off: {first_line(error)}", "Try again, or look at the server's log."
+                f"the server at {self.url} closed the connection: {first_line(error)}",
+                "Try again, or check the server's log.",
             ) from error
 
     def _json(self, response: httpx.Response) -> Any:
@@ -118,15 +119,15 @@ class Endpoint:
         try:
             content = json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise self._no_json() from error
+            raise self._not_json() from error
         if isinstance(content, dict) and content.get("error"):  # in the middle of a stream, after status 200
             reason = _reason(content)
-            raise RagcliError(f"the server at {self.url} says: {reason}", "Look at the server's log.")
+            raise RagcliError(f"the server at {self.url} says: {reason}", "Check the server's log.")
         return content
 
-    def _no_json(self) -> RagcliError:
-        hint = "Is --base-url that of an OpenAI-compatible API? It often ends in /v1."
-        return RagcliError(f"the server at {self.url} answers with what is no JSON", hint)
+    def _not_json(self) -> RagcliError:
+        hint = "Check that --base-url is an OpenAI-compatible API; it often ends in /v1."
+        return RagcliError(f"the server at {self.url} does not answer in JSON", hint)
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         message = f"no server answers at {self.url} ({first_line(error)})"
@@ -139,16 +140,16 @@ class Endpoint:
         except (ValueError, RecursionError):
             reason = response.reason_phrase
         hints = {
-            401: "Set RAGCLI_API_KEY to a key that the server takes.",
-            403: "Set RAGCLI_API_KEY to a key that the server takes.",
+            401: "Set RAGCLI_API_KEY to a key that the server accepts.",
+            403: "Set RAGCLI_API_KEY to a key that the server accepts.",
             404: "Check --model, and --base-url: it often ends in /v1.",
         }
-        hint = hints.get(status, "Try again later." if status in _BUSY else "Change what the server complains about.")
+        hint = hints.get(status, "Try again later." if status in _BUSY else "Correct what the server reports.")
         return StatusError(status, reason, f"the server at {self.url} says {status}: {reason}", hint)
 
 
 def _reason(content: Any) -> str:
-    """Return what a server says is wrong, in one line; each server has its own form."""
+    """Return a server's error message in one line; servers differ in its form."""
     error = content.get("error", content) if isinstance(content, dict) else content
     if isinstance(error, dict):
         error = error.get("message") or error.get("detail") or error
@@ -156,7 +157,7 @@ def _reason(content: Any) -> str:
 
 
 def _pause(again: int, headers: Mapping[str, str]) -> float:
-    """Return how many seconds to wait: what the server says, else twice as long each time."""
+    """Return the seconds to wait: what the server asks, else twice as long each time."""
     try:
         wanted = float(headers.get("Retry-After", ""))
     except ValueError:
@@ -164,7 +165,7 @@ def _pause(again: int, headers: Mapping[str, str]) -> float:
     return min(max(wanted, 0.0), _LONGEST_PAUSE)
 
 
-def _no_url(text: str) -> UsageError:
+def _invalid_url(text: str) -> UsageError:
     return UsageError(
-        f"no URL of a server: {text.rpartition('@')[2]!r}", "Give one such as http://localhost:11434/v1 (Ollama)."
+        f"not the URL of a server: {text.rpartition('@')[2]!r}", "Give one such as http://localhost:11434/v1 (Ollama)."
     )

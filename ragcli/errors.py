@@ -1,9 +1,9 @@
-"""Errors that a user can mend, and the exit codes of the command line.
+"""Errors that a user can act on, and the exit codes of the command line.
 
 RagcliError                  1  what failed with which input; the hint says what to do next
-├── UsageError               2  an option or argument that cannot be meant
+├── UsageError               2  an invalid option or argument
 ├── NothingFoundError        3  a question that nothing in the index matches
-├── UnreachableError         5  a store or model that does not answer, or does not let us in
+├── UnreachableError         5  a store or model that does not answer or refuses access
 └── IndexMismatchError       1  an index that is damaged, or was built with other settings
     └── MissingIndexError    1  an index that does not exist
 """
@@ -26,7 +26,7 @@ class ExitCode(IntEnum):
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what a library's error says, or its name where it says nothing."""
+    """Return the first line of a library's error message, or the name of the error if it has none."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
@@ -42,7 +42,7 @@ class RagcliError(Exception):
 
 
 class UsageError(RagcliError):
-    """Report an option or argument that cannot be meant."""
+    """Report an invalid option or argument."""
 
     exit_code = ExitCode.USAGE
 
@@ -54,7 +54,7 @@ class NothingFoundError(RagcliError):
 
 
 class UnreachableError(RagcliError):
-    """Report a store or model that does not answer, or does not let us in."""
+    """Report a store or model that does not answer or refuses access."""
 
     exit_code = ExitCode.UNREACHABLE
 

@@ -1,4 +1,4 @@
-"""Write files whole: what has its name is on disk, however a process ends."""
+"""Write files atomically: a file with its final name is complete and on disk, even if a process is killed."""
 
 import os
 from pathlib import Path
@@ -11,13 +11,13 @@ def sync(file: Path) -> None:
 
 
 def put_in_place(file: Path, path: Path) -> None:
-    """Give a finished file its name, once it is on disk; what had the name before is whole until then."""
+    """Move a finished file to `path` once it is on disk; the old file stays intact until then."""
     sync(file)
     file.replace(path)
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file that is on disk, whole, before it has its name."""
+    """Replace a file atomically; its content is on disk before it gets its name."""
     new = path.with_suffix(".new")
     new.write_bytes(content)
     put_in_place(new, path)

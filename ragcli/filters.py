@@ -1,9 +1,9 @@
-"""Metadata filters: FIELD=VALUE and its like, and the index terms that both stores answer them with.
+"""Metadata filters such as FIELD=VALUE, and the index terms with which both stores evaluate them.
 
 Each metadata value becomes terms `field 0x1F kind value` of one keyword field, so that equality is a term query and
-order a range query, on any engine and for any field. The kind follows the type that the value has in the document:
-`=` for text (case folded), `:` for text that is a date, with `@` for its point in time, `#` for a number. The last two
-are written so that their texts sort as the values do (see ragcli.ordering).
+order a range query, on any engine and for any field. The kind is the type of the value in the document: `=` for text
+(case folded), `:` for text that is a date, with `@` for its point in time, `#` for a number. The last two are written
+so that they sort like their values (see ragcli.ordering).
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _SEPARATOR = "\x1f"
 _TEXT, _DATE_TEXT, _DATE, _NUMBER = "=:@#"
 _LAST = "\U0010ffff"
 _MAX_VALUE = 256
-_NUMBER_LIKE = ("+", ":")  # texts that begin as numbers do, with a sign, a point or a digit, lie between these two
+_NUMBER_LIKE = ("+", ":")  # texts that begin like a number (sign, point, digit) sort between these two
 _EXPRESSION = re.compile(r"\s*([^\s=<>!][^=<>!]*?)(\s*)(>=|<=|!=|=|>|<)(.*)", re.DOTALL)
 TEXT_KINDS = _TEXT + _DATE_TEXT
 NO_ALIASES: Mapping[str, str] = MappingProxyType({})
@@ -36,7 +36,7 @@ class Filter(NamedTuple):
 
 
 class TermRange(NamedTuple):
-    """Hold the terms of one field and kind from `low` to `high`, with or without these two."""
+    """Hold a range of terms of one field and kind."""
 
     low: str
     high: str
@@ -45,11 +45,11 @@ class TermRange(NamedTuple):
 
     @property
     def prefix(self) -> str:
-        """Return what all terms of the field and kind begin with."""
+        """Return the common prefix of all terms of the field and kind."""
         return self.low[: self.low.index(_SEPARATOR) + 2]
 
     def holds(self, term: str) -> bool:
-        """Tell whether a term lies in the range."""
+        """Return whether a term lies in the range."""
         above = self.low <= term if self.include_low else self.low < term
         return above and (term <= self.high if self.include_high else term < self.high)
 
@@ -57,8 +57,8 @@ class TermRange(NamedTuple):
 def parse_filter(expression: str) -> Filter:
     """Read FIELD=VALUE, or the same with != >= <= > <. Raises UsageError.
 
-    The value is taken as it is written, blanks too, unless blanks stand before the operator (`year >= 2010`): then
-    those after it are not part of the value either.
+    The value includes blanks, except that with blanks before the operator (`year >= 2010`) those after it are skipped
+    too.
     """
     match = _EXPRESSION.fullmatch(expression)
     if not match:
@@ -69,7 +69,7 @@ def parse_filter(expression: str) -> Filter:
 
 
 def metadata_terms(title: str, metadata: Mapping[str, Any], aliases: Mapping[str, str] = NO_ALIASES) -> list[str]:
-    """Return the terms of a document's title and metadata; lists count by element, objects by dotted path.
+    """Return the terms of a document's title and metadata; lists by element, objects by dotted path.
 
     `aliases` are other names of the title and the id, with their values.
     """
@@ -99,17 +99,17 @@ def _add_terms(terms: list[str], field: str, value: Any) -> None:
 
 
 def is_known(field: str, known: Container[str]) -> bool:
-    """Tell whether a filter's field, or the object that it is a dotted path into, is among the known field names."""
+    """Return whether a filter's field, or the object that its dotted path begins with, is known."""
     return field in known or field in ("id", "title") or field.partition(".")[0] in known
 
 
 def field_prefixes(field: str) -> list[str]:
-    """Return what the terms of a field's text values begin with, either of them."""
+    """Return the prefixes of the terms of a field's text values."""
     return [f"{field[:_MAX_VALUE]}{_SEPARATOR}{kind}" for kind in TEXT_KINDS]
 
 
 def fold(value: str) -> str:
-    """Fold case and width, so that values compare as people read them; a long value ends in a hash."""
+    """Fold case and width, so that values compare as people read them; a long value is cut and ends in a hash."""
     folded = value.lower() if value.isascii() else unicodedata.normalize("NFKC", value).casefold()
     if len(folded) <= _MAX_VALUE:
         return folded
@@ -117,12 +117,12 @@ def fold(value: str) -> str:
 
 
 def ranges(condition: Filter) -> list[TermRange]:
-    """Return the term ranges any of which satisfies the condition (`!=`: none of which may).
+    """Return the term ranges of which one must match (for `!=`: none may).
 
-    A value of the document compares by its own type. A text is equal to the same text, a number to the same number, a
-    date-time also to another spelling of its moment. In order, a number compares with numbers and a date with dates;
-    texts compare with any value as texts, but with a number or a date only if they begin like one, and those that are
-    dates only with what is no date.
+    A value of the document compares by its own type. A text equals the same text, a number the same number, a date-time
+    also another spelling of the same moment. For order, numbers compare with numbers and dates with dates. Texts
+    compare with any value as texts, but with a number or date only if they begin like one; texts that are dates compare
+    only with values that are not.
     """
     field, operator, value = condition
     start = field[:_MAX_VALUE] + _SEPARATOR
@@ -140,7 +140,7 @@ def ranges(condition: Filter) -> list[TermRange]:
 
 
 def _order(start: str, operator: str, first: str, last: str) -> TermRange:
-    """Return the range of an order whose bound is all from `first` to `last`: a number, or a span of time."""
+    """Return the range of an order whose bound spans `first` to `last`: a number, or a span of time."""
     if operator == ">":
         return TermRange(start + last, start + _LAST, include_low=False)
     if operator == ">=":
@@ -158,7 +158,7 @@ def _text_order(start: str, operator: str, value: str, numeric: bool) -> TermRan
 
 
 def in_order(text: str, condition: Filter) -> bool:
-    """Tell whether a text satisfies a condition of order (not of equality), character by character."""
+    """Return whether a text satisfies a condition of order (not equality), character by character."""
     bound = condition.value
     if condition.operator.startswith(">"):
         return text > bound or (condition.operator == ">=" and text == bound)
@@ -166,7 +166,7 @@ def in_order(text: str, condition: Filter) -> bool:
 
 
 def passes(condition: Filter, doc_id: str, title: str, metadata: dict[str, Any]) -> bool:
-    """Tell whether a document that no store holds satisfies a condition."""
+    """Return whether a document outside any store satisfies a condition."""
     terms = metadata_terms(title, {"id": doc_id, **metadata})
     found = any(wanted.holds(term) for wanted in ranges(condition) for term in terms)
     return found != (condition.operator == "!=")

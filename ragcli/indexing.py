@@ -1,8 +1,8 @@
-"""From input files to an index: what is new, what changed, what is gone; nothing is written twice.
+"""Bring an index up to date with its input files: add new documents, update changed ones, delete removed ones.
 
-A new index is filled in one pass, and what then turns out to have come twice under one id is put right. For an index
-that holds documents the input is surveyed first, since the last line of an id decides whether anything changed. Both
-keep 8 bytes a document.
+A new index is filled in one pass; ids that turn out to occur twice are corrected afterwards. For an index that contains
+documents, the input is surveyed first, because the last line of an id decides whether the document changed. Both need
+8 bytes of memory a document.
 """
 
 import tempfile
@@ -37,16 +37,17 @@ if TYPE_CHECKING:
 
 PASSAGE_SIZE = 1_200
 AUTO_ENCODER = "auto"
-_BATCH = 500  # documents: for a lookup of what the store holds, and between two reports of progress
+_BATCH = 500  # documents: for a lookup in the store, and between two reports of progress
 _LANGUAGE_SAMPLE = 100
 _ENCODED_BY_DEFAULT = 2 * 2**20  # bytes of input: half a minute on two cores
 _ENCODED_A_MINUTE = 4 * 2**20  # bytes, roughly
 
 
 class IndexOptions(NamedTuple):
-    """Say how input becomes an index; None leaves a choice to the index, or to detection for a new one.
+    """Hold the options of an index run. None means: as the index was built, or detected for a new one.
 
-    `encoder` may be AUTO_ENCODER: a new index gets the default one where its texts are English and few."""
+    `encoder` may be AUTO_ENCODER: a new index gets the default encoder if its texts are English and few.
+    """
 
     fields: FieldNames = FieldNames()
     language: str | None = None
@@ -55,13 +56,13 @@ class IndexOptions(NamedTuple):
     prune: bool = False
     dry_run: bool = False
     rebuild: bool = False
-    written: tuple[Path, ...] = ()  # files of the run itself, which are no input
+    written: tuple[Path, ...] = ()  # files that the run itself writes, which are not input
     selection: Selection = Selection()  # of the files in folders
 
 
 @dataclass
 class Summary:
-    """Count what an index run did; read = added + updated + unchanged + rejected."""
+    """Count the changes of an index run; read = added + updated + unchanged + rejected."""
 
     read: int = 0
     added: int = 0
@@ -88,7 +89,7 @@ def index_files(
     with rereadable(_found(paths, location, options, callbacks)) as inputs:
         sample = [item.text for item in islice(_documents(inputs, options.fields), _LANGUAGE_SAMPLE)]
         if options.prune and not sample:
-            raise RagcliError("the input holds no document, and --prune would empty the index", "Check the input.")
+            raise RagcliError("the input contains no document, and --prune would empty the index", "Check the input.")
         language = options.language or detect_language(sample)
         name = options.encoder
         if name == AUTO_ENCODER:
@@ -116,7 +117,7 @@ def _found(
     for one in found.skipped:
         callbacks.skip(one)
     if not found.inputs:
-        hint = "Name the files themselves, or other patterns: --include '*.txt'."
+        hint = "Name the files themselves, or other patterns, such as --include '*.txt'."
         raise RagcliError(
             f"there is nothing to read in {', '.join(printable_name(Path(path)) for path in paths)}", hint
         )
@@ -124,15 +125,15 @@ def _found(
 
 
 def _default_encoder(language: str, inputs: Sequence[Input], note: Callable[[str], None]) -> str | None:
-    """Return the encoder of a new index for which none was named: one for English texts, if they are few."""
+    """Return the default encoder of a new index: one for English texts, if they are few."""
     if language != "en":
         return None
     size = sum(source.path.stat().st_size for source in inputs)
     if size <= _ENCODED_BY_DEFAULT:
         return DEFAULT_ENCODER
     minutes = max(1, round(size / _ENCODED_A_MINUTE))
-    way = f"--encoder {DEFAULT_ENCODER} --rebuild"
-    note(f"indexed by words only; {way} also finds texts by meaning, in about {minutes} min")
+    hint = f"to search by meaning too, add --encoder {DEFAULT_ENCODER} --rebuild (about {minutes} min)"
+    note(f"the input is large and was indexed by words only; {hint}")
     return None
 
 
@@ -149,7 +150,7 @@ def _documents(inputs: list[Input], fields: FieldNames) -> Iterator[Document]:
 
 @contextmanager
 def _opened(location: IndexLocation, wanted: IndexConfig, options: IndexOptions, making: bool) -> Iterator[Store]:
-    """Open the index, made if need be; a dry run or an input without documents makes none, but works elsewhere."""
+    """Open the index, created if needed; a dry run or an input without documents uses a temporary one instead."""
     if making and not options.dry_run:
         if options.rebuild:
             drop_index(location)
@@ -188,7 +189,7 @@ def _checked_config(store: Store, options: IndexOptions, encoder: "Encoder | Non
 
 
 class _Run:
-    """Turn the documents of one run into changes, and count them."""
+    """Turn the documents of one run into updates, and count them."""
 
     def __init__(
         self,
@@ -211,7 +212,7 @@ class _Run:
         self._callbacks = callbacks
 
     def fill(self) -> None:
-        """Load an empty index in one pass, then put right the documents whose id came more than once."""
+        """Fill an empty index in one pass, then correct the documents whose id occurred more than once."""
         keys = array("q")
         self._write(self._all(keys))
         if repeated := repeated_keys(keys):
@@ -222,7 +223,7 @@ class _Run:
             self._write(self._last_versions(repeated))
 
     def update(self) -> None:
-        """Write what differs from the index, and delete what the input no longer holds if asked to."""
+        """Write changed documents; delete those gone from changed files, with --prune all that are not in the input."""
         survey = survey_inputs(self._inputs, self._options.fields)
         self._warn(survey.repeated)
         self._write(chain(self._differing(survey), self._gone(survey) if self._options.prune else self._vanished()))
@@ -237,7 +238,7 @@ class _Run:
             self._store.write(updates, self._refuse)
 
     def _refuse(self, update: DocumentUpdate, reason: str) -> None:
-        """Count a document that the store did not take as a reject."""
+        """Count a document that the store refused as a reject."""
         if update.old and self.summary.updated:
             self.summary.updated -= 1
         else:
@@ -246,7 +247,7 @@ class _Run:
         self._callbacks.reject(Reject("store", 0, update.doc_id, reason, self._line(update)))
 
     def _line(self, update: DocumentUpdate) -> str:
-        """Write a document as the line that it may have been read from."""
+        """Return a document as the JSON line that it may have been read from."""
         if not update.document:
             return ""
         doc_id, title, text, metadata = update.document[:4]
@@ -255,18 +256,18 @@ class _Run:
 
     @cached_property
     def _encoder(self) -> "Encoder":
-        """The encoder that was named, else the index's own, which is opened only where something has to be encoded."""
+        """The named encoder, else the index's own, opened only when something has to be encoded."""
         assert self._config.encoder  # noqa: S101 (nothing is encoded without)
         return self._given or matching_encoder(self._config.encoder, self._callbacks.note)
 
     def _warn(self, repeated: Counter[int]) -> None:
         if len(repeated) == 1:
-            self._callbacks.note("1 id comes more than once; its last document counts")
+            self._callbacks.note("1 id occurs more than once; its last document counts")
         elif repeated:
-            self._callbacks.note(f"{len(repeated):,} ids come more than once; the last document of each counts")
+            self._callbacks.note(f"{len(repeated):,} ids occur more than once; the last document of each counts")
 
     def _read(self) -> Iterator[Document]:
-        """Yield the documents; count lines and report rejects and progress on the way."""
+        """Yield the documents; count lines, and report rejects and progress."""
         summary = self.summary
         for source in self._inputs:
             self._sources.add(source)
@@ -317,7 +318,7 @@ class _Run:
                 yield update
 
     def _known(self, documents: Sequence[Document]) -> dict[str, Stored]:
-        """Look up what the store holds; of an id that it holds twice (a killed run), as of a half-written one."""
+        """Look up documents in the store; one that is there twice, after a killed run, counts as half written."""
         known: dict[str, Stored] = {}
         for old in self._store.stored([document.id for document in documents]):
             known[old.doc_id] = old._replace(hash="") if old.doc_id in known else old
@@ -332,11 +333,11 @@ class _Run:
         return DocumentUpdate(document.id, old, document, digest, passages, aliases=aliases)
 
     def _gone(self, survey: Survey) -> Iterator[DocumentUpdate]:
-        """Yield the removal of what the input no longer holds; of nothing where parts of the input are unknown."""
+        """Yield the removal of documents that are not in the input; of none if parts of the input are unknown."""
         if survey.unknown:
             lines = "1 rejected line" if survey.unknown == 1 else f"{survey.unknown:,} rejected lines"
             self._callbacks.note(
-                f"--prune deleted nothing: {lines} may be any document; mend the input, then prune again"
+                f"--prune deleted nothing: {lines} could be any document; correct the input, then prune again"
             )
             return
         kept = {doc_id for source in self._sources.kept.values() for doc_id in source.ids}

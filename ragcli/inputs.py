@@ -1,4 +1,4 @@
-"""Texts that a command is given: an argument, or the lines of standard input."""
+"""Texts given to a command, as an argument or on standard input."""
 
 import sys
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ _CONVERT = "Convert it first, for example by iconv -t utf-8."
 
 
 def read_argument(argument: str) -> str:
-    """Return an argument, or what standard input holds for `-`. Raises UsageError for what is not UTF-8."""
+    """Return an argument, or for `-` the text on standard input. Raises UsageError for text that is not UTF-8."""
     try:
         text = _stdin() if argument == "-" else argument
         text.encode("utf-8")
@@ -19,7 +19,7 @@ def read_argument(argument: str) -> str:
 
 
 def _stdin() -> str:
-    """Return what standard input holds, without a byte order mark and the end of the last line."""
+    """Return the text on standard input, without a byte order mark and the last line end."""
     return sys.stdin.buffer.read().decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
 
 

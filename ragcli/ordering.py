@@ -1,4 +1,4 @@
-"""Keys that sort as texts the way numbers and dates sort as values, whatever their size and zone."""
+"""Text keys that sort like the numbers and dates they stand for, of any size and time zone."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -29,10 +29,10 @@ def number_key(value: float) -> str | None:
 
 
 def number_keys(literal: str) -> list[str]:
-    """Return the keys of the number that a text writes, the exact one first; none for a text that is no number.
+    """Return the keys of the number that a text contains, the exact one first; none if it is not a number.
 
-    A fraction is rounded to a double, as it was in the document. A whole number that no 64 bits hold was read from the
-    document either exactly or as a double.
+    A fraction is rounded to a double, as in the document. A whole number that does not fit into 64 bits was read from
+    the document either exactly or as a double, so it has two keys.
     """
     literal = literal.strip()
     if len(literal) > _MAX_LITERAL or not _NUMBER.fullmatch(literal):
@@ -50,7 +50,7 @@ def number_keys(literal: str) -> list[str]:
 
 
 def _decimal_key(number: Decimal) -> str:
-    """Write sign, exponent and digits, so that texts compare as the numbers; of a negative one all is inverted."""
+    """Write sign, exponent and digits so that the texts sort like the numbers; for a negative one all are inverted."""
     sign, digits, exponent = number.as_tuple()
     written = "".join(map(str, digits)).lstrip("0")
     if not written:
@@ -64,7 +64,7 @@ def _decimal_key(number: Decimal) -> str:
 def date_key(text: str) -> str | None:
     """Return the key of an ISO 8601 date (also year and month, or year alone) or date-time; None for other texts.
 
-    It is the first moment in UTC, to nanoseconds, and a letter for what was written: a year, month, day or moment. A
+    The key is the first moment in UTC, to nanoseconds, and a letter for the precision: year, month, day or moment. A
     date-time without a zone is in UTC.
     """
     if not text[:4].isdigit() or len(text) > _LONGEST_DATE or not (match := _ISO_8601.fullmatch(text.strip())):
@@ -95,7 +95,7 @@ def _zone(written: str | None) -> timezone:
 
 
 def date_span(key: str) -> tuple[str, str]:
-    """Return two texts between which the keys of all lie that is in a key's year, month or day, or is its moment."""
+    """Return the bounds of the keys of all dates within a key's year, month or day, or at its moment."""
     first, written = key[:-1], key[-1]
     if written == _MOMENT:
         return first, f"{first}~"
@@ -111,5 +111,5 @@ def date_span(key: str) -> tuple[str, str]:
 
 
 def is_moment(key: str) -> bool:
-    """Tell whether a date's key is that of a moment, not of a day or more."""
+    """Return whether a date key stands for a moment, not for a day, month or year."""
     return key.endswith(_MOMENT)

@@ -1,4 +1,4 @@
-"""The prompt: a question and passages within a budget of tokens. Pure functions."""
+"""Build a prompt from a question and passages within a token budget."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ _BLANK_LINES = re.compile(r"\n\s*\n")
 
 
 class Span(NamedTuple):
-    """Name a piece of a document by character offsets in its text."""
+    """Name a piece of a document by its character offsets."""
 
     id: str
     title: str
@@ -21,7 +21,7 @@ class Span(NamedTuple):
 
 
 class Prompt(NamedTuple):
-    """Hold a prompt, its length in tokens, the passages in it (trimmed) in order, and what did not fit."""
+    """Hold a prompt, its length in tokens, its passages (trimmed) in order, and the text that did not fit."""
 
     text: str
     tokens: int
@@ -41,10 +41,10 @@ class PromptForm(Protocol):
 
 
 class PromptTemplate(NamedTuple):
-    """Say how a prompt shows passages and asks. Answering, reranking and training take all of it from here.
+    """Define how a prompt shows passages and asks its question; used by answering, reranking and training.
 
-    `{n}`, `{title}`, `{text}` and `{question}` are replaced; `task` stands first. `stop` are strings that a model
-    writes where it goes on after its answer: it asks itself another question, or begins another passage.
+    `{n}`, `{title}`, `{text}` and `{question}` are replaced; `task` comes first. `stop` are the strings with which a
+    model continues after its answer: another question, or another passage.
     """
 
     passage: str = "[{n}] {title}\n{text}"
@@ -60,20 +60,20 @@ class PromptTemplate(NamedTuple):
         return "\n\n".join([*task, *(self.show(n, hit) for n, hit in enumerate(used, 1)), self.ask(question)])
 
     def show(self, n: int, hit: Hit) -> str:
-        """Return how a prompt shows a passage. Blank lines separate passages and nothing else."""
+        """Return a passage as the prompt shows it. Only passages are separated by blank lines."""
         shown = (self.passage if hit.title else self.untitled).format(n=n, title=hit.title, text=hit.text)
         return _BLANK_LINES.sub("\n", shown)
 
     def ask(self, question: str) -> str:
-        """Return how a prompt asks, with the lead-in of the answer."""
+        """Return the end of the prompt: the question and the lead-in of the answer."""
         return self.question.format(question=question) + self.answer
 
     def query(self, question: str) -> str:
-        """Return how the question follows a passage, without the lead-in of the answer."""
+        """Return the question as it follows a passage, without the lead-in of the answer."""
         return "\n\n" + self.question.format(question=question)
 
     def reply(self, answer: str) -> str:
-        """Return how an answer follows the prompt."""
+        """Return an answer as it follows the prompt."""
         return f" {answer}"
 
 
@@ -92,15 +92,14 @@ def build_prompt(
     count: Callable[[str], int],
     template: PromptForm = QUESTION,
 ) -> Prompt:
-    """Write as much of the passages as fits into `budget` tokens, numbered, best first, and then ask.
+    """Build a prompt of at most `budget` tokens: numbered passages, best first, then the question.
 
-    What does not fit is cut at sentence ends, from the last passage on. The question is never cut: UsageError where it
-    alone is over the budget.
+    Passages are cut at sentence ends, beginning with the last. Raises UsageError if the question alone is too long.
     """
     if (alone := count(template.render([], question))) > budget:
         raise UsageError(
             f"the question has {alone} tokens, the model has room for {budget}",
-            "Ask a shorter question, lower --max-new-tokens, or take a model with a longer context.",
+            "Ask a shorter question, lower --max-new-tokens, or use a model with a longer context.",
         )
     cuts = [(i, end) for i, hit in enumerate(hits) for _, end in sentence_spans(hit.text)]
     fits, too_long = 0, len(cuts) + 1

@@ -1,4 +1,4 @@
-"""Settings: flag > RAGCLI_* variable > ragcli.toml > default; and where ragcli keeps its data."""
+"""Settings: flag > RAGCLI_* variable > ragcli.toml > default; and the folders for data and caches."""
 
 import os
 import tomllib
@@ -16,7 +16,9 @@ CACHE = "RAGCLI_CACHE"
 CONFIG = "RAGCLI_CONFIG"
 HOME = "RAGCLI_HOME"
 
-Known = Mapping[str, "frozenset[str] | Known"]  # the options of each command; of a group of commands, such a mapping
+Known = Mapping[
+    str, "frozenset[str] | Known"
+]  # the options of each command; for a group of commands, another such mapping
 
 
 class Setting(NamedTuple):
@@ -29,7 +31,7 @@ class Setting(NamedTuple):
 
 
 def data_home() -> Path:
-    """Return the folder of indexes and models: RAGCLI_HOME, else the platform's folder for user data."""
+    """Return the folder for indexes and models: RAGCLI_HOME, else the platform's folder for user data."""
     named = os.environ.get(HOME)
     return Path(named).expanduser() if named else platformdirs.user_data_path("ragcli", appauthor=False)
 
@@ -40,28 +42,28 @@ def models_home() -> Path:
 
 
 def cache_home() -> Path:
-    """Return the folder of what can be made again: RAGCLI_CACHE, else the platform's folder for caches."""
+    """Return the folder for files that can be made again: RAGCLI_CACHE, else the platform's cache folder."""
     named = os.environ.get(CACHE)
     return Path(named).expanduser() if named else platformdirs.user_cache_path("ragcli", appauthor=False)
 
 
 def chat_history() -> Path:
-    """Return the file that holds the turns of conversations, where no other one is named."""
+    """Return the default file for conversations."""
     return data_home() / "chat.jsonl"
 
 
 def api_key() -> str | None:
-    """Return the Elasticsearch API key, which only the environment may hold."""
+    """Return the Elasticsearch API key, which is read from the environment only."""
     return os.environ.get(API_KEY) or None
 
 
 def model_api_key() -> str | None:
-    """Return the key of a model's server, which only the environment may hold."""
+    """Return the API key of a model server, which is read from the environment only."""
     return os.environ.get(MODEL_API_KEY) or None
 
 
 def config_file() -> Path | None:
-    """Return the configuration in force: RAGCLI_CONFIG, ./ragcli.toml, or the user's own; None where there is none."""
+    """Return the settings file: RAGCLI_CONFIG, ./ragcli.toml, or the user's own; None if there is none."""
     named = os.environ.get(CONFIG)
     if named:
         return Path(named)
@@ -82,16 +84,16 @@ def places() -> list[Setting]:
 
 
 def read_defaults(path: Path, commands: Known) -> dict[str, Any]:
-    """Read the defaults of options from a TOML file, nested as the commands are.
+    """Read the defaults of options from a TOML file, nested like the commands.
 
-    A key at the top counts for every command with that option, one in a `[command]` table for that command. Raises
-    RagcliError for a file that cannot be read and for a key that no command has.
+    A key at the top applies to every command with that option, a key in a `[command]` table to that command only.
+    Raises RagcliError for a file that cannot be read and for an unknown key.
     """
     try:
         config = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as e:
         raise RagcliError(
-            f"cannot read the settings in {path}: {e}", f"Mend the file, or name another by {CONFIG}."
+            f"cannot read the settings in {path}: {e}", f"Correct the file, or name another with {CONFIG}."
         ) from e
     tables = {key: value for key, value in config.items() if isinstance(value, dict)}
     everywhere = {_name(key): value for key, value in config.items() if key not in tables}
@@ -125,5 +127,5 @@ def _name(key: str) -> str:
 def _check(path: Path, keys: Mapping[str, object], known: frozenset[str]) -> None:
     for key in keys:
         if key not in known:
-            names = ", ".join(sorted(known)) or "none here"
-            raise RagcliError(f"unknown setting {key!r} in {path}", f"Settings are named as the options are: {names}.")
+            names = ", ".join(sorted(known)) or "none"
+            raise RagcliError(f"unknown setting {key!r} in {path}", f"Settings have the names of the options: {names}.")

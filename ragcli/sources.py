@@ -1,6 +1,6 @@
-"""Remember which files an index was made from, so that a later run reads only those that changed.
+"""Remember the files that an index was made from, so that a later run reads only those that changed.
 
-JSON Lines are no part of it: one id may stand in several of them, and the last counts.
+JSON Lines files are excluded: several of them may contain the same id, and the last one counts.
 """
 
 import hashlib
@@ -19,9 +19,9 @@ from ragcli.readers.formats import FORMATS, JSON
 from ragcli.readers.texts import kind_of
 from ragcli.store import IndexLocation, Store
 
-_VERSION = 2  # of what the readers make of files; another one reads all anew
+_VERSION = 2  # of the readers' output; with another version, all files are read again
 _MOST_IDS = 100_000  # of a file
-_RECENT = 2.0  # seconds, within which a file may change again without a new time
+_RECENT = 2.0  # seconds within which a file may change again and keep its time
 
 
 class Source(NamedTuple):
@@ -34,7 +34,7 @@ class Source(NamedTuple):
     path: str
 
     def is_unchanged(self, path: Path) -> bool:
-        """Tell whether a file is as it was read. Raises OSError."""
+        """Return whether a file is as it was read. Raises OSError."""
         status = path.stat()
         if status.st_size != self.size:
             return False
@@ -79,10 +79,10 @@ def _now(name: str, source: Source) -> SourceFile:
 
 
 class Sources:
-    """Tell changed files from those that an index holds as they are."""
+    """Find the files that changed since they were indexed."""
 
     def __init__(self, location: IndexLocation, fields: FieldNames | None) -> None:
-        """Load what is known; what was read with other names of fields counts only where none are given."""
+        """Load the files of earlier runs; with `fields`, only those read with the same fields."""
         place = hashlib.blake2b(location.url.encode(), digest_size=6).hexdigest()
         self._path = location.home / "sources" / f"{location.name}-{place}.json"
         self._fields = list(fields) if fields else None
@@ -93,21 +93,21 @@ class Sources:
 
     def _load(self) -> dict[str, Source]:
         try:
-            held = orjson.loads(self._path.read_bytes())
-            if held["version"] != _VERSION or self._fields not in (None, held["fields"]):
+            saved = orjson.loads(self._path.read_bytes())
+            if saved["version"] != _VERSION or self._fields not in (None, saved["fields"]):
                 return {}
-            self._documents = held["documents"]
-            return {name: Source(*values) for name, values in held["files"].items()}
+            self._documents = saved["documents"]
+            return {name: Source(*values) for name, values in saved["files"].items()}
         except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
             return {}
 
     @property
     def held(self) -> dict[str, Source]:
-        """Return what is known of each file, by its name."""
+        """Return the remembered files by name."""
         return self._known
 
     def changed(self, inputs: Iterable[Input], store: Store) -> list[Input]:
-        """Return the files to read: new or changed ones, or all where the index is not as the last run left it."""
+        """Return the new and changed files, or all files if the index is not as the last run left it."""
         inputs = list(inputs)
         if store.counts().documents != self._documents:
             self._known = {}
@@ -123,26 +123,26 @@ class Sources:
         return known if known.is_unchanged(source.path) else None
 
     def add(self, source: Input, doc_id: str | None = None) -> None:
-        """Take note of a file that is read, and of a document in it."""
+        """Record a file that is read, and a document in it."""
         ids = self._read.setdefault(source.name, [])
         if doc_id is not None and ids is not None:
             ids.append(doc_id)
 
     def spoil(self, source: Input) -> None:
-        """Take note that a file could not all be read: it is read again."""
+        """Record that a file could not be read completely, so that it is read again."""
         self._read[source.name] = None
 
     def vanished(self) -> list[str]:
-        """Return the ids that changed files no longer hold, where all of the file could be read."""
+        """Return the ids that are gone from changed files; files with rejects are ignored."""
         gone: list[str] = []
         for name, ids in self._read.items():
             if ids is not None and name in self._known:
-                held = set(ids)
-                gone += [doc_id for doc_id in self._known[name].ids if doc_id not in held]
+                current = set(ids)
+                gone += [doc_id for doc_id in self._known[name].ids if doc_id not in current]
         return gone
 
     def save(self, inputs: Iterable[Input], store: Store, *, pruned: bool) -> None:
-        """Write down what was read; with `pruned`, files that were no input are forgotten."""
+        """Save what was read; with `pruned`, files that were not in the input are forgotten."""
         files = dict(self.kept) if pruned else {**self._known}
         for source in inputs:
             ids = self._read.get(source.name)
@@ -151,13 +151,14 @@ class Sources:
                 files[source.name] = _described(source, ids)
         if not files and not self._path.exists():
             return
-        held = {
-            "version": _VERSION,
-            "fields": self._fields,
-            "documents": store.counts().documents,
-            "files": {name: list(one) for name, one in files.items()},
-        }
-        content = orjson.dumps(held)
+        content = orjson.dumps(
+            {
+                "version": _VERSION,
+                "fields": self._fields,
+                "documents": store.counts().documents,
+                "files": {name: list(one) for name, one in files.items()},
+            }
+        )
         if self._path.exists() and self._path.read_bytes() == content:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The one border to both stores: what they hold, what they answer, and how to open one."""
+"""The interface of both stores, and the factory that opens them."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,10 +22,10 @@ MAX_QUERY_WORDS = 1_000
 
 
 class EncoderConfig(NamedTuple):
-    """Say what made the vectors of an index: which model, which weights, and how a text becomes a vector."""
+    """Identify the encoder of an index: its model and weights, and how a text becomes a vector."""
 
     name: str
-    revision: str  # a hash of the weights and of what else decides about the vectors
+    revision: str  # a hash of the weights and of everything else that affects the vectors
     dimension: int
     pooling: str
     query_prefix: str = ""
@@ -33,7 +33,7 @@ class EncoderConfig(NamedTuple):
 
 
 class IndexConfig(NamedTuple):
-    """Say how an index was built. It travels with the index and is checked when documents are added."""
+    """Hold how an index was built. It is saved with the index and checked when documents are added."""
 
     language: str
     passage_size: int
@@ -41,7 +41,7 @@ class IndexConfig(NamedTuple):
     version: int = FORMAT_VERSION
 
     def as_json(self) -> dict[str, Any]:
-        """Return what from_json reads."""
+        """Return the fields that from_json reads."""
         config = self._asdict()
         return config | {"encoder": self.encoder._asdict()} if self.encoder else config
 
@@ -55,9 +55,9 @@ class IndexConfig(NamedTuple):
 
 
 class QueryClause(NamedTuple):
-    """Hold plain text, never a query language, by whose words passages are ranked.
+    """Hold plain text (not a query language) by whose words passages are ranked.
 
-    A passage matches by the words of one that is `required`; those of the others only add to its score.
+    A passage must match a word of a `required` clause; the words of the others only add to its score.
     """
 
     text: str
@@ -88,7 +88,7 @@ class Hit(NamedTuple):
     start: int
     end: int
     metadata: dict[str, Any]
-    parts: Mapping[str, Part] = MappingProxyType({})  # by the list's name, where several made the order
+    parts: Mapping[str, Part] = MappingProxyType({})  # by the name of the list, if several were combined
     copies: int = 1  # how many documents have this passage
 
     def as_json(self, explain: bool = False) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def ranked(hits: Iterable[Hit]) -> list[Hit]:
 
 
 class Stored(NamedTuple):
-    """Say what a store holds of a document. The hash is empty where a killed run left it half written."""
+    """Describe a stored document. The hash is empty if a killed run left it half written."""
 
     doc_id: str
     hash: str
@@ -113,10 +113,10 @@ class Stored(NamedTuple):
 
 
 class DocumentUpdate(NamedTuple):
-    """Replace what a store holds of a document (`old`) by a new version, or by nothing.
+    """Replace a stored document (`old`) by a new version, or remove it.
 
-    `aliases` are the title and the id under the names that their fields have in the input, for filters.
-    Where the index has an encoder, `vectors` (passages, dimension) holds a vector of length 1 for each passage.
+    `aliases` are the title and the id under the names of their fields in the input, for filters. If the index has an
+    encoder, `vectors` (passages, dimension) holds a vector of length 1 for each passage.
     """
 
     doc_id: str
@@ -129,25 +129,28 @@ class DocumentUpdate(NamedTuple):
 
 
 def vector_key(title: str, text: str) -> int:
-    """Return the 64-bit number by which a store knows the vector of a passage: a hash of what was encoded."""
+    """Return the 64-bit key of a passage's vector: a hash of the encoded text."""
     return int.from_bytes(hashlib.blake2b(f"{title}\n{text}".encode(), digest_size=8).digest(), "big")
 
 
 def check_vectors(vectors: "Vector | None", shape: tuple[int, ...], whose: str) -> "Vector":
-    """Return the vectors, or one alone. Raises IndexMismatchError for none or another shape, RagcliError for bad ones.
+    """Return vectors after checking them.
 
-    Bad are those with NaN or infinity in them, or of a length that is not 1.
+    Raises IndexMismatchError if they are missing or have another shape, RagcliError for vectors with NaN or infinity,
+    or of another length than 1.
     """
     if vectors is None or vectors.shape != shape:
         found = "none" if vectors is None else " × ".join(map(str, vectors.shape))
         wanted = " × ".join(map(str, shape))
         raise IndexMismatchError(
-            f"{whose}: the index wants vectors of {wanted}, not {found}",
+            f"{whose}: the index needs vectors of shape {wanted}, not {found}",
             "Use the encoder that the index was made with, or build it again with --rebuild.",
         )
     squares = (vectors * vectors).sum(axis=-1)
-    if not (abs(squares - 1) < 1e-2).all():  # as no comparison with NaN is true
-        raise RagcliError(f"{whose}: a vector holds NaN, or is not of length 1", "Is the encoder whole? Try another.")
+    if not (abs(squares - 1) < 1e-2).all():  # written so that NaN fails too
+        raise RagcliError(
+            f"{whose}: a vector contains NaN or does not have length 1", "The encoder may be damaged; try another."
+        )
     return vectors
 
 
@@ -155,13 +158,13 @@ Refused = Callable[[DocumentUpdate, str], None]
 
 
 def ignore_refusal(update: DocumentUpdate, reason: str) -> None:
-    """Do nothing about a document that the engine did not take."""
+    """Ignore a document that the engine refused."""
 
 
 class TextFields(NamedTuple):
-    """Name the fields that hold text and title in an index that others made; None for `text` and `title`.
+    """Name the fields with text and title in an index that ragcli did not make; None for `text` and `title`.
 
-    An index of ragcli's own knows its fields, so that these names, which may come from the settings, say nothing there.
+    They are ignored for an index that ragcli made, because the names may come from the settings.
     """
 
     text: str | None = None
@@ -176,33 +179,30 @@ class Counts(NamedTuple):
 
 
 class Store(Protocol):
-    """Keep passages with their documents' metadata; rank them by BM25 over title and text as one field, or by vectors.
+    """Store passages and metadata; rank passages by BM25 over title and text as one field, or by vectors.
 
-    Every method raises UnreachableError where the engine does not answer, IndexMismatchError where the index is
-    damaged.
+    Every method raises UnreachableError if the engine does not answer, IndexMismatchError if the index is damaged.
     """
 
     @property
     def config(self) -> IndexConfig | None:
-        """Say how the index was built; None for an index that ragcli did not build."""
+        """Return how the index was built; None for an index that ragcli did not build."""
 
     def stored(self, doc_ids: Sequence[str] | None = None) -> Iterator[Stored]:
-        """Yield what the store holds of these documents, or of all."""
+        """Yield these stored documents, or all."""
 
     def write(self, updates: Iterable[DocumentUpdate], refused: Refused = ignore_refusal) -> None:
-        """Apply the changes as they come. All are durable and can be searched on return.
+        """Apply updates from an iterable. All are durable and searchable on return.
 
-        A document that the engine does not take is told to `refused`, with the reason; the others are written.
-
-        Of changes to one document the last need not win: each document comes once in a call. A process killed on the
-        way leaves a searchable index, in which each document is old, new, or marked by
-        stored() as half written; the next run with the same input completes it.
+        `refused` receives each document that the engine does not accept, with the reason; the others are written. Each
+        document may occur only once in a call. A killed process leaves a searchable index in which each document is
+        old, new, or marked by stored() as half written; the next run with the same input completes it.
         """
 
     def search(self, words: Sequence[QueryClause], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
-        """Return the k best passages, best first, ties by id and start; all that pass the filters if no words.
+        """Return the k best passages, best first, ties by id and start; without words, all that match the filters.
 
-        Raises RagcliError for a field that no document has.
+        Raises RagcliError for a filter on an unknown field.
         """
 
     def nearest(
@@ -210,34 +210,34 @@ class Store(Protocol):
     ) -> list[Hit]:
         """Return the k passages nearest to a vector (dimension,) of length 1, best first, ties by id and start.
 
-        The score is the cosine. `candidates` is how many an approximate search looks at; an exact one ignores it.
-        Raises IndexMismatchError for an index without vectors or with vectors of another length, RagcliError for a
-        field that no document has.
+        The score is the cosine. `candidates` is the number of passages that an approximate search examines; an exact
+        one ignores it. Raises IndexMismatchError for an index without vectors or of another dimension, RagcliError for
+        a filter on an unknown field.
         """
 
     def vectors(self, keys: Sequence[int]) -> "dict[int, Vector]":
-        """Return those vectors that the store knows, by vector_key; also those of a run that was killed."""
+        """Return the stored vectors with these keys (vector_key), including those of a killed run."""
 
     def sample(self, n: int) -> "Vector":
-        """Return vectors (up to n, dimension) of passages from all over the index, always the same ones."""
+        """Return a fixed sample of vectors (at most n, dimension) from all over the index."""
 
     def passages(self, doc_id: str) -> list[Hit]:
-        """Return a document's passages in their order, with score 0; none for an unknown document."""
+        """Return a document's passages in order, with score 0; none for an unknown document."""
 
     def frequencies(self, words: Sequence[str]) -> list[int]:
-        """Return in how many passages each word occurs; of what the analyzer makes several words of, the rarest."""
+        """Return the number of passages with each word; if the analyzer splits it, of its rarest part."""
 
     def near_words(self, words: Sequence[str]) -> list[list[str]]:
-        """Return for each word, which no passage has, those (stems) that passages have and that are spelled nearly so.
+        """Return, for each word that no passage has, the words in passages with similar spelling.
 
-        By analysis.spelling.nearest_words; none for what the analyzer leaves out or makes several words of.
+        Determined by analysis.spelling.nearest_words; none for words that the analyzer drops or splits.
         """
 
     def values(self, field: str, prefix: str, limit: int) -> list[str]:
-        """List at most `limit` distinct text values of a field that begin with the prefix, case folded, sorted."""
+        """Return at most `limit` distinct text values of a field with a prefix, case folded, sorted."""
 
     def fields(self) -> list[str]:
-        """List the names of the metadata fields that documents have, sorted; of objects the outermost only."""
+        """Return the sorted names of the documents' metadata fields; of objects, only the top level."""
 
     def damage(self) -> list[str]:
         """Say what is damaged, a line each, after a look at all files."""
@@ -246,7 +246,7 @@ class Store(Protocol):
         """Count documents and passages."""
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
 
     def __enter__(self) -> Self: ...
 
@@ -254,7 +254,7 @@ class Store(Protocol):
 
 
 def no_vectors(index: str) -> RagcliError:
-    """Make the error for a question that only an index with vectors can answer."""
+    """Return the error for an operation that needs vectors."""
     return IndexMismatchError(
         f"index {index} has no vectors",
         "Build it again: ragcli index FILE --encoder MODEL --rebuild, or search by words.",
@@ -262,24 +262,24 @@ def no_vectors(index: str) -> RagcliError:
 
 
 def unknown_field(field: str, index: str, known: Sequence[str]) -> RagcliError:
-    """Make the error for a filter on a field that no document of the index has."""
+    """Return the error for a filter on an unknown field."""
     return RagcliError(
         f"no document of index {index} has a field {field!r}", f"Its fields: {', '.join(known) or 'none'}."
     )
 
 
 class Access(NamedTuple):
-    """Hold what Elasticsearch may ask for: an API key, a CA certificate file."""
+    """Hold the API key and the CA certificate file for Elasticsearch."""
 
     api_key: str | None = None
     ca_certs: Path | None = None
 
     def __repr__(self) -> str:
-        return f"Access(ca_certs={self.ca_certs})"  # and no secret
+        return f"Access(ca_certs={self.ca_certs})"  # without secrets
 
 
 def _check_names(location: "IndexLocation") -> None:
-    """Raise UsageError for a name that is neither an index's nor, on a server, several or a pattern of them."""
+    """Raise UsageError for an invalid index name; on a server, several names and patterns are valid."""
     if location.url == LOCAL:
         return check_index_name(location.name)
     for name in location.name.split(","):
@@ -288,7 +288,7 @@ def _check_names(location: "IndexLocation") -> None:
 
 
 def check_index_name(name: str) -> None:
-    """Raise UsageError for an index name that one of the stores could not take (Elasticsearch's rules)."""
+    """Raise UsageError for an index name that one of the stores does not accept (Elasticsearch's rules)."""
     forbidden = set('\\/*?"<>| ,#:') & set(name)
     if (
         not name
@@ -299,12 +299,12 @@ def check_index_name(name: str) -> None:
         or len(name.encode()) > 200
     ):
         raise UsageError(
-            f"not an index name: {name!r}", "Use small letters, digits, `-` and `_`, beginning with a letter."
+            f"not an index name: {name!r}", "Use lower-case letters, digits, `-` and `_`, beginning with a letter."
         )
 
 
 class IndexLocation(NamedTuple):
-    """Say where an index is: `local` (kept under `home`) or an Elasticsearch URL, the index's name, how to get in."""
+    """Locate an index: `local` (under `home`) or an Elasticsearch URL, its name, and the access to the server."""
 
     url: str
     name: str
@@ -313,7 +313,7 @@ class IndexLocation(NamedTuple):
     fields: TextFields = TextFields()
 
     def __repr__(self) -> str:
-        return f"IndexLocation({self.url.rpartition('@')[2]}, {self.name})"  # and no secret
+        return f"IndexLocation({self.url.rpartition('@')[2]}, {self.name})"  # without secrets
 
 
 def open_store(location: IndexLocation, create: IndexConfig | None = None) -> Store:

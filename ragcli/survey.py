@@ -1,4 +1,4 @@
-"""A first pass over an input: which ids it holds and how often, since the last document of an id counts."""
+"""A first pass over the input that counts its ids, because the last document of an id counts."""
 
 from array import array
 from bisect import bisect_left
@@ -12,10 +12,10 @@ from ragcli.readers import FieldNames, Input, read_documents
 
 
 class Survey(NamedTuple):
-    """Hold what a first pass over the input found, ids by their hash: how many lines each repeated one has.
+    """Hold the ids of the input by their hashes, and the number of lines of each repeated one.
 
     `unknown` counts the rejects whose id could not be read: any document of the index may be one of them. `unread` are
-    files of which nothing could be read.
+    the files that could not be read at all.
     """
 
     ids: "array[int]"
@@ -24,7 +24,7 @@ class Survey(NamedTuple):
     unread: frozenset[str] = frozenset()
 
     def holds(self, doc_id: str) -> bool:
-        """Tell whether the input has a line with this id, or a file with it that could not be read."""
+        """Return whether the input has a line with this id, or an unreadable file that may contain it."""
         if self.unread and (doc_id in self.unread or doc_id.rpartition("#")[0] in self.unread):
             return True
         key = hash(doc_id)
@@ -33,7 +33,7 @@ class Survey(NamedTuple):
 
 
 def survey_inputs(inputs: list[Input], fields: FieldNames) -> Survey:
-    """Read the input once, and return which ids it holds."""
+    """Read the input once, and return its ids."""
     keys: list[int] = []
     rejected: list[int] = []
     unknown = 0
@@ -52,13 +52,13 @@ def survey_inputs(inputs: list[Input], fields: FieldNames) -> Survey:
 
 
 def repeated_keys(keys: Iterable[int]) -> Counter[int]:
-    """Count those keys that come more than once."""
+    """Count the keys that occur more than once."""
     more = Counter(a for a, b in pairwise(sorted(keys)) if a == b)
     return Counter({key: n + 1 for key, n in more.items()})
 
 
 def is_last(document: Document, waiting: Counter[int]) -> bool:
-    """Tell whether no later line has this document's id; `waiting` counts down."""
+    """Return whether no later line has this document's id; `waiting` is counted down."""
     if not waiting:
         return True
     key = hash(document.id)

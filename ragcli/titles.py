@@ -1,4 +1,4 @@
-"""From what a person calls a film to the title that the index has for it."""
+"""Find the title in the index that a person means by the name of a film."""
 
 import re
 import unicodedata
@@ -33,14 +33,14 @@ _SPELT = {
 }
 _CHINESE = re.compile(r"(?<=第)([一二三四五六七八九十])|([二三四五六七八九十])$")
 _DIGITS = {digit: n for n, digit in enumerate("一二三四五六七八九十", 1)}
-_SHORT, _LONG = 5, 9  # letters from which on a title may have one slip, or two
+_SHORT, _LONG = 5, 9  # letters from which on a title may have one typo, or two
 _YEARS_APART = 1  # between a film's first showing and its release elsewhere
-_WORTH_NAMING = 50  # of 100: the likeness from which on a title is suggested
+_WORTH_NAMING = 50  # similarity (of 100) from which on a title is suggested
 _CANDIDATES = 1_000
 
 
 class _Name(NamedTuple):
-    """Hold what is compared of a title: its letters without article, accents, blanks and marks; numbers; the year."""
+    """Hold the parts of a title that are compared: its letters without article, accents and marks; numbers; year."""
 
     letters: str
     numbers: tuple[int, ...]
@@ -48,12 +48,12 @@ class _Name(NamedTuple):
 
 
 def find_title(store: Store, title: str) -> str:
-    """Return the index's title (case folded) that a person means by `title`.
+    """Return the title in the index (case folded) that a person means by `title`.
 
-    That is the equal one, else the equal one without year, article, accents and marks, else the only one of which it
-    is a part (before or after a colon, in another script), else the only one that differs by a slip or two. Numbers
-    decide, as figures, Roman or in words: "Rocky II" is not "Rocky III". Raises NothingFoundError, naming the nearest
-    titles, where there is none.
+    The equal title comes first; then one that is equal without year, article, accents and marks; then the only one
+    that contains it as a part (before or after a colon, in another script); then the only one that differs by a typo
+    or two. Numbers must agree, as digits, Roman numerals or words: "Rocky II" is not "Rocky III". Raises
+    NothingFoundError, naming the nearest titles, if there is none.
     """
     folded = fold(title.strip())
     if folded in store.values("title", folded, _CANDIDATES):
@@ -63,7 +63,7 @@ def find_title(store: Store, title: str) -> str:
         if asked.letters and (found := choose(asked, known)):
             return found
     near = _suggestions(asked, known)
-    hint = f"Did you mean {' or '.join(near)}?" if near else "Index reviews whose title is the film's, then ask again."
+    hint = f"Did you mean {' or '.join(near)}?" if near else "Index reviews with the film's title first."
     raise NothingFoundError(f"no reviews of {title!r} in the index", hint)
 
 
@@ -76,7 +76,7 @@ def _candidates(store: Store, title: str, folded: str) -> set[str]:
 
 
 def _equal(asked: _Name, known: dict[str, _Name]) -> str | None:
-    """Return the latest of the titles that are equal."""
+    """Return the latest of the equal titles."""
     equal = [value for value, name in known.items() if _same(asked, name)]
     return max(equal, key=lambda value: (known[value].year or 0, value), default=None)
 
@@ -97,14 +97,14 @@ def _of_which_it_is_a_part(asked: _Name, known: dict[str, _Name]) -> str | None:
 
 
 def _has_part(asked: _Name, value: str) -> bool:
-    """Tell whether a title's part is asked for; its beginning only where no number follows: that is another film."""
+    """Return whether a part of a title is asked for; its beginning only if no number follows, as in a sequel."""
     parts = [_read(part) for part in _PARTS.split(_YEAR.sub("", value))]
     places = [place for place, part in enumerate(parts) if part.letters == asked.letters]
     return any(place or not any(part.numbers for part in parts[1:]) for place in places)
 
 
 def _misspelt(asked: _Name, known: dict[str, _Name]) -> str | None:
-    """Return the nearest title with the same numbers; none where two different ones are equally near."""
+    """Return the nearest title with the same numbers; None if two different ones are equally near."""
     most = (len(asked.letters) >= _SHORT) + (len(asked.letters) >= _LONG)
     near = [
         (OSA.distance(asked.letters, name.letters), value)
@@ -119,7 +119,7 @@ def _misspelt(asked: _Name, known: dict[str, _Name]) -> str | None:
 
 
 def _plural(one: str, other: str) -> bool:
-    """Tell whether two titles differ in a last "s" only: Alien, Aliens."""
+    """Return whether two titles differ only in a final "s", such as Alien and Aliens."""
     return one + "s" == other or other + "s" == one
 
 
@@ -152,7 +152,7 @@ def _is_accent(character: str) -> bool:
 
 
 def _number(words: Sequence[str], place: int) -> int | None:
-    """Return the number that a word of a title stands for, if it is one."""
+    """Return the number that a word of a title stands for, if any."""
     word = words[place]
     if word.isdecimal():
         return int(word)

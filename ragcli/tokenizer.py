@@ -1,4 +1,4 @@
-"""Read a model's tokenizer from its folder, as it is: without truncation and padding, never changed by its family."""
+"""Read a model's tokenizer from its folder, without truncation and padding."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ _COPY_AGAIN = "Copy or download the model again."
 
 
 def read_tokenizer(file: Path) -> Tokenizer:
-    """Read a tokenizer.json. Raises RagcliError for a damaged one."""
+    """Read a tokenizer.json. Raises RagcliError if it is damaged."""
     try:
         return plain(Tokenizer.from_file(str(file)))
     except Exception as error:  # the library raises nothing narrower
@@ -20,7 +20,7 @@ def read_tokenizer(file: Path) -> Tokenizer:
 
 
 def read_byte_level(folder: ModelFolder) -> Tokenizer:
-    """Read a GPT-2 tokenizer: tokenizer.json, or the vocab.json and merges.txt of before. Raises RagcliError."""
+    """Read a GPT-2 tokenizer: tokenizer.json, or the older vocab.json and merges.txt. Raises RagcliError."""
     file = folder.path / "tokenizer.json"
     if file.is_file():
         return read_tokenizer(file)
@@ -38,7 +38,7 @@ def read_byte_level(folder: ModelFolder) -> Tokenizer:
 
 
 def read_wordpiece(folder: ModelFolder) -> Tokenizer:
-    """Read an encoder's tokenizer: tokenizer.json, or the vocab.txt of BERTs before. Raises RagcliError."""
+    """Read an encoder's tokenizer: tokenizer.json, or the older vocab.txt. Raises RagcliError."""
     file = folder.path / "tokenizer.json"
     if file.is_file():
         return read_tokenizer(file)
@@ -59,7 +59,7 @@ def plain(tokenizer: Tokenizer) -> Tokenizer:
 
 
 def check_vocabulary(folder: ModelFolder, tokenizer: Tokenizer, places: int) -> None:
-    """Raise RagcliError where the embedding has fewer places than the tokenizer has tokens."""
+    """Raise RagcliError if the embedding has fewer rows than the tokenizer has tokens."""
     tokens = tokenizer.get_vocab_size()
     if tokens > places:
         message = f"the tokenizer of {folder.name} has {tokens} tokens, its embedding only {places}"

@@ -1,6 +1,7 @@
-"""Models that stay open: in a process that answers more than once, none is loaded twice.
+"""Keep models open in a process that answers more than once, so that none is loaded twice.
 
-Off by default, for a command that loads each model once anyway. A model whose files have changed is loaded anew.
+This is off by default, because a command loads each model only once. A model whose files have changed is loaded
+again.
 """
 
 import threading
@@ -12,11 +13,11 @@ from ragcli.models import ModelFolder, weight_files
 
 Opened = TypeVar("Opened")
 
-_MOST = 8  # models that stay open
+_MOST = 8  # models
 
 
 class _Kept:
-    """Hold open models by what they were made from, the least used first."""
+    """Hold open models by key, the least recently used first."""
 
     def __init__(self) -> None:
         self.on = False
@@ -24,7 +25,7 @@ class _Kept:
         self._models: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 
     def get(self, key: tuple[Any, ...], make: Callable[[], Opened]) -> Opened:
-        with self._lock:  # so that two who want the same model do not both load it
+        with self._lock:  # so that two threads do not load the same model
             if key not in self._models:
                 self._models[key] = make()
             self._models.move_to_end(key)
@@ -38,14 +39,14 @@ _KEPT = _Kept()
 
 
 def keep_models(keep: bool = True) -> None:
-    """Keep what is opened from now on, for the next who wants it; or no longer."""
+    """Keep models that are opened from now on, or stop doing so."""
     _KEPT.on = keep
 
 
 def opened(folder: ModelFolder, kind: str, make: Callable[[], Opened], alone: bool = False) -> Opened:
-    """Return what `make` opens from a folder, or what was opened from it before, if models are kept.
+    """Return the model that `make` opens from a folder, or if models are kept, the one opened before.
 
-    `kind` says what is made. Each thread has its own of what only one may use at a time (`alone`).
+    `kind` distinguishes models of the same folder. With `alone`, each thread has its own.
     """
     if not _KEPT.on:
         return make()

@@ -67,7 +67,7 @@ def test_what_is_no_question_is_rejected_and_the_others_answered(ragcli: Run, as
     assert result.code == 6 and [answer["id"] for answer in lines(result.out)] == ["q1"]
     reasons = [(line["id"], line["reason"]) for line in lines(rejects.read_text())]
     assert len(reasons) == 4
-    assert ("q1", "this id came before") in reasons
+    assert ("q1", "this id occurred before") in reasons
     assert any(name == "long" and "the model has room" in reason for name, reason in reasons)
 
 
@@ -102,7 +102,7 @@ def test_answers_are_measured_as_they_are(ragcli: Run, ask: list[str], tmp_path:
     names = ("exact_match", "f1", "accuracy", "rouge_l", "groundedness")
     assert {name: measured["metrics"][name] for name in names} == {name: again["metrics"][name] for name in names}
     output.write_text('{"no": "answer"}\n')
-    assert_two_lines(ragcli("eval", "answers", questions, "--answers", output), 1, "no answer")
+    assert_two_lines(ragcli("eval", "answers", questions, "--answers", output), 1, "not a file of answers")
     assert_two_lines(ragcli(*ask, "--batch", questions, "-o", output, "--resume"), 2, "holds no answers")
 
 

@@ -17,7 +17,7 @@ from ragcli.callbacks import Callbacks
 from ragcli.decoder.sampling import Sampling
 from ragcli.errors import ExitCode, RagcliError
 from ragcli.evaluate.answer_measures import by_characters, contains, exact_match, f1, groundedness, normalized, rouge_l
-from ragcli.evaluate.answers import AnswersJob, evaluate_answers
+from ragcli.evaluate.answers import AnswersConfig, evaluate_answers
 from ragcli.evaluate.questions import Question, read_questions
 from ragcli.evaluate.report import Report
 from ragcli.generate import EngineGenerator, LanguageModel, Options
@@ -292,7 +292,7 @@ def measured(ragcli: Run, corpus: Path, tmp_path: Path) -> Callable[..., Report]
     def measure(engine: LanguageModel, **options: Any) -> Report:
         greedy = Options(60, Sampling(temperature=0, no_repeat_ngram_size=0))
         location = IndexLocation("local", "knowledge_base", tmp_path / "home")
-        job = AnswersJob(path, location, AskOptions(greedy, k=2))._replace(**options)
+        job = AnswersConfig(path, location, AskOptions(greedy, k=2))._replace(**options)
         return evaluate_answers(job, lambda: EngineGenerator(engine), options.pop("callbacks", Callbacks()))
 
     return measure

@@ -132,7 +132,7 @@ def test_a_folder_of_documents_is_indexed(ragcli: Run, tmp_path: Path) -> None:
     (folder / "package.json").write_text('{"name": "x"}', encoding="utf-8")
     result = ragcli("index", folder, "--rejects", tmp_path / "rejects.jsonl", "--format", "json")
     assert (result.code, result.summary()["added"], result.summary()["rejected"]) == (6, 1, 1)
-    assert "left out 2 files: 1 × JSON without a field 'text'; 1 × no text: .png" in result.err
+    assert "skipped 2 files: 1 × JSON without a field 'text'; 1 × no text: .png" in result.err
     assert f"rejected {folder}/bad.pdf: damaged" in result.err
     kept = [json.loads(line)["file"] for line in (tmp_path / "rejects.jsonl").read_bytes().splitlines()]
     assert kept == [f"{folder}/x.png", f"{folder}/bad.pdf", f"{folder}/package.json"]

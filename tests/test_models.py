@@ -109,16 +109,16 @@ def lose(name: str) -> Callable[[Path], None]:
         (lose("tokenizer.json"), "has no tokenizer"),
         (pickle_only, "only a pickle checkpoint (pytorch_model.bin)"),
         (lose_a_shard, "model-00002-of-00002.safetensors is missing"),
-        (cut_a_shard, "two.safetensors is cut short or damaged"),
-        (edit("model.safetensors", lambda _: b""), "cut short or damaged"),
-        (edit("model.safetensors", lambda content: content[:7]), "cut short or damaged"),
-        (edit("model.safetensors", lambda content: content[:20]), "cut short or damaged"),
-        (edit("model.safetensors", lambda content: content[:-1]), "cut short or damaged"),
-        (edit("model.safetensors", lambda content: content + b"x"), "cut short or damaged"),
-        (edit("model.safetensors", lambda content: content.replace(b'"a"', b'\xff"')), "cut short or damaged"),
-        (edit("model.safetensors", lambda content: b"\xff" * len(content)), "cut short or damaged"),
-        (edit("model.safetensors", lambda _: b"\x03" + 7 * b"\0" + b"[1]"), "cut short or damaged"),
-        (edit("model.safetensors", lambda _: b"version https://git-lfs.github.com/spec/v1\n"), "cut short or damaged"),
+        (cut_a_shard, "two.safetensors is truncated or damaged"),
+        (edit("model.safetensors", lambda _: b""), "truncated or damaged"),
+        (edit("model.safetensors", lambda content: content[:7]), "truncated or damaged"),
+        (edit("model.safetensors", lambda content: content[:20]), "truncated or damaged"),
+        (edit("model.safetensors", lambda content: content[:-1]), "truncated or damaged"),
+        (edit("model.safetensors", lambda content: content + b"x"), "truncated or damaged"),
+        (edit("model.safetensors", lambda content: content.replace(b'"a"', b'\xff"')), "truncated or damaged"),
+        (edit("model.safetensors", lambda content: b"\xff" * len(content)), "truncated or damaged"),
+        (edit("model.safetensors", lambda _: b"\x03" + 7 * b"\0" + b"[1]"), "truncated or damaged"),
+        (edit("model.safetensors", lambda _: b"version https://git-lfs.github.com/spec/v1\n"), "truncated or damaged"),
     ],
 )
 def test_a_folder_that_is_no_whole_model_is_refused(model: Path, damage: Callable[[Path], None], words: str) -> None:
@@ -216,7 +216,7 @@ def test_a_damaged_cached_model_says_what_to_delete(ask: Ask, tmp_path: Path) ->
     update(snapshot, "model.safetensors", lambda content: content[:-1])
     answer, _ = ask("gpt2=fallback", HF_HUB_OFFLINE="1")
     assert answer[0] == ExitCode.ERROR
-    assert "cut short" in answer[1] and str(snapshot.parent.parent) in answer[2]
+    assert "truncated" in answer[1] and str(snapshot.parent.parent) in answer[2]
 
 
 @pytest.mark.parametrize("folder", ["gpt2", "mine"])
@@ -423,7 +423,7 @@ def test_what_the_hub_refuses_is_told_apart(ask: Ask, hub: str) -> None:
 def test_what_is_no_use_on_the_hub_is_refused(ask: Ask, hub: str) -> None:
     pickled, cut, _ = ask("pickled=", "cut=", HF_ENDPOINT=hub)
     assert pickled[0] == cut[0] == ExitCode.ERROR
-    assert "only a pickle checkpoint" in pickled[1] and "cut short" in cut[1]
+    assert "only a pickle checkpoint" in pickled[1] and "truncated" in cut[1]
     assert not any("pytorch_model.bin" in path for path in Hub.requests)
 
 
@@ -457,7 +457,7 @@ def test_a_gguf_file_says_what_it_is_and_a_cut_one_is_none(tmp_path: Path) -> No
     content = path.read_bytes()
     for length in (0, 3, 20, 40, len(content) - 1):
         path.write_bytes(content[:length])
-        with pytest.raises(RagcliError, match="no GGUF file"):
+        with pytest.raises(RagcliError, match="not a GGUF file"):
             read_gguf(path)
 
 
@@ -474,7 +474,7 @@ def test_a_quantization_is_found_on_the_hub_and_then_in_the_cache(ask: Ask, hub:
     assert ask(*(f"{name}=gguf" for name in names), HF_HUB_OFFLINE="1")[:3] == found
     unknown, folder, _ = ask("people/small-GGUF:Q2_K=gguf", "people/small-GGUF=", HF_ENDPOINT=hub)
     assert "has no Q2_K" in unknown[1] and "small.Q8_0.gguf" in unknown[2]
-    assert "GGUF files only" in folder[1] and ":Q4_K_M" in folder[2]
+    assert "only GGUF files" in folder[1] and ":Q4_K_M" in folder[2]
 
 
 def test_the_models_of_this_machine_are_listed_shown_and_removed(

@@ -33,7 +33,7 @@ def test_a_name_that_no_text_has_is_told(ragcli: Run, question: str, name: str, 
     assert done.code == 4 and answer["answer"] == "" and answer["abstained"]
     assert answer["missing"] == [{"name": name, "nearest": nearest}]
     assert answer["nearest"]["text"] and answer["nearest"]["source"] == 1
-    assert f"the texts say nothing of {name}" in ragcli("ask", question).err
+    assert f"the texts do not mention {name}" in ragcli("ask", question).err
 
 
 @pytest.mark.usefixtures("countries")

@@ -126,7 +126,7 @@ def test_words_may_be_those_of_the_packaged_encoder(packaged: Reader) -> None:
 def test_another_model_is_no_reader(folder: Path, tmp_path: Path) -> None:
     config = json.loads((folder / "config.json").read_bytes())
     (tmp_path / "config.json").write_text(json.dumps({**config, "architectures": ["BertModel"]}))
-    with pytest.raises(RagcliError, match="is no reader"):
+    with pytest.raises(RagcliError, match="is not a reader"):
         _open(tmp_path)
     short = {**config, "max_position_embeddings": 128}
     (tmp_path / "config.json").write_text(json.dumps(short))

@@ -110,7 +110,7 @@ def test_another_encoder_does_not_mix_in(ragcli: Run, indexed: Path, encoder: Pa
     assert found(ragcli, "an owl", "--mode", "semantic")
     write_encoder(other, hidden_size=64, num_attention_heads=4)
     result = ragcli("search", "an owl")
-    assert result.code == 1 and "not the encoder any more" in result.err and "--mode keyword" in result.err
+    assert result.code == 1 and "no longer the encoder" in result.err and "--mode keyword" in result.err
     assert found(ragcli, "owl", "--mode", "keyword")
 
 

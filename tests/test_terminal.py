@@ -159,7 +159,7 @@ def test_of_a_long_source_only_what_is_cited_is_shown(ragcli: Run, tmp_path: Pat
 def test_a_sentence_that_no_source_supports_is_dimmed_and_counted(ragcli: Run, corpus: Path) -> None:
     invented = ("--seed", "1", "--temperature", "3", "--top-k", "0", "--max-new-tokens", "40")
     shown = on_terminal(ragcli, corpus, "When does an owl sleep?", "--style", "free", *invented)
-    assert "stand in no source." in shown and re.search(r"\x1b\[2m[^\x1b]{20}", shown)
+    assert "are not supported by a source." in shown and re.search(r"\x1b\[2m[^\x1b]{20}", shown)
 
 
 CHAT = ("chat", "--style", "grounded", "--min-confidence", "0")

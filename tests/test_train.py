@@ -318,7 +318,7 @@ MISTAKES: dict[str, tuple[Mistake, int, str]] = {
     "no model": (lambda tmp, tiny: [write(tmp), "--model", "no/such/one/here"], 1, "no folder"),
     "long context": (lambda tmp, tiny: [write(tmp), "--context", "1000"], 2, "longer than the model's"),
     "short context": (lambda tmp, tiny: [write(tmp), "--context", "1"], 2, "too short to predict"),
-    "heads": (lambda tmp, tiny: [write(tmp), "--from-scratch", "--width", "10"], 2, "no multiple"),
+    "heads": (lambda tmp, tiny: [write(tmp), "--from-scratch", "--width", "10"], 2, "not a multiple"),
     "nothing to join": (lambda tmp, tiny: [write(tmp, f"1{END}2"), "--extend-vocabulary", "5"], 1, "split into pieces"),
     "default's name": (lambda tmp, tiny: [write(tmp), "--output", "gpt2"], 2, "default model's name"),
     "no name": (lambda tmp, tiny: [write(tmp), "--output", "a b"], 2, "not a model's name"),

@@ -1,1 +1,1 @@
-"""What a text is made of: words, sentences, blocks."""
+"""Analysis of text: language, words, sentences, blocks."""

@@ -1,4 +1,4 @@
-"""One analysis of text for everything that compares texts: the stores, search, answers and rendering."""
+"""One text analysis for everything that compares texts: stores, search, answers and rendering."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -14,21 +14,21 @@ from ragcli.analysis.sentences import sentence_spans
 from ragcli.analysis.tokens import TOKEN, Token, read_token
 from ragcli.analysis.words import word_spans
 
-_KEPT = 1 << 17  # words, with the marks beside them, whose terms are remembered
+_KEPT = 1 << 17  # words, with adjacent marks, whose terms are cached
 _SPELLED = re.compile(r"[^\W\d_]{4,40}")
 _LONGEST = 100  # letters of a word that count
-_COMPOUND = 0.5  # what a compound of a query weighs as a whole, and each of its parts
-_PLAIN_NAME = 0.2  # what it in small letters weighs for a query of IT
-_PIECE = re.compile(r"\w(?:\S*[\w+#])?")  # of a text, between blanks
+_COMPOUND = 0.5  # weight of a compound in a query, and of each of its parts
+_PLAIN_NAME = 0.2  # weight of "it" for the query "IT"
+_PIECE = re.compile(r"\w(?:\S*[\w+#])?")  # of text between blanks
 _OPENING, _CLOSING = "\"'([{<*`-/", ".,;:!?)]}>\"'*`-/"  # marks that belong to no word beside them
 _UMLAUTS = frozenset("äöü")
 
 
 class Indexed(NamedTuple):
-    """Hold what a passage is found by, each as words between blanks.
+    """Hold the index terms of a passage, each field as words between blanks.
 
-    `terms` are those of its words, `singles` the single characters of Chinese, Japanese and Korean text, `spellings`
-    the words as they are written that this run of indexing has not met before.
+    `terms` are the terms of its words, `singles` the single characters of Chinese, Japanese and Korean text,
+    `spellings` the unstemmed words that this index run has not seen before.
     """
 
     terms: str
@@ -37,7 +37,7 @@ class Indexed(NamedTuple):
 
 
 class _Memory(dict[str, str]):
-    """Remember the terms of what stands between blanks."""
+    """Cache the terms of words between blanks."""
 
     def __init__(self, read: Callable[[str], str]) -> None:
         super().__init__()
@@ -51,10 +51,10 @@ class _Memory(dict[str, str]):
 
 
 class Analyzer:
-    """Cut texts of one language into sentences, words and terms, by which texts are found and compared.
+    """Split texts of one language into sentences, words and terms, by which texts are found and compared.
 
-    The terms of a word are its stem without accents, and where the language writes accents also that with them. A
-    function word in capitals (IT, OR, A) has itself as another term; a compound has one for the whole and its parts'.
+    The terms of a word are its stem without accents, and in languages with accents also the stem with them. A function
+    word in capitals (IT, OR, A) is a term by itself; a compound has a term for the whole and those of its parts.
     """
 
     def __init__(self, language: str) -> None:
@@ -71,7 +71,7 @@ class Analyzer:
         return sentence_spans(text)
 
     def indexed(self, text: str) -> Indexed:
-        """Return what a passage is found by."""
+        """Return the index terms of a passage."""
         plain = normalized(text)
         with self._lock:
             line = " ".join(map(self._memory.__getitem__, with_bigrams(plain).split()))
@@ -82,7 +82,7 @@ class Analyzer:
         return Indexed(line, " ".join(single_characters(plain)), spellings)
 
     def query(self, text: str, most: int) -> dict[str, float]:
-        """Return the terms that a text is searched by, from its first so many words, with how much each counts."""
+        """Return the search terms of a text's first `most` words, with their weights."""
         found: dict[str, float] = {}
         for token in self.tokens(text)[:most]:
             weight = _COMPOUND if token.parts else 1.0
@@ -98,21 +98,21 @@ class Analyzer:
         return [(term, 1 / len(variants)) for term in variants]
 
     def variants(self, text: str) -> list[tuple[str, ...]]:
-        """Return, for each word of a text, the terms of which a passage that has the word has at least one."""
+        """Return the alternative terms of each word; a passage with the word has at least one of them."""
         words = (token.whole for token in self.tokens(text))
         return [(word,) if word.lower() in self._functions and _is_name(word) else self._terms(word) for word in words]
 
     def tokens(self, text: str) -> list[Token]:
-        """Return the words of a text as written, compounds with their parts, of a CJK run its bigrams."""
+        """Return the words of a text as written, compounds with their parts, CJK text as bigrams."""
         written = TOKEN.findall(with_bigrams(normalized(text)))
         return [token for word in written for token in read_token(word)]
 
     def words(self, text: str) -> Iterator[str]:
-        """Yield the words of a text in small letters, of a CJK run its bigrams; no function words."""
+        """Yield the words of a text in lower case, CJK text as bigrams, without function words."""
         return (word for token in self.tokens(text) if (word := token.whole.lower()) not in self._functions)
 
     def stems(self, text: str) -> frozenset[str]:
-        """Return the terms of a text's words, by which two texts can be compared; no function words."""
+        """Return the terms of a text for comparisons, without function words."""
         return frozenset(term for _, term in self.terms(text) if term)
 
     def terms(self, text: str) -> Iterator[tuple[str, str]]:
@@ -122,13 +122,13 @@ class Analyzer:
                 yield word, self._term(word)
 
     def asked(self, text: str) -> Iterator[tuple[str, str]]:
-        """Yield what `terms` does of a question: of 3.11 not the parts, which 11.3 has as well."""
+        """Yield the same as `terms` for a question, without the numeric parts of 3.11, which 11.3 has as well."""
         for token in self.tokens(text):
             for word in (token.whole, *(part for part in token.parts if not part.isdigit())):
                 yield word, self._term(word)
 
     def match_spans(self, query: str, text: str) -> Iterator[tuple[int, int]]:
-        """Yield (start, end) of the words in a text that the query's words match: by stem, CJK by bigrams."""
+        """Yield (start, end) of the words in a text that match a query's words, by stem or CJK bigram."""
         wanted = self.stems(query)
         for piece in _PIECE.finditer(text) if wanted else ():
             tokens = self.tokens(piece[0])
@@ -140,13 +140,13 @@ class Analyzer:
                     yield piece.start() + start, piece.start() + end
 
     def _term(self, word: str) -> str:
-        """Return the term that stands for a word; none for a function word, unless it is written as a name."""
+        """Return the main term of a word; "" for a function word, unless it is written as a name."""
         if word.lower() in self._functions:
             return word if _is_name(word) else ""
         return self._terms(word)[0]
 
     def _line_of(self, written: str) -> str:
-        """Return the terms of what stands between blanks as they are indexed."""
+        """Return the index terms of a word between blanks."""
         bare = written.lstrip(_OPENING).rstrip(_CLOSING)
         if bare.isascii() and ((bare.isalpha() and (bare[1:].islower() or bare.isupper())) or bare.isdigit()):
             return self._words[bare]  # most are so, and need none of what is below
@@ -190,7 +190,7 @@ class Analyzer:
 
 
 def _is_name(word: str) -> bool:
-    """Tell whether a function word is written as a name: in capitals, but not I."""
+    """Return whether a function word is written as a name: in capitals, except I."""
     return word.isupper() and word != "I"
 
 

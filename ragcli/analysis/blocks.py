@@ -1,8 +1,8 @@
-"""Cut a text into blocks, the units of answers: a paragraph, a list item, a table row, an entry, code with its lead-in.
+"""Split a text into blocks, the units of answers: a paragraph, list item, table row, entry, or code with its lead-in.
 
-A block is a verbatim span, at most as long as said. Its heads are spans outside it that say what it is about: the
-heading above it, the term or option that it describes, the item that it is nested under, the names of a table's
-columns, the lead-in of its list. Blocks come in order, do not overlap, and hold all of the text but white space.
+A block is a verbatim span of limited length. Its heads are spans outside it that say what it is about: the heading
+above it, the term or option that it describes, its parent item, the column names of its table, the lead-in of its list.
+Blocks are in order, do not overlap, and cover all of the text except white space.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from ragcli.analysis.languages import BIGRAMMED
 from ragcli.analysis.sentences import sentence_spans
 from ragcli.analysis.units import Span, Unit, read_units
 
-SHORT = 60  # characters; a shorter block joins the one below it
+SHORT = 60  # characters; a shorter block is merged with the one below it
 
 
 class Block(NamedTuple):
@@ -32,7 +32,7 @@ class Block(NamedTuple):
 
 
 class _Open(NamedTuple):
-    """Hold a block that may still take in what follows, as its last unit says; `fed` if a lead-in has got something."""
+    """Hold a block that may still grow, and its last unit; `fed` if its lead-in already has content."""
 
     block: Block
     unit: Unit
@@ -40,7 +40,7 @@ class _Open(NamedTuple):
 
 
 def block_size(language: str) -> int:
-    """Return the most characters that a block has in a language."""
+    """Return the maximal length of a block in a language, in characters."""
     return 180 if language in BIGRAMMED else 400
 
 
@@ -50,7 +50,7 @@ def headed_blocks(title: str, text: str, language: str) -> list[tuple[str, str]]
 
 
 def find_blocks(text: str, most: int = 400) -> list[Block]:
-    """Return the blocks of a text, in order. Takes time in proportion to its length."""
+    """Return the blocks of a text in order, in linear time."""
     found: list[_Open] = []
     for unit in read_units(text):
         for start, end in _pieces(text, unit, most):
@@ -63,9 +63,9 @@ def find_blocks(text: str, most: int = 400) -> list[Block]:
 
 
 def _joins(text: str, last: _Open, piece: Unit, most: int) -> bool:
-    """Tell whether a piece belongs to the block before it: below a lead-in, or because that block is short.
+    """Return whether a piece belongs to the block before it: after a lead-in, or because that block is short.
 
-    Short indented lines with a blank line between them, mostly code, stay together; other text does not join them.
+    Short indented lines separated by blank lines, mostly code, stay together, apart from other text.
     """
     if piece.end - last.block.start > most or (piece.heading and not last.unit.heading):
         return False
@@ -89,7 +89,7 @@ def _joined(last: _Open, piece: Unit) -> _Open:
 
 
 def _without_short_ends(blocks: list[Block], most: int) -> list[Block]:
-    """Let a short block that could not join the next one join the one before, if both stand under the same heads."""
+    """Merge a short block that could not join the next one into the one before, if both have the same heads."""
     kept: list[Block] = []
     for block in blocks:
         before = kept[-1] if kept else None
@@ -102,7 +102,7 @@ def _without_short_ends(blocks: list[Block], most: int) -> list[Block]:
 
 
 def _outside(blocks: list[Block]) -> list[Block]:
-    """Leave out the heads that stand in the block itself."""
+    """Remove heads that are inside the block itself."""
     return [
         block._replace(heads=tuple((start, end) for start, end in block.heads if end <= block.start))
         for block in blocks
@@ -110,7 +110,7 @@ def _outside(blocks: list[Block]) -> list[Block]:
 
 
 def _pieces(text: str, unit: Unit, most: int) -> Iterator[Span]:
-    """Cut what is too long: code at line ends, other text at sentence ends, where need be between words."""
+    """Split a long unit: code at line ends, other text at sentence ends, if necessary between words."""
     if unit.end - unit.start <= most:
         yield unit.start, unit.end
         return
@@ -139,7 +139,7 @@ def _lines(text: str, unit: Unit) -> Iterator[Span]:
 
 
 def _short(text: str, span: Span, most: int) -> Iterator[Span]:
-    """Cut a span between words, a longer word between letters."""
+    """Split a span between words, and a longer word between letters."""
     start, end = span
     while end - start > most:
         cut = next((at for at in range(start + most, start + most // 2, -1) if text[at].isspace()), start + most)

@@ -1,6 +1,6 @@
-"""Function words: articles, prepositions, pronouns, auxiliaries, question words. They say little by themselves."""
+"""Function words: articles, prepositions, pronouns, auxiliaries, question words. They carry little meaning alone."""
 
-# English: of Snowball's and NLTK's lists.
+# English: from the lists of Snowball and NLTK.
 _EN = """
 a about above after again against all am an and any are as at be because been before being below between both
 but by can could did do does doing down during each few for from further had has have having he her here hers
@@ -101,5 +101,5 @@ STOP_WORDS = WORDS["en"]
 
 
 def function_words(language: str) -> frozenset[str]:
-    """Return the function words of a language; of one that is cut into bigrams, the English ones."""
+    """Return the function words of a language; the English ones for languages split into bigrams."""
     return WORDS.get(language, STOP_WORDS)

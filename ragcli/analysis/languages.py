@@ -1,4 +1,4 @@
-"""The languages that an index can have, and which one a text is in: by its script, else by its function words."""
+"""The supported languages, and detection of a text's language by its script or function words."""
 
 import re
 from collections import Counter
@@ -11,7 +11,7 @@ Language = Literal[
 ]  # fmt: skip
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
-# What Snowball, tantivy and Elasticsearch call the languages whose words have stems; the others are cut into bigrams.
+# Names in Snowball, tantivy and Elasticsearch of the languages with stemmers; the others are split into bigrams.
 STEMMED = {
     "ar": "arabic",
     "da": "danish",
@@ -41,7 +41,7 @@ _SCRIPTS = {name: re.compile(f"[{letters}]") for name, letters in (BIGRAMMED | _
 _LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
-# The most frequent words of the languages in Latin script; none that is an English word, or a name in programs.
+# The most frequent words of languages in Latin script, except English words and names in programs.
 FUNCTION_WORDS = {
     language: frozenset(words.split())
     for language, words in {
@@ -61,14 +61,14 @@ FUNCTION_WORDS = {
         "tr": "ve bir bu için ile da de çok daha olarak gibi olan ne kadar sonra değil ama veya her ise",
     }.items()
 }
-_LEAST_WORDS = 6  # different ones, so that a name or a variable that comes often is not taken for a language
+_LEAST_WORDS = 6  # distinct ones, so that a frequent name or variable does not count as a language
 
 
 def detect_language(texts: Iterable[str]) -> str:
-    """Return the language of texts: by script, in Latin script by function words, and "en" where that is not sure.
+    """Return the language of texts by script, for Latin script by function words, and "en" in doubt.
 
-    Kana mark Japanese even where Han characters prevail; a text counts as CJK from a fifth of its letters on, as
-    Greek, Russian or Arabic from half of them on.
+    Kana mark Japanese even among many Han characters. CJK needs a fifth of the letters; Greek, Russian and Arabic need
+    half of them.
     """
     sample = "".join(f"{text[:1000]}\n" for text in texts)
     letters = len(_LETTER.findall(sample))
@@ -83,7 +83,7 @@ def detect_language(texts: Iterable[str]) -> str:
 
 
 def _by_function_words(text: str) -> str:
-    """Return the language whose function words are a twelfth of all words, and twice as many as English ones."""
+    """Return the language with function words for a twelfth of all words, at least twice as many as English ones."""
     words = Counter(_WORD.findall(text))
     found = {language: sum(words[word] for word in known) for language, known in FUNCTION_WORDS.items()}
     best = max(found, key=lambda language: found[language])

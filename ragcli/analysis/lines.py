@@ -1,4 +1,4 @@
-"""The lines of a text and what each one is: a heading, a list item, a table row, code, a question, plain text."""
+"""Classify the lines of a text: heading, list item, table row, code, question, plain text."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Kind(Enum):
-    """Name what a line is."""
+    """Name the kinds of lines."""
 
     BLANK = auto()
     HEADING = auto()
@@ -23,7 +23,7 @@ class Kind(Enum):
 
 
 class Line(NamedTuple):
-    """Hold where a line's text stands, without the white space around it, how far it is indented, and what it is."""
+    """Hold the span of a line without surrounding white space, its indentation, and its kind."""
 
     start: int
     end: int
@@ -35,7 +35,7 @@ _FENCE = re.compile(r"```+|~~~+")
 _LONGEST_LABEL = 120
 _TAB = 4
 
-# The order decides: a rule of a table is no row, and `A: 1` no label.
+# In order of precedence: a rule of a table is not a row, and `A: 1` not a label.
 _KINDS = (
     (Kind.HEADING, re.compile(r"#{1,6}\s")),
     (Kind.RULE, re.compile(r"[|+](?=.*-)[-=:|+\s]+$")),
@@ -48,7 +48,7 @@ _KINDS = (
 
 
 def read_lines(text: str) -> Iterator[Line]:
-    """Yield the lines of a text. What stands between two fences is code, as are the fences."""
+    """Yield the lines of a text. Lines between two fences are code."""
     fence = ""
     at = 0
     while at <= len(text):

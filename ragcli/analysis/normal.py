@@ -1,10 +1,10 @@
-"""The normal form of text, in which what looks the same is the same, and the folding of accents."""
+"""Normalize text, so that what looks the same is the same, and fold accents."""
 
 import re
 import unicodedata
 from functools import cache
 
-# Optional marks: vowels of Arabic and Hebrew, the stretching of Arabic letters; and what no reader sees.
+# Optional marks (vowels of Arabic and Hebrew, stretched Arabic letters) and invisible characters.
 _UNSEEN = "\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff"
 _DROPPED = re.compile(
     f"[{_UNSEEN}\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06ed]"
@@ -20,19 +20,19 @@ _MARKS = {
     "\u2044": "/",
 }
 _MARK_TABLE = str.maketrans(_MARKS)
-MARKS = "\u0300-\u036f"  # combining accents that no composed letter takes in
-# Letters that do not come apart in Unicode.
+MARKS = "\u0300-\u036f"  # combining accents without a composed letter
+# Letters without a decomposition in Unicode.
 _LETTERS = {
     **{"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ð": "d", "đ": "d", "þ": "th", "ł": "l", "ħ": "h", "ŧ": "t"},
     **{"ı": "i", "ĸ": "k", "ŋ": "n", "ё": "е", "ς": "σ", "ſ": "s", "ə": "e"},
 }
-_RANGES = ((0xC0, 0x250), (0x370, 0x400), (0x1E00, 0x2000))  # Latin and Greek; й is no и
+_RANGES = ((0xC0, 0x250), (0x370, 0x400), (0x1E00, 0x2000))  # Latin and Greek; Cyrillic й is not folded
 
 
 def normalized(text: str) -> str:
-    """Return a text in its normal form: NFKC, plain hyphens and apostrophes, words whole that a line end divides.
+    """Normalize a text: NFKC, plain hyphens and apostrophes, no hyphenation at line ends.
 
-    Without soft hyphens, zero-width characters and the optional marks of Arabic and Hebrew. Case and accents stay.
+    Soft hyphens, zero-width characters and optional Arabic and Hebrew marks are removed. Case and accents stay.
     """
     if not text.isascii():
         text = _plain(text)
@@ -57,20 +57,20 @@ def _plain(text: str) -> str:
 
 @cache
 def _is_settled(character: str) -> bool:
-    """Tell whether a character is the same in the normal form, whatever stands before it."""
+    """Return whether a character is the same in the normal form, whatever stands before it."""
     joins = unicodedata.category(character) in ("Mn", "Mc", "Me", "Cf") or "\u1160" <= character <= "\u11ff"
     return not joins and character != "\u0640" and unicodedata.is_normalized("NFKC", character)
 
 
 def lowered(word: str, language: str) -> str:
-    """Return a word in small letters, as the language has them: of Turkish, I becomes ı."""
+    """Return a word in lower case by the rules of the language; in Turkish, I becomes ı."""
     if language == "tr":
         word = word.replace("I", "ı").replace("İ", "i")
     return word.lower()
 
 
 def without_accents(word: str) -> str:
-    """Return a word in small letters without the accents of Latin and Greek, and with no letter of its own."""
+    """Return a lower-case word without Latin and Greek accents and special letters."""
     return word if word.isascii() else word.translate(_accents())
 
 
@@ -86,5 +86,5 @@ def _accents() -> dict[int, str]:
 
 
 def spelled_out(word: str) -> str:
-    """Return a word with the German way of writing umlauts without dots: zuerich for zürich."""
+    """Return a word with German umlauts spelled out: zuerich for zürich."""
     return word.replace("ä", "ae").replace("ö", "oe").replace("ü", "ue")

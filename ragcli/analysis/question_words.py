@@ -1,4 +1,4 @@
-"""Words of Chinese that ask and name nothing, in both scripts."""
+"""Chinese question words, in both scripts."""
 
 CHINESE_QUESTION_WORDS = (
     *(

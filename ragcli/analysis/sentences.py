@@ -1,16 +1,16 @@
-"""Sentence boundaries, in time that grows with the length of the text."""
+"""Find sentence boundaries, in linear time."""
 
 import re
 from collections.abc import Iterator
 
-# A sentence ends after its mark and closing quotes where a new one may begin, at a blank line, and at a line end
-# unless the next line goes on in small letters or the line ends with a comma (hard-wrapped text).
+# A sentence ends after its final mark and closing quotes if a new one may begin there, at a blank line, and at a line
+# end unless the next line begins in lower case or the line ends with a comma (hard-wrapped text).
 _BOUNDARY = re.compile(
-    r"""(?<![.!?])[.!?]++["'”’)\]]*+(?=\s++["'“‘(\[]*+(?:[^\sa-z]|[a-z]{1,2}[A-Z])|\s*+$)  # the next is not small
+    r"""(?<![.!?])[.!?]++["'”’)\]]*+(?=\s++["'“‘(\[]*+(?:[^\sa-z]|[a-z]{1,2}[A-Z])|\s*+$)  # the next is not lower case
       | (?<=[a-z]{3})(?P<tight>[.!?])(?=(?:The|It|He|She|We|They|This|In|But|And|A)\s)      # rye.The baker
       | [。！？｡।॥؟۔]+["'”’」』）)]*                     # no blank needed
       | \n(?=[^\S\n]*+\n)                               # a paragraph
-      | (?P<line>(?<![,，、])\n(?=[^a-z]) | (?<=[:：])\n)  # a line that may stand for itself
+      | (?P<line>(?<![,，、])\n(?=[^a-z]) | (?<=[:：])\n)  # a line that may be independent
     """,
     re.VERBOSE,
 )
@@ -28,14 +28,14 @@ _ALWAYS = re.compile(rf"{_BEFORE}(?:{_TITLE})$")
 _MOSTLY = re.compile(rf"{_BEFORE}(?:{_LETTERS}|{_OTHER})$")
 _NUMBERED = re.compile(rf"{_BEFORE}(?:{_BEFORE_NUMBER})$")
 _NUMBER = re.compile(r"\s+[\d#IVX]")
-# What begins a sentence rather than a name, so that an abbreviation before it ends one.
+# Beginnings of a sentence rather than a name, so that an abbreviation before them ends a sentence.
 _STARTER = re.compile(
     r"\s+(?:The|It|He|She|We|They|You|I|This|That|These|Those|There|In|On|At|But|And|A|An|If|When|As|For|His|Her|Its"
     r"|Their|Our|My|What|Who|How|Why|Where)\s"
 )
-_WINDOW = 14  # characters that the longest abbreviation and what stands before it have
-_LEAST_LINE = 20  # characters of a line that goes on
-_LONGEST_LINE = 300  # characters before its end that are looked at
+_WINDOW = 14  # characters of the longest abbreviation with its context
+_LEAST_LINE = 20  # characters of a line that may continue
+_LONGEST_LINE = 300  # characters before its end that are examined
 _LEADS_ON = re.compile(
     r"\s(?:a|an|the|and|or|of|in|on|at|by|for|from|with|to|into|than|as|is|are|was|were|be|been|has|have|had|will|would"
     r"|can|could|may|might|that|which|who|whose|its|his|her|their|our|der|die|das|den|dem|des|ein|eine|einem|einer|und"
@@ -69,7 +69,7 @@ def _boundaries(text: str) -> Iterator[re.Match[str]]:
 
 
 def _abbreviated(text: str, start: int, match: re.Match[str]) -> bool:
-    """Tell whether a full stop belongs to an abbreviation, and the sentence goes on."""
+    """Return whether a full stop belongs to an abbreviation within a sentence."""
     first, last = max(start, match.start() - _WINDOW), match.start()
     if _ALWAYS.search(text, first, last):
         return True
@@ -79,7 +79,7 @@ def _abbreviated(text: str, start: int, match: re.Match[str]) -> bool:
 
 
 def _goes_on(text: str, start: int, end: int) -> bool:
-    """Tell whether a sentence goes on after a line end: the line leads on, or a sentence began inside it."""
+    """Return whether a sentence continues after a line end: its last word demands it, or it began inside the line."""
     first = max(0, end - _LONGEST_LINE)
     line = max(text.rfind("\n", first, end) + 1, first)
     if end - line < _LEAST_LINE or text[end - 1] in ":：" or _ITEM.match(text, end + 1):

@@ -1,17 +1,17 @@
-"""How far apart words are in spelling, and which slips of the pen are likely."""
+"""Edit distance between words, and likely typos."""
 
 from collections.abc import Mapping
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-_LONG = 8  # letters, from which on a word may have two slips
+_LONG = 8  # letters from which on a word may have two typos
 
 
 def edit_distance(one: str, other: str, most: int) -> int:
-    """Count the letters to add, drop, replace or swap with their neighbour to make one word of another.
+    """Return the optimal string alignment distance: letters to add, drop, replace or swap with their neighbour.
 
-    Returns more than `most` for words that are further apart. The optimal string alignment distance.
+    Returns more than `most` for words that are further apart.
     """
     return OSA.distance(one, other, score_cutoff=most)
 
@@ -22,9 +22,9 @@ def most_edits(word: str) -> int:
 
 
 def nearest_words(word: str, known: Mapping[str, int]) -> list[str]:
-    """Return the known words nearest to another in spelling, by distance, then by how often they come.
+    """Return the known words nearest to another in spelling, by distance, then by frequency.
 
-    They share its first letter and are one edit away, of a word of 8 letters or more two.
+    They share its first letter and are one edit away, or two for words of 8 letters or more.
     """
     most = most_edits(word)
     near = process.extract_iter(word, list(known), scorer=OSA.distance, processor=None, score_cutoff=most)
@@ -33,10 +33,10 @@ def nearest_words(word: str, known: Mapping[str, int]) -> list[str]:
 
 
 def is_slip(word: str, other: str) -> bool:
-    """Tell whether a word is more likely a slip of the pen for another than a word of its own.
+    """Return whether a word is more likely a typo of another than a word of its own.
 
-    Two letters that differ side by side make another word (Slovenia, Slovakia; prednisolone, prednisone): a slip is of
-    one letter, or of two in different places.
+    Two adjacent letters that differ make another word (Slovenia, Slovakia; prednisolone, prednisone). A typo changes
+    one letter, or two in different places.
     """
     if edit_distance(word, other, 1) <= 1:
         return True

@@ -1,4 +1,4 @@
-"""What is one word to a person: words, names with marks, numbers, and compounds with their parts."""
+"""Tokenize text into what people regard as words: names with marks, numbers, compounds with their parts."""
 
 import re
 from itertools import pairwise
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ragcli.analysis.normal import MARKS
 
-# Letters of India and of South-East Asia write their vowels as marks, which Python does not count as letters.
+# Indian and South-East Asian scripts write vowels as marks, which Python does not count as letters.
 _LETTER = rf"[\w{MARKS}\u0900-\u0963\u0966-\u0dff\u0e01-\u0e4e\u0e81-\u0ece\u1000-\u109f\u1780-\u17d3]"
 # A compound's parts are joined by one mark, or by ::; digits also by a comma before three digits.
 _JOINED = rf"(?:(?:[-./'@&+]|::?|(?<=\d),(?=\d\d\d(?!\w))){_LETTER}+)*"
@@ -19,19 +19,19 @@ _HUMPS = re.compile(r"[^\W\d_a-z]+(?![a-z])|[^\W\d_a-z]?[a-z]+|[^\W\d_]+|\d+")
 _MIXED = re.compile(r"(?=.*\d)(?=.*[^\W\d_])")
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)", re.IGNORECASE)
 _VERSION = re.compile(r"v(\d+(?:\.\d+)+)", re.IGNORECASE)
-_WORD_LENGTH = 3  # letters from which on a word is likely a word of its own
-_MOST_PAIRS = 12  # parts: of longer compounds, such as the path of a file, pairs say little
+_WORD_LENGTH = 3  # letters from which on a word is likely an independent word
+_MOST_PAIRS = 12  # parts of a compound; in longer ones, such as file paths, pairs mean little
 
 
 class Token(NamedTuple):
-    """Hold a compound as one word, joined without its marks, and its parts; a simple word has no parts."""
+    """Hold a word: a compound joined without its marks, and its parts. A simple word has no parts."""
 
     whole: str
     parts: tuple[str, ...] = ()
 
 
 def read_token(written: str) -> tuple[Token, ...]:
-    """Return what a match of TOKEN says, case as it is: mostly one token, of what only touches several."""
+    """Return the tokens of a match of TOKEN, case unchanged: usually one, several if words only touch."""
     bare = written.lstrip(".")
     if not bare.strip("_"):
         return ()
@@ -54,7 +54,7 @@ def read_token(written: str) -> tuple[Token, ...]:
 
 
 def _simple(word: str) -> Token:
-    """Cut a word at its humps (maxRetryCount) and between letters and digits (GPT3), where the parts are words."""
+    """Split a word at capitals (maxRetryCount) and between letters and digits (GPT3), if the parts are words."""
     flat = word.islower() or word.isdigit() or word[1:].islower() or (word.isupper() and word.isalpha())
     if (flat and (word.isalpha() or not _MIXED.match(word))) or _ORDINAL.fullmatch(word):
         return Token(word)
@@ -67,14 +67,14 @@ def _simple(word: str) -> Token:
 
 
 def _with_point(written: str, token: Token) -> Token:
-    """Take the point of .NET and .bashrc as part of the name."""
+    """Keep the leading point of names such as .NET and .bashrc."""
     if written[0] != "." or written[1:2].isdigit():
         return token
     return Token(f".{token.whole}", token.parts or (token.whole,))
 
 
 def _digits(written: str) -> str:
-    """Write a number without what divides its thousands."""
+    """Return a number without its thousands separators."""
     whole, point, rest = written.partition(".")
     if point and "." in rest:
         return written.replace(".", "")
@@ -82,19 +82,19 @@ def _digits(written: str) -> str:
 
 
 def _marked(bare: str) -> tuple[Token, ...]:
-    """Read C++, C#, A+: of one letter the name is another one without its marks."""
+    """Read names such as C++, C#, A+; a single letter is not a term without its marks."""
     name = bare.rstrip("+#")
     marks = bare[len(name) :]
-    inner = read_token(name)
-    if len(inner) != 1:
-        return inner
+    tokens = read_token(name)
+    if len(tokens) != 1:
+        return tokens
     if len(name) == 1:
         return (Token(name + marks),)
-    return (Token(inner[0].whole + marks, (inner[0].whole, *inner[0].parts)),)
+    return (Token(tokens[0].whole + marks, (tokens[0].whole, *tokens[0].parts)),)
 
 
 def _with_apostrophe(bare: str) -> tuple[Token, ...]:
-    """Read baker's as baker, O'Brien as one name with its parts, don't as one word, l'école as two words."""
+    """Read baker's as baker, O'Brien as one name with parts, don't as one word, l'école as two words."""
     stem, _, ending = bare.rpartition("'")
     if ending.lower() == "s":
         return read_token(stem)
@@ -109,7 +109,7 @@ def _with_apostrophe(bare: str) -> tuple[Token, ...]:
 
 
 def _compound(bare: str) -> Token:
-    """Join a compound, between two digits by the mark that stands there: what 3.11 is, is neither 311 nor 11.3."""
+    """Join a compound; a mark between digits stays, so that 3.11 is neither 311 nor 11.3."""
     pieces = _SEPARATED.findall(bare.strip("_"))
     words = [piece for piece in pieces if not _MARK.match(piece)]
     whole = _joined(pieces)
@@ -139,7 +139,7 @@ def _joined(pieces: list[str]) -> str:
 
 
 def joined_pairs(words: list[str]) -> list[str]:
-    """Return each two words that follow each other, one of them short or a number, as one: wi fi may be wifi."""
+    """Return adjacent words joined, if one is short or a number: wi fi may be wifi."""
     return [
         one + other
         for one, other in pairwise(words)

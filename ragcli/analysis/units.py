@@ -1,4 +1,4 @@
-"""What stands for itself in a text: paragraphs, list items, table rows, entries, code; each with the heads above it."""
+"""Read the units of a text (paragraphs, list items, table rows, entries, code), each with its heads."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ Span = tuple[int, int]
 _LONGEST_HEAD = 100
 _LONGEST_TERM = 80
 _LONGEST_QUESTION = 160
-_WIDEST = 100  # characters of a line, up to which a text may be hard-wrapped
+_WIDEST = 100  # characters of the longest line of hard-wrapped text
 _NARROWEST = 40
 _LONGEST_WORD = 200
 _HEAD_END = re.compile(r"[:：]\s|\s[–—-]{1,2}\s|[.!?。！？]\s|\n")
@@ -23,10 +23,10 @@ _QUESTION = re.compile(r"[?？][*_]*$")
 
 
 class Unit(NamedTuple):
-    """Hold a span that belongs together and the heads above it.
+    """Hold a span that belongs together, and its heads.
 
-    It `leads` if what follows belongs to it: a heading, a question, what ends in a colon. `listed` are items, rows and
-    code, of which a lead-in takes in as many as fit.
+    A unit `leads` if the next one belongs to it: a heading, a question, a text that ends in a colon. `listed` are
+    items, rows and code, which a lead-in absorbs as far as they fit.
     """
 
     start: int
@@ -39,7 +39,7 @@ class Unit(NamedTuple):
 
 
 class _Parent(NamedTuple):
-    """Hold a head, and the indentation that ends what it is the head of."""
+    """Hold a head, and the indentation at which its content ends."""
 
     indent: int
     head: Span
@@ -51,7 +51,7 @@ def read_units(text: str) -> Iterator[Unit]:
 
 
 class _Units:
-    """Read units line by line, knowing what each is under."""
+    """Read units line by line, keeping track of their heads."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -130,7 +130,7 @@ class _Units:
         return unit
 
     def _fence(self, line: Line) -> Unit:
-        """Take a fence with all up to the one that closes it."""
+        """Read a fenced block up to its closing fence."""
         heads = self._heads(listed=True)
         end = line.end
         self.at += 1
@@ -151,7 +151,7 @@ class _Units:
         return Unit(line.start, end, heads, listed=True, code=True)
 
     def _table(self) -> Iterator[Unit]:
-        """Take the rows of a table; the first is the head of the others if a rule stands below it."""
+        """Read the rows of a table; the first is the head of the others if a rule follows it."""
         heads = self._heads(listed=True)
         columns: Span | None = None
         row: Line | None = None
@@ -183,7 +183,7 @@ class _Units:
         )
 
     def _item(self, line: Line) -> Unit:
-        """Take an item with the lines that go on with it; what is indented below it is under it."""
+        """Read an item with its continuation lines; text indented below it has it as its head."""
         heads = self._heads(listed=True)
         end = line.end
         self.at += 1
@@ -198,7 +198,7 @@ class _Units:
         return Unit(line.start, end, heads, leads=leads, listed=True)
 
     def _is_wrapped(self, line: Line, following: Line) -> bool:
-        """Tell whether a line goes on below it: it has no mark at its end, or the next one begins small."""
+        """Return whether a line continues below: it has no final mark, or the next one begins in lower case."""
         if following.indent < line.indent and self.text[following.start].isupper():
             return False
         return _WIDEST >= line.end - line.start >= _NARROWEST and (
@@ -217,7 +217,7 @@ class _Units:
         return start, stop
 
     def _paragraphs(self, first: Line) -> Iterator[Unit]:
-        """Take the plain lines up to a blank or to something else, as one paragraph or several."""
+        """Read plain lines up to a blank one or another kind, as one paragraph or several."""
         begin = self.at
         while self.at < len(self.lines) and self._goes_on(begin):
             self.at += 1
@@ -245,7 +245,7 @@ class _Units:
         return bool(self.parents) and line.indent <= self.parents[-1].indent
 
     def _names_an_entry(self, run: Sequence[Line]) -> bool:
-        """Tell whether the first line is a term, an option, a key, and the lines below it say what it is."""
+        """Return whether the first line is a term, option or key that the lines below it describe."""
         if len(run) < 2 or run[0].kind == Kind.ASKED:
             return False
         line, below = run[:2]
@@ -284,7 +284,7 @@ class _Units:
         return unit
 
     def _last_sentence(self, start: int, end: int) -> Span:
-        """Return the sentence that leads to a list, without those before it."""
+        """Return the last sentence, which leads in a list."""
         cut = max(self.text.rfind(mark, start, end) for mark in (". ", ".\n", "。", "? ", "! "))
         begin = max(cut + 1, start, end - 2 * _LONGEST_HEAD)
         while self.text[begin].isspace():
@@ -293,14 +293,14 @@ class _Units:
 
 
 def _joined_labels(run: Sequence[Line]) -> list[Span]:
-    """Return one span of lines that are all labels with values, two or more; else nothing."""
+    """Return one span if two or more lines are all labels with values, else none."""
     if len(run) > 1 and all(line.kind == Kind.LABEL for line in run):
         return [(run[0].start, run[-1].end)]
     return []
 
 
 def _unwrapped(text: str, run: Sequence[Line]) -> Iterator[Span]:
-    """Join the lines that are one paragraph: a line was wrapped if the next word would have made it too long."""
+    """Join the lines of a paragraph: a line was wrapped if the next word would have made it too long."""
     if not run:
         return
     widest = max(line.end - line.start + line.indent for line in run)

@@ -1,4 +1,4 @@
-"""Words: function words, the bigrams of Chinese, Japanese and Korean, and where words stand in a text."""
+"""Split queries into content and function words, CJK text into bigrams, and find the spans of words."""
 
 import re
 import unicodedata
@@ -8,17 +8,19 @@ from ragcli.analysis.functions import function_words
 from ragcli.analysis.languages import HAN, HANGUL, KANA
 
 _CJK_RUN = re.compile(f"[{HAN}{KANA}{HANGUL}]+")
-_CJK_BYTES = b"\xe1" + bytes(range(0xE3, 0xF5))  # lead bytes of CJK text in UTF-8: their lack shows sooner than a run's
+_CJK_BYTES = b"\xe1" + bytes(
+    range(0xE3, 0xF5)
+)  # lead bytes of CJK text in UTF-8: checking for them is faster than searching for a run
 
 _WORD = re.compile(r"[^\W_]+")
-_OPERATORS = frozenset({"AND", "OR", "NOT"})  # as people write them who know other search engines
+_OPERATORS = frozenset({"AND", "OR", "NOT"})  # operators of other search engines
 _WITH_APOSTROPHES = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
 def cjk_bigrams(text: str) -> str:
-    """Write each run of Chinese, Japanese or Korean characters as bigrams between blanks; a single one stays.
+    """Replace each run of Chinese, Japanese or Korean characters by bigrams between blanks; single ones stay.
 
-    Full-width forms become plain ones first (NFKC), as Lucene's CJK analyzer does. All other text is left as it is.
+    Full-width forms are normalized first (NFKC), as in Lucene's CJK analyzer. Other text stays.
     """
     if text.isascii():
         return text
@@ -35,10 +37,10 @@ def _bigrams(match: re.Match[str]) -> str:
 
 
 def split_words(query: str, language: str = "en") -> tuple[str, str]:
-    """Split a query into what it is about and its function words: "how", "what", "do" say little.
+    """Split a query into its content words and its function words.
 
-    A function word that is written as a name is what it is about: in capitals (WHO, IT) unless all are, of English also
-    with one inside a sentence (It, Vitamin A). A query of function words only is about these.
+    A function word written as a name is a content word: in capitals (WHO, IT) unless the whole query is; in English
+    also capitalised inside a sentence (It, Vitamin A). If there are only function words, they are the content.
     """
     light: list[str] = []
     functions = function_words(language)
@@ -55,7 +57,7 @@ def split_words(query: str, language: str = "en") -> tuple[str, str]:
 
 
 def _capitalised(query: str) -> frozenset[int]:
-    """Return where words with a capital stand inside a query, if that tells them from others."""
+    """Return the positions of capitalised words inside a query, if capitals are rare in it."""
     words = [word for word in _WITH_APOSTROPHES.finditer(query) if word[0][0].isalpha()][1:]
     plain = _OPERATORS | {"I"}
     names = [word.start() for word in words if word[0][0].isupper() and word[0].partition("'")[0] not in plain]
@@ -70,7 +72,7 @@ def _means_something(word: str, query: str, functions: frozenset[str]) -> bool:
 
 
 def word_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the spans of words; of a CJK run, those of its bigrams."""
+    """Yield the spans of words; for CJK text, those of bigrams."""
     for word in _WORD.finditer(text):
         at = word.start()
         for run in _CJK_RUN.finditer(text, *word.span()):

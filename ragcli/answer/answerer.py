@@ -1,4 +1,4 @@
-"""What all ways to answer have in common: how they are asked, and what they are given."""
+"""The interface of all answer styles, and what they are given."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,11 +18,11 @@ Evidence = Literal["blocks", "passages"]
 
 
 class AskOptions(NamedTuple):
-    """Say how to answer: how many passages, from which score on, with which filters and generation options.
+    """Configure answering.
 
-    A `free` answer is the model's own words, a `grounded` one is made of text of the passages, a `copy` is what the
-    model writes where it may only go on with pieces of the passages. `min_confidence` is that of a grounded answer;
-    None is what was found best. `length` is that of a grounded answer; `reader` names what reads for it.
+    A `free` answer is written by the model in its own words. A `grounded` one consists of text from the passages. For a
+    `copy`, the model may only write pieces of the passages. `min_confidence` (None: the fitted default), `length` and
+    `reader` apply to grounded answers.
     `evidence` is what a model gets for a free answer: whole passages, or the blocks that a grounded answer would be
     made of; None is what suits its size. A `strict` one has only sentences that a source supports. A `template` is
     the form of the prompt, where one was chosen.
@@ -42,7 +42,7 @@ class AskOptions(NamedTuple):
 
 
 class Retrieved(NamedTuple):
-    """Hold a question, the hits for it that are good enough to answer from, and how long the search took."""
+    """Hold a question, the hits to answer it from, and the seconds of the search."""
 
     question: str
     hits: Sequence[Hit]
@@ -50,17 +50,17 @@ class Retrieved(NamedTuple):
 
 
 class Answerer(Protocol):
-    """Answer questions in one way from what was retrieved for them."""
+    """Answer questions in one style from what was retrieved for them."""
 
     def answer_all(self, found: Sequence[Retrieved], emit: Emit | None = None) -> list[Answer | RagcliError]:
-        """Answer questions together; in the place of one that cannot be asked stands the error.
+        """Answer questions together; a question that cannot be asked gets an error in its place.
 
-        `emit` gets the text of a single answer as it is written.
+        `emit` receives the text of a single answer as it is written.
         """
 
 
 class Clock:
-    """Take the time from now on, after what the search took."""
+    """Measure the time of an answer, beginning with the seconds of its search."""
 
     def __init__(self, searched: float = 0.0) -> None:
         self._start = time.perf_counter() - searched
@@ -72,5 +72,5 @@ class Clock:
         return round(time.perf_counter() - self._start, 4)
 
     def seconds(self) -> Seconds:
-        """Return the times of an answer that is done now."""
+        """Return the times of an answer that is complete now."""
         return Seconds(self._searched, self.first_token, self.now())

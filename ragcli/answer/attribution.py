@@ -1,4 +1,4 @@
-"""Say which source supports each sentence of a text that was written freely, and whether it is the one it cites."""
+"""Find the source that supports each sentence of a free answer, and whether it is the one cited."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from ragcli.answer.schema import CitedSentence, Verdict
 from ragcli.answer.terms import Weights, terms, weigh, words_by_term
 from ragcli.store import Hit, Store
 
-SUPPORTED = 0.5  # share of a sentence's weight from which on a source sentence supports it
+SUPPORTED = 0.5  # share of a sentence's weight that a source sentence must contain to support it
 
 # [1] or [1, 2], as a model cites: not an index such as names[1], unless a sentence goes on or ends there.
 _MARK = re.compile(
@@ -20,22 +20,22 @@ _MARK = re.compile(
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
-class Cited(NamedTuple):
-    """Hold a text without the numbers of sources in it, and where these stood."""
+class Unmarked(NamedTuple):
+    """Hold a text without its citation marks, and the marks."""
 
     text: str
     marks: tuple[tuple[int, int], ...]  # offset and number
 
 
 class Judge(NamedTuple):
-    """Say by what a sentence is checked beside its words: a question, and a reader that tells which words answer it."""
+    """Hold the question and the reader with which sentences are checked."""
 
     question: str
     reader: Reader
 
 
-def without_marks(text: str, sources: int) -> Cited:
-    """Take the numbers of sources out of a text; other numbers in brackets stay."""
+def without_marks(text: str, sources: int) -> Unmarked:
+    """Remove citation marks from a text; other numbers in brackets stay."""
     plain, marks, at = "", list[tuple[int, int]](), 0
     for found in _MARK.finditer(text):
         numbers = [int(number) for number in found[1].split(",")]
@@ -43,17 +43,17 @@ def without_marks(text: str, sources: int) -> Cited:
             plain += text[at : found.start()]
             at = found.end()
             marks += [(len(plain), number) for number in numbers]
-    return Cited(plain + text[at:], tuple(marks))
+    return Unmarked(plain + text[at:], tuple(marks))
 
 
 def attribute(
-    written: Cited, hits: Sequence[Hit], store: Store, judge: Judge | None = None, supported: float = SUPPORTED
+    written: Unmarked, hits: Sequence[Hit], store: Store, judge: Judge | None = None, supported: float = SUPPORTED
 ) -> tuple[CitedSentence, ...]:
-    """Return the sentences of a text in order, each with the source sentence that holds most of its weight.
+    """Return the sentences of a text in order, each with the source sentence that supports it best.
 
-    Support is the share of a sentence's terms, weighed by idf, that the source sentence holds; below `supported` there
-    is no source, nor where the source lacks a number of the sentence, or the words in it that answer the question.
-    A source that the sentence cites goes before others.
+    Support is the share of a sentence's terms, weighted by idf, that the source sentence contains. There is no source
+    below `supported`, and if the source lacks a number of the sentence or its words that answer the question. A cited
+    source takes precedence.
     """
     spans = list(sentence_spans(written.text))
     cited: list[list[int]] = [[] for _ in spans]
@@ -99,7 +99,7 @@ class _Check:
         return cite(self._found[place], shares[place])._replace(text=text, cited=tuple(cited), verdict=verdict)
 
     def _holds(self, place: int, text: str, deciding: str) -> bool:
-        """Tell whether a source has all numbers of a sentence, and most of the words that decide."""
+        """Return whether a source has all numbers of a sentence, and most of the words that decide."""
         source = self._hits[self._found[place].hit]
         whole = f"{source.title} {source.text}"
         numbers = set(_NUMBER.findall(whole))

@@ -1,4 +1,4 @@
-"""Many questions: read from JSON Lines, answered together, in their order; a run that was killed goes on."""
+"""Answer many questions from JSON Lines, in batches; an interrupted run can be resumed."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -11,7 +11,7 @@ from ragcli.documents import Document, Reject
 from ragcli.errors import RagcliError, UsageError
 from ragcli.readers import FieldNames, Input, find_inputs, read_documents
 
-_TOGETHER = 64  # questions: enough to put those of like length together, few enough to show progress
+_TOGETHER = 64  # questions: enough to group them by length, few enough to show progress
 
 AnswerAll = Callable[[Sequence[str]], list[Answer | RagcliError]]
 
@@ -19,10 +19,10 @@ AnswerAll = Callable[[Sequence[str]], list[Answer | RagcliError]]
 def answer_lines(
     questions: Path, answer_all: AnswerAll, done: Iterable[str], reject: Callable[[Reject], None]
 ) -> Iterator[tuple[str, Answer]]:
-    """Yield the id and answer of each question of a file (`-` is standard input), but for ids that are done.
+    """Yield the id and answer of each question in a file (`-` is standard input), except for ids that are done.
 
-    A question is a line of JSON: {"id": …, "question": …}; without an id it is known by a hash. What is none, an id
-    that comes again, and a question that cannot be asked, are rejects.
+    A question is a line of JSON: {"id": …, "question": …}; a missing id is replaced by a hash. Invalid lines, repeated
+    ids and questions that cannot be asked are rejects.
     """
     [source] = find_inputs([questions])
     source = Input(Path("/dev/stdin"), "-") if source.name == "-" else source
@@ -44,35 +44,35 @@ def _new(
         if isinstance(item, Reject):
             reject(item)
         elif item.id in seen:
-            reject(Reject(file, 0, item.id, "this id came before", item.text))
+            reject(Reject(file, 0, item.id, "this id occurred before", item.text))
         else:
             seen.add(item.id)
             yield item
 
 
 def read_answers(path: Path) -> dict[str, Answer]:
-    """Read the answers that a batch wrote, by the ids of their questions. Raises RagcliError for what is none."""
+    """Read the answers that a batch wrote, by the ids of their questions. Raises RagcliError for other files."""
     try:
         lines = [orjson.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
         return {str(line.pop("id")): Answer.from_json(line) for line in lines}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise RagcliError(f"{path} holds what is no answer", "Give a file that ragcli ask --batch wrote.") from error
+        raise RagcliError(f"{path} is not a file of answers", "Give a file that ragcli ask --batch wrote.") from error
 
 
 def finished(output: Path | None, resume: bool) -> set[str]:
-    """Return the ids of the questions whose answers `output` holds, where a run resumes.
+    """Return the ids of the questions that `output` already answers, for a resumed run.
 
-    Raises UsageError for an output that is not empty where it does not, and for a file of something else.
+    Raises UsageError for an output that is not empty without `resume`, and for a file of something else.
     """
     if output is None or not output.exists():
         return set()
     if not resume and output.stat().st_size:
-        raise UsageError(f"{output} exists", "Name another --output, or go on with it: --resume.")
+        raise UsageError(f"{output} exists", "Name another --output, or continue it with --resume.")
     return _resumed(output)
 
 
 def _resumed(output: Path) -> set[str]:
-    """Return the ids that a file of answers holds; cut off its last line where a killed run left it unfinished."""
+    """Return the ids in a file of answers; cut off a last line that a killed run left incomplete."""
     content = output.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     try:

@@ -1,4 +1,4 @@
-"""The blocks that an answer may be made of: those of the retrieved passages, each once."""
+"""Find the candidate blocks of an answer: those of the retrieved passages, without duplicates."""
 
 import re
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from ragcli.answer.candidates import Candidate
 from ragcli.store import Hit
 
 _SPOKEN = re.compile(r"\w")
-_LEFTOVER = re.compile(r"""(?:[\s'"”’)\].,;]*\n)+""")  # lines that only end what stands in the passage before
+_LEFTOVER = re.compile(r"""(?:[\s'"”’)\].,;]*\n)+""")  # lines that only end the text of the passage before
 
 
 def find_candidates(hits: Sequence[Hit], language: str) -> list[Candidate]:
-    """Return the blocks of the hits in order; what differs in case and white space only counts as the same."""
+    """Return the blocks of the hits in order, without duplicates up to case and white space."""
     found: dict[str, Candidate] = {}
     for number, hit in enumerate(hits):
         for candidate in blocks_of(hit, number, language):
@@ -22,7 +22,7 @@ def find_candidates(hits: Sequence[Hit], language: str) -> list[Candidate]:
 
 
 def blocks_of(hit: Hit, number: int, language: str) -> list[Candidate]:
-    """Return all blocks of a hit in order; `number` is its place among the hits."""
+    """Return all blocks of a hit in order; `number` is the hit's place."""
     blocks = [_without_leftover(block, hit.text) for block in find_blocks(hit.text, block_size(language))]
     texts = ["", *(hit.text[block.start : block.end] for block in blocks), ""]
     return [

@@ -1,4 +1,4 @@
-"""The sentences that an answer may be made of: those of the retrieved passages, each once."""
+"""Find the candidate sentences of an answer: those of the retrieved passages, without duplicates."""
 
 import re
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from ragcli.store import Hit
 
 _SPOKEN = re.compile(r"\w")
 ENDED = re.compile(r"""[.!?…。！？｡]["'”’」』）)\]*_`]*$""")
-LEADS = re.compile(r"[?？:：][*_`]*$")  # a question, or what only leads to the lines after it
+LEADS = re.compile(r"[?？:：][*_`]*$")  # a question, or a lead-in of the lines after it
 _CODE = re.compile(r"[={}\\]|\w\(|;$|(?:^|\s)(?:#|//|>>>)")
-_FEWEST_WORDS = 4  # of a line without a mark at its end or a number; fewer are a heading
+_FEWEST_WORDS = 4  # of a line without a final mark or a number; shorter ones are headings
 
 
 class Candidate(NamedTuple):
     """Hold a sentence or a block of a hit.
 
-    `hit` counts from 0, `place` is its number in the passage, `of` how many there are; start and end are character
-    offsets in the document's text. `lead` is the passage's first sentence or block, `before` and `after` are the
-    neighbours; `head` says what it is under.
+    It is number `place` of `of` in hit number `hit`, counted from 0; start and end are character offsets in the
+    document's text. `lead` is the passage's first sentence or block, `before` and `after` are its neighbours, `head` is
+    the heading path.
     """
 
     text: str
@@ -37,23 +37,23 @@ class Candidate(NamedTuple):
 
 
 def find_candidates(hits: Sequence[Hit]) -> list[Candidate]:
-    """Return the sentences of the hits in order; what differs in case and white space only counts as the same.
+    """Return the sentences of the hits in order, without duplicates up to case and white space.
 
-    Headings, lines of code, questions and what only leads to the next lines count where there is nothing else.
+    Headings, code, questions and lead-ins are returned only if there is nothing else.
     """
     found = all_sentences(hits)
     return [candidate for candidate in found if _says_something(candidate.text)] or found
 
 
 def whole_sentences(hits: Sequence[Hit], wanted: int) -> list[Candidate]:
-    """Return those of the candidates that end as a sentence does, if there are as many as wanted, else all."""
+    """Return the candidates with a final mark if there are as many as wanted, else all."""
     found = find_candidates(hits)
     whole = [candidate for candidate in found if ENDED.search(candidate.text)]
     return whole if len(whole) >= wanted else found
 
 
 def all_sentences(hits: Sequence[Hit]) -> list[Candidate]:
-    """Return all sentences of the hits in order, but those without a letter or digit."""
+    """Return all sentences of the hits that have a letter or digit, in order."""
     found: dict[str, Candidate] = {}
     for number, hit in enumerate(hits):
         spans = list(sentence_spans(hit.text))
@@ -77,11 +77,11 @@ def _says_something(text: str) -> bool:
 
 
 def in_reading_order(candidates: Sequence[Candidate], places: Sequence[int]) -> list[int]:
-    """Put the best first, and sentences of one passage as they stand in it."""
+    """Order sentences by their passage, best first, and within a passage by position."""
     rank = {hit: n for n, hit in enumerate(dict.fromkeys(candidates[place].hit for place in places))}
     return sorted(places, key=lambda place: (rank[candidates[place].hit], candidates[place].start))
 
 
 def cite(candidate: Candidate, support: float = 1.0) -> CitedSentence:
-    """Name a candidate's source by its number."""
+    """Return a candidate as a cited sentence."""
     return CitedSentence(candidate.text, candidate.hit + 1, candidate.start, candidate.end, support)

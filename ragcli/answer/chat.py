@@ -1,4 +1,4 @@
-"""A conversation: questions in turn, each asked as it is, or completed by the one before where it leans on that."""
+"""A conversation: each question is asked as it is, or completed by the one before if it depends on that."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -15,13 +15,13 @@ from ragcli.generate import Generator
 from ragcli.search import Searcher
 
 _BETWEEN = " — "  # a question and what was said after it
-_SURER = 0.1  # by how much the completed question must be surer than the one that was said
-_SURE = 0.8  # an answer to what was said that needs no other
+_SURER = 0.1  # by how much the completed question must be more confident than the original
+_SURE = 0.8  # confidence of an answer to the original question that needs no alternative
 _REPLIES = {"en": "Ask me anything about the texts.", "zh": "关于这些文本，请随时提问。"}
 
 
 class Turn(NamedTuple):
-    """Hold what was asked, as what it was understood, and what was answered."""
+    """Hold what was said, the question it was taken for, and the answer."""
 
     said: str
     question: str
@@ -31,14 +31,14 @@ class Turn(NamedTuple):
 class Conversation:
     """Answer questions one after another; `turns` are those so far."""
 
-    def __init__(self, searcher: Searcher, open_generator: Callable[[], Generator], job: AskOptions) -> None:
+    def __init__(self, searcher: Searcher, open_generator: Callable[[], Generator], options: AskOptions) -> None:
         self._searcher = searcher
         self._open_model = open_generator
-        self._job = job
+        self._options = options
         self.turns: list[Turn] = []
 
     def ask(self, said: str, emit: Callable[[str], None] | None = None) -> Turn:
-        """Answer what is said, as `ask` does; what is no question gets a kind word. Raises what `ask` raises."""
+        """Answer a question as `ask` does, and a courtesy with a fixed reply. Raises what `ask` raises."""
         text = said.strip()
         if is_courtesy(text):
             answer = Answer("", answer=_REPLIES["en" if cjk_bigrams(text) == text else "zh"], style="none")
@@ -54,13 +54,13 @@ class Conversation:
         return next((turn.answer for turn in reversed(self.turns) if turn.question), None)
 
     def _answer(self, said: str, emit: Callable[[str], None] | None) -> Answer:
-        """Ask a question alone or completed; where its words do not tell, both ways, and keep the surer answer."""
+        """Ask a question alone or completed; if its words do not tell, try both and keep the more confident answer."""
         before = self.last
         leans = leaning(said) if before else Leaning.NO
         whole = completed(said, before.question) if before else said
         if leans is Leaning.YES:
             return self._ask(whole, emit)
-        if self._job.style != "grounded":
+        if self._options.style != "grounded":
             return self._ask(said, emit)
         try:
             alone = self._ask(said, emit)
@@ -74,13 +74,13 @@ class Conversation:
         return self._surer(said, alone, self._ask(whole, emit))
 
     def _ask(self, question: str, emit: Callable[[str], None] | None) -> Answer:
-        template = self._job.template
+        template = self._options.template
         said = [(turn.said, turn.answer.answer) for turn in self.turns if turn.answer.answer]
-        job = self._job._replace(template=template.after(said)) if template else self._job
-        return ask(self._searcher, self._open_model, question, job, emit)
+        options = self._options._replace(template=template.after(said)) if template else self._options
+        return ask(self._searcher, self._open_model, question, options, emit)
 
     def _surer(self, said: str, alone: Answer, whole: Answer) -> Answer:
-        """Keep the answer to the completed question where it is surer and says at least as much of what was said."""
+        """Return the answer to the completed question if it is more confident and covers as many of the words."""
         if whole.abstained or (whole.confidence or 0.0) < (alone.confidence or 0.0) + _SURER:
             return alone
         stems = analyzer(self._searcher.language).stems
@@ -90,43 +90,43 @@ class Conversation:
 
 
 def completed(said: str, before: str) -> str:
-    """Return a question after the one before it, so that it stands by itself.
+    """Return a question completed by the one before it.
 
-    Of what was completed itself only the first question is kept, so that questions do not grow from turn to turn.
+    If that one was completed itself, only its first question is kept, so that questions do not grow with each turn.
     """
     return f"{before.partition(_BETWEEN)[0]}{_BETWEEN}{said}"
 
 
 class View(Protocol):
-    """Show a conversation, and read what is said in it."""
+    """Show a conversation, and read its lines."""
 
     def said(self, lines: Iterator[str]) -> Iterator[str]:
-        """Yield the lines that are said."""
+        """Yield the lines of the user."""
 
     def writing(self) -> AbstractContextManager[Callable[[str], None] | None]:
         """Show a text while it is being written."""
 
     def show_turn(self, turn: Turn) -> None:
-        """Show the answer of a turn, and keep the turn."""
+        """Show the answer of a turn, and save the turn."""
 
     def show_sources(self, answer: Answer) -> None:
-        """Show what an answer is built on."""
+        """Show the sources of an answer."""
 
     def show_error(self, error: RagcliError) -> None:
         """Show why there is no answer."""
 
     def show_note(self, text: str) -> None:
-        """Show a line that is no answer."""
+        """Show a note."""
 
 
 def converse(conversation: Conversation, lines: Iterator[str], view: View) -> None:
-    """Answer each line, show each turn, and obey /sources and /quit; a question that cannot be asked ends nothing."""
+    """Answer each line and show each turn; handle /sources and /quit. A question that cannot be asked is skipped."""
     for said in spoken(view.said(lines)):
         if said == "/sources":
             if conversation.last:
                 view.show_sources(conversation.last)
         elif said.startswith("/"):
-            view.show_note(f"there is no {said}; there are /sources and /quit")
+            view.show_note(f"unknown command {said}; use /sources or /quit")
         else:
             _take_turn(conversation, said, view)
 
@@ -142,7 +142,7 @@ def _take_turn(conversation: Conversation, said: str, view: View) -> None:
 
 
 def spoken(lines: Iterator[str]) -> Iterator[str]:
-    """Yield what is said line by line, without empty lines, until /quit. What begins with / is a command."""
+    """Yield the lines that are not blank, until /quit."""
     for line in lines:
         text = line.strip()
         if text in ("/quit", "/exit"):

@@ -1,4 +1,4 @@
-"""Tell whether an English sentence is a whole one, with a finite verb of its own: by words, without a parser."""
+"""Decide without a parser whether an English sentence is complete, with a finite verb in its main clause."""
 
 import json
 import re
@@ -16,7 +16,7 @@ _COUNTING = frozenset(("A", "An", "One", "Two", "Three", "Four", "Five", "Six", 
 
 
 def is_whole(sentence: str) -> bool:
-    """Tell whether a sentence has a finite verb that belongs to no clause in it: each clause takes the next verb."""
+    """Return whether a sentence has a finite verb outside its subordinate clauses; each of these takes one verb."""
     words = _WORD.findall(sentence.replace("’", "'"))
     counting = bool(words) and words[0] in _COUNTING
     clauses, before = 0, ""
@@ -40,7 +40,7 @@ def _may_be_a_verb(word: str) -> bool:
 
 
 def is_finite(words: list[str], place: int, counting: bool) -> bool:
-    """Tell whether a word is a finite verb where it stands; it may be a noun or a participle as well."""
+    """Return whether a word is a finite verb in its place, not a noun or participle."""
     word, before = words[place].lower(), words[place - 1] if place else ""
     after = words[place + 1].lower() if place + 1 < len(words) else ""
     if before.lower() in _PERSONS:
@@ -55,7 +55,7 @@ def is_finite(words: list[str], place: int, counting: bool) -> bool:
 
 
 def is_verb(word: str) -> bool:
-    """Tell whether a word in small letters is a form of a verb."""
+    """Return whether a word in lower case is a form of a verb."""
     return word in _verbs() or word.endswith(_SHORTENED)
 
 

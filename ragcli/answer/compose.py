@@ -1,4 +1,4 @@
-"""Choose as few blocks as are enough, and bring along what a block needs to be understood."""
+"""Choose the fewest blocks that answer, each with the context it needs to be understood."""
 
 import re
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from ragcli.store import Hit
 
 _MOST = {"short": 1, "normal": 2, "long": 5}
 _ROOM = {"short": 400, "normal": 650, "long": 2_000}  # characters of all blocks together
-_ENOUGH = 0.9  # share of a best block beside which no other is needed
-_LEAST = {"short": 1.0, "normal": 0.05, "long": 0.01}  # share of another block that is worth showing
-_READ = 0.3  # share of a question's weight that the reader's choice of a sentence counts
-_SAME_QUESTION = 0.75  # of a title: from which on it asks the question
-_SAME = 0.7  # share of a block's words that another holds, from which on it adds nothing
-_LONGEST = 800  # characters of a block with what it brings along
+_ENOUGH = 0.9  # probability of the best block from which on no other is needed
+_LEAST = {"short": 1.0, "normal": 0.05, "long": 0.01}  # probability of another block that is worth showing
+_READ = 0.3  # weight of the reader's choice of a sentence, as a share of the question's weight
+_SAME_QUESTION = 0.75  # match of a title from which on it asks the question
+_SAME = 0.7  # share of a block's words in another one from which on it adds nothing
+_LONGEST = 800  # characters of a block with its context
 _LEANS = re.compile(
     r"(?:also|it|its|this|these|that|those|they|their|he|she|his|her|so|but|and|however|therefore|thus|then|such|"
     r"otherwise|instead|moreover|furthermore|similarly|likewise|in addition|in this case|for this reason|as a result|"
@@ -35,7 +35,7 @@ _STARTS = re.compile(r"\W{0,2}[^\W\da-z_]")  # as a sentence does, not as code
 
 
 class Piece(NamedTuple):
-    """Hold text of a hit that is shown, by offsets in its document, its share, and the words that decide."""
+    """Hold a piece of a hit to show: offsets in its document, its probability, and the span of the deciding words."""
 
     hit: int
     start: int
@@ -45,7 +45,7 @@ class Piece(NamedTuple):
 
 
 def choose_places(judged: Judged, shares: Matrix, length: Length = "normal") -> list[int]:
-    """Return the places of the best candidates, no more than are enough, best first; ties by place."""
+    """Return the places of the best candidates, best first, as few as are enough; ties by place."""
     order: list[int] = np.argsort(-shares, kind="stable").tolist()
     if not order:
         return []
@@ -69,9 +69,9 @@ def choose_places(judged: Judged, shares: Matrix, length: Length = "normal") -> 
 
 
 def _beginning_of_the_title(judged: Judged) -> int | None:
-    """Return the place of the first block of the document whose title asks the question; None where none does.
+    """Return the place of the first block of a document whose title asks the question; None if there is none.
 
-    It answers, as in a FAQ or glossary, unless it only leads to what follows.
+    As in a FAQ or glossary, that block is the answer, unless it is only a lead-in.
     """
     asked = judged.features.of("title_first") * (1 - judged.features.of("leads"))
     best = int(np.argmax(asked))
@@ -79,7 +79,7 @@ def _beginning_of_the_title(judged: Judged) -> int | None:
 
 
 def _is_example(judged: Judged, place: int) -> bool:
-    """Tell whether a block only shows what is asked about: "why" is not answered by code, nor by "this bug"."""
+    """Return whether a block only shows what is asked about: "why" is not answered by code, nor by "this bug"."""
     text = judged.candidates[place].text
     return judged.kind == "why" and bool(_LEANS.match(text) or _LEAD_IN.search(text))
 
@@ -100,7 +100,7 @@ def _adds(text: str, others: Sequence[str]) -> bool:
 
 
 def compose(judged: Judged, shares: Matrix, hits: Sequence[Hit], language: str, length: Length) -> list[Piece]:
-    """Return what to show, in reading order: the best passage first, what stands in one passage as it stands there."""
+    """Return the pieces to show, ordered by passage, best first, and within a passage by position."""
     places = choose_places(judged, shares, length)
     pieces = [_piece(judged, place, float(shares[place]), hits, language, length) for place in places]
     rank = {hit: n for n, hit in enumerate(dict.fromkeys(piece.hit for piece in pieces))}
@@ -119,9 +119,9 @@ def _piece(judged: Judged, place: int, share: float, hits: Sequence[Hit], langua
 
 
 def _deciding(text: str, judged: Judged, read: Span | None, language: str) -> Span:
-    """Return the words that decide: those that the reader chose if their sentence holds about as much of the question.
+    """Return the span that answers: the reader's, if its sentence covers nearly as much of the question as any.
 
-    Else it is the sentence that holds most of the question, by words; the first of equals.
+    Else it is the sentence that covers most of the question's words; the first of equals.
     """
     sentences = list(sentence_spans(text)) or [(0, len(text))]
 
@@ -134,13 +134,13 @@ def _deciding(text: str, judged: Judged, read: Span | None, language: str) -> Sp
 
 
 def _deciding_sentences(candidate: Candidate, span: Span) -> Span:
-    """Return the sentences that the deciding words stand in."""
+    """Return the sentences that contain the deciding words."""
     inside = [one for one in sentence_spans(candidate.text) if one[0] < span[1] and span[0] < one[1]] or [span]
     return candidate.start + inside[0][0], candidate.start + inside[-1][1]
 
 
 def _with_neighbours(candidate: Candidate, hit: Hit, language: str) -> Span:
-    """Bring along what the block leans on, and what it leads to."""
+    """Add the block that this one refers back to, and the one that it leads in."""
     blocks = blocks_of(hit, candidate.hit, language)
     start, end = candidate.start, candidate.end
     if candidate.place > 0 and _LEANS.match(candidate.text):
@@ -157,7 +157,7 @@ def _with_neighbours(candidate: Candidate, hit: Hit, language: str) -> Span:
 
 
 def _to_sentence_end(hit: Hit, start: int, end: int) -> int:
-    """Go on to the end of a sentence that a block cuts."""
+    """Extend a piece to the end of a sentence that the block cuts."""
     text = hit.text[start - hit.start : end - hit.start]
     if ENDED.search(text) or hit.text[end - hit.start : end - hit.start + 1] in ("", "\n"):
         return end
@@ -168,7 +168,7 @@ def _to_sentence_end(hit: Hit, start: int, end: int) -> int:
 
 
 def _joined(pieces: Sequence[Piece]) -> list[Piece]:
-    """Make one of pieces that overlap."""
+    """Merge pieces that overlap."""
     found: list[Piece] = []
     for piece in pieces:
         last = found[-1] if found else None

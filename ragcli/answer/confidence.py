@@ -1,4 +1,4 @@
-"""What confidence in an answer is judged by."""
+"""The features from which confidence in an answer is computed."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from ragcli.answer.judge import Judged, softmax
 
 
 def confidence_features(judged: Judged, scores: Matrix) -> dict[str, float]:
-    """Return what confidence is judged by; nothing in it depends on the scale of the store's scores."""
+    """Return the features of confidence; none depends on the scale of the store's scores."""
     values, weights = judged.features, judged.weights
     best = int(np.argmax(scores))
     shares = softmax(scores)

@@ -1,4 +1,4 @@
-"""Answer by pieces of the sources that a model chooses: it may write nothing else."""
+"""Answer with pieces of the sources, chosen by a model that may write nothing else."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,19 +11,19 @@ from ragcli.prompt import QUESTION, PromptForm
 
 
 class CopyAnswerer:
-    """Let a model choose the pieces; nothing is copied twice, whatever may be repeated."""
+    """Let a model choose the pieces. Nothing is copied twice, so options against repetition are off."""
 
     def __init__(
         self, open_generator: Callable[[], Generator], options: AskOptions, template: PromptForm = QUESTION
     ) -> None:
-        """`template` says how a prompt asks."""
+        """Prepare answers in a form of prompt."""
         self._options = options._replace(style="copy")
         sampling = options.options.sampling._replace(no_repeat_ngram_size=0, repetition_penalty=1.0)
         writing = options.options._replace(rows=1, stop=template.stop, sampling=sampling)
         self._generation = Generation(open_generator, template, writing, copies=True)
 
     def answer_all(self, found: Sequence[Retrieved], emit: Emit | None = None) -> list[Answer | RagcliError]:
-        """Answer questions together; in the place of one that is too long stands the error."""
+        """Answer questions together; a question that is too long gets an error in its place."""
         written = write_each(found, self._generation, emit)
         return [one if isinstance(one, RagcliError) else self._answer(one) for one in written]
 

@@ -1,4 +1,4 @@
-"""Let a model write nothing but pieces of the sources: which tokens may follow, and what was copied from where."""
+"""Restrict a model to pieces of the sources: the tokens that may follow, and the sources of what was copied."""
 
 import itertools
 import re
@@ -14,7 +14,7 @@ _WORD = re.compile(r"\S+")
 
 
 class _Word(NamedTuple):
-    """Hold a word of a source: its tokens, and its offsets in the hit's text."""
+    """Hold a word of a source, with its tokens and its offsets in the hit's text."""
 
     hit: int
     start: int
@@ -23,7 +23,7 @@ class _Word(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Say what has been copied so far of a piece: from which word, and up to which token of which word."""
+    """Hold the state of a piece being copied: its first word, its last word, and the last token of that."""
 
     first: int
     word: int
@@ -31,10 +31,10 @@ class _Place(NamedTuple):
 
 
 class Copying:
-    """Hold the sources of one answer, and what of them is copied already.
+    """Hold the sources of one answer, and what has been copied from them.
 
-    A piece begins at a word's start, ends at a word's end, has `shortest` words or more, and no word is copied twice.
-    Where a token both continues the piece and begins another, it continues it.
+    A piece consists of whole words, at least `shortest` of them, and no word is copied twice. A token that could both
+    continue a piece and begin another continues it.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Copying:
         self._end_ids = sorted(end_ids)
         ends = frozenset(self._end_ids)
         self._words: list[_Word] = []
-        self._runs: list[int] = []  # the number of the stretch that a word belongs to: what ends an answer divides them
+        self._runs: list[int] = []  # the stretch that each word belongs to; end tokens separate stretches
         stretches = itertools.count()
         for n, hit in enumerate(hits):
             run = next(stretches)
@@ -64,30 +64,30 @@ class Copying:
         self._begin_again()
 
     def allowed(self, tokens: Sequence[int]) -> list[int]:
-        """Return the ids, sorted, that may follow the tokens written so far; end ids alone where all is copied."""
+        """Return the sorted ids that may follow the tokens written so far; only end ids if everything is copied."""
         self._follow(tokens)
         ids = {self._token(place) for place in self._next()}
         if self._may_leave():
             ids |= {self._token(place) for place in self._fresh()}
-            ids.update(self._end_ids if self._tokens else ())  # an answer has one piece at least
+            ids.update(self._end_ids if self._tokens else ())  # an answer has at least one piece
         return sorted(ids or self._end_ids)
 
     def copied(self) -> tuple[CitedSentence, ...]:
-        """Return what was copied of the tokens that `allowed` was last asked with."""
+        """Return what was copied by the tokens of the last call of `allowed`."""
         return self.pieces(self._tokens)
 
     def pieces(self, tokens: Sequence[int]) -> tuple[CitedSentence, ...]:
-        """Return what was copied, in order, each with its source; a word that was cut off is left out."""
+        """Return the copied pieces in order with their sources; a word that was cut off is left out."""
         self._follow(tokens)
         last = self._finished()
         return tuple(self._cited(*piece) for piece in [*self._done, *([last] if last else [])])
 
     def _needed(self, i: int, shortest: int) -> range:
-        """Return the words of the shortest piece that begins at a word; none where the source ends too early."""
+        """Return the words of the shortest piece that begins at a word; none if the source ends too early."""
         run = self._runs[i]
-        held = [j for j in range(i, min(i + shortest, len(self._words))) if self._runs[j] == run]
+        inside = [j for j in range(i, min(i + shortest, len(self._words))) if self._runs[j] == run]
         first = i == 0 or self._runs[i - 1] != run
-        return range(i, held[-1] + 1) if len(held) == shortest or first else range(0)
+        return range(i, inside[-1] + 1) if len(inside) == shortest or first else range(0)
 
     def _begin_again(self) -> None:
         self._tokens: list[int] = []
@@ -112,7 +112,7 @@ class Copying:
         self._places = going_on
 
     def _next(self) -> list[_Place]:
-        """Return the places one token further."""
+        """Return the states one token further."""
         found = []
         for first, word, token in self._places:
             if token + 1 < len(self._words[word].tokens):
@@ -124,13 +124,13 @@ class Copying:
         return found
 
     def _fresh(self) -> list[_Place]:
-        """Return where a piece may begin."""
+        """Return the states in which a new piece may begin."""
         last = self._finished()
         used = self._used.union(range(last[0], last[1] + 1)) if last else self._used
         return [_Place(i, i, 0) for i, words in self._starts.items() if used.isdisjoint(words)]
 
     def _may_leave(self) -> bool:
-        """Tell whether the piece may end here: at a word's end, long enough, or because nothing follows."""
+        """Return whether the piece may end here: at a word's end, if it is long enough or nothing follows."""
         if not self._places:
             return not self._done or not self._tokens
         ended = [place for place in self._places if self._at_word_end(place)]
@@ -139,7 +139,7 @@ class Copying:
         )
 
     def _finished(self) -> tuple[int, int] | None:
-        """Return the first and the last whole word of the piece being written, of the first source that has all."""
+        """Return the first and last whole word of the piece being written, in the first source that matches."""
         ended = [(place.first, place.word) for place in self._places if self._at_word_end(place)]
         cut_off = [(place.first, place.word - 1) for place in self._places]
         return next(((first, last) for first, last in ended + cut_off if last >= first), None)
@@ -157,8 +157,8 @@ class Copying:
 
 
 def _cut(n: int, text: str, encode: Callable[[str], Sequence[int]]) -> Iterable[_Word]:
-    """Cut a source into words, of CJK into characters, and each into tokens as they follow a blank, or none."""
-    lead = len(encode(""))  # what the model wants before a text
+    """Split a source into words (CJK: characters), and each into tokens as they follow a blank, or none."""
+    lead = len(encode(""))  # tokens that the model needs before a text
     for match in _WORD.finditer(text):
         cjk = cjk_bigrams(match[0]) != match[0]
         size = 1 if cjk else len(match[0])

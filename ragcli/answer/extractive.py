@@ -1,4 +1,4 @@
-"""Answer by text that stands in the passages, as little as is enough, and say how sure that is."""
+"""Answer with text from the passages, as little as is enough, and compute the confidence in it."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -22,20 +22,20 @@ from ragcli.errors import RagcliError
 from ragcli.search import Searcher
 from ragcli.store import Hit, Store
 
-_NAMELESS = 0.1  # confidence at most in an answer about something that the texts never name
+_NAMELESS = 0.1  # maximal confidence in an answer about something that the texts never name
 
 
 class ExtractiveAnswerer:
-    """Answer by blocks of the passages; no language model is opened."""
+    """Answer with blocks of the passages, without a language model."""
 
     def __init__(self, searcher: Searcher, options: AskOptions) -> None:
-        """Use the searcher's store, its encoder if there is one, and the reader for languages that it knows."""
+        """Use the searcher's store, its encoder if there is one, and the reader if it supports the language."""
         self._searcher = searcher
         self._options = options._replace(style="grounded")
         self._open_reader: Callable[[], Reader | None] = cache(self._find_reader)
 
     def answer_all(self, found: Sequence[Retrieved], emit: Emit | None = None) -> list[Answer | RagcliError]:
-        """Answer each question; none fails, and nothing is emitted."""
+        """Answer each question; there are no errors, and nothing is emitted."""
         return [self.answer(one) for one in found]
 
     @property
@@ -87,9 +87,9 @@ def extract(
     min_confidence: float | None = None,
     length: Length = "normal",
 ) -> Extract:
-    """Answer a question by blocks of the hits, as few as are enough.
+    """Answer a question with blocks of the hits, as few as are enough.
 
-    Below `min_confidence`, or below what was found best where that is None, they are no answer; the best is `nearest`.
+    Below `min_confidence` (None: the fitted threshold) there is no answer, and the best block is `nearest`.
     """
     language = store.config.language if store.config else "en"
     numbers = models.fitted(language)
@@ -118,7 +118,7 @@ def _nearest(cited: Sequence[CitedSentence]) -> Nearest | None:
 
 
 def _without_names(chosen: Extract, min_confidence: float | None) -> Extract:
-    """Return no answer to a question about what the texts never name, unless any will do."""
+    """Withhold the answer to a question that names something unknown, unless `min_confidence` accepts it."""
     confidence = min(chosen.confidence, _NAMELESS)
     if min_confidence is not None and confidence >= min_confidence:
         return chosen._replace(confidence=confidence)

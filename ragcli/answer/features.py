@@ -1,4 +1,4 @@
-"""What the words say for a sentence as the answer to a question: one row of numbers for each candidate."""
+"""Word features: how well the words of each candidate answer a question."""
 
 import re
 from collections.abc import Container, Sequence
@@ -52,12 +52,12 @@ _POINTS = re.compile(
 )
 _CAPITALISED = re.compile(r"(?<=[^\W_])[^\w]+([A-Z][\w’'-]*)")  # not the first word
 _AS_WRITTEN = re.compile(rf"[{HAN}{KANA}{HANGUL}]|\w+(?:[.,]\d+)*")
-_BEGINNING = 60  # characters in which a definition names what it defines
-_ALIKE = 0.4  # Dice coefficient of letters from which on a word counts as one of the same family
+_BEGINNING = 60  # characters within which a definition names its subject
+_ALIKE = 0.4  # Dice coefficient of trigrams from which on two words are related
 
 
 class Features(NamedTuple):
-    """Hold what is known of the candidates: `names` (n), and `values` (candidates, n)."""
+    """Hold the features of candidates: `names` (n), and `values` (candidates, n)."""
 
     names: tuple[str, ...]
     values: Matrix
@@ -76,42 +76,42 @@ class Features(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Hold the features of one candidate that words decide about; all shares are of the weight of the question."""
+    """Hold the word features of one candidate; shares are of the weight of the question's terms."""
 
-    coverage: float  # share that stands in the sentence
-    coverage_local: float  # the same, where terms weigh by how few of the candidates hold them
+    coverage: float  # share in the sentence
+    coverage_local: float  # the same, with terms weighted by their rarity among the candidates
     coverage_before: float  # share that the sentence before and the title add
     coverage_after: float  # share that the sentence after adds
     coverage_lead: float  # share that the passage's first sentence adds
-    coverage_alike: float  # share that words add which are spelt nearly alike: invent, inventor, invention
-    coverage_passage: float  # share that stands in the passage and its title
-    coverage_names: float  # share of the question's names that stands in the sentence
-    coverage_numbers: float  # the same of its numbers
-    words: float  # share of the question's words that stand in the sentence as they are, function words too
-    pairs: float  # the same of pairs of words
-    passage: float  # the store's score, brought to [0, 1] among the hits
+    coverage_alike: float  # share that related words add: invent, inventor, invention
+    coverage_passage: float  # share in the passage and its title
+    coverage_names: float  # share of the question's names in the sentence
+    coverage_numbers: float  # the same for its numbers
+    words: float  # share of the question's words in the sentence, unstemmed, with function words
+    pairs: float  # the same for pairs of words
+    passage: float  # the store's score, scaled to [0, 1] among the hits
     rank: float  # 1 / the hit's rank
     length: float  # ln(1 + number of terms)
     new: float  # ln(1 + number of terms that are not in the question)
-    number_fits: float  # 1 where the question asks for a number and the sentence holds one
+    number_fits: float  # 1 if the question asks for a number and the sentence has one
     year_fits: float  # the same for times
     name_fits: float  # the same for persons
     reason_fits: float  # the same for reasons
     points: float  # 1 where it only points to another text
     first: float  # 1 for the passage's first sentence
-    late: float  # how far in the passage, in [0, 1]
+    late: float  # position in the passage, in [0, 1]
     head: float  # share that the heads and the title add
-    title: float  # how nearly the title asks the question, in [0, 1]
+    title: float  # how well the title matches the question, in [0, 1]
     title_first: float  # the same for the document's first block, else 0
-    defines: float  # 1 where the question asks what something is and the block begins with it
-    leads: float  # 1 where it only leads to what follows
-    sentence: float  # 1 where it ends as a sentence does
+    defines: float  # 1 if the question asks for a definition and the block begins with its subject
+    leads: float  # 1 for a lead-in
+    sentence: float  # 1 if it ends with a final mark
 
 
 def word_features(
     question: str, weights: Weights, hits: Sequence[Hit], found: Sequence[Candidate], language: str
 ) -> Features:
-    """Compare each candidate with the question, by the weights of its terms."""
+    """Return the word features of each candidate."""
     seen: dict[str, frozenset[str]] = {"": frozenset()}
 
     def cut(text: str) -> frozenset[str]:
@@ -208,7 +208,7 @@ def _trigrams(word: str) -> frozenset[str]:
 
 
 def _local(weights: Weights, sentences: Sequence[frozenset[str]]) -> Weights:
-    """Weigh the question's terms by how few of the candidates hold them."""
+    """Weight the question's terms by their rarity among the candidates."""
     n = len(sentences)
     holding = (sum(term in sentence for sentence in sentences) for term in weights.terms)
     return Weights(weights.terms, tuple(float(np.log((1 + n) / (1 + count))) for count in holding))

@@ -1,4 +1,4 @@
-"""The fitted numbers: how much each feature counts, when one sentence is enough, how sure an answer is."""
+"""The fitted weights of ranking and confidence, and their thresholds."""
 
 import json
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ FILE = Path(__file__).with_name("fitted.json")
 
 
 class Linear(NamedTuple):
-    """Hold a weight for each feature, and what is added."""
+    """Hold a weight for each feature, and a bias."""
 
     weights: Mapping[str, float]
     bias: float = 0.0
 
     def scores(self, features: Features) -> Matrix:
-        """Return a score for each candidate (candidates,); features without a weight do not count."""
+        """Return a score for each candidate (candidates,); features without a weight are ignored."""
         weights = np.array([self.weights.get(name, 0.0) for name in features.names], dtype=np.float32)
         return np.asarray(features.values @ weights + np.float32(self.bias))
 
@@ -32,9 +32,9 @@ class Linear(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """Hold what was fitted for one situation.
+    """Hold the fitted weights of one situation.
 
-    Above the probability `enough` one sentence is answer enough; below the confidence `abstain` there is none.
+    Above the probability `enough` one sentence is sufficient; below the confidence `abstain` there is no answer.
     """
 
     ranking: Linear
@@ -45,9 +45,9 @@ class Fitted(NamedTuple):
 
 @cache
 def fitted(language: str, encoder: bool = False, reader: bool = False) -> Fitted:
-    """Return what was fitted for English or for CJK, with an encoder and a reader or without.
+    """Return the weights for CJK or other languages, with or without an encoder and a reader.
 
-    Where nothing was fitted with one of them, it counts as not there.
+    A model for which nothing was fitted is ignored.
     """
     situations = json.loads(FILE.read_text(encoding="utf-8"))["situations"]
     name = "words" if language not in BIGRAMMED else "bigrams"

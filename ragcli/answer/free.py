@@ -1,4 +1,4 @@
-"""Answer in a model's own words, and say of each sentence which source supports it."""
+"""Answer in a model's own words, and attribute each sentence to a source."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,7 +14,7 @@ from ragcli.store import Store
 
 
 class FreeAnswerer:
-    """Let a model write the answer; without a store, no sentence is attributed."""
+    """Let a model write the answer; without a store, sentences are not attributed."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class FreeAnswerer:
         self._reader = reader
 
     def answer_all(self, found: Sequence[Retrieved], emit: Emit | None = None) -> list[Answer | RagcliError]:
-        """Answer questions together; in the place of one that is too long stands the error."""
+        """Answer questions together; a question that is too long gets an error in its place."""
         written = write_each(found, self._generation, emit)
         return [one if isinstance(one, RagcliError) else self._answer(one) for one in written]
 

@@ -1,4 +1,4 @@
-"""What answers that a model writes have in common: the prompt within its context, and the writing."""
+"""Generate answers with a model: fit the prompt into its context, and write."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -12,9 +12,9 @@ from ragcli.prompt import Prompt, PromptForm, PromptTemplate, build_prompt
 
 
 class Generation(NamedTuple):
-    """Say what writes: how to open the model, the prompt's form, how to write, and whether to copy only.
+    """Configure generation: how to open the model, the prompt template, the options, and whether to copy only.
 
-    `open` may be called often, so it should keep what it opens.
+    `open` may be called often, so it should keep the opened model.
     """
 
     open: Callable[[], Generator]
@@ -24,7 +24,7 @@ class Generation(NamedTuple):
 
 
 class Written(NamedTuple):
-    """Hold what a model wrote for a question, and the pieces of the sources in it where it copied."""
+    """Hold what a model wrote for a question, and the pieces if it copied."""
 
     found: Retrieved
     prompt: Prompt
@@ -33,7 +33,7 @@ class Written(NamedTuple):
     pieces: tuple[CitedSentence, ...] = ()
 
     def as_answer(self, model: str, options: AskOptions) -> Answer:
-        """Return the text as an answer of a model."""
+        """Return the text as an answer."""
         return Answer(
             self.found.question,
             answer=self.completion.text.strip(),
@@ -49,7 +49,7 @@ class Written(NamedTuple):
 
 
 def fit_prompt(generator: Generator, found: Retrieved, template: PromptForm, options: Options) -> Prompt:
-    """Build a prompt that leaves the model room to answer. Raises UsageError where the question alone is too long."""
+    """Build a prompt that leaves room for the answer. Raises UsageError if the question alone is too long."""
     budget = max(0, generator.context - options.max_new_tokens)
     return build_prompt(found.hits, found.question, budget, generator.count_tokens, template)
 
@@ -57,16 +57,16 @@ def fit_prompt(generator: Generator, found: Retrieved, template: PromptForm, opt
 def write_each(
     found: Sequence[Retrieved], generation: Generation, emit: Emit | None = None
 ) -> list[Written | RagcliError]:
-    """Write an answer to each question; in the place of one that is too long stands the error.
+    """Write an answer to each question; a question that is too long gets an error in its place.
 
-    A single one is emitted as it comes. The time of what is done together is shared out evenly.
+    A single answer is emitted as it is written. The time of a batch is divided evenly.
     """
     generator = generation.open()
     if len(found) == 1:
         return [_write_one(found[0], generator, generation, emit)]
     prompts = [_prompt(one, generator, generation) for one in found]
     usable = [(place, prompt) for place, prompt in enumerate(prompts) if isinstance(prompt, Prompt)]
-    usable.sort(key=lambda item: item[1].tokens)  # those of like length together
+    usable.sort(key=lambda item: item[1].tokens)  # group prompts of similar length
     clock = Clock()
     done = _write_all([prompt for _, prompt in usable], generator, generation)
     share = clock.now() / max(len(usable), 1)
@@ -81,7 +81,7 @@ def write_each(
 def _write_all(
     prompts: Sequence[Prompt], generator: Generator, generation: Generation
 ) -> list[tuple[Completion, tuple[CitedSentence, ...]]]:
-    """Complete prompts together; return with each completion the pieces that were copied."""
+    """Complete prompts together; return each completion with the copied pieces."""
     texts = [prompt.text for prompt in prompts]
     if not generation.copies:
         return [(completion, ()) for completion in generator.generate_all(texts, _options(generator, generation))]
@@ -117,7 +117,7 @@ def _options(generator: Generator, generation: Generation) -> Options:
 
 
 def _without_blanks_before(pieces: Iterable[str]) -> Iterator[str]:
-    """Yield pieces from the first letter on: a model begins with the blank after "Answer:"."""
+    """Yield pieces without leading blanks: a model begins with the one after "Answer:"."""
     begun = False
     for piece in pieces:
         shown = piece if begun else piece.lstrip()

@@ -1,4 +1,4 @@
-"""Find the candidates for an answer, and what is known of them: by words, by the encoder, by the reader."""
+"""Find the candidates for an answer, and their features by words, encoder and reader."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -15,34 +15,35 @@ from ragcli.answer.titled import read_question
 from ragcli.reader import Reading
 from ragcli.store import Hit, Store
 
-_MOST = 100  # candidates that are looked at closely
-READ = 16  # of these, how many an encoder and a reader read: the best by words
+_MOST = 100  # candidates that are ranked
+READ = 16  # candidates, the best by words, that the encoder and the reader score
 
 Span = tuple[int, int]
 
 
 class Reader(Protocol):
-    """Tell how well blocks answer a question."""
+    """Score how well blocks answer a question."""
 
     def read(self, question: str, blocks: Sequence[tuple[str, str]]) -> list[Reading]:
-        """Return what is said of each block, a pair of heading path and text."""
+        """Return a reading of each block, a pair of heading path and text."""
 
 
 class Models(NamedTuple):
-    """Hold what reads candidates beside the words."""
+    """Hold the models that score candidates, if any."""
 
     encoder: Encoder | None = None
     reader: Reader | None = None
 
     def fitted(self, language: str) -> Fitted:
-        """Return the weights for what there is."""
+        """Return the weights fitted for these models."""
         return fitted(language, self.encoder is not None, self.reader is not None)
 
 
 class Judged(NamedTuple):
-    """Hold the candidates for an answer, what is known of them, and the question's terms.
+    """Hold the candidates for an answer, their features, and the weights of the question's terms.
 
-    `spans` are the words of each that decide, as offsets in its text, where a reader told. `kind` is how it asks.
+    `spans` are the words of each that answer, as offsets in its text, if there is a reader. `kind` is the question
+    word.
     """
 
     candidates: list[Candidate]
@@ -61,7 +62,7 @@ class Judged(NamedTuple):
 
 
 def judge(question: str, hits: Sequence[Hit], store: Store, models: Models = Models()) -> Judged:
-    """Find the candidates for an answer and what is known of them; of very many, the best by words."""
+    """Find the candidates for an answer and their features; of very many, only the best by words."""
     language = store.config.language if store.config else "en"
     words = words_by_term(question, language)
     weights = weigh(words, store.frequencies(list(words.values())), store.counts().passages)
@@ -79,7 +80,7 @@ def judge(question: str, hits: Sequence[Hit], store: Store, models: Models = Mod
 
 
 def read_by(reader: Reader, question: str, judged: Judged) -> Judged:
-    """Add what a reader says: its score, the block's probability against all others and none, and the words."""
+    """Add the reader's score, the probability of each block against all others and none, and its span."""
     readings = reader.read(question, [(candidate.head, candidate.text) for candidate in judged.candidates])
     scores = np.clip(np.array([reading.score for reading in readings], dtype=np.float32), -20, 20)
     shares = np.exp(scores) / (1 + np.exp(scores).sum())
@@ -89,11 +90,11 @@ def read_by(reader: Reader, question: str, judged: Judged) -> Judged:
 
 
 def _best(judged: Judged, scores: Matrix, most: int) -> Judged:
-    """Keep the best candidates, in their order."""
+    """Keep the best candidates, in their original order."""
     return judged.only(sorted(np.argsort(-scores, kind="stable")[:most].tolist()))
 
 
 def softmax(scores: Matrix) -> Matrix:
-    """Return the shares (n,) of candidates in the probability that one of them is the answer."""
+    """Return the probabilities (n,) of candidates, given that one of them is the answer."""
     shares = np.exp(scores - scores.max())
     return np.asarray(shares / shares.sum())

@@ -1,4 +1,4 @@
-"""Tell what is said in a conversation: a question that stands alone, one that leans on those before, or no question."""
+"""Classify a line of a conversation: an independent question, one that depends on another, or a courtesy."""
 
 import re
 from enum import Enum
@@ -9,7 +9,7 @@ from ragcli.answer.clauses import is_whole
 
 
 class Leaning(Enum):
-    """Say whether a question leans on those before it: by its words it does, it does not, or nobody can tell."""
+    """State whether a question depends on the one before it, by its words."""
 
     NO = 0
     MAYBE = 1
@@ -39,7 +39,7 @@ _FOLLOWED = re.compile(
 )
 _JOINED = re.compile(r"^\W*(?:and|but|or|so|then|also|besides|plus)\b", re.IGNORECASE)
 _ASKING = re.compile(r"(?:what|who|which|where|when|why|how|whose|whom)\b", re.IGNORECASE)
-# Words that ask for more of the same and name nothing.
+# Words that ask for more of the same, without naming anything.
 _EMPTY = frozenset(
     """
     explain more tell example examples detail details elaborate mean means else continue go please again further
@@ -71,7 +71,7 @@ _POINTING = re.compile(
 )
 _DEFINING = re.compile(r"^\W*(?:what|who)(?:['’]s| is| are| was| were| does| do| did)\b", re.IGNORECASE)
 _ONE = re.compile(r"\b(?<!no )ones?\W*$", re.IGNORECASE)
-# What a pronoun may stand for, in its own question, and what parts it from there.
+# Possible antecedents of a pronoun in its own question, and the clause boundaries between them.
 _NAMED = re.compile(
     r"\b(?:the|a|an|my|your|our|every|each|all|some) (?:[\w’'-]+)|(?<=[\w,] )(?-i:[A-Z])[\w’'-]+"
     r"|\b(?!(?:does|is|was|has|this|its|as|us)\b)\w+(?:[^aeious\W]|[aeo])s\b"
@@ -95,11 +95,11 @@ _CHINESE_ASKING = re.compile(
     r"|举个?|例子|解释|说明|一下|一点|更多|简单|你|请|对|把|被|和|与|跟|给|让|用|从|的|了|\W"
 )
 _LONGEST_COURTESY = 60  # characters
-_FEW = 1  # content words of a question that may be but half of one
+_FEW = 1  # content words of a question that may be incomplete
 
 
 def is_courtesy(said: str) -> bool:
-    """Tell thanks, a greeting, a yes or a no from a question."""
+    """Return whether a line is thanks, a greeting, a yes or a no, and not a question."""
     if "?" in said or "？" in said or len(said) > _LONGEST_COURTESY:
         return False
     words = [word.replace("’", "'") for word in _WORD.findall(said.lower())]
@@ -109,7 +109,7 @@ def is_courtesy(said: str) -> bool:
 
 
 def leaning(question: str) -> Leaning:
-    """Tell whether a question leans on those before it, by its words alone."""
+    """Return whether a question depends on the one before it, by its words alone."""
     if cjk_bigrams(question) != question:
         return _chinese(question)
     if _FOLLOWED.search(question) or not _content(question):
@@ -129,7 +129,7 @@ def leaning(question: str) -> Leaning:
 
 
 def _resolved(question: str, start: int) -> Leaning:
-    """Tell whether what a pronoun at `start` stands for is named before it, in another clause or in its own."""
+    """Return whether a pronoun at `start` has an antecedent before it, in another clause or its own."""
     named = [match.end() for match in _NAMED.finditer(question, 0, start)]
     if not named:
         return Leaning.YES

@@ -1,4 +1,4 @@
-"""What an encoder says for a sentence: cosines to the question."""
+"""Encoder features: cosines of candidates and passages to the question."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -12,17 +12,17 @@ from ragcli.store import Hit, Store, vector_key
 
 
 class Encoder(Protocol):
-    """Turn texts into vectors of length 1."""
+    """Encode texts as vectors of length 1."""
 
     def queries(self, texts: Sequence[str]) -> Matrix:
         """Return the vectors (texts, dimension) of questions."""
 
     def passages(self, texts: Sequence[str]) -> Matrix:
-        """Return the vectors (texts, dimension) of texts to be found."""
+        """Return the vectors (texts, dimension) of passages."""
 
 
 class Row(NamedTuple):
-    """Hold the features of one candidate that an encoder decides about."""
+    """Hold the encoder features of one candidate."""
 
     cosine: float  # of the block
     cosine_passage: float  # of the passage
@@ -32,7 +32,7 @@ class Row(NamedTuple):
 def meaning_features(
     question: str, hits: Sequence[Hit], found: Sequence[Candidate], encoder: Encoder, store: Store
 ) -> Features:
-    """Compare each candidate with the question by their vectors."""
+    """Return the encoder features of each candidate."""
     asked = encoder.queries([question])[0]
     passages = passage_vectors(hits, encoder, store) @ asked
     sentences = encoder.passages([passage_text(candidate.head, candidate.text) for candidate in found]) @ asked
@@ -43,7 +43,7 @@ def meaning_features(
 
 
 def passage_vectors(hits: Sequence[Hit], encoder: Encoder, store: Store) -> Matrix:
-    """Return the vectors (hits, dimension) of passages: the store's, and made anew where it has none."""
+    """Return the vectors (hits, dimension) of passages, from the store or else newly encoded."""
     keys = [vector_key(hit.title, hit.text) for hit in hits]
     known = store.vectors(keys)
     missing = [i for i, key in enumerate(keys) if key not in known]

@@ -1,4 +1,4 @@
-"""Names decide: what a question names and the texts never mention cannot be answered from them."""
+"""Find names in a question that the texts never mention: such a question cannot be answered from them."""
 
 import re
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ _IDENTIFIER = re.compile(
     r"(?<![\w-])(?:--[a-z][\w-]+|_*[A-Za-z0-9]+(?:_+[A-Za-z0-9]+)+_*|[a-z]+[a-z0-9]*[A-Z]\w*)(?![\w])"
 )
 _FIRST = re.compile(r"\w+")
-_TITLE_CASE = 0.6  # share of a question's words from which on capitals tell nothing
-_SLIP = 5  # letters from which on a word with one wrong letter is a slip, not another name
+_TITLE_CASE = 0.6  # share of capitalised words from which on capitals do not mark names
+_SLIP = 5  # letters from which on one wrong letter is a typo, not another name
 
 
 def missing_names(question: str, searcher: Searcher, hits: list[Hit]) -> tuple[MissingName, ...]:
-    """Return what a question names and no passage has. An identifier is not covered by its parts."""
+    """Return the names in a question that no passage has. An identifier is not found by its parts."""
     identifiers = list(dict.fromkeys(_IDENTIFIER.findall(question)))
     found = [MissingName(one) for one in identifiers if not _stands(one, searcher, hits)]
     names = [name for name in _capitalised(question) if name not in identifiers]
@@ -31,7 +31,7 @@ def missing_names(question: str, searcher: Searcher, hits: list[Hit]) -> tuple[M
 
 
 def _capitalised(question: str) -> Iterator[str]:
-    """Yield the words in capitals but the first, without an ending 's; none where most words have capitals."""
+    """Yield the capitalised words except the first, without a final 's; none if most words are capitalised."""
     words = _FIRST.findall(question)
     names = [match for match in _CAPITALISED.finditer(question) if match.start() > question.find(words[0])]
     if len(names) <= _TITLE_CASE * len(words):
@@ -44,7 +44,7 @@ def _stands(identifier: str, searcher: Searcher, hits: list[Hit]) -> bool:
 
 
 def _one_slip(word: str, other: str) -> bool:
-    """Tell whether one letter more, less or another, or two exchanged, make one word of the other."""
+    """Return whether two words differ by one letter added, removed or replaced, or by two swapped."""
     if abs(len(word) - len(other)) > 1 or word[0] != other[0]:
         return False
     at = next((n for n, (a, b) in enumerate(zip(word, other, strict=False)) if a != b), min(len(word), len(other)))
@@ -53,7 +53,7 @@ def _one_slip(word: str, other: str) -> bool:
 
 
 def _as_written(stem: str, searcher: Searcher) -> str:
-    """Return how the texts write a word of which the stem is known."""
+    """Return a word with a known stem as the texts write it."""
     for hit in searcher.search(stem, 3):
         if match := re.search(rf"\b{re.escape(stem[:-1])}\w*", f"{hit.title}\n{hit.text}", re.IGNORECASE):
             return match[0]

@@ -1,4 +1,4 @@
-"""From a question to its answer: retrieve, then answer in the way that was chosen. Reviews and summaries likewise."""
+"""From a question to its answer: retrieve, then answer in the chosen style. Also reviews and summaries."""
 
 from collections.abc import Callable, Sequence
 
@@ -26,10 +26,10 @@ _REVIEW_SENTENCES = 6
 def ask(
     searcher: Searcher, open_generator: OpenModel, question: str, options: AskOptions, emit: Emit | None = None
 ) -> Answer:
-    """Answer a question from the passages that match it best; `emit` gets the text as it comes.
+    """Answer a question from the passages that match it best; `emit` receives the text as it is written.
 
-    Where no passage has at least `min_score`, no model is opened and the answer is empty and `abstained`. Raises
-    NothingFoundError where nothing matches, UsageError for a question that is longer than the model's context.
+    If no passage has at least `min_score`, no model is opened and the answer is empty and `abstained`. Raises
+    NothingFoundError if nothing matches, UsageError for a question that is longer than the model's context.
     """
     [answer] = ask_all(searcher, open_generator, [question], options, emit)
     if isinstance(answer, RagcliError):
@@ -46,10 +46,10 @@ def ask_all(
     options: AskOptions,
     emit: Emit | None = None,
 ) -> list[Answer | RagcliError]:
-    """Answer many questions together; in the place of one that cannot be asked stands the error.
+    """Answer many questions together; a question that cannot be asked gets an error in its place.
 
-    Where nothing matches, the answer is empty and `abstained`. `open_generator` may be called often, so it should
-    keep what it opens. `emit` gets the text of a single answer as it comes.
+    If nothing matches, the answer is empty and `abstained`. `open_generator` may be called often, so it should keep the
+    opened model. `emit` receives the text of a single answer as it is written.
     """
     done: dict[int, Answer | RagcliError] = {}
     found: dict[int, Retrieved] = {}
@@ -66,7 +66,7 @@ def ask_all(
 
 
 def open_answerer(searcher: Searcher, open_generator: OpenModel, options: AskOptions) -> Answerer:
-    """Return what answers in the chosen style."""
+    """Return the answerer of the chosen style."""
     if options.style == "grounded":
         return ExtractiveAnswerer(searcher, options)
     if options.style == "copy":
@@ -75,7 +75,7 @@ def open_answerer(searcher: Searcher, open_generator: OpenModel, options: AskOpt
 
 
 def _retrieved(searcher: Searcher, question: str, options: AskOptions) -> Retrieved | Answer | RagcliError:
-    """Return what to answer from; without it the empty answer, or the error that the search raised."""
+    """Return what to answer from, or else the empty answer, or the error of the search."""
     clock = Clock()
     try:
         hits = retrieve(searcher, question, options.k, options.filters)
@@ -98,7 +98,7 @@ def _retrieved(searcher: Searcher, question: str, options: AskOptions) -> Retrie
 
 
 def ask_without_passages(generator: Generator, question: str, options: AskOptions) -> Answer:
-    """Answer a question from the model alone, in the same form of prompt: what retrieval is measured against."""
+    """Answer a question without passages, with the same prompt template: the baseline of retrieval."""
     return _only(FreeAnswerer(lambda: generator, options).answer_all([Retrieved(question, [])]))
 
 
@@ -112,9 +112,9 @@ def _only(answers: Sequence[Answer | RagcliError]) -> Answer:
 def review(
     searcher: Searcher, open_generator: OpenModel, title: str, options: AskOptions, emit: Emit | None = None
 ) -> Answer:
-    """Review a film by sentences of its reviews in the index, found by title; or let a model write from the sentences.
+    """Review a film with sentences of its reviews in the index, found by title, or let a model write from these.
 
-    Raises NothingFoundError, with a suggestion, where no title is near.
+    Raises NothingFoundError, with a suggestion, if no title is near.
     """
     clock = Clock()
     hits = retrieve_reviews(searcher, title, options.k, options.filters)
@@ -133,28 +133,26 @@ def _review_writer(searcher: Searcher, open_generator: OpenModel, options: AskOp
 
 
 def _only_cited(hits: Sequence[Hit], sentences: Sequence[CitedSentence]) -> list[Hit]:
-    """Return the passages of sentences, cut to these; where there is none, all of the hits."""
+    """Return the passages of sentences, cut to these; all hits if there are no sentences."""
     cited = [(hits[one.source - 1], one) for one in sentences if one.source]
     return [hit._replace(text=one.text, start=one.start, end=one.end) for hit, one in cited] or list(hits)
 
 
 def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "") -> Answer:
-    """Summarize texts by at most so many of their own sentences, each cited; with a query, by those that are about it.
+    """Summarize texts with at most `sentences` of their own sentences, each cited; with a query, with those about it.
 
-    The sources are those cited, of however many texts there are.
-
-    Raises UsageError for more text than can be compared sentence by sentence.
+    The sources are the cited texts. Raises UsageError for more text than can be compared sentence by sentence.
     """
     clock = Clock()
     chosen = choose_summary(hits, sentences, language, query)
     numbers = {n: new for new, n in enumerate(dict.fromkeys(one.source for one in chosen), 1)}
     cited = [one._replace(source=numbers[one.source]) for one in chosen]
-    held = [hits[n - 1] for n in numbers if n]
-    return _composed(Retrieved(query, held), cited, 0, clock.seconds())
+    sources = [hits[n - 1] for n in numbers if n]
+    return _composed(Retrieved(query, sources), cited, 0, clock.seconds())
 
 
 def _composed(found: Retrieved, sentences: Sequence[CitedSentence], seed: int, seconds: Seconds) -> Answer:
-    """Return an answer of sentences of the sources."""
+    """Return an answer that consists of sentences of the sources."""
     return Answer(
         found.question,
         answer=cited_text(sentences),
@@ -167,7 +165,7 @@ def _composed(found: Retrieved, sentences: Sequence[CitedSentence], seed: int, s
 
 
 def ask_prompt(searcher: Searcher, open_generator: OpenModel, question: str, options: AskOptions) -> Prompt:
-    """Build the prompt that ask would give to the model."""
+    """Build the prompt that `ask` would give to the model."""
     found = Retrieved(question, retrieve(searcher, question, options.k, options.filters))
     writer = WrittenAnswerer(searcher, open_generator, options)
     [read] = writer.read_all([found])
@@ -178,7 +176,7 @@ def ask_prompt(searcher: Searcher, open_generator: OpenModel, question: str, opt
 
 
 def review_prompt(searcher: Searcher, open_generator: OpenModel, title: str, options: AskOptions) -> Prompt:
-    """Build the prompt that review would give to the model."""
+    """Build the prompt that `review` would give to the model."""
     hits = retrieve_reviews(searcher, title, options.k, options.filters)
     cited = _only_cited(hits, compose_review(hits, _REVIEW_SENTENCES, searcher.language, searcher.encoder))
     return fit_prompt(open_generator(), Retrieved(hits[0].title, cited), options.template or REVIEW, options.options)

@@ -1,7 +1,7 @@
-"""Compose a film's review from sentences of real ones, in an order that reads as one text; none is invented.
+"""Compose a film's review from sentences of real ones, in an order that reads as one text.
 
-The order: an opening judgement, the story, acting and craft, reservations, a verdict. Praise and blame have the shares
-that they have in the reviews.
+The order is an opening judgement, the story, acting and craft, reservations, and a verdict. Praise and blame have the
+same shares as in the reviews.
 """
 
 import json
@@ -27,7 +27,7 @@ from ragcli.store import Hit
 
 _ASPECTS = Path(__file__).with_name("aspects.json")
 _ENDED = re.compile(r"[.!。！][\"'”’」』）)]*$")
-# What tells that a sentence is a piece of a page, or cut off.
+# Marks of a sentence that is cut off or part of a web page.
 _NOISE = re.compile(
     r"[\[\]【】]|https?:|www\.|@|#|\*|_{2}|/\d|\d/|\bfull review\b|\bspoilers?\b|\bclick\b|\bgrade:|\.{3}|…|[~～]|[?？]"
     r"|\n|哈哈|呵呵|看到第|QAQ|豆瓣|短评|楼上|:$|^[-–—,.;:)）」”、，。\d]|^[“\"][^”\"]*$|^[^(（]*[)）]|[(（][^)）]*$",
@@ -43,7 +43,7 @@ _PERSONAL = re.compile(
 _MYSELF = re.compile(r"\bI\b|\bI['’]|我|本人|个人|偶|俺")
 _NAME = re.compile(r"(?<=[\w,;] )[A-Z][\w’'-]+")
 _YEAR = re.compile(r"\s*\(\d{4}\)$")
-_BLANK = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")  # in place of a comma
+_BLANK = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")  # used instead of a comma
 _LENGTHS = {"en": (35, 240), "zh": (9, 90)}  # characters of a sentence, at least and at most
 # What a review says of a film as a whole; sentences near to one of these open and close the review.
 JUDGEMENTS = (
@@ -61,20 +61,20 @@ JUDGEMENTS = (
 _JUDGING = 1.6  # what a standard deviation of nearness to these counts
 _COMPARED = 200  # sentences of which that is known
 _BEAM = 60
-_POOR = 0.3  # what a sentence must be worth at its place, where enough others are
+_POOR = 0.3  # least fit of a sentence to its slot, if there are enough others
 _FEWEST = 4  # sentences of a review
-_CHOICES = 14  # sentences that are tried at each place
+_CHOICES = 14  # sentences that are tried for each slot
 
 
 class _Slot(NamedTuple):
-    """Hold what is wanted at one place of the review: an aspect, praise (1) or blame (-1), how much each counts."""
+    """Hold what one slot of the review wants: an aspect, and praise (1) or blame (-1)."""
 
     aspect: str
     sign: int
 
 
 class _Pool(NamedTuple):
-    """Hold the sentences (n) with what is known of each: sign, aspects (n, aspects), worth, likeness (n, n)."""
+    """Hold the sentences (n) and their polarity, aspects (n each), value, and similarity (n, n)."""
 
     found: list[Candidate]
     polarities: Matrix
@@ -89,9 +89,10 @@ class _Pool(NamedTuple):
 def compose_review(
     hits: Sequence[Hit], sentences: int, language: str, encoder: Encoder | None = None
 ) -> tuple[CitedSentence, ...]:
-    """Return at most so many sentences of reviews, from as many reviews as there are, in an order that reads as one.
+    """Return at most `sentences` sentences of reviews, in an order that reads as one review.
 
-    Where both praise and blame are there, both are heard. An encoder helps to find what judges the film as a whole.
+    If the reviews contain both praise and blame, so does the result. An encoder helps to find sentences that judge the
+    film as a whole.
     """
     if not hits or not (pool := _pool(hits, language, encoder)).found:
         return ()
@@ -113,7 +114,7 @@ def _pool(hits: Sequence[Hit], language: str, encoder: Encoder | None) -> _Pool:
     }
     named = re.compile(re.escape(_YEAR.sub("", hits[0].title)), re.IGNORECASE)
     aspects["film"] = np.maximum(aspects["film"], [0.7 * bool(named.search(one.text)) for one in found])
-    worth -= 0.8 * (sum(aspects.values()) == 0)  # about something else than the film
+    worth -= 0.8 * (sum(aspects.values()) == 0)  # not about the film
     details = np.array([min(3, len(_NAME.findall(one.text))) for one in found], dtype=np.float32)
     told = np.array([bool(_MYSELF.search(one.text)) for one in found], dtype=np.float32)
     typical = central(vectors) if found else worth
@@ -132,7 +133,7 @@ def _judging(texts: Sequence[str], encoder: Encoder | None) -> Matrix:
 
 
 def _leaning(hit: Hit) -> float:
-    """Return how much a whole review praises or blames: by its field `sentiment` if it has one, else by its words."""
+    """Return the polarity of a whole review, by its field `sentiment` if it has one, else by its words."""
     told = {"positive": 1.0, "negative": -1.0}.get(str(hit.metadata.get("sentiment", "")).lower())
     return polarity(hit.text) if told is None else told
 
@@ -151,7 +152,7 @@ def _is_fit(text: str, language: str) -> bool:
 
 
 def _worth(one: Candidate, language: str) -> float:
-    """Return what a sentence is worth apart from what it says: how long it is, whether it is about the viewer."""
+    """Return the value of a sentence apart from its content, by its length and whether it is about the viewer."""
     shortest, longest = _LENGTHS.get(language, _LENGTHS["en"])
     aim = (shortest + longest) / 2.2
     length = -abs(len(one.text) - aim) / (longest - shortest)
@@ -169,7 +170,7 @@ def _aspects() -> dict[str, re.Pattern[str]]:
 
 
 def _slots(pool: _Pool, sentences: int) -> list[_Slot]:
-    """Say what stands where: first what most reviews say, by aspects, then what the others say, then the verdict."""
+    """Return the slots in order: first the majority's opinion by aspects, then the minority's, then the verdict."""
     most = 1 if pool.polarities.sum() >= 0 else -1
     with_most, against = int((pool.polarities * most > 0).sum()), int((pool.polarities * most < 0).sum())
     others = 0
@@ -187,7 +188,7 @@ def _slots(pool: _Pool, sentences: int) -> list[_Slot]:
 
 
 def _fill(slots: Sequence[_Slot], pool: _Pool) -> list[int]:
-    """Choose a sentence for each place so that all together fit best: a beam search."""
+    """Choose a sentence for each slot so that all together fit best, by beam search."""
     beam: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
     for slot in slots:
         fits = _fits(slot, pool)
@@ -219,7 +220,7 @@ def _fits(slot: _Slot, pool: _Pool) -> Matrix:
 
 
 def _repeats(place: int, chosen: Sequence[int], pool: _Pool) -> float:
-    """Return what a sentence costs for being like one chosen, of the same review, or for beginning alike."""
+    """Return the cost of a sentence that is similar to a chosen one, of the same review, or begins alike."""
     if not chosen:
         return 0.0
     one = pool.found[place]

@@ -1,4 +1,4 @@
-"""An answer: what it says, what it is built on, and its JSON, written and read here only."""
+"""An answer with its sources, and its JSON form, which is written and read only here."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -13,7 +13,7 @@ Verdict = Literal["supported", "unsupported", "miscited"]
 
 
 class Source(NamedTuple):
-    """Hold a passage, numbered as in the prompt, that an answer is built on."""
+    """Hold a passage that an answer is based on, numbered as in the prompt."""
 
     n: int
     id: str
@@ -34,10 +34,10 @@ class Range(NamedTuple):
 
 
 class CitedSentence(NamedTuple):
-    """Hold a sentence or block of an answer and where it stands.
+    """Hold a sentence or block of an answer and its position in the source.
 
-    `source` counts from 1, None where no source supports the sentence; start and end are character offsets in the
-    source's document, 0 where there is none. `support` is in [0, 1]. `span` are the words that decide, if it is known.
+    `source` counts from 1; None if no source supports the sentence. start and end are character offsets in the source's
+    document, 0 without a source. `support` is in [0, 1]. `span` are the words that answer, if known.
     Of a sentence that a model wrote, `cited` are the sources that it names, and `verdict` says what is true of them.
     """
 
@@ -52,7 +52,7 @@ class CitedSentence(NamedTuple):
 
 
 class Nearest(NamedTuple):
-    """Hold the text that comes nearest to an answer where there is none, and where it stands."""
+    """Hold the text that comes nearest to an answer if there is none, and its position."""
 
     text: str
     source: int
@@ -61,14 +61,14 @@ class Nearest(NamedTuple):
 
 
 class MissingName(NamedTuple):
-    """Hold a name in a question that no text has, and the one that is spelt nearly so, if any."""
+    """Hold a name in a question that no text has, and the most similar one, if any."""
 
     name: str
     nearest: str = ""
 
 
 class Seconds(NamedTuple):
-    """Hold the seconds from the start to the end of the search, to the first token, to the end."""
+    """Hold the seconds from the start to the end of the search, to the first token, and to the end."""
 
     search: float = 0.0
     first_token: float | None = None
@@ -76,7 +76,7 @@ class Seconds(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Hold an answer with its sources, and what it took."""
+    """Hold an answer with its sources and its costs."""
 
     question: str
     answer: str = ""
@@ -95,7 +95,7 @@ class Answer(NamedTuple):
     missing: tuple[MissingName, ...] = ()
 
     def as_json(self, key: str = "question") -> dict[str, Any]:
-        """Return what from_json reads; `key` names the question."""
+        """Return the fields that from_json reads; `key` is the name of the question."""
         fields = self._asdict()
         question = fields.pop("question")
         for name in _LISTS:
@@ -108,7 +108,7 @@ class Answer(NamedTuple):
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
-        """Read an answer. Raises LookupError or TypeError for what is none."""
+        """Read an answer. Raises LookupError or TypeError for anything else."""
         known = {"missing": (), **fields}
         lists = {name: tuple(kind(**item) for item in known[name]) for name, kind in _LISTS.items()}
         nearest = Nearest(**fields["nearest"]) if fields.get("nearest") else None
@@ -143,14 +143,14 @@ def _told(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def cited_text(sentences: Sequence[CitedSentence]) -> str:
-    """Return sentences with the number of its source after each."""
+    """Return the sentences, each followed by the number of its source."""
     return " ".join(f"{sentence.text} [{sentence.source}]" for sentence in sentences)
 
 
 class Extract(NamedTuple):
-    """Hold the blocks that answer a question, in reading order, and the confidence in [0, 1] that they do.
+    """Hold the blocks that answer a question, in reading order, and the confidence in [0, 1].
 
-    Where they are too uncertain to be an answer, `nearest` is the best of them.
+    If they are too uncertain to be an answer, `nearest` is the best of them.
     """
 
     sentences: tuple[CitedSentence, ...]
@@ -160,5 +160,5 @@ class Extract(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Return the answer with the number of its source after each sentence."""
+        """Return the sentences, each followed by the number of its source."""
         return cited_text(self.sentences)

@@ -1,4 +1,4 @@
-"""How much a text praises or blames, by words."""
+"""Sentiment of a text, by a lexicon."""
 
 import json
 import re
@@ -12,18 +12,18 @@ _NOT = re.compile(
     r"|supposed to|should have|could have|would have)\b|[不没沒无無非]|谈不上|称不上",
     re.IGNORECASE,
 )
-_REACH = 18  # characters before a word in which a negation turns it round
-_TURNED = 0.7  # what a word that is turned round counts
+_REACH = 18  # characters before a word within which a negation inverts it
+_INVERTED = 0.7  # weight of an inverted word
 
 
 def polarity(text: str) -> float:
-    """Return how much a text praises (to 1) or blames (to -1); 0 where no word tells."""
+    """Return how much a text praises (up to 1) or blames (down to -1); 0 if no word tells."""
     total = count = 0.0
     for pattern, sign in _signs():
         for match in pattern.finditer(text):
             reach = _REACH if match[0].isascii() else 3
             negated = _NOT.search(text, max(0, match.start() - reach), match.start())
-            total += -_TURNED * sign if negated else sign
+            total += -_INVERTED * sign if negated else sign
             count += 1
     return total / (count + 1)
 
@@ -35,7 +35,7 @@ def _signs() -> tuple[tuple[re.Pattern[str], float], ...]:
 
 
 def pattern_of(words: Sequence[str]) -> re.Pattern[str]:
-    """Return what finds any of the words, longer ones first; a star stands for all endings."""
+    """Return a pattern for any of the words, longer ones first; a star stands for any ending."""
     ordered = sorted(words, key=lambda word: (-len(word), word))
     latin = (re.escape(word.rstrip("*")) + (r"\w*" if word.endswith("*") else "") for word in ordered if word[0] <= "z")
     cjk = (re.escape(word) for word in ordered if word[0] > "z")

@@ -1,11 +1,11 @@
-"""Tell whether a sentence can be read without the text that it was taken from. Rules for English and Chinese."""
+"""Decide whether a sentence can be understood out of context, by rules for English and Chinese."""
 
 import re
 
 from ragcli.analysis.functions import STOP_WORDS
 from ragcli.answer.clauses import is_verb
 
-# What joins a sentence to the one before, where it begins with it.
+# Beginnings that join a sentence to the one before.
 _JOINED = re.compile(
     r"^\W*(?:and|but|or|nor|so|yet|then|also|still|however|otherwise|meanwhile|instead|besides|moreover|furthermore"
     r"|therefore|thus|hence|again|too|likewise|similarly|nevertheless|nonetheless|additionally|conversely|afterwards"
@@ -17,13 +17,13 @@ _JOINED = re.compile(
     r"|I (?:grant|admit|concede|forgive)|(?:in|for|with|among|of) [^,;]* it (?:is|was) (?:an?|the))\b",
     re.IGNORECASE,
 )
-# A pronoun that a sentence begins with. "This film" and "This is a film" name what they stand for.
+# A sentence that begins with a pronoun. "This film" and "This is a film" name what they refer to.
 _POINTING = re.compile(
     r"^\W*(?:he|she|they|him|her|his|hers|their|theirs|them|its?|it['’]s|they['’]re|he['’]s|she['’]s|th(?:is|at|ese|ose)"
     r"(?!\s+(?:is\b|(?:\w+\s+)?(?:film|movie|picture|drama|comedy|thriller|sequel|adaptation)\b)))\b",
     re.IGNORECASE,
 )
-# What points back from within a sentence.
+# References back from within a sentence.
 _BACK = re.compile(
     r"\b(?:(?:that|those|these|such|this) (?:\w+ )?(?:scene|sequence|moment|image|shot|speech|passage|patch|question"
     r"|argument|line|point|way|reason|respect|sense|case|creature|place|guard|time|last|one)s?|the whole argument"
@@ -35,7 +35,7 @@ _BACK = re.compile(
     r"|above|below|earlier|the former|the latter)\b|, (?:though|however|then),|\btoo[,.:;!]",
     re.IGNORECASE,
 )
-# "It" within a sentence: what it stands for was named before it, or it stands for nothing, or for the film itself.
+# "It" within a sentence is fine after its antecedent, as an expletive, or for the film itself.
 _IT = re.compile(r"\b(?:it|its|itself)\b", re.IGNORECASE)
 _THING = re.compile(
     r"\b(?:the|a|an|this|its|his|her|no|every|each|any|some|and|[\w’-]+['’]s|[a-z]+ of) [a-z]"
@@ -56,7 +56,7 @@ _PERSON = re.compile(
     r"|\b(?:[Tt]he|[Aa]n?|old|young) (?!(?:other|latter|former|water|matter|paper|letter|order|number|power)\b)"
     r"\w{2,}(?:er|or|ist|ian)\b"
 )
-_MANY = re.compile(r"\b(?:they|them|their|theirs|themselves)\b", re.IGNORECASE)
+_PLURAL_PRONOUN = re.compile(r"\b(?:they|them|their|theirs|themselves)\b", re.IGNORECASE)
 _PLURAL = re.compile(
     r"\b(?!(?:is|was|has|its|this|us|as|does|plus|thus)\b)\w{2,}(?<!s)s\b|\b(?:people|children|men|women|everyone|anyone"
     r"|everybody|anybody|cast|audience|who|and)\b",
@@ -71,18 +71,18 @@ _CHINESE = re.compile(
 
 
 def stands_alone(text: str, language: str) -> bool:
-    """Tell whether a sentence leans on none before it: no joining word, no pronoun without what it stands for."""
+    """Return whether a sentence depends on none before it: no joining word, no pronoun without antecedent."""
     if language != "en":
         return not _CHINESE.search(text)
     if _JOINED.search(text) or _POINTING.search(text) or _BACK.search(text):
         return False
     thing = _EXPLETIVE.search(text) is not None or _is_named(text, _IT, _THING)
     person = _begins_with_a_name(text) or _is_named(text, _PERSONS, _PERSON)
-    return thing and person and _is_named(text, _MANY, _PLURAL)
+    return thing and person and _is_named(text, _PLURAL_PRONOUN, _PLURAL)
 
 
 def _is_named(text: str, pronoun: re.Pattern[str], noun: re.Pattern[str]) -> bool:
-    """Tell whether what a pronoun stands for is named before it."""
+    """Return whether the antecedent of a pronoun comes before it."""
     used = pronoun.search(text)
     return used is None or noun.search(text, 0, used.start()) is not None
 

@@ -1,4 +1,4 @@
-"""Summarize texts by their own sentences: those that say most of what the others say, and not twice."""
+"""Summarize texts with their own sentences: the most central ones, without repetition."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,17 +20,17 @@ from ragcli.readers import read_whole
 from ragcli.search.diversity import choose_diverse
 from ragcli.store import Hit
 
-_EARLY = 0.5  # what standing first in a text is worth, against the most central sentence's 1
-_ASKED = 2.0  # what holding all of the query is worth
-_REPEATED = 0.7  # what being the same as a chosen sentence costs
-_MOST = 4_000  # sentences: each is compared with each
-_FEWEST_TERMS = 3  # of a sentence that says something by itself
+_EARLY = 0.5  # value of being first in a text; the most central sentence has 1
+_ASKED = 2.0  # value of containing all of the query
+_REPEATED = 0.7  # cost of repeating a chosen sentence
+_MOST = 4_000  # sentences: all are compared pairwise
+_FEWEST_TERMS = 3  # of a sentence that means something by itself
 
 
 def texts_of(path: Path, conditions: Sequence[Filter], reject: Callable[[Reject], None]) -> list[Hit]:
-    """Return a file's text as one source, or each document of JSON Lines that satisfies all conditions as one.
+    """Return a file's text as one source, or each matching document of JSON Lines as one.
 
-    What is no document goes to `reject`. Raises RagcliError for a condition on a field that no document has.
+    `reject` receives invalid lines. Raises RagcliError for a condition on a field that no document has.
     """
     documents = read_whole(path, reject)
     fields = {field for document in documents for field in document.metadata}
@@ -43,11 +43,10 @@ def texts_of(path: Path, conditions: Sequence[Filter], reject: Callable[[Reject]
 
 
 def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "") -> tuple[CitedSentence, ...]:
-    """Return at most so many sentences of the hits, in reading order; with a query, those that are about it.
+    """Return at most `sentences` sentences of the hits, in reading order; with a query, those about it.
 
-    None leans on a sentence that is left out, where there are enough others. A sentence counts by its cosine to all of
-    them together (tf-idf), by how early it stands and by its share of the query; each next one is chosen with what it
-    repeats taken off.
+    If there are enough others, none depends on a sentence that is left out. A sentence is valued by its cosine to all
+    sentences together (tf-idf), its position and its share of the query, less its similarity to those already chosen.
     Sources: Radev et al. 2004, Centroid-based summarization; Carbonell and Goldstein 1998, MMR.
     """
     found = whole_sentences(hits, sentences)
@@ -71,7 +70,7 @@ def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "
 def _standing(
     found: Sequence[Candidate], values: NDArray[np.floating[Any]], alike: Matrix, most: int, language: str
 ) -> list[int]:
-    """Choose sentences, but none that leans on one before it that is not chosen, where there are enough others."""
+    """Choose sentences; if there are enough others, none depends on one before it that is not chosen."""
     leaning = [one.place > 0 and not stands_alone(one.text, language) for one in found]
     before = {(one.hit, one.place): place for place, one in enumerate(found)}
     left = np.asarray(values, dtype=float).copy()
@@ -88,25 +87,25 @@ def _standing(
 
 
 def diverse(values: NDArray[np.floating[Any]], alike: Matrix, most: int, cost: float) -> list[int]:
-    """Choose one after another the best, less `cost` times the likeness (n, n) to the nearest one chosen."""
+    """Choose the best one by one, each less `cost` times its similarity (n, n) to the nearest chosen one."""
     found = choose_diverse(values.tolist(), lambda one, other: float(alike[one, other]), cost, most)
     return [place for place, _ in found]
 
 
 def tf_idf(bags: Sequence[Counter[str]]) -> Matrix:
     """Return vectors (sentences, terms) of length 1."""
-    held = Counter(term for bag in bags for term in bag)
-    place = {term: i for i, term in enumerate(held)}
+    documents = Counter(term for bag in bags for term in bag)
+    place = {term: i for i, term in enumerate(documents)}
     vectors = np.zeros((len(bags), len(place)), dtype=np.float32)
     for row, bag in zip(vectors, bags, strict=True):
         for term, count in bag.items():
-            row[place[term]] = count * np.log1p(len(bags) / held[term])
+            row[place[term]] = count * np.log1p(len(bags) / documents[term])
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, 1e-9))
 
 
 def central(vectors: Matrix) -> Matrix:
-    """Return the cosine of each to the mean of all, the largest brought to 1."""
+    """Return the cosine of each vector to the mean, scaled so that the largest is 1."""
     cosines = vectors @ vectors.mean(axis=0)
     return np.asarray(cosines / max(float(cosines.max()), 1e-9))
 

@@ -1,4 +1,4 @@
-"""Cut texts into the terms that carry meaning, and weigh those of a question: pure functions."""
+"""Split texts into terms that carry meaning, and weight those of a question."""
 
 import math
 import re
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ragcli.analysis.analyzer import analyzer
 from ragcli.analysis.question_words import CHINESE_QUESTION_WORDS
 
-# What asks but names nothing; as bigrams such words would count as rare, hence important.
+# Chinese question words; as bigrams they would count as rare, hence important.
 _ASKING = re.compile(
     "|".join(sorted(CHINESE_QUESTION_WORDS, key=len, reverse=True))
     + "|哪[一个個些里裡儿兒种種位年月天]?|几[个個年种種]?|幾[个個年种種]?|[是为為]?何[时時处處人者]?(?=[？?]|$)|[？?]"
@@ -17,7 +17,7 @@ _ASKING = re.compile(
 
 
 class Weights(NamedTuple):
-    """Hold the distinct terms of a question in order, and the weight of each: its idf."""
+    """Hold the distinct terms of a question in order, with their idf weights."""
 
     terms: tuple[str, ...]
     idf: tuple[float, ...]
@@ -28,13 +28,13 @@ class Weights(NamedTuple):
         return math.fsum(self.idf)
 
     def share(self, terms: frozenset[str]) -> float:
-        """Return the share of the weight that falls on terms in a set, in [0, 1]."""
+        """Return the share of the weight of the terms in a set, in [0, 1]."""
         found = math.fsum(idf for term, idf in zip(self.terms, self.idf, strict=True) if term in terms)
         return found / self.total if self.total else 0.0
 
 
 def terms(text: str, language: str) -> list[str]:
-    """Return the terms of a text in order: stems without function words, bigrams of Chinese, Japanese, Korean."""
+    """Return the terms of a text in order: stems without function words; bigrams of Chinese, Japanese, Korean."""
     return [term for _, term in analyzer(language).terms(text) if term]
 
 
@@ -44,7 +44,7 @@ def bag_of(text: str, language: str) -> Counter[str]:
 
 
 def words_by_term(text: str, language: str) -> dict[str, str]:
-    """Return the distinct terms of a question in order, each with the first word that it was made of."""
+    """Return the distinct terms of a question in order, each with the first word that has it."""
     plain = text if language == "en" else _ASKING.sub(" ", text)
     found: dict[str, str] = {}
     for word, term in analyzer(language).asked(plain):
@@ -54,7 +54,7 @@ def words_by_term(text: str, language: str) -> dict[str, str]:
 
 
 def weigh(words: Mapping[str, str], frequencies: Sequence[int], passages: int) -> Weights:
-    """Weigh terms by how few of the passages hold them: ln(1 + (N - n + 0.5) / (n + 0.5)).
+    """Weight terms by their rarity in N passages: ln(1 + (N - n + 0.5) / (n + 0.5)).
 
     Source: Robertson and Zaragoza 2009, The Probabilistic Relevance Framework, section 3.
     """

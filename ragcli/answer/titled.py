@@ -1,4 +1,4 @@
-"""Tell how nearly a document's title asks a question, as in a FAQ or glossary."""
+"""Match a question with the titles of documents, as in a FAQ or glossary."""
 
 import re
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ _DEFINES_CJK = re.compile(
 _ASKS = re.compile(r"\b(what|why|how|when|who|whose|whom|where|which|can|could|is|are|does|do|should)\b", re.IGNORECASE)
 _CJK_WHY = re.compile("为什么|為什麼|为何|為何")
 _CJK_HOW = re.compile("怎么|怎麼|怎样|怎樣|如何")
-_FEW = 4  # words of what is no question: a term to be defined
-_OTHER_KIND = 0.3  # what a title counts that asks of the same another thing: why instead of how
+_FEW = 4  # words, at most, of a term to be defined, which is not a question
+_OTHER_KIND = 0.3  # factor for a title that asks another question about the same, such as why instead of how
 
 
 class Asked(NamedTuple):
-    """Hold what a question is about: its terms; whether it asks what that is; else how it asks."""
+    """Hold the terms of a question, whether it asks for a definition, and else its question word."""
 
     terms: frozenset[str]
     defines: bool
@@ -32,7 +32,7 @@ class Asked(NamedTuple):
 
 
 def read_question(text: str, language: str) -> Asked:
-    """Tell what a question, or a title in its place, is about."""
+    """Read a question, or a title that may be one."""
     found = _DEFINES.match(text) or _DEFINES_CJK.match(text.strip())
     subject = next((group for group in found.groups() if group), "") if found else ""
     if subject and not _ASKS.search(subject):
@@ -45,9 +45,9 @@ def read_question(text: str, language: str) -> Asked:
 
 
 def title_match(asked: Asked, title: str, language: str) -> float:
-    """Return how nearly a title, or a part of it, asks a question: 1 where it asks the same, 0 where another thing.
+    """Return how well a title, or a part of it, matches a question: from 1 for the same question to 0.
 
-    A part that is no question counts as a term, which "what is" asks for. What stands in brackets is another name.
+    A part that is not a question counts as a term, which "what is" asks for. Text in brackets is another name.
     """
     parts = [part for part in _SEPARATOR.split(title) if part and part.strip()]
     best = 0.0
@@ -70,11 +70,11 @@ def _forms(part: str) -> Iterator[str]:
 
 
 def _likeness(asked: Asked, titled: Asked, around: frozenset[str]) -> float:
-    held = titled.terms - (around - asked.terms)
+    offered = titled.terms - (around - asked.terms)
     wanted = asked.terms - (around - titled.terms)
-    if not held or not wanted:
+    if not offered or not wanted:
         return 0.0
-    shared = len(held & wanted)
-    likeness = shared * shared / (len(held) * len(wanted))
+    shared = len(offered & wanted)
+    likeness = shared * shared / (len(offered) * len(wanted))
     same = asked.defines == titled.defines and asked.kind == titled.kind
     return likeness if same else likeness * _OTHER_KIND

@@ -1,4 +1,4 @@
-"""The command line: options, one core call a command, and the one place where errors become exit codes."""
+"""The command line: the commands, and the one place where errors become exit codes."""
 
 import io
 import os
@@ -40,7 +40,7 @@ app = typer.Typer(
     help="Retrieval-augmented generation from the shell: index texts, search them, ask them.",
     epilog=_EXIT_CODES,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help: rich takes longer to import than all else that --help does
+    rich_markup_mode=None,  # plain help, because importing rich takes longer than everything else in --help
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -76,7 +76,7 @@ app.add_typer(health.config_app, name="config")
 
 
 def _known_options(group: Any) -> settings.Known:
-    """Return the names of each command's options and list of files; of a group of commands, such a mapping again."""
+    """Return the names of each command's options and list of files; for a group, another such mapping."""
     return {
         name: _known_options(command)
         if hasattr(command, "commands")
@@ -86,7 +86,7 @@ def _known_options(group: Any) -> settings.Known:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command line; return its exit code. The one place where errors are caught."""
+    """Run a command line, and return its exit code. The one place where errors are caught."""
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -99,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
         render.print_error(e)
         return e.exit_code
     except typer.TyperException as e:
-        render.print_error(UsageError(e.format_message(), _way_out(getattr(e, "ctx", None), getattr(e, "param", None))))
+        render.print_error(UsageError(e.format_message(), _hint(getattr(e, "ctx", None), getattr(e, "param", None))))
         return ExitCode.USAGE
     except ModuleNotFoundError as e:
         package = str(e.name).partition(".")[0]
@@ -123,29 +123,29 @@ def _run(argv: list[str] | None) -> int:
     command: Any = typer.main.get_command(app)
     try:
         return command.main(argv, prog_name="ragcli", standalone_mode=False, obj=argv) or ExitCode.OK
-    except SystemExit as e:  # typer's own answer to a closed pipe
+    except SystemExit as e:  # how typer reacts to a closed pipe
         if e.code == 1:
             return _abandon_stdout(ExitCode.OK)
         raise
 
 
-def _way_out(context: typer.Context | None, option: Any) -> str:
-    """Say where a wrong value is to be mended: in the settings, if it is from there."""
+def _hint(context: typer.Context | None, option: Any) -> str:
+    """Return the hint for a wrong value: its settings file if it is from there, else the help."""
     source = context.get_parameter_source(option.name) if context and option else None
     if source and source.name == "DEFAULT_MAP":
-        return f"Mend it in {settings.config_file()}."
+        return f"Correct it in {settings.config_file()}."
     return f"Try: {context.command_path if context else 'ragcli'} --help"
 
 
 def _open_closed_streams() -> None:
-    """Put /dev/null where the caller closed a standard stream (`2>&-`), so that no other file takes its place."""
+    """Open /dev/null for a closed standard stream (`2>&-`), so that no other file takes its number."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _abandon_stdout(code: ExitCode) -> ExitCode:
-    """Send what is left for stdout to nowhere: Python flushes it once more at its end, and would complain."""
+    """Discard the rest of stdout, because Python flushes it at exit and would complain."""
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
     return code

@@ -38,7 +38,7 @@ def ask(
     question: Annotated[str | None, typer.Argument(help="A question, or `-` for stdin.", show_default=False)] = None,
     k: K = 5,
     where: Where = None,
-    finding: RankingArgs = RankingArgs(),
+    ranking_args: RankingArgs = RankingArgs(),
     min_score: MinScore = 0.0,
     style: AskStyle = None,
     min_confidence: MinConfidence = None,
@@ -56,18 +56,18 @@ def ask(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the answers of --batch here.", show_default=False)
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Skip what --output holds already.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Skip questions that --output already answers.")] = False,
     rejects: Rejects = None,
-    at: SearchedIndexArgs = SearchedIndexArgs(),
-    by: ModelArgs = ModelArgs(),
-    writing: GenerationArgs = GenerationArgs(temperature=0.0),
+    index_args: SearchedIndexArgs = SearchedIndexArgs(),
+    model_args: ModelArgs = ModelArgs(),
+    generation_args: GenerationArgs = GenerationArgs(temperature=0.0),
     format: TextFormat = "text",
 ) -> None:
     """Answer a question from the texts, with its sources.
 
     Example: ragcli ask "What is a function in Python?"
     """
-    from ragcli.answer import pipeline as rag
+    from ragcli.answer import pipeline
     from ragcli.answer.answerer import AskOptions
     from ragcli.answer.batch import answer_lines, finished
     from ragcli.readers.rejects import RejectLog
@@ -76,13 +76,13 @@ def ask(
     checks.check(context, checks.ASK)
     template = shaped.find()
     named = chosen_style(context, style, template)
-    job = AskOptions(writing.options(), k, filters(where), min_score, named, min_confidence, length, reader)
-    job = job._replace(evidence=evidence, strict=strict, template=template)
-    opened = by.for_style(named, template)
-    with at.open() as store:
-        searcher = Searcher(store, finding.ranking(context), render.print_note)
+    options = AskOptions(generation_args.options(), k, filters(where), min_score, named, min_confidence, length, reader)
+    options = options._replace(evidence=evidence, strict=strict, template=template)
+    opened = model_args.for_style(named, template)
+    with index_args.open() as store:
+        searcher = Searcher(store, ranking_args.ranking(context), render.print_note)
         if batch is not None:
-            answer_all = partial(rag.ask_all, searcher, opened, options=job)
+            answer_all = partial(pipeline.ask_all, searcher, opened, options=options)
             done = finished(output, resume)
             with RejectLog(rejects, [batch]) as log, render.progress("Answering") as progress:
                 answers = answer_lines(batch, answer_all, done, log.add)
@@ -91,10 +91,10 @@ def ask(
             raise typer.Exit(ExitCode.REJECTS if log.count else ExitCode.OK)
         text = read_argument(question or "")
         if dry_run:
-            render.print_prompt(rag.ask_prompt(searcher, opened, text, job), format == "json")
+            render.print_prompt(pipeline.ask_prompt(searcher, opened, text, options), format == "json")
             return
         with render.writing(format == "text" and render.on_terminal()) as emit:
-            answer = rag.ask(searcher, opened, text, job, emit)
+            answer = pipeline.ask(searcher, opened, text, options, emit)
     render.print_answer(answer, "question", format == "json", show_sources)
     if answer.abstained:
         raise typer.Exit(ExitCode.ABSTAINED)
@@ -103,39 +103,41 @@ def ask(
 @flat
 def review(
     context: typer.Context,
-    title: Annotated[str, typer.Argument(help="A film's title; near is near enough.")],
+    title: Annotated[str, typer.Argument(help="A film's title; small differences do not matter.")],
     k: K = 50,
     where: Where = None,
-    finding: RankingArgs = RankingArgs(),
+    ranking_args: RankingArgs = RankingArgs(),
     style: AskStyle = None,
     shaped: TemplateArgs = TemplateArgs(),
     show_sources: ShowSources = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
-    at: IndexArgs = IndexArgs(),
-    by: ModelArgs = ModelArgs(),
-    writing: GenerationArgs = GenerationArgs(),
+    index_args: IndexArgs = IndexArgs(),
+    model_args: ModelArgs = ModelArgs(),
+    generation_args: GenerationArgs = GenerationArgs(),
     format: TextFormat = "text",
 ) -> None:
     """Compose a review of a film from its reviews.
 
     Example: ragcli review "Inception"
     """
-    from ragcli.answer import pipeline as rag
+    from ragcli.answer import pipeline
     from ragcli.answer.answerer import AskOptions
     from ragcli.search import Searcher
 
     checks.check(context, checks.REVIEW)
     template = shaped.find()
     named = chosen_style(context, style, template)
-    job = AskOptions(writing.options(), k, filters(where), style=named, template=template)
-    opened = by.for_style(named, template)
-    with at.open() as store:
-        searcher = Searcher(store, finding.ranking(context), render.print_note)
+    options = AskOptions(generation_args.options(), k, filters(where), style=named, template=template)
+    opened = model_args.for_style(named, template)
+    with index_args.open() as store:
+        searcher = Searcher(store, ranking_args.ranking(context), render.print_note)
         if dry_run:
-            render.print_prompt(rag.review_prompt(searcher, opened, read_argument(title), job), format == "json")
+            render.print_prompt(
+                pipeline.review_prompt(searcher, opened, read_argument(title), options), format == "json"
+            )
             return
         with render.writing(format == "text" and render.on_terminal()) as emit:
-            answer = rag.review(searcher, opened, read_argument(title), job, emit)
+            answer = pipeline.review(searcher, opened, read_argument(title), options, emit)
     render.print_answer(answer, "title", format == "json", show_sources)
     if answer.abstained:
         raise typer.Exit(ExitCode.ABSTAINED)
@@ -147,25 +149,25 @@ def summarize(
     file: Annotated[
         Path | None,
         typer.Argument(
-            help="A text, JSON Lines of documents, or `-` for stdin; without, the index.", show_default=False
+            help="A text, JSON Lines of documents, or `-` for stdin. [default: the index]", show_default=False
         ),
     ] = None,
-    query: Annotated[str | None, typer.Option(help="What the summary should be about.", show_default=False)] = None,
+    query: Annotated[str | None, typer.Option(help="Topic of the summary.", show_default=False)] = None,
     sentences: Annotated[int, typer.Option(min=1, max=100, help="Sentences at most.")] = 5,
     k: K = 10,
     where: Where = None,
-    finding: RankingArgs = RankingArgs(),
+    ranking_args: RankingArgs = RankingArgs(),
     show_sources: ShowSources = False,
     rejects: Rejects = None,
-    at: IndexArgs = IndexArgs(),
+    index_args: IndexArgs = IndexArgs(),
     format: TextFormat = "text",
 ) -> None:
-    """Summarize a text, or what the index has on a query.
+    """Summarize a text, or what the index says about a query.
 
     Example: ragcli summarize README.md --sentences 3
     """
     from ragcli.analysis.languages import detect_language
-    from ragcli.answer import pipeline as rag
+    from ragcli.answer import pipeline
     from ragcli.answer.retrieve import retrieve
     from ragcli.answer.summary import texts_of
     from ragcli.readers.rejects import RejectLog
@@ -175,18 +177,18 @@ def summarize(
     about = read_argument(query or "")
     log = RejectLog(rejects, [file] if file else [])
     if file is None:
-        with at.open() as store:
-            searcher = Searcher(store, finding.ranking(context), render.print_note)
+        with index_args.open() as store:
+            searcher = Searcher(store, ranking_args.ranking(context), render.print_note)
             hits = retrieve(searcher, about, k, filters(where))
             language = searcher.language
     else:
         with log:
             hits = texts_of(file, filters(where), log.add)
         language = detect_language(map(attrgetter("text"), hits))
-    summary = rag.summarize(hits, sentences, language, about)
+    summary = pipeline.summarize(hits, sentences, language, about)
     render.print_rejects(log.first, log.count)
     if summary.abstained:
-        render.print_note("There is no sentence in it.")
+        render.print_note("There is no sentence to summarize.")
         raise typer.Exit(ExitCode.NOTHING_FOUND)
     render.print_answer(summary, "query", format == "json", show_sources)
     raise typer.Exit(ExitCode.REJECTS if log.count else ExitCode.OK)
@@ -197,7 +199,7 @@ def chat(
     context: typer.Context,
     k: K = 5,
     where: Where = None,
-    finding: RankingArgs = RankingArgs(),
+    ranking_args: RankingArgs = RankingArgs(),
     min_score: MinScore = 0.0,
     style: AskStyle = None,
     min_confidence: MinConfidence = None,
@@ -210,14 +212,14 @@ def chat(
             help="Append each turn to this file. [default: chat.jsonl in the data folder]", show_default=False
         ),
     ] = None,
-    at: IndexArgs = IndexArgs(),
-    by: ModelArgs = ModelArgs(),
-    writing: GenerationArgs = GenerationArgs(temperature=0.0),
+    index_args: IndexArgs = IndexArgs(),
+    model_args: ModelArgs = ModelArgs(),
+    generation_args: GenerationArgs = GenerationArgs(temperature=0.0),
     format: TextFormat = "text",
 ) -> None:
-    """Answer questions in turn, a line each.
+    """Answer questions interactively, one a line.
 
-    /sources shows what the last answer is built on, /quit ends.
+    /sources shows the sources of the last answer, /quit ends.
 
     Example: ragcli chat --index knowledge_base
     """
@@ -228,9 +230,9 @@ def chat(
     checks.check(context, checks.CHAT)
     template = shaped.find()
     named = chosen_style(context, style, template)
-    job = AskOptions(writing.options(), k, filters(where), min_score, named, min_confidence, length, reader)
-    job = job._replace(template=template)
-    with at.open() as store:
-        searcher = Searcher(store, finding.ranking(context), render.print_note)
-        conversation = Conversation(searcher, by.for_style(named, template), job)
+    options = AskOptions(generation_args.options(), k, filters(where), min_score, named, min_confidence, length, reader)
+    options = options._replace(template=template)
+    with index_args.open() as store:
+        searcher = Searcher(store, ranking_args.ranking(context), render.print_note)
+        conversation = Conversation(searcher, model_args.for_style(named, template), options)
         converse(conversation, stdin_lines(), render.ChatView(format == "json", history or chat_history()))

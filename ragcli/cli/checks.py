@@ -1,6 +1,6 @@
-"""Combinations of options that mean nothing, refused before any work: the rules of each command, in one place.
+"""Refuse meaningless combinations of options before any work; the rules of all commands are here.
 
-Only what stands on the command line is refused: a value from the environment or the settings counts where it can.
+Only options on the command line are refused. Values from the environment or the settings file are ignored instead.
 """
 
 from collections.abc import Sequence
@@ -15,21 +15,21 @@ from ragcli.errors import UsageError
 
 
 class Rule(Protocol):
-    """Refuse a combination of options by a UsageError."""
+    """A rule on combinations of options."""
 
     def check(self, context: typer.Context) -> None:
-        """Raise UsageError where the command line breaks the rule."""
+        """Raise UsageError if the command line breaks the rule."""
 
 
 class OneOf(NamedTuple):
-    """Require one of several options or arguments, and only one."""
+    """Require exactly one of several options or arguments."""
 
     names: tuple[str, ...]
     message: str
     hint: str
 
     def check(self, context: typer.Context) -> None:
-        """Raise UsageError for none of them, and for more than one."""
+        """Raise UsageError for none or several of them."""
         if sum(context.params[name] is not None for name in self.names) != 1:
             raise UsageError(self.message, f"{self.hint} Try: {context.command_path} --help")
 
@@ -48,7 +48,7 @@ class AnyOf(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """Require another option for options that mean nothing without it."""
+    """Require another option for options that have no effect without it."""
 
     names: Sequence[str]
     other: str
@@ -60,18 +60,18 @@ class Needs(NamedTuple):
         for name in self.names:
             if is_given(context, name):
                 one, other = _label(context, name), _label(context, self.other)
-                raise UsageError(f"{one} means nothing without {other}", f"Add {other}, or leave out {one}.")
+                raise UsageError(f"{one} has no effect without {other}", f"Add {other}, or leave out {one}.")
 
 
 class Excludes(NamedTuple):
-    """Refuse options together with another one, or with some values of it."""
+    """Refuse options together with another one, or with some of its values."""
 
     names: Sequence[str]
     other: str
     values: tuple[object, ...] = ()
 
     def check(self, context: typer.Context) -> None:
-        """Raise UsageError for one of them beside the other."""
+        """Raise UsageError for one of them together with the other."""
         value = context.params[self.other]
         if not is_given(context, self.other) or (self.values and value not in self.values):
             return
@@ -81,22 +81,22 @@ class Excludes(NamedTuple):
                 raise UsageError(f"{other} and {_label(context, name)} do not go together", "Leave one of them out.")
 
 
-_EXTRACTIVE = ("grounded",)  # styles that write without a prompt
+_EXTRACTIVE = ("grounded",)  # styles without a prompt
 _WRITTEN = ("free", "copy")
 
 INDEX: tuple[Rule, ...] = (Excludes(("dry_run",), "watch"),)
 SEARCH: tuple[Rule, ...] = (
     OneOf(
         ("query", "like", "like_file"),
-        "there must be one thing to search for",
-        "Give a query, --like ID, or --like-file FILE.",
+        "give exactly one thing to search for",
+        "That is a query, --like ID, or --like-file FILE.",
     ),
 )
 _VALUES = Needs(("set",), "template")
 GENERATE: tuple[Rule, ...] = (Excludes(("num_return_sequences",), "lines"), _VALUES)
 CHAT: tuple[Rule, ...] = (Excludes(("template",), "style", _EXTRACTIVE), _VALUES)
 ASK: tuple[Rule, ...] = (
-    OneOf(("question", "batch"), "there must be one thing to answer", "Give a question, or --batch FILE."),
+    OneOf(("question", "batch"), "give exactly one thing to answer", "That is a question, or --batch FILE."),
     Needs(("output", "resume", "rejects"), "batch"),
     Needs(("resume",), "output"),
     Excludes(("dry_run", "show_sources"), "batch"),
@@ -107,7 +107,9 @@ ASK: tuple[Rule, ...] = (
 )
 REVIEW: tuple[Rule, ...] = (Excludes(("dry_run", "template"), "style", _EXTRACTIVE), _VALUES)
 SUMMARIZE: tuple[Rule, ...] = (
-    AnyOf(("file", "query"), "there is nothing to summarize", "Give a file, or --query TEXT to ask the index."),
+    AnyOf(
+        ("file", "query"), "there is nothing to summarize", "Give a file, or --query TEXT to summarize from the index."
+    ),
     Excludes(("k", "index", "store", *RANKING), "file"),
     Needs(("rejects",), "file"),
 )
@@ -145,13 +147,13 @@ def check(context: typer.Context, rules: Sequence[Rule]) -> None:
 
 
 def check_outputs(*paths: Path | None) -> None:
-    """Raise UsageError for a file that could not be written: now, and not after the work."""
+    """Raise UsageError for files that could not be written, before the work is done."""
     for path in paths:
         if path and (path.is_dir() or not path.absolute().parent.is_dir()):
             raise UsageError(f"cannot write {path}", "Name a file in a folder that exists.")
 
 
 def _label(context: typer.Context, name: str) -> str:
-    """Return how a user writes a parameter."""
+    """Return a parameter as a user writes it."""
     [parameter] = [one for one in context.command.params if one.name == name]
     return max(parameter.opts, key=len) if parameter.param_type_name == "option" else parameter.human_readable_name

@@ -1,4 +1,4 @@
-"""The commands on what an index holds: list, show, delete, status, export."""
+"""The commands on the contents of an index: list, show, delete, status, export."""
 
 from typing import Annotated
 
@@ -11,7 +11,9 @@ from ragcli.inputs import read_argument
 
 Sources = Annotated[
     list[str] | None,
-    typer.Option("--source", help="Only sections of this file, or of this folder's; repeatable.", show_default=False),
+    typer.Option(
+        "--source", help="Only sections of this file, or of files in this folder; repeatable.", show_default=False
+    ),
 ]
 
 
@@ -19,8 +21,8 @@ Sources = Annotated[
 def list_(
     source: Sources = None,
     where: Where = None,
-    limit: Annotated[int, typer.Option(min=1, help="Documents at most.")] = 100,
-    at: IndexArgs = IndexArgs(),
+    limit: Annotated[int, typer.Option(min=1, help="Maximal number of documents.")] = 100,
+    index_args: IndexArgs = IndexArgs(),
     format: TableFormat = None,
 ) -> None:
     """List the documents of an index.
@@ -29,7 +31,7 @@ def list_(
     """
     from ragcli.contents import Selected, list_documents
 
-    with at.open() as store:
+    with index_args.open() as store:
         entries = list_documents(store, Selected((), source or (), filters(where)), limit)
         render.print_entries(entries, format == "json" if format else not render.on_terminal())
 
@@ -42,7 +44,7 @@ def show(
     ] = None,
     around: Annotated[int, typer.Option(min=0, max=1000, help="Show so many passages before and after as well.")] = 0,
     open_it: OpenFile = False,
-    at: IndexArgs = IndexArgs(),
+    index_args: IndexArgs = IndexArgs(),
     format: TextFormat = "text",
 ) -> None:
     """Print a document with its metadata, or a passage and those around it.
@@ -52,14 +54,14 @@ def show(
     from ragcli.contents import read_document, read_passages
 
     doc_id, span = read_argument(id), parse_span(place)
-    with at.open() as store:
+    with index_args.open() as store:
         document, hits = read_document(store, doc_id)
         if place is None and not around:
             render.print_document(document, hits, format == "json")
         else:
             render.print_passages(read_passages(store, doc_id, span, around), format == "json")
     if open_it:
-        open_file(at.location, document.metadata)
+        open_file(index_args.location, document.metadata)
 
 
 @flat
@@ -67,8 +69,10 @@ def delete(
     ids: Annotated[list[str] | None, typer.Argument(help="Ids of documents.", show_default=False)] = None,
     source: Sources = None,
     where: Where = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing; print what would be deleted.")] = False,
-    at: IndexArgs = IndexArgs(),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Delete nothing; print the ids that would be deleted.")
+    ] = False,
+    index_args: IndexArgs = IndexArgs(),
 ) -> None:
     """Delete documents from an index, and print their ids.
 
@@ -79,35 +83,37 @@ def delete(
     selected = Selected(ids or (), source or (), filters(where))
     if not selected:
         raise UsageError("there is nothing to delete", "Give ids, --source FILE, or --where.")
-    with at.open() as store:
+    with index_args.open() as store:
         render.print_lines(delete_documents(store, selected, dry_run=dry_run))
 
 
 @flat
 def status(
     files: Annotated[bool, typer.Option("--files", help="List the files, and which have changed since.")] = False,
-    at: IndexArgs = IndexArgs(),
+    index_args: IndexArgs = IndexArgs(),
     format: TextFormat = "text",
 ) -> None:
-    """Say what is in an index and how it was built.
+    """Show the contents of an index and how it was built.
 
     Example: ragcli status
     """
     from ragcli.contents import read_status
     from ragcli.sources import known_files
 
-    with at.open() as store:
+    with index_args.open() as store:
         found = read_status(store)
-    render.print_status(found, known_files(at.location), at.index, list_files=files, as_json=format == "json")
+    render.print_status(
+        found, known_files(index_args.location), index_args.index, list_files=files, as_json=format == "json"
+    )
 
 
 @flat
-def export(source: Sources = None, where: Where = None, at: IndexArgs = IndexArgs()) -> None:
-    """Print an index as JSON Lines that index reads back.
+def export(source: Sources = None, where: Where = None, index_args: IndexArgs = IndexArgs()) -> None:
+    """Export an index as JSON Lines that `ragcli index` reads back.
 
     Example: ragcli export | gzip > backup.jsonl.gz
     """
     from ragcli.contents import Selected, export_documents
 
-    with at.open() as store:
+    with index_args.open() as store:
         render.print_objects(export_documents(store, Selected((), source or (), filters(where))))

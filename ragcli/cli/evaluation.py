@@ -27,26 +27,28 @@ from ragcli.errors import ExitCode
 if TYPE_CHECKING:
     from ragcli.evaluate.report import Gate, Report
 
-app = typer.Typer(help="Measure how good retrieval, answers and models are.")
+app = typer.Typer(help="Measure the quality of retrieval, answers and models.")
 
-KeepGoing = Annotated[bool, typer.Option("--keep-going", help="Count what fails as wrong, and go on.")]
+KeepGoing = Annotated[bool, typer.Option("--keep-going", help="Count failures as wrong, and continue.")]
 FailUnder = Annotated[
     list[str] | None,
-    typer.Option(help="Exit with 7 where MEASURE=VALUE is not reached; repeatable.", show_default=False),
+    typer.Option(help="Exit with 7 if MEASURE=VALUE is not reached; repeatable.", show_default=False),
 ]
 Baseline = Annotated[
-    Path | None, typer.Option(help="Exit with 7 where a measure is worse than in this report.", show_default=False)
+    Path | None, typer.Option(help="Exit with 7 if a measure is worse than in this report.", show_default=False)
 ]
-MaxDrop = Annotated[float, typer.Option(min=0.0, help="How much worse than the baseline is still good.")]
+MaxDrop = Annotated[float, typer.Option(min=0.0, help="Accepted drop below the baseline.")]
 ReportFile = Annotated[
-    Path | None, typer.Option("--report", help="Write all that was measured to this JSON file.", show_default=False)
+    Path | None, typer.Option("--report", help="Write the full report to this JSON file.", show_default=False)
 ]
-HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write a page with plots.", show_default=False)]
+HtmlFile = Annotated[
+    Path | None, typer.Option("--html", help="Write the report as a page with plots.", show_default=False)
+]
 Format = Annotated[
     Literal["table", "json"] | None,
     typer.Option("--format", help="[default: table on a terminal, json in a pipe]", show_default=False),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Only so many, from the first on.", show_default=False)]
+Limit = Annotated[int | None, typer.Option(min=1, help="Measure only the first ones.", show_default=False)]
 
 
 @app.callback(invoke_without_command=True)
@@ -63,26 +65,26 @@ def retrieval(
         Path | None,
         typer.Argument(help="Folder with corpus.jsonl, queries.jsonl, qrels/test.tsv.", show_default=False),
     ] = None,
-    queries: Annotated[Path | None, typer.Option(help="Queries: JSON Lines or TSV.", show_default=False)] = None,
-    qrels: Annotated[Path | None, typer.Option(help="Judgments: TSV or TREC's format.", show_default=False)] = None,
+    queries: Annotated[Path | None, typer.Option(help="Queries in JSON Lines or TSV.", show_default=False)] = None,
+    qrels: Annotated[Path | None, typer.Option(help="Judgments in TSV or TREC format.", show_default=False)] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Measure this run in TREC's format; search nothing.", show_default=False)
+        Path | None, typer.Option(help="Measure this run in TREC format instead of searching.", show_default=False)
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(help="Which judgments of the folder count. [default: test, or the only ones]", show_default=False),
+        typer.Option(help="Judgments of the folder to use. [default: test, or the only ones]", show_default=False),
     ] = None,
     measure: Annotated[
         list[str] | None,
-        typer.Option(help="A measure by ir-measures' name, such as nDCG@10; repeatable.", show_default=False),
+        typer.Option(help="A measure, named as in ir-measures, such as nDCG@10; repeatable.", show_default=False),
     ] = None,
     encoder: EncoderName = None,
-    finding: RankingArgs = RankingArgs(),
-    run_out: Annotated[Path | None, typer.Option(help="Write the run in TREC's format.", show_default=False)] = None,
-    at: IndexArgs = IndexArgs(),
+    ranking_args: RankingArgs = RankingArgs(),
+    run_out: Annotated[Path | None, typer.Option(help="Write the run in TREC format.", show_default=False)] = None,
+    index_args: IndexArgs = IndexArgs(),
     passage_size: Annotated[
         int | None,
-        typer.Option(min=100, max=100_000, help="Characters a passage at most. [default: 1200]", show_default=False),
+        typer.Option(min=100, max=100_000, help="Maximal characters per passage. [default: 1200]", show_default=False),
     ] = None,
     limit: Limit = None,
     keep_going: KeepGoing = False,
@@ -93,34 +95,34 @@ def retrieval(
     html: HtmlFile = None,
     format: Format = None,
 ) -> None:
-    """Measure search by queries whose relevant documents are known.
+    """Measure search with queries whose relevant documents are known.
 
-    The folder's documents are indexed for the occasion; --index takes an index that is there.
+    The folder's documents are indexed temporarily; --index uses an existing index instead.
 
     Example: ragcli eval retrieval sample_data/python_questions
     """
     from ragcli.evaluate.judgments import find_collection, write_run
     from ragcli.evaluate.measures import DEFAULT_MEASURES, parse_measure, parse_measures
     from ragcli.evaluate.report import read_gate
-    from ragcli.evaluate.retrieval import Retrieval, evaluate_retrieval
+    from ragcli.evaluate.retrieval import RetrievalConfig, evaluate_retrieval
     from ragcli.indexing import IndexOptions
 
     checks.check(context, checks.EVAL_RETRIEVAL)
     gate = read_gate(fail_under, baseline, max_drop, lambda name: str(parse_measure(name)))
     checks.check_outputs(report, html, run_out)
-    job = Retrieval(
+    config = RetrievalConfig(
         find_collection(data, queries, qrels, split),
         parse_measures([*(measure or DEFAULT_MEASURES), *gate.least]),
-        at.location,
+        index_args.location,
         run,
         is_given(context, "index"),
         options=IndexOptions(passage_size=passage_size, encoder=encoder),
-        ranking=finding.ranking(context),
+        ranking=ranking_args.ranking(context),
         keep_going=keep_going,
         limit=limit,
     )
     with render.progress("Measuring") as progress:
-        measured = evaluate_retrieval(job, Callbacks(progress, render.print_note))
+        measured = evaluate_retrieval(config, Callbacks(progress, render.print_note))
     if run_out:
         write_run(run_out, measured.run)
     _finish(context, measured.report, gate, report, html, format)
@@ -135,21 +137,21 @@ def answers(
     ],
     k: K = 5,
     encoder: EncoderName = None,
-    finding: RankingArgs = RankingArgs(),
+    ranking_args: RankingArgs = RankingArgs(),
     min_score: MinScore = 0.0,
     style: AskStyle = None,
     min_confidence: MinConfidence = None,
     reader: ReaderName = None,
     baseline_answers: Annotated[
-        bool, typer.Option("--baseline-answers", help="Also answer without passages, and show what they gain.")
+        bool, typer.Option("--baseline-answers", help="Also answer without passages, and show their gain.")
     ] = False,
     limit: Limit = None,
     answers: Annotated[
-        Path | None, typer.Option(help="Measure what ask --batch wrote; answer nothing.", show_default=False)
+        Path | None, typer.Option(help="Measure the output of ask --batch instead of answering.", show_default=False)
     ] = None,
-    at: IndexArgs = IndexArgs(),
-    by: ModelArgs = ModelArgs(),
-    writing: GenerationArgs = GenerationArgs(temperature=0.0, seed=0),
+    index_args: IndexArgs = IndexArgs(),
+    model_args: ModelArgs = ModelArgs(),
+    generation_args: GenerationArgs = GenerationArgs(temperature=0.0, seed=0),
     keep_going: KeepGoing = False,
     fail_under: FailUnder = None,
     baseline: Baseline = None,
@@ -158,38 +160,38 @@ def answers(
     html: HtmlFile = None,
     format: Format = None,
 ) -> None:
-    """Measure answers by questions whose answers are known.
+    """Measure answers to questions whose answers are known.
 
-    A folder's documents, or SQuAD's paragraphs, are indexed for the occasion; --index takes an index that is there.
+    A folder's documents, or SQuAD's paragraphs, are indexed temporarily; --index uses an existing index instead.
 
     Example: ragcli eval answers sample_data/python_questions --limit 5
     """
     from ragcli.answer.answerer import AskOptions
-    from ragcli.evaluate.answers import AnswersJob, evaluate_answers, held_names
+    from ragcli.evaluate.answers import AnswersConfig, evaluate_answers, gate_names
     from ragcli.evaluate.report import one_of, read_gate
     from ragcli.indexing import IndexOptions
 
     checks.check(context, checks.EVAL_ANSWERS)
-    gate = read_gate(fail_under, baseline, max_drop, one_of(held_names(k)))
+    gate = read_gate(fail_under, baseline, max_drop, one_of(gate_names(k)))
     checks.check_outputs(report, html)
     wanted = chosen_style(context, style)
     how = AskOptions(
-        writing.options(), k, min_score=min_score, style=wanted, min_confidence=min_confidence, reader=reader
+        generation_args.options(), k, min_score=min_score, style=wanted, min_confidence=min_confidence, reader=reader
     )
-    job = AnswersJob(
+    config = AnswersConfig(
         questions,
-        at.location,
+        index_args.location,
         how,
         is_given(context, "index"),
         baseline_answers,
         limit,
         keep_going,
         IndexOptions(encoder=encoder),
-        finding.ranking(context),
+        ranking_args.ranking(context),
         answers,
     )
     with render.progress("Answering") as progress:
-        measured = evaluate_answers(job, by.open, Callbacks(progress, render.print_note))
+        measured = evaluate_answers(config, model_args.open, Callbacks(progress, render.print_note))
     _finish(context, measured, gate, report, html, format)
 
 
@@ -198,17 +200,17 @@ def answers(
 def perplexity(
     context: typer.Context,
     text: Annotated[Path, typer.Argument(help="A text, or JSON Lines of documents (.gz too).")],
-    by: ModelArgs = ModelArgs(precision="float32"),
+    model_args: ModelArgs = ModelArgs(precision="float32"),
     window: Annotated[
-        int | None, typer.Option(min=2, help="Tokens seen at once. [default: all the model can]", show_default=False)
+        int | None, typer.Option(min=2, help="Tokens in the window. [default: the model's context]", show_default=False)
     ] = None,
     stride: Annotated[
-        int | None, typer.Option(min=1, help="Tokens to move on by. [default: half the window]", show_default=False)
+        int | None, typer.Option(min=1, help="Tokens between windows. [default: half the window]", show_default=False)
     ] = None,
     limit: Limit = None,
     fail_over: Annotated[
         list[str] | None,
-        typer.Option(help="Exit with 7 where MEASURE=VALUE is exceeded; repeatable.", show_default=False),
+        typer.Option(help="Exit with 7 if MEASURE=VALUE is exceeded; repeatable.", show_default=False),
     ] = None,
     baseline: Baseline = None,
     max_drop: MaxDrop = 0.0,
@@ -218,7 +220,8 @@ def perplexity(
 ) -> None:
     """Measure how well a model predicts a text.
 
-    By bits per byte, which compares any two models, and by perplexity per token, with a sliding window.
+    The measures are bits per byte, which are comparable between models, and perplexity per token, with a sliding
+    window.
 
     Example: ragcli eval perplexity README.md
     """
@@ -230,7 +233,12 @@ def perplexity(
     checks.check_outputs(report, html)
     with render.progress("Reading") as progress:
         measured = evaluate_perplexity(
-            text, by.open_engine("eval perplexity"), window, stride, limit, Callbacks(progress, render.print_note)
+            text,
+            model_args.open_engine("eval perplexity"),
+            window,
+            stride,
+            limit,
+            Callbacks(progress, render.print_note),
         )
     _finish(context, measured, gate, report, html, format)
 
@@ -238,12 +246,12 @@ def perplexity(
 @app.command()
 @flat
 def compare(
-    a: Annotated[Path, typer.Argument(help="A report: what was before.")],
-    b: Annotated[Path, typer.Argument(help="A report: what is now.")],
+    a: Annotated[Path, typer.Argument(help="The first report.")],
+    b: Annotated[Path, typer.Argument(help="The second report.")],
     measure: Annotated[
-        str | None, typer.Option(help="Show the queries by this measure. [default: the first]", show_default=False)
+        str | None, typer.Option(help="Measure by which queries are shown. [default: the first]", show_default=False)
     ] = None,
-    show: Annotated[int, typer.Option(min=0, help="Show so many queries that changed most.")] = 10,
+    show: Annotated[int, typer.Option(min=0, help="Number of most changed queries to show.")] = 10,
     html: HtmlFile = None,
     format: Format = None,
 ) -> None:
@@ -266,7 +274,7 @@ def compare(
 def _finish(
     context: typer.Context, report: "Report", gate: "Gate", target: Path | None, html: Path | None, format: str | None
 ) -> None:
-    """Write and print a report, and exit by what the gate and the rejects say."""
+    """Write and print a report; exit with the code of the gate or the rejects."""
     from ragcli.evaluate.report import crossings, write_report
 
     report = report._replace(command_line=command_line(context))

@@ -15,18 +15,16 @@ from ragcli.inputs import read_argument, split_lines
 @flat
 def generate(
     context: typer.Context,
-    prompt: Annotated[str, typer.Argument(help="Text to go on with, or `-` for stdin.")],
+    prompt: Annotated[str, typer.Argument(help="Text to continue, or `-` for stdin.")],
     shaped: TemplateArgs = TemplateArgs(),
-    by: ModelArgs = ModelArgs(),
-    writing: GenerationArgs = GenerationArgs(),
+    model_args: ModelArgs = ModelArgs(),
+    generation_args: GenerationArgs = GenerationArgs(),
     stop: Annotated[
         list[str] | None,
-        typer.Option(help="End before this text; repeatable.", metavar="TEXT", show_default=False),
+        typer.Option(help="Stop before this text; repeatable.", metavar="TEXT", show_default=False),
     ] = None,
-    num_return_sequences: Annotated[int, typer.Option(min=1, max=100, help="Completions to generate.")] = 1,
-    lines: Annotated[
-        bool, typer.Option("--lines", help="Take each line for a prompt of its own, and complete them together.")
-    ] = False,
+    num_return_sequences: Annotated[int, typer.Option(min=1, max=100, help="Number of completions.")] = 1,
+    lines: Annotated[bool, typer.Option("--lines", help="Complete each line as a separate prompt.")] = False,
     format: TextFormat = "text",
 ) -> None:
     """Complete a prompt with a language model.
@@ -36,12 +34,12 @@ def generate(
     checks.check(context, checks.GENERATE)
     text = read_argument(prompt)
     if text.strip() and text.endswith(" "):
-        render.print_note("The prompt ends with a blank; most models go on better without it.")
+        render.print_note("The prompt ends with a blank; most models continue better without it.")
     template = shaped.find()
     write = partial(template.render, ()) if template else str
     prompts = list(map(write, split_lines(text) if lines else [text]))
-    generator = by.named(template).open(as_text=template is None)
-    options = writing.options(num_return_sequences, [*(stop or ()), *(template.stop if template else ())])
+    generator = model_args.named(template).open(as_text=template is None)
+    options = generation_args.options(num_return_sequences, [*(stop or ()), *(template.stop if template else ())])
     if lines:
         completions = generator.generate_all(prompts, options)
         render.print_each(prompts, completions, generator.name, options.seed, format == "json")

@@ -1,4 +1,4 @@
-"""The commands that look at ragcli itself: doctor, config show."""
+"""The commands that inspect ragcli itself: doctor, config show."""
 
 from typing import Annotated
 
@@ -9,24 +9,24 @@ from ragcli.cli.options import IndexArgs, TableFormat, TextFormat, flat
 from ragcli.cli.origins import settings_of
 from ragcli.errors import ExitCode
 
-config_app = typer.Typer(help="See the settings in force.")
+config_app = typer.Typer(help="Show the current settings.")
 
 
 @flat
-def doctor(at: IndexArgs = IndexArgs(), format: TextFormat = "text") -> None:
-    """Look at store, disk, models and index, and say what mends what is wrong.
+def doctor(index_args: IndexArgs = IndexArgs(), format: TextFormat = "text") -> None:
+    """Check store, disk, models and index, and suggest how to fix problems.
 
     Example: ragcli doctor
     """
     from ragcli.doctor import examine
 
-    if not render.print_checks(examine(at.location), format == "json"):
+    if not render.print_checks(examine(index_args.location), format == "json"):
         raise typer.Exit(ExitCode.ERROR)
 
 
 @config_app.callback()
 def _config() -> None:
-    """Keep the group a group while it has one command."""
+    """Make this a group although it has only one command."""
 
 
 @config_app.command("show", context_settings={"ignore_unknown_options": True})
@@ -34,13 +34,13 @@ def show_config(
     context: typer.Context,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[COMMAND] [OPTIONS]", help="A command as you would run it.", show_default=False),
+        typer.Argument(metavar="[COMMAND] [OPTIONS]", help="A command line.", show_default=False),
     ] = None,
     format: TableFormat = None,
 ) -> None:
-    """Print each setting with its value, and where that comes from.
+    """Print each setting with its value and origin.
 
-    Without a command the settings of all, with one its own, as they are with the options given.
+    Without a command, print the settings of all commands; with one, its settings under the given options.
 
     Example: ragcli config show ask -k 3
     """

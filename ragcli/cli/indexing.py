@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 Include = Annotated[
     list[str] | None,
-    typer.Option(help="Of folders, read only files that match this pattern; repeatable.", show_default=False),
+    typer.Option(help="In folders, read only files that match this pattern; repeatable.", show_default=False),
 ]
 Exclude = Annotated[
     list[str] | None,
-    typer.Option(help="Of folders, leave out what matches this pattern; repeatable.", show_default=False),
+    typer.Option(help="In folders, skip files that match this pattern; repeatable.", show_default=False),
 ]
 FollowSymlinks = Annotated[bool, typer.Option("--follow-symlinks", help="Follow links to folders.")]
 
@@ -32,30 +32,32 @@ FollowSymlinks = Annotated[bool, typer.Option("--follow-symlinks", help="Follow 
 def index(
     context: typer.Context,
     files: Annotated[list[str], typer.Argument(help="Files to read, folders of them, URLs, or `-` for stdin.")],
-    at: IndexArgs = IndexArgs(),
-    text_field: Annotated[str, typer.Option(help="Field that holds the text.")] = "text",
-    title_field: Annotated[str, typer.Option(help="Field that holds the title.")] = "title",
-    id_field: Annotated[str, typer.Option(help="Field that holds the id.")] = "id",
+    index_args: IndexArgs = IndexArgs(),
+    text_field: Annotated[str, typer.Option(help="Field with the text.")] = "text",
+    title_field: Annotated[str, typer.Option(help="Field with the title.")] = "title",
+    id_field: Annotated[str, typer.Option(help="Field with the id.")] = "id",
     language: Annotated[
         Language | None,
-        typer.Option(help="Language of a new index. [default: that of the first texts]", show_default=False),
+        typer.Option(help="Language of a new index. [default: detected from the first texts]", show_default=False),
     ] = None,
     query: Annotated[
         str | None, typer.Option(help="Of SQLite databases, read what this finds: SELECT …", show_default=False)
     ] = None,
     passage_size: Annotated[
         int | None,
-        typer.Option(min=100, max=100_000, help="Characters a passage at most. [default: 1200]", show_default=False),
+        typer.Option(min=100, max=100_000, help="Maximal characters per passage. [default: 1200]", show_default=False),
     ] = None,
     encoder: EncoderName = None,
     no_encoder: Annotated[
         bool,
         typer.Option(
-            "--no-encoder", envvar="RAGCLI_NO_ENCODER", help="Give a new index no vectors; search it by words only."
+            "--no-encoder",
+            envvar="RAGCLI_NO_ENCODER",
+            help="Make a new index without vectors, for search by words only.",
         ),
     ] = False,
-    prune: Annotated[bool, typer.Option("--prune", help="Delete what the input no longer holds.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what would happen.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete documents that are not in the input.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; report what would happen.")] = False,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Remove the index first.")] = False,
     include: Include = None,
     exclude: Exclude = None,
@@ -64,7 +66,7 @@ def index(
     watch: Annotated[bool, typer.Option("--watch", help="Stay, and load again whenever the files change.")] = False,
     format: TextFormat = "text",
 ) -> None:
-    """Load documents; run again, it writes only what changed.
+    """Index documents; when run again, only changes are written.
 
     A document is a section of a file (Markdown, HTML, PDF, DOCX and others), a row of a table, or a line of JSON:
     {"text": "…", "id": "…", "title": "…", and any other field as metadata}.
@@ -91,14 +93,14 @@ def index(
         from ragcli.watching import keep_fresh
 
         each = chain([options], repeat(options._replace(rebuild=False)))
-        written = (at.location.home, *options.written)
+        written = (index_args.location.home, *options.written)
         keep_fresh(
             list(map(Path, files)),
             written,
-            lambda: _index(files, at.location, next(each), rejects, format),
+            lambda: _index(files, index_args.location, next(each), rejects, format),
             render.print_error,
         )
-    elif _index(files, at.location, options, rejects, format).rejected:
+    elif _index(files, index_args.location, options, rejects, format).rejected:
         raise typer.Exit(ExitCode.REJECTS)
 
 

@@ -1,4 +1,4 @@
-"""The commands on the models of this machine: models list, show, pull, remove."""
+"""The commands on local models: models list, show, pull, remove."""
 
 from typing import Annotated
 
@@ -7,9 +7,9 @@ import typer
 from ragcli import render
 from ragcli.cli.options import TableFormat, TextFormat
 
-app = typer.Typer(help="Models on this machine: list, show, pull, remove.")
+app = typer.Typer(help="Local models: list, show, pull, remove.")
 
-Name = Annotated[str, typer.Argument(help="Hub id, hub id with a quantization, a name, or a file.")]
+Name = Annotated[str, typer.Argument(help="Hub id, hub id with a quantization, name, or file.")]
 
 
 @app.command("list")
@@ -25,7 +25,7 @@ def list_(format: TableFormat = None) -> None:
 
 @app.command()
 def show(name: Name, format: TextFormat = "text") -> None:
-    """Say what a model is: size, licence, context, quantization, and where it lies.
+    """Show a model's size, licence, context, quantization and path.
 
     Example: ragcli models show small_gpt2
     """
@@ -36,7 +36,7 @@ def show(name: Name, format: TextFormat = "text") -> None:
 
 @app.command()
 def pull(name: Name, format: TextFormat = "text") -> None:
-    """Bring a model onto this machine, so that it works offline from then on.
+    """Download a model, so that it works offline.
 
     Example: ragcli models pull smollm2
     """

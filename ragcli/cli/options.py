@@ -1,6 +1,7 @@
-"""The options that commands share, in groups, and what each group stands for: an index, a model, a way to write.
+"""The options that commands share, in groups: for the index, ranking, the model, generation.
 
-A command takes a group as one parameter, whose default holds the defaults of its options; `flat` spreads it for typer.
+A command takes a group as one parameter, whose default holds the defaults of its options; `flat` expands it for
+typer.
 """
 
 import inspect
@@ -34,12 +35,14 @@ CaCerts = Annotated[
 ]
 TextField = Annotated[
     str | None,
-    typer.Option(help="Field with the text, in an Elasticsearch index of others. [default: text]", show_default=False),
+    typer.Option(
+        help="Field with the text, in an Elasticsearch index not made by ragcli. [default: text]", show_default=False
+    ),
 ]
 TitleField = Annotated[
     str | None,
     typer.Option(
-        help="Field with the title, in an Elasticsearch index of others. [default: title]", show_default=False
+        help="Field with the title, in an Elasticsearch index not made by ragcli. [default: title]", show_default=False
     ),
 ]
 Where = Annotated[
@@ -58,39 +61,40 @@ AskStyle = Annotated[
     Literal["free", "grounded", "copy"] | None,
     typer.Option(
         "--style",
-        help="In sentences of the sources, in a model's own words (free), or in pieces of them that it chooses (copy). "
-        "[default: free where a model or a way to write is named, else grounded]",
+        help="Answer with text of the sources (grounded), in a model's own words (free), or with pieces of the "
+        "sources that a model chooses (copy). [default: free if a model or generation option is given, else grounded]",
         show_default=False,
     ),
 ]
 MinConfidence = Annotated[
     float | None,
     typer.Option(
-        min=0.0, max=1.0, help="Below it a grounded answer is none. [default: what was found best]", show_default=False
+        min=0.0,
+        max=1.0,
+        help="Withhold grounded answers below this confidence. [default: a fitted threshold]",
+        show_default=False,
     ),
 ]
 AnswerLength = Annotated[
     Literal["short", "normal", "long"],
-    typer.Option("--length", help="Of a grounded answer: the sentence that decides, a block or two, or up to five."),
+    typer.Option("--length", help="Length of a grounded answer: one sentence, one or two blocks, or up to five."),
 ]
 ReaderName = Annotated[
     str | None,
     typer.Option("--reader", help="Your own reader for grounded answers. [default: the package's]", show_default=False),
 ]
 ShowSources = Annotated[
-    bool, typer.Option("--show-sources", help="Show each source's passage too, with what is cited marked.")
+    bool, typer.Option("--show-sources", help="Also show each source's passage, with the cited text marked.")
 ]
-MinScore = Annotated[float, typer.Option(help="Answer only from passages of at least this score.")]
-Rejects = Annotated[
-    Path | None, typer.Option(help="Write the lines that could not be taken to this file.", show_default=False)
-]
+MinScore = Annotated[float, typer.Option(help="Answer only from passages with at least this score.")]
+Rejects = Annotated[Path | None, typer.Option(help="Write rejected lines to this file.", show_default=False)]
 K = Annotated[int, typer.Option("-k", min=1, max=10_000, help="Passages to retrieve.")]
 EncoderName = Annotated[
     str | None,
     typer.Option(
         "--encoder",
         envvar="RAGCLI_ENCODER",
-        help="Give the index vectors by this model: minilm, e5, a hub id, or a folder.",
+        help="Encoder for the vectors of the index: minilm, e5, a hub id, or a folder.",
         show_default=False,
     ),
 ]
@@ -99,13 +103,13 @@ Mode = Annotated[
     typer.Option(
         "--mode",
         envvar="RAGCLI_MODE",
-        help="By words, by meaning, or by both. [default: hybrid where the index has vectors, else keyword]",
+        help="Search by words, by meaning, or by both. [default: hybrid if the index has vectors, else keyword]",
         show_default=False,
     ),
 ]
-Weight = Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of meaning in a hybrid search.")]
+Weight = Annotated[float, typer.Option(min=0.0, max=1.0, help="Weight of semantic search in a hybrid.")]
 Fusion = Annotated[
-    Literal["scaled", "min-max", "rrf", "z-score"], typer.Option(help="How a hybrid search adds up scores.")
+    Literal["scaled", "min-max", "rrf", "z-score"], typer.Option(help="How a hybrid search combines scores.")
 ]
 Rerank = Annotated[
     str | None,
@@ -115,28 +119,27 @@ Rerank = Annotated[
         show_default=False,
     ),
 ]
-Candidates = Annotated[
-    int, typer.Option(min=1, max=1000, help="Passages to rerank, and to choose different ones from.")
-]
-Diversity = Annotated[
-    float, typer.Option(min=0.0, max=1.0, help="How much a passage should differ from those before it.")
-]
+Candidates = Annotated[int, typer.Option(min=1, max=1000, help="Number of passages to rerank or diversify.")]
+Diversity = Annotated[float, typer.Option(min=0.0, max=1.0, help="Weight of difference from earlier passages.")]
 NumCandidates = Annotated[
     int | None,
     typer.Option(
-        min=1, max=10_000, help="Passages that Elasticsearch looks at by meaning. [default: by -k]", show_default=False
+        min=1,
+        max=10_000,
+        help="Passages that Elasticsearch examines in vector search. [default: by -k]",
+        show_default=False,
     ),
 ]
 
 
 def is_given(context: typer.Context, option: str) -> bool:
-    """Tell whether an option stands on the command line, and not in the settings."""
+    """Return whether an option is given on the command line, not in the settings."""
     source = context.get_parameter_source(option)
     return source is not None and source.name == "COMMANDLINE"
 
 
 def flat(command: Callable[..., None]) -> Callable[..., None]:
-    """Let typer see the fields of a command's groups of options as options of their own."""
+    """Let typer see the fields of a command's option groups as separate options."""
     parameters = inspect.signature(command).parameters.values()
     groups: dict[str, Any] = {one.name: one.default for one in parameters if is_dataclass(one.default)}
     spread = [part for one in parameters for part in (_fields(one.default) if one.name in groups else [one])]
@@ -148,13 +151,13 @@ def flat(command: Callable[..., None]) -> Callable[..., None]:
         command(**values)
 
     by_name = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in spread]
-    flattened.__signature__ = inspect.Signature(by_name)  # type: ignore[attr-defined]
+    flattened.__dict__["__signature__"] = inspect.Signature(by_name)  # which inspect.signature reads
     flattened.__annotations__ = {one.name: one.annotation for one in spread}
     return flattened
 
 
 def _fields(group: Any) -> list[inspect.Parameter]:
-    kinds = reversed(type(group).__mro__)  # a group may add options to another one
+    kinds = reversed(type(group).__mro__)  # a group may extend another one
     hints = {name: hint for kind in kinds for name, hint in inspect.get_annotations(kind, eval_str=True).items()}
     names = [field.name for field in fields(group)]
     keyword = inspect.Parameter.KEYWORD_ONLY
@@ -163,7 +166,7 @@ def _fields(group: Any) -> list[inspect.Parameter]:
 
 @dataclass(frozen=True)
 class IndexArgs:
-    """Say which index."""
+    """Choose an index."""
 
     store: StoreUrl = "local"
     index: Index = "knowledge_base"
@@ -171,7 +174,7 @@ class IndexArgs:
 
     @property
     def location(self) -> IndexLocation:
-        """Return where the index is."""
+        """Return the location of the index."""
         return IndexLocation(self.store, self.index, settings.data_home(), Access(settings.api_key(), self.ca_certs))
 
     def open(self) -> Store:
@@ -181,20 +184,20 @@ class IndexArgs:
 
 @dataclass(frozen=True)
 class SearchedIndexArgs(IndexArgs):
-    """Say which index is searched: one of ragcli's, or of others, with other names of its fields."""
+    """Choose an index to search, also one not made by ragcli, with its own field names."""
 
     text_field: TextField = None
     title_field: TitleField = None
 
     @property
     def location(self) -> IndexLocation:
-        """Return where the index is, and what holds its texts."""
+        """Return the location of the index, and its text fields."""
         return super().location._replace(fields=TextFields(self.text_field, self.title_field))
 
 
 @dataclass(frozen=True)
 class RankingArgs:
-    """Say how to rank what is found."""
+    """Configure ranking."""
 
     mode: Mode = None
     weight: Weight = 0.5
@@ -205,7 +208,7 @@ class RankingArgs:
     num_candidates: NumCandidates = None
 
     def ranking(self, context: typer.Context) -> "Ranking":
-        """Return how to rank; a mode that only the settings name may give way to keyword search."""
+        """Return the ranking. A mode from the settings falls back to keyword search without vectors."""
         from ragcli.search import Ranking
 
         return Ranking(
@@ -221,7 +224,7 @@ class RankingArgs:
 
 
 def filters(expressions: list[str] | None) -> list[Filter]:
-    """Return what --where says."""
+    """Return the filters of --where."""
     return [parse_filter(read_argument(expression)) for expression in expressions or ()]
 
 
@@ -245,7 +248,7 @@ def open_file(location: IndexLocation, metadata: Mapping[str, Any]) -> None:
 
 
 def command_line(context: typer.Context) -> str:
-    """Return the words that were typed, without passwords in addresses."""
+    """Return the command line, without passwords in URLs."""
     from ragcli.evaluate.report import printable
 
     words = context.find_root().obj or sys.argv[1:]

@@ -1,4 +1,4 @@
-"""Which value each option has, and from where: the command line, the environment, the settings' file, its default."""
+"""The value of each option and its origin: command line, environment, settings file, or default."""
 
 import re
 from collections import Counter
@@ -13,13 +13,13 @@ _PASSWORD = re.compile(r"//[^/@\s]*@")
 
 
 def settings_of(root: Any, words: Sequence[str]) -> list[Setting]:
-    """Return the options of a command as it would be run by these words, or those of all commands for none.
+    """Return the settings of a command line, or of all commands if there are no words.
 
-    Raises UsageError for words that name no command.
+    Raises UsageError for an unknown command.
     """
     if not words:
-        held = [one for name, command in _commands("", root.command) for one in _settings(root, name, command, [])]
-        return list(_together(held))
+        found = [one for name, command in _commands("", root.command) for one in _settings(root, name, command, [])]
+        return list(_grouped(found))
     name, command, rest = _named(root.command, words)
     return list(_settings(root, name, command, rest))
 
@@ -37,7 +37,7 @@ def _named(command: Any, words: Sequence[str]) -> tuple[str, Any, list[str]]:
     while hasattr(command, "commands"):
         if at == len(words) or words[at] not in command.commands:
             known = ", ".join(command.commands)
-            raise UsageError(f"no command: {' '.join(words[: at + 1])}", f"Commands here: {known}.")
+            raise UsageError(f"unknown command: {' '.join(words[: at + 1])}", f"Commands: {known}.")
         command = command.commands[words[at]]
         at += 1
     return " ".join(words[:at]), command, list(words[at:])
@@ -67,11 +67,11 @@ def _shown(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float) else _PASSWORD.sub("//", str(value))
 
 
-def _together(held: Sequence[Setting]) -> Iterator[Setting]:
-    """Yield each value of an option once, with the commands that have it; what is no default comes first."""
+def _grouped(found: Sequence[Setting]) -> Iterator[Setting]:
+    """Yield each value of an option once, with its commands; values other than defaults come first."""
     groups: dict[tuple[str, str, str], list[Setting]] = {}
-    having = Counter(one.name for one in held)
-    for one in held:
+    having = Counter(one.name for one in found)
+    for one in found:
         groups.setdefault((one.name, str(one.value), one.origin), []).append(one)
     for key in sorted(groups, key=lambda key: (key[2] == "default", key)):
         same = groups[key]

@@ -15,10 +15,12 @@ from ragcli.inputs import read_argument
 @flat
 def search(
     context: typer.Context,
-    query: Annotated[str | None, typer.Argument(help="What to look for, or `-` for stdin.", show_default=False)] = None,
+    query: Annotated[
+        str | None, typer.Argument(help="Words to search for, or `-` for stdin.", show_default=False)
+    ] = None,
     k: K = 10,
     where: Where = None,
-    finding: RankingArgs = RankingArgs(),
+    ranking_args: RankingArgs = RankingArgs(),
     like: Annotated[
         str | None, typer.Option(metavar="ID", help="Find documents like this one.", show_default=False)
     ] = None,
@@ -26,8 +28,8 @@ def search(
         Path | None, typer.Option(help="Find documents like this text, or `-` for stdin.", show_default=False)
     ] = None,
     open_first: OpenFile = False,
-    explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
-    at: SearchedIndexArgs = SearchedIndexArgs(),
+    explain: Annotated[bool, typer.Option("--explain", help="Show the parts of each score.")] = False,
+    index_args: SearchedIndexArgs = SearchedIndexArgs(),
     format: TableFormat = None,
 ) -> None:
     """Print the passages that match a query, best first.
@@ -39,8 +41,8 @@ def search(
 
     checks.check(context, checks.SEARCH)
     question = read_argument(query or "")
-    with at.open() as store:
-        searcher = Searcher(store, finding.ranking(context), render.print_note)
+    with index_args.open() as store:
+        searcher = Searcher(store, ranking_args.ranking(context), render.print_note)
         if query is not None:
             hits = searcher.search(question, k, filters(where))
         elif like is not None:
@@ -54,4 +56,4 @@ def search(
     as_json = format == "json" if format else not render.on_terminal()
     render.print_hits(hits, question, language, as_json, explain)
     if open_first:
-        open_file(at.location, hits[0].metadata)
+        open_file(index_args.location, hits[0].metadata)

@@ -64,7 +64,7 @@ def train(
     compile: Annotated[
         bool, typer.Option(help="Compile the model: takes about a minute, then trains twice as fast on a CPU.")
     ] = True,
-    at: IndexArgs = IndexArgs(),
+    index_args: IndexArgs = IndexArgs(),
     format: TextFormat = "text",
 ) -> None:
     """Train GPT-2 on your texts or questions, or a reader.
@@ -83,7 +83,7 @@ def train(
     from ragcli.train.run import run
 
     checks.check(context, checks.TRAIN)
-    passages, as_json = Passages(at.location, is_given(context, "index")), format == "json"
+    passages, as_json = Passages(index_args.location, is_given(context, "index")), format == "json"
     if reader:
         reader_config = ReaderTrainConfig(
             batch=batch_size,

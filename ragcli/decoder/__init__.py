@@ -1,1 +1,1 @@
-"""Run language models: on ONNX Runtime the families that have a graph here, all others by transformers."""
+"""Run language models: families with a graph here on ONNX Runtime, all others on transformers."""

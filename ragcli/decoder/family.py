@@ -1,4 +1,4 @@
-"""What a family of models tells the runner: the sizes that it runs with, the embeddings, and how graphs are written."""
+"""The interface of a model family to the runner: sizes, embeddings, and graphs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +12,12 @@ from ragcli.ort.quantization import Matrix
 
 Precision = Literal["float32", "int8", "int4"]
 
-# The graphs of a model. The body for a whole prompt may be another one than that for a few tokens.
+# The graphs of a model. Prefill and decode may have different bodies.
 DECODE, PREFILL, HEAD = "decode", "prefill", "head"
 
 
 class Sizes(NamedTuple):
-    """Hold the sizes that a model is run with, whatever its family."""
+    """Hold the sizes of a model, whatever its family."""
 
     layers: int
     kv_heads: int
@@ -28,10 +28,10 @@ class Sizes(NamedTuple):
 
 
 class FamilyCheckpoint(Protocol):
-    """Hold a model's weights, and what its family decides.
+    """A model's weights, and what depends on its family.
 
-    `identity` says all that the graphs depend on besides the `files`; `end_ids` are the tokens that end a text where
-    the model's files name none.
+    `identity` contains everything that the graphs depend on besides the `files`; `end_ids` are the default end
+    tokens.
     """
 
     sizes: Sizes
@@ -43,7 +43,7 @@ class FamilyCheckpoint(Protocol):
         """Read the model's tokenizer as this family uses it. Raises RagcliError."""
 
     def embed(self, ids: NDArray[np.int64], positions: NDArray[np.int64]) -> Matrix:
-        """Return what the body takes, (rows, tokens, hidden size), for ids and positions (rows, tokens)."""
+        """Return the input of the body (rows, tokens, hidden size) for ids and positions (rows, tokens)."""
 
     def write_graphs(self, precision: Precision, folder: Path) -> None:
         """Write the graphs of a precision and their weights into a folder."""

@@ -1,14 +1,14 @@
-"""Write the graphs of a model, whatever its family: a body that turns embeddings into what the head turns into logits.
+"""Write the graphs of a model of any family: a body from embeddings to hidden states, a head from these to logits.
 
-At 8 bits there are two bodies: one whose weights have a scale for each block of inputs, the fastest to read for a few
-tokens, and one with a scale for each output, which multiplies many tokens at once twice as fast.
+With 8 bits there are two bodies: one with a scale for each block of inputs, which is faster for a few tokens (decode),
+and one with a scale for each output, which is twice as fast for many tokens (prefill).
 
-Inputs of a body: embeddings (rows, tokens, hidden size); wanted (n,), the places in the flattened (rows * tokens) that
-count; lengths (rows,), how many tokens of each row are no padding; last (rows,), the last place that each row then
-fills in the key/value buffers; total, their largest + 1; the buffers themselves, (rows, heads, capacity, head size),
-written in place. Output: hidden (n, hidden size). The head takes this and gives logits (n, vocab).
+Inputs of a body: embeddings (rows, tokens, hidden size); wanted (n,), the wanted positions in the flattened (rows *
+tokens); lengths (rows,), the tokens of each row without padding; last (rows,), the last position of each row in the
+key/value buffers; total, the largest of these + 1; the buffers (rows, heads, capacity, head size), written in place.
+Output: hidden (n, hidden size). The head maps this to logits (n, vocab).
 
-The embeddings stay outside: they are looked up in the checkpoint's own memory-mapped file, exact and without a copy.
+The embeddings are looked up outside, in the checkpoint's memory-mapped file, exactly and without a copy.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ _KERNELS: dict[Precision, dict[str, Kernel]] = {
 
 
 def write(precision: Precision, folder: Path, sizes: Sizes, epsilon: float, body: Build, head: Build) -> None:
-    """Write all graphs of a precision; `body` and `head` add a family's nodes, of which the last is the output."""
+    """Write all graphs of a precision; `body` and `head` add a family's nodes, the last being the output."""
     for name, kernel in _KERNELS[precision].items():
         with (folder / f"{name}.bin").open("wb") as weights:
             graph = Graph(kernel, epsilon, weights)
@@ -41,7 +41,7 @@ def write(precision: Precision, folder: Path, sizes: Sizes, epsilon: float, body
 
 
 def pick(graph: Graph, name: str, x: str, size: int) -> str:
-    """Take the places whose logits are asked for, from (rows, tokens, size) to (n, size)."""
+    """Select the wanted positions, from (rows, tokens, size) to (n, size)."""
     flat = graph.node("Reshape", [x, graph.constant(name, np.array([-1, size]))])
     return graph.node("Gather", [flat, "wanted"])
 

@@ -1,4 +1,4 @@
-"""A language model on ONNX Runtime, on the CPU, without torch: prompts, steps, and the key/value state."""
+"""A language model on ONNX Runtime, on the CPU, without torch."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -20,19 +20,19 @@ Logits = NDArray[np.float32]
 Note = Callable[[str], None]
 
 AUTO: Precision = "int8"
-_PREFILL = 256  # tokens read at once: what they compute stays in the processor's cache
-_CHUNK = 128  # tokens whose logits are held at once where those of all are asked for
+_PREFILL = 256  # tokens read at once, so that activations stay in the processor's cache
+_CHUNK = 128  # tokens whose logits are in memory at once when all are wanted
 
 
 class OnnxModel:
-    """Hold a model, its tokenizer, and the key/value state of the rows that are being written."""
+    """A model, its tokenizer, and the key/value state of the current rows."""
 
     def __init__(
         self, folder: ModelFolder, config: dict[str, Any], precision: Precision | Literal["auto"], note: Note
     ) -> None:
-        """Load the model, and prepare it first where that was not done yet.
+        """Load the model, after preparing its graphs the first time.
 
-        Raises RagcliError where the folder holds a damaged model, or one of another kind than config.json says.
+        Raises RagcliError for a model that is damaged or does not match its config.json.
         """
         self.name = folder.name
         self._checkpoint = open_checkpoint(folder, config)
@@ -41,30 +41,30 @@ class OnnxModel:
         check_vocabulary(folder, self._tokenizer, sizes.vocab_size)
         self.context = sizes.context
         self.end_ids = _end_ids(folder, config, self._checkpoint)
-        self._held: list[int] = []  # what the only row has read; nothing is known of several rows
+        self._tokens: list[int] = []  # the tokens of a single row; not tracked for several rows
         self._runner = _open_runner(self._checkpoint, AUTO if precision == "auto" else precision, note)
 
     def encode(self, text: str) -> list[int]:
-        """Return the token ids of a prompt, with the tokens that the model wants before it."""
+        """Return the token ids of a prompt, with the model's leading special tokens."""
         return list(self._tokenizer.encode(text).ids)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of token ids, special tokens left out; half a character becomes U+FFFD."""
+        """Return the text of token ids without special tokens; an incomplete character becomes U+FFFD."""
         return str(self._tokenizer.decode(list(ids)))
 
     def prefill(self, prompt_ids: Sequence[int], rows: int) -> Logits:
-        """Read the prompt once, and return the logits (rows, vocab) that follow it; what was before is forgotten.
+        """Read the prompt once, and return the logits (rows, vocab) that follow it; the old state is lost.
 
-        But for the tokens that the only row had read and that the prompt begins with: they are not read again.
+        Tokens that a single row shares with the beginning of the prompt are not read again.
         """
-        shared = _shared(self._held, prompt_ids[:-1])
+        shared = _shared(self._tokens, prompt_ids[:-1])
         if shared:
-            self.rewind(len(self._held) - shared)
+            self.rewind(len(self._tokens) - shared)
         else:
             self._reset(1, len(prompt_ids) + 1)
         logits = self._read(0, prompt_ids)
         if rows > 1:
-            self._held = []
+            self._tokens = []
             self._runner.repeat(rows)
         return np.repeat(logits, rows, axis=0)
 
@@ -73,11 +73,10 @@ class OnnxModel:
         return self.step_all(token_ids)
 
     def prefill_all(self, prompts: Sequence[Sequence[int]], new_tokens: int = 1) -> Logits:
-        """Forget what was before, and read a prompt into each row; return the logits (rows, vocab) that follow.
+        """Read a prompt into each row, after a reset; return the logits (rows, vocab) that follow.
 
-        One prompt after another: together they would be no faster, and padded to the longest. What a prompt shares
-        with the one before is copied. Where more than `new_tokens` are added, all keys and values are copied to a
-        larger place.
+        The prompts are read one by one: a padded batch would be no faster. The tokens that a prompt shares with the one
+        before are copied. If more than `new_tokens` are added, the buffers have to grow.
         """
         self._reset(len(prompts), max(map(len, prompts)) + new_tokens)
         logits = [self._read(0, prompts[0])]
@@ -87,28 +86,28 @@ class OnnxModel:
         return np.concatenate(logits)
 
     def step_all(self, token_ids: Sequence[int | None]) -> Logits:
-        """Add one token to each row but those with None, which have ended and whose logits mean nothing."""
+        """Add one token to each row; rows with None have ended, and their logits are meaningless."""
         begins = self._runner.lengths
         ids = np.array([[token or 0] for token in token_ids], dtype=np.int64)
         added = np.array([token is not None for token in token_ids], dtype=np.int32)
         logits = self._runner.run(self._embed(ids, begins), added, np.arange(len(ids)))
         if len(ids) == 1:
-            self._held += [token for token in token_ids if token is not None]
+            self._tokens += [token for token in token_ids if token is not None]
         return logits
 
     def verify(self, token_ids: Sequence[int]) -> Logits:
-        """Add tokens to the only row; return the logits (tokens, vocab) that follow each."""
+        """Add tokens to the single row; return the logits (tokens, vocab) that follow each."""
         return self._add(0, token_ids, range(len(token_ids)))
 
     def rewind(self, tokens: int) -> None:
-        """Forget the last tokens of the only row."""
-        del self._held[len(self._held) - tokens :]
-        self._runner.lengths[0] = len(self._held)
+        """Remove the last tokens of the single row."""
+        del self._tokens[len(self._tokens) - tokens :]
+        self._runner.lengths[0] = len(self._tokens)
 
     def log_probabilities(self, ids: Sequence[int], start: int) -> NDArray[np.float32]:
         """Return the natural log-probabilities of ids[start:], each given all tokens before it.
 
-        `start` is at least 1, and `ids` fit into the context. The state of the rows is forgotten.
+        `start` is at least 1, and `ids` fit into the context. The state of the rows is lost.
         """
         self._reset(1, len(ids))
         found = [np.zeros(0, dtype=np.float32)]
@@ -120,35 +119,35 @@ class OnnxModel:
         return np.concatenate(found)
 
     def _reset(self, rows: int, positions: int) -> None:
-        """Begin empty rows, with place for so many positions at first."""
-        self._held = []
+        """Begin empty rows with an initial capacity."""
+        self._tokens = []
         self._runner.reset(rows, min(positions, self.context))
 
     def _read(self, row: int, prompt_ids: Sequence[int]) -> Logits:
-        """Read what a row does not hold yet of a prompt; return the logits (1, vocab) that follow."""
+        """Read the part of a prompt that a row does not have yet; return the logits (1, vocab) that follow."""
         for begin in range(self._runner.lengths[row], len(prompt_ids), _PREFILL):
             chunk = prompt_ids[begin : begin + _PREFILL]
             logits = self._add(row, chunk, [len(chunk) - 1])
         return logits
 
     def _add(self, row: int, ids: Sequence[int], wanted: Sequence[int]) -> Logits:
-        """Add tokens to a row; return the logits at some of their places."""
+        """Add tokens to a row; return the logits at the wanted positions."""
         lengths = self._runner.lengths
         embeddings = self._embed(np.array([ids], dtype=np.int64), lengths[row : row + 1])
         logits = self._runner.run_row(row, embeddings, np.array(wanted, dtype=np.int64))
         if len(lengths) == 1:
-            self._held += ids
+            self._tokens += ids
         return logits
 
     def _embed(self, ids: NDArray[np.int64], begins: NDArray[np.int32]) -> Matrix:
-        """Return the embeddings (rows, tokens, hidden size) of ids (rows, tokens) that begin at these positions."""
+        """Return the embeddings (rows, tokens, hidden size) of ids (rows, tokens) from these positions on."""
         positions = begins[:, np.newaxis] + np.arange(ids.shape[1])
         positions = np.minimum(positions, self.context - 1)  # a row that has ended may be full
         return self._checkpoint.embed(ids, positions)
 
 
 def _shared(a: Sequence[int], b: Sequence[int]) -> int:
-    """Return how many tokens both begin with."""
+    """Return the length of the common prefix."""
     pairs = enumerate(zip(a, b, strict=False))
     return next((i for i, (x, y) in pairs if x != y), min(len(a), len(b)))
 
@@ -163,7 +162,7 @@ def _chosen(logits: Logits, ids: Sequence[int]) -> Logits:
 
 
 def _open_runner(checkpoint: FamilyCheckpoint, precision: Precision, note: Note) -> Runner:
-    """Load the prepared graphs, or prepare them."""
+    """Load the graphs, after preparing them the first time."""
     return open_graphs(
         checkpoint.files,
         checkpoint.identity,
@@ -175,7 +174,7 @@ def _open_runner(checkpoint: FamilyCheckpoint, precision: Precision, note: Note)
 
 
 def _end_ids(folder: ModelFolder, config: dict[str, Any], checkpoint: FamilyCheckpoint) -> frozenset[int]:
-    """Return the end tokens that generation_config.json names, else config.json, else those of the family."""
+    """Return the end tokens of generation_config.json, else of config.json, else of the family."""
     try:
         chosen = json.loads((folder.path / "generation_config.json").read_bytes()).get("eos_token_id")
     except (OSError, ValueError, AttributeError):

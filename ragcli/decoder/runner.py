@@ -1,4 +1,4 @@
-"""Run a model's graphs, whatever its family: their sessions, and the key/value buffers that they write in place."""
+"""Run the graphs of a model of any family, with key/value buffers that are written in place."""
 
 import functools
 from pathlib import Path
@@ -10,24 +10,24 @@ from ragcli.decoder.family import DECODE, HEAD, PREFILL, Sizes
 from ragcli.ort.quantization import Matrix
 from ragcli.ort.session import open_session
 
-_DECODED = 4  # tokens up to which the body for a few is faster
-_GROW = 256  # positions that the buffers grow by at least
+_DECODED = 4  # tokens up to which the decode body is faster
+_GROW = 256  # positions by which the buffers grow, at least
 
 
 class _Body:
-    """Hold a session and what its inputs and outputs are bound to."""
+    """A session, and the buffers that its inputs and outputs are bound to."""
 
     def __init__(self, graph: Path) -> None:
         self.session = open_session(graph)
         self.binding = self.session.io_binding()
-        self.bound: tuple[int, slice] | None = None  # to which buffers, and which of their rows
+        self.bound: tuple[int, slice] | None = None  # generation of the buffers, and their rows
 
 
 class Runner:
-    """Hold the sessions and the state of their rows: `lengths` (rows,) says how many positions of each are filled."""
+    """The sessions of a model and the state of its rows; `lengths` (rows,) are their filled positions."""
 
     def __init__(self, folder: Path, sizes: Sizes) -> None:
-        """Load the graphs in a folder; raises LoadError where they are damaged."""
+        """Load the graphs in a folder. Raises LoadError if they are damaged."""
         self._folder = folder
         prefill = folder / f"{PREFILL}.onnx"
         self._prefill = _Body(prefill) if prefill.exists() else self._decode
@@ -39,18 +39,18 @@ class Runner:
 
     @functools.cached_property
     def _decode(self) -> _Body:
-        """The body for a few tokens, which nobody has to wait for before the first one."""
+        """The decode body, loaded only after the first token."""
         return _Body(self._folder / f"{DECODE}.onnx")
 
     def reset(self, rows: int, positions: int) -> None:
-        """Forget all rows, and begin this many, with place for so many positions before the buffers have to grow."""
+        """Begin empty rows, with a capacity of `positions` before the buffers have to grow."""
         self.lengths = np.zeros(rows, dtype=np.int32)
         if self._state.shape[2] != rows or self._state.shape[4] < positions:
-            self._allocate(0, 0)  # lets go of the old ones before there are new ones
+            self._allocate(0, 0)  # frees the old buffers first
             self._allocate(rows, positions)
 
     def repeat(self, rows: int) -> None:
-        """Copy the only row, so that there are this many."""
+        """Copy the single row to all rows."""
         filled = int(self.lengths[0])
         state = self._state[:, :, :1, :, :filled]
         self._allocate(rows, self._state.shape[4])
@@ -58,12 +58,12 @@ class Runner:
         self.lengths = np.repeat(self.lengths, rows)
 
     def copy(self, source: int, target: int, positions: int) -> None:
-        """Begin an empty row as another one begins."""
+        """Copy the first positions of a row to an empty row."""
         self._state[:, :, target, :, :positions] = self._state[:, :, source, :, :positions]
         self.lengths[target] = positions
 
     def _reserve(self, positions: int) -> None:
-        """Grow the buffers for this many positions; what they hold stays."""
+        """Grow the buffers to this many positions, keeping their content."""
         before = self._state
         if positions <= before.shape[4]:
             return
@@ -71,16 +71,16 @@ class Runner:
         self._state[:, :, :, :, : before.shape[4]] = before
 
     def run(self, embeddings: Matrix, added: NDArray[np.int32], wanted: NDArray[np.int64]) -> Matrix:
-        """Add tokens to all rows; return the logits (n, vocab) at the wanted places of the flattened input.
+        """Add tokens to all rows; return the logits (n, vocab) at the wanted positions of the flattened input.
 
-        `embeddings` is (rows, tokens, hidden size), of which the first `added` (rows,) of each row count.
+        `embeddings` is (rows, tokens, hidden size); only the first `added` (rows,) tokens of each row are used.
         """
         self._reserve(int(self.lengths.max()) + embeddings.shape[1])
         self.lengths = self.lengths + added
         return self._run(embeddings, slice(None), added, self.lengths, wanted)
 
     def run_row(self, row: int, embeddings: Matrix, wanted: NDArray[np.int64]) -> Matrix:
-        """Add tokens (1, tokens, hidden size) to one row; return the logits (n, vocab) at the wanted places."""
+        """Add tokens (1, tokens, hidden size) to one row; return the logits (n, vocab) at the wanted positions."""
         added = embeddings.shape[1]
         self._reserve(int(self.lengths[row]) + added)
         self.lengths[row] += added
@@ -95,8 +95,8 @@ class Runner:
         after: NDArray[np.int32],
         wanted: NDArray[np.int64],
     ) -> Matrix:
-        few = embeddings.shape[0] * embeddings.shape[1] <= _DECODED
-        body = self._decode if few else self._prefill
+        decoding = embeddings.shape[0] * embeddings.shape[1] <= _DECODED
+        body = self._decode if decoding else self._prefill
         self._bind_state(body, rows)
         binding = body.binding
         binding.bind_cpu_input("embeddings", embeddings)
@@ -118,7 +118,7 @@ class Runner:
         self._allocated += 1
 
     def _bind_state(self, body: _Body, rows: slice) -> None:
-        """Let a body read and write the buffers of these rows."""
+        """Bind a body to the buffers of these rows."""
         if body.bound == (self._allocated, rows):
             return
         body.bound = (self._allocated, rows)

@@ -1,8 +1,8 @@
-"""Pure choice of the next token from NumPy logits: penalty, n-gram ban, temperature, top-k, top-p, min-p, seeded draw.
+"""Choose the next token from logits: penalty, n-gram ban, temperature, top-k, top-p, min-p, seeded draw.
 
-The same tokens survive, with the same probabilities, as under the logits processors of transformers, in their order:
-that of the first line. Two things differ on purpose: penalty and ban look at generated tokens only, never at the prompt
-(they would keep an answer from quoting its passages), and the ban is lifted where it leaves nothing to choose.
+Tokens and probabilities are the same as with the logits processors of transformers, in the order of the first line.
+Two things differ on purpose: penalty and ban consider only generated tokens, not the prompt, because they would keep an
+answer from quoting its passages; and the ban is lifted if it leaves no token.
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 Logits = NDArray[np.float32]  # -inf marks a token that cannot be chosen
 Tokens = NDArray[np.int64]
 
-_HEAD = 1024  # how many tokens top-p sorts at first: most nuclei are smaller
-_BLOCK = 256  # tokens that the draw sums at once
+_HEAD = 1024  # tokens that top-p sorts at first; most nuclei are smaller
+_BLOCK = 256  # tokens per block of the draw
 
 
 class Sampling(NamedTuple):
-    """Say how the next token is chosen; temperature 0 takes the likeliest.
+    """Configure the choice of the next token; temperature 0 takes the likeliest.
 
-    What switches the others off: 0 for top-k, min-p and the size of n-grams, 1 for top-p and the penalty.
+    Off are: 0 for top-k, min-p and the n-gram size, 1 for top-p and the penalty.
     """
 
     temperature: float = 1.0
@@ -40,8 +40,8 @@ def next_tokens(
 ) -> list[int]:
     """Choose one token for each row.
 
-    `logits` is (rows, vocab) and stays as it is; `generated` holds each row's tokens so far, without the prompt. Each
-    choice takes one number from its row's generator (none at temperature 0).
+    `logits` (rows, vocab) is not changed; `generated` holds each row's tokens so far, without the prompt. Each choice
+    takes one number from its row's generator (none at temperature 0).
     """
     rows = zip(logits, generated, rngs, strict=True)
     return [_next_token(row, tokens, sampling, rng) for row, tokens, rng in rows]
@@ -62,12 +62,12 @@ def _next_token(logits: Logits, generated: Sequence[int], sampling: Sampling, rn
 
 
 def row_generator(seed: int, row: int) -> np.random.Generator:
-    """Return the generator of one row, which does not depend on how many rows there are."""
+    """Return the generator of one row, independent of the number of rows."""
     return np.random.default_rng([seed, row])
 
 
 def penalise(logits: Logits, generated: Sequence[int], penalty: float) -> Logits:
-    """Make generated tokens less likely: divide their logits by the penalty, or multiply those below 0.
+    """Make generated tokens less likely: divide positive logits by the penalty, multiply negative ones.
 
     Source: Keskar et al. 2019, CTRL, section 4.1.
     """
@@ -80,7 +80,7 @@ def penalise(logits: Logits, generated: Sequence[int], penalty: float) -> Logits
 
 
 def repeating_tokens(generated: Sequence[int], size: int) -> Tokens:
-    """Return the tokens that would repeat an n-gram of `size`: those that followed the same `size` - 1 tokens before.
+    """Return the tokens that would repeat an n-gram: those that followed the same `size` - 1 tokens before.
 
     Source: Paulus et al. 2017, A Deep Reinforced Model for Abstractive Summarization, section 2.5. 0 is off.
     """
@@ -93,7 +93,7 @@ def repeating_tokens(generated: Sequence[int], size: int) -> Tokens:
 
 
 def ban(logits: Logits, banned: Tokens) -> Logits:
-    """Set the banned tokens to -inf, or none of them where that would leave nothing to choose."""
+    """Set the banned tokens to -inf, unless no token would be left."""
     if not banned.size:
         return logits
     scores = logits.copy()
@@ -110,7 +110,7 @@ def only(logits: Logits, allowed: Sequence[int]) -> Logits:
 
 
 def temper(logits: Logits, temperature: float) -> Logits:
-    """Divide by the temperature, which is taken as 1e-30 where it is smaller, for nothing to overflow."""
+    """Divide by the temperature, at least 1e-30 to avoid overflow."""
     return np.asarray(logits / np.float32(max(temperature, 1e-30)))
 
 
@@ -154,9 +154,9 @@ def min_p(logits: Logits, p: float) -> Tokens:
 
 
 def draw(logits: Logits, rng: np.random.Generator) -> int:
-    """Draw a place in (n,) with the softmax of the logits as probabilities, by one uniform number.
+    """Draw an index of (n,) from the softmax of the logits, with one uniform number.
 
-    The running sum is taken over blocks, then within one of them: over 50,257 tokens it would cost most of the draw.
+    The cumulative sum is over blocks, then within one block, because a sum over 50,257 tokens is slow.
     """
     shares = np.exp(logits - logits.max())
     ends = np.add.reduceat(shares, np.arange(0, shares.size, _BLOCK), dtype=np.float64).cumsum()
@@ -164,5 +164,5 @@ def draw(logits: Logits, rng: np.random.Generator) -> int:
     block = int(np.searchsorted(ends[:-1], target, side="right"))
     inside = shares[block * _BLOCK : (block + 1) * _BLOCK].cumsum(dtype=np.float64)
     rest = target - ends[block - 1] if block else target
-    below_end = np.nextafter(inside[-1], 0)  # the two sums may round apart
+    below_end = np.nextafter(inside[-1], 0)  # the two sums may differ by rounding
     return block * _BLOCK + int(np.searchsorted(inside, min(rest, below_end), side="right"))

@@ -1,9 +1,9 @@
 """Draft the next tokens by looking up the last ones in the text so far, and verify the draft in one pass.
 
-Answers quote their passages, so what followed the same words before often follows again. A draft changes no result: the
-loop chooses each token from the model's logits as ever, and uses those after a drafted token only where it chose it.
+Answers quote their passages, so the continuation of the same words before is often right. Drafts do not change results:
+the loop chooses each token from the model's logits as usual, and uses those after a drafted token only if it chose it.
 Source: Saxena 2023, Prompt Lookup Decoding; Leviathan et al. 2023, Fast Inference from Transformers via Speculative
-Decoding: with drafts that are certain, to choose and compare is to accept with the model's own probability.
+Decoding: with deterministic drafts, choosing and comparing accepts with the model's own probability.
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 Logits = NDArray[np.float32]
 
-_NGRAM = 3  # tokens that have to be the same for a draft
-_FIRST = 4  # drafted tokens at first
+_NGRAM = 3  # matching tokens needed for a draft
+_FIRST = 4  # initial length of drafts
 _MOST = 12
-_REST = 64  # tokens without a draft at most, after drafts that failed
+_REST = 64  # maximal tokens without a draft after failures
 
 
 @runtime_checkable
 class Verifying(Protocol):
-    """Do what an engine does to verify a draft; it has one row."""
+    """An engine that can verify a draft, with a single row."""
 
     context: int
 
@@ -30,20 +30,20 @@ class Verifying(Protocol):
         """Add tokens to the row; return the logits (tokens, vocab) that follow each."""
 
     def rewind(self, tokens: int) -> None:
-        """Forget the last tokens of the row."""
+        """Remove the last tokens of the row."""
 
 
 class Lookahead:
-    """Step through one row as an engine does, and run ahead of the caller where that pays."""
+    """Step through one row like an engine, running ahead of the caller with drafts."""
 
     def __init__(self, engine: Verifying, prompt_ids: Sequence[int]) -> None:
         self.passes = 0
         self._engine = engine
         self._drafter = Drafter(prompt_ids)
-        self._ahead: list[tuple[int, Logits]] = []  # what was drafted, and the logits after it
+        self._ahead: list[tuple[int, Logits]] = []  # drafted tokens, and the logits after them
 
     def step(self, token_ids: Sequence[int]) -> Logits:
-        """Add a token to the only row; return the logits (1, vocab) that follow."""
+        """Add a token to the single row; return the logits (1, vocab) that follow."""
         [token] = token_ids
         self._drafter.add(token)
         if self._ahead and self._ahead[0][0] == token:
@@ -59,26 +59,26 @@ class Lookahead:
 
 
 class Drafter:
-    """Remember where each n-gram was last, draft what followed it, and draft less where that fails."""
+    """Draft what followed the last n-gram before, with shorter and rarer drafts after failures."""
 
     def __init__(self, prompt_ids: Sequence[int]) -> None:
         self.tokens: list[int] = []
         self._ends: dict[tuple[int, ...], int] = {}
-        self._source: int | None = None  # where in the tokens the last n-gram was followed by something
+        self._source: int | None = None  # where the continuation of the last n-gram begins
         self._size = _FIRST
         self._drafted = self._rest = self._pause = 0
         for token in prompt_ids:
             self.add(token)
 
     def add(self, token: int) -> None:
-        """Take the next token of the text."""
+        """Add the next token of the text."""
         self.tokens.append(token)
         ngram = tuple(self.tokens[-_NGRAM:])
         self._source = self._ends.get(ngram)
         self._ends[ngram] = len(self.tokens)
 
     def draft(self) -> list[int]:
-        """Return tokens that may follow, none where the last n-gram is new or drafts keep failing."""
+        """Return tokens that may follow; none if the last n-gram is new or drafts keep failing."""
         self._drafted = 0
         if self._rest:
             self._rest -= 1
@@ -89,7 +89,7 @@ class Drafter:
         return []
 
     def learn(self, missed: int) -> None:
-        """Take how many of the drafted tokens were wrong: draft more after success, and rest after failure."""
+        """Adapt to the number of wrong drafted tokens: longer drafts after success, a pause after failure."""
         if not self._drafted:
             return
         right = self._drafted - missed

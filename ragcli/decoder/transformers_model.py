@@ -1,4 +1,4 @@
-"""Run any causal language model through transformers, in float32, on CUDA where torch finds it, else on the CPU."""
+"""Run any causal language model with transformers, in float32, on CUDA if available, else on the CPU."""
 
 import contextlib
 import inspect
@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-from transformers.utils import logging
 
+from ragcli.decoder.logs import silence_transformers
 from ragcli.errors import RagcliError, first_line
 from ragcli.models import ModelFolder
 from ragcli.tokenizer import check_vocabulary, plain, read_tokenizer
@@ -24,10 +24,10 @@ from ragcli.tokenizer import check_vocabulary, plain, read_tokenizer
 Logits = NDArray[np.float32]
 
 _SAFE = {"trust_remote_code": False, "local_files_only": True}
-_DEFAULT_CONTEXT = 2048  # for the few families whose positions have no end
+_DEFAULT_CONTEXT = 2048  # for families without a maximal position
 _CHOOSE = "Choose a causal language model, such as gpt2."
 _COPY_AGAIN = "Copy or download the model again."
-# What transformers raises on a folder that it cannot make sense of: it checks little, and fails where it stumbles.
+# What transformers raises for an invalid folder; it checks little, and fails in many ways.
 _LOAD_ERRORS = (
     OSError,
     ValueError,
@@ -43,10 +43,10 @@ _LOAD_ERRORS = (
 
 
 class TransformersModel:
-    """Hold a model, its tokenizer, and the key/value state of the rows that are being written."""
+    """A model, its tokenizer, and the key/value state of the current rows."""
 
     def __init__(self, folder: ModelFolder) -> None:
-        """Load the model; raises RagcliError where the folder holds no causal language model, or a damaged one."""
+        """Load the model. Raises RagcliError if it is damaged or not a causal language model."""
         with _quiet():
             config = _load_config(folder)
             self._model = _place(_load_model(folder, config), folder)
@@ -59,15 +59,15 @@ class TransformersModel:
         self._state: Any = None
 
     def encode(self, text: str) -> list[int]:
-        """Return the token ids of a prompt, with the tokens that the model wants before it."""
+        """Return the token ids of a prompt, with the model's leading special tokens."""
         return list(self._tokenizer.encode(text).ids)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of token ids, special tokens left out; half a character becomes U+FFFD."""
+        """Return the text of token ids without special tokens; an incomplete character becomes U+FFFD."""
         return str(self._tokenizer.decode(list(ids)))
 
     def prefill(self, prompt_ids: Sequence[int], rows: int) -> Logits:
-        """Forget what was before, read the prompt once, and return the logits (rows, vocab) that follow it."""
+        """Read the prompt once after a reset, and return the logits (rows, vocab) that follow it."""
         self._state = None
         logits = self._forward([list(prompt_ids)])
         if rows > 1:
@@ -81,7 +81,7 @@ class TransformersModel:
     def log_probabilities(self, ids: Sequence[int], start: int) -> NDArray[np.float32]:
         """Return the natural log-probabilities of ids[start:], each given all tokens before it.
 
-        `start` is at least 1, and `ids` fit into the context. The state of the rows is forgotten.
+        `start` is at least 1, and `ids` fit into the context. The state of the rows is lost.
         """
         self._state = None
         wanted = torch.tensor(list(ids[start:]), dtype=torch.long, device=self._model.device)
@@ -103,9 +103,8 @@ class TransformersModel:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the library's progress bars and warnings to itself, and whatever it prints off stdout."""
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    """Silence the library's progress bars and warnings, and redirect its output to stderr."""
+    silence_transformers()
     with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
         warnings.simplefilter("ignore")
         yield
@@ -120,7 +119,7 @@ def _load_config(folder: ModelFolder) -> Any:
     causal = set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())
     # A bare "GPT2Model" shares all weights with its causal form; "BertForMaskedLM" would load, and write nonsense.
     if kinds and not any(kind in causal or kind.endswith("Model") for kind in kinds):
-        raise RagcliError(f"{folder.name} is no causal language model but {kinds[0]}", _CHOOSE)
+        raise RagcliError(f"{folder.name} is not a causal language model but {kinds[0]}", _CHOOSE)
     return config
 
 
@@ -132,7 +131,7 @@ def _load_model(folder: ModelFolder, config: Any) -> Any:
             dtype=torch.float32,
             use_safetensors=True,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # reported below, in words
+            ignore_mismatched_sizes=True,  # reported below
             **_SAFE,
         )
     except _LOAD_ERRORS as error:
@@ -143,7 +142,7 @@ def _load_model(folder: ModelFolder, config: Any) -> Any:
         raise RagcliError(f"{folder.path}: the tensor {name} does not have the size of config.json", _COPY_AGAIN)
     if report["missing_keys"]:
         lost = f"{len(report['missing_keys'])} of its tensors, {min(report['missing_keys'])} among them"
-        hint = f"It is damaged, or no causal language model. {_CHOOSE}"
+        hint = f"It is damaged, or not a causal language model. {_CHOOSE}"
         raise RagcliError(f"the model {folder.name} lacks {lost}", hint)
     return model.eval()
 
@@ -151,13 +150,13 @@ def _load_model(folder: ModelFolder, config: Any) -> Any:
 def _place(model: Any, folder: ModelFolder) -> Any:
     try:
         return model.to("cuda" if torch.cuda.is_available() else "cpu")
-    except RuntimeError as error:  # torch says so where it does not fit as well
+    except RuntimeError as error:  # also raised if it does not fit
         hint = "Choose a smaller model, or hide the GPU: CUDA_VISIBLE_DEVICES= ragcli …"
-        raise RagcliError(f"cannot bring {folder.name} to the GPU: {first_line(error)}", hint) from error
+        raise RagcliError(f"cannot load {folder.name} onto the GPU: {first_line(error)}", hint) from error
 
 
 def _load_tokenizer(folder: ModelFolder) -> Tokenizer:
-    """Read tokenizer.json as it is: transformers replaces parts of it by what it thinks the model's family has."""
+    """Read tokenizer.json directly, because transformers replaces parts of it by its own defaults."""
     file = folder.path / "tokenizer.json"
     return read_tokenizer(file) if file.is_file() else plain(_convert_tokenizer(folder))
 
@@ -171,7 +170,7 @@ def _convert_tokenizer(folder: ModelFolder) -> Any:
 
 
 def _context(config: Any) -> int:
-    """Return how many tokens the model has positions for."""
+    """Return the context length of the model."""
     return int(getattr(config.get_text_config(), "max_position_embeddings", None) or _DEFAULT_CONTEXT)
 
 
@@ -181,7 +180,7 @@ def _end_ids(model: Any) -> frozenset[int]:
 
 
 def _can_keep_last(model: Any) -> bool:
-    """Tell whether the model can leave out the logits of all but the last position: 200 MB for a long prompt."""
+    """Return whether the model can compute only the last logits, which saves 200 MB for a long prompt."""
     return "logits_to_keep" in inspect.signature(model.forward).parameters
 
 

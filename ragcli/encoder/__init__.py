@@ -1,4 +1,4 @@
-"""BERT- and XLM-RoBERTa-type encoders on ONNX Runtime, on the CPU, without torch: texts → vectors of length 1."""
+"""Encoders of the BERT and XLM-RoBERTa families on ONNX Runtime, on the CPU, without torch."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -20,14 +20,14 @@ __all__ = ["CrossEncoder", "Encoder", "open_encoder"]
 
 Note = Callable[[str], None]
 
-_TOKENIZERS = ("tokenizer.json", "vocab.txt")  # of which the first counts
+_TOKENIZERS = ("tokenizer.json", "vocab.txt")  # in order of precedence
 
 
 class Encoder:
-    """Hold an encoder; `config` say what decides about its vectors."""
+    """An encoder; `config` contains everything that affects its vectors."""
 
     def __init__(self, folder: ModelFolder, precision: Precision, note: Note) -> None:
-        """Load the model, and prepare it first where that was not done yet. Raises RagcliError."""
+        """Load the model, after preparing its graph the first time. Raises RagcliError."""
         recipe = read_recipe(folder)
         self._engine = EncoderSession(folder, read_json(folder.path / "config.json"), recipe.pooling, precision, note)
         sizes = self._engine.checkpoint.config
@@ -60,16 +60,16 @@ class Encoder:
 
 
 def open_encoder(name: str, precision: Precision, note: Note) -> Encoder:
-    """Open an encoder by alias, hub id or folder; `note` is told what a user should know, such as a first preparation.
+    """Open an encoder by alias, hub id or folder; `note` receives notes for the user.
 
-    Raises UnreachableError for a model that cannot be had, RagcliError for one that is damaged or does not run here.
+    Raises UnreachableError for a model that cannot be downloaded, RagcliError for one that is damaged or unsupported.
     """
     folder = find_encoder(name)
     return opened(folder, f"encoder {precision}", lambda: Encoder(folder, precision, note))
 
 
-def _revision(folder: ModelFolder, decisions: str) -> str:
-    """Return a hash of weights, tokenizer, and what else decides; the precision is left out, which changes little."""
+def _revision(folder: ModelFolder, settings: str) -> str:
+    """Return a hash of weights, tokenizer and settings; not of the precision, which changes vectors only slightly."""
     tokenizer = next(path for name in _TOKENIZERS if (path := folder.path / name).is_file())
     digests = [file_digest(file) for file in (*weight_files(folder.path), tokenizer)]
-    return hashlib.sha256("\n".join([decisions, *digests]).encode()).hexdigest()[:32]
+    return hashlib.sha256("\n".join([settings, *digests]).encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Read a BERT or RoBERTa checkpoint: its sizes from config.json, its tensors as the family names and sizes them."""
+"""Read a BERT or RoBERTa checkpoint: its sizes from config.json, and its tensors."""
 
 import re
 from collections.abc import Mapping
@@ -18,16 +18,16 @@ _CHOOSE = "Choose one of the BERT or XLM-RoBERTa family, such as minilm or e5."
 _MINILM = Path(__file__).with_name("minilm")
 _ROBERTA = ("roberta", "xlm-roberta", "camembert")
 _TYPES = ("bert", *_ROBERTA)
-# How the first checkpoints named a norm's gain and bias.
+# Names of a norm's gain and bias in the first checkpoints.
 _ALIASES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
-# What a language model's head, a pooler, and old checkpoints hold besides.
+# Additional tensors of language model heads, poolers and old checkpoints.
 _IGNORED = re.compile(r"(pooler|cls|lm_head|classifier)\..*|embeddings\.(position_ids|token_type_ids)")
 
 Sizes = dict[str, tuple[int, ...]]
 
 
 class BertConfig(NamedTuple):
-    """Hold the sizes of an encoder; positions count from `first_position`."""
+    """Hold the sizes of an encoder; positions begin at `first_position`."""
 
     layers: int
     heads: int
@@ -42,22 +42,22 @@ class BertConfig(NamedTuple):
 
     @property
     def identity(self) -> str:
-        """Return a text that says all of it. Its form never changes: indexes hold a hash of it."""
+        """Return all sizes as text. Its form and old names never change, because indexes contain a hash of it."""
         names = {"hidden_size": "width", "intermediate_size": "inner", "vocab_size": "vocab"}
         parts = (f"{names.get(name, name)}={value!r}" for name, value in self._asdict().items())
         return f"Shape({', '.join(parts)})"
 
     @property
     def longest(self) -> int:
-        """Return how many tokens a text may have."""
+        """Return the maximal number of tokens of a text."""
         return self.positions - self.first_position
 
 
 def read_config(folder: ModelFolder, config: Mapping[str, Any]) -> BertConfig:
-    """Read the sizes from a configuration. Raises RagcliError for another family's and for impossible ones."""
+    """Read the sizes from a configuration. Raises RagcliError for other families and invalid sizes."""
     kind = config.get("model_type")
     if kind not in _TYPES:
-        raise RagcliError(f"{folder.name} is of the type {kind}; encoders of {', '.join(_TYPES)} run here", _CHOOSE)
+        raise RagcliError(f"{folder.name} is of type {kind}; supported encoders are {', '.join(_TYPES)}", _CHOOSE)
     try:
         return _read(config)
     except (TypeError, ValueError, LookupError) as error:
@@ -65,7 +65,7 @@ def read_config(folder: ModelFolder, config: Mapping[str, Any]) -> BertConfig:
 
 
 def is_roberta(config: Mapping[str, Any]) -> bool:
-    """Tell whether positions count from behind the padding's, and the classifier is RoBERTa's."""
+    """Return whether a configuration is RoBERTa's, with its own first position and classifier."""
     return config["model_type"] in _ROBERTA
 
 
@@ -91,20 +91,20 @@ def _read(config: Mapping[str, Any]) -> BertConfig:
         activation=activation,
     )
     if sizes.hidden_size % sizes.heads:
-        raise ValueError(f"hidden_size {sizes.hidden_size} is no multiple of num_attention_heads {sizes.heads}")
+        raise ValueError(f"hidden_size {sizes.hidden_size} is not a multiple of num_attention_heads {sizes.heads}")
     if sizes.longest < 2:
         raise ValueError(f"max_position_embeddings is {sizes.positions}")
     return sizes
 
 
 class Checkpoint(Tensors):
-    """Hold the tensors of an encoder; names are without the prefix "bert." or "roberta."."""
+    """The tensors of an encoder; names are without the prefix "bert." or "roberta."."""
 
     def __init__(self, folder: ModelFolder, config: Mapping[str, Any], head: Sizes | None = None) -> None:
-        """Map the files; `head` names the tensors of a classifier, and their sizes.
+        """Map the files; `head` are the names and sizes of a classifier's tensors.
 
-        Where the configuration says so, the embeddings of words are those of the package's MiniLM, from its file.
-        Raises RagcliError for tensors that are missing, not wanted, or not of the right size.
+        If the configuration says so, the word embeddings are those of the packaged MiniLM, from its file. Raises
+        RagcliError for tensors that are missing, unexpected, or of the wrong size.
         """
         self.config = read_config(folder, config)
         family, prefix = ("RoBERTa", "roberta.") if is_roberta(config) else ("BERT", "bert.")
@@ -123,7 +123,7 @@ class Checkpoint(Tensors):
 
 def _wanted(config: BertConfig) -> Sizes:
     """Return the name and size of each tensor. The linear layers are stored as (out, in)."""
-    d, inner = config.hidden_size, config.intermediate_size
+    d, up = config.hidden_size, config.intermediate_size
     sizes: Sizes = {
         "embeddings.word_embeddings.weight": (config.vocab_size, d),
         "embeddings.position_embeddings.weight": (config.positions, d),
@@ -135,8 +135,8 @@ def _wanted(config: BertConfig) -> Sizes:
         for part in ("query", "key", "value"):
             sizes |= _linear(f"{layer}.attention.self.{part}", d, d)
         sizes |= _linear(f"{layer}.attention.output.dense", d, d) | _norm(f"{layer}.attention.output.LayerNorm", d)
-        sizes |= _linear(f"{layer}.intermediate.dense", d, inner)
-        sizes |= _linear(f"{layer}.output.dense", inner, d) | _norm(f"{layer}.output.LayerNorm", d)
+        sizes |= _linear(f"{layer}.intermediate.dense", d, up)
+        sizes |= _linear(f"{layer}.output.dense", up, d) | _norm(f"{layer}.output.LayerNorm", d)
     return sizes
 
 

@@ -1,4 +1,4 @@
-"""Cross-encoders: a query and a text, read together, → how well the text answers the query."""
+"""Cross-encoders score how well a text answers a query by reading both together."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,10 +15,10 @@ _CHOOSE = "Choose a re-ranker with one score, such as cross-encoder/ms-marco-Min
 
 
 class CrossEncoder:
-    """Hold a cross-encoder: a BERT or RoBERTa with a classifier of one label."""
+    """A cross-encoder: a BERT or RoBERTa with a classifier of one label."""
 
     def __init__(self, folder: ModelFolder, precision: Precision, note: Note) -> None:
-        """Load the model, and prepare it first where that was not done yet. Raises RagcliError."""
+        """Load the model, after preparing its graph the first time. Raises RagcliError."""
         config = read_json(folder.path / "config.json")
         size = read_config(folder, config).hidden_size
         _check_labels(folder, config)
@@ -29,7 +29,7 @@ class CrossEncoder:
         self._dense, self._out = (_read(self._engine.checkpoint, layer) for layer in (dense, out))
 
     def scores(self, query: str, texts: Sequence[str]) -> Matrix:
-        """Return the logits (n,) of texts for a query, the better the higher. Raises RagcliError."""
+        """Return the logits (n,) of texts for a query; higher is better. Raises RagcliError."""
         first = self._engine.run([(query, text) for text in texts], self._engine.checkpoint.config.longest)
         (dense, dense_bias), (out, out_bias) = self._dense, self._out
         return np.asarray((np.tanh(first @ dense + dense_bias) @ out + out_bias)[:, 0], dtype=np.float32)
@@ -38,14 +38,14 @@ class CrossEncoder:
 def _check_labels(folder: ModelFolder, config: Mapping[str, Any]) -> None:
     kinds = config.get("architectures") or ["a model without a name"]
     if not any(str(kind).endswith("ForSequenceClassification") for kind in kinds):
-        raise RagcliError(f"{folder.name} is no cross-encoder but {kinds[0]}", _CHOOSE)
-    labels = config.get("id2label", {0: "", 1: ""})  # two, where none are named
+        raise RagcliError(f"{folder.name} is not a cross-encoder but {kinds[0]}", _CHOOSE)
+    labels = config.get("id2label", {0: "", 1: ""})  # two by default
     if len(labels) != 1:
-        raise RagcliError(f"{folder.name} has {len(labels)} labels, a re-ranker has one", _CHOOSE)
+        raise RagcliError(f"{folder.name} has {len(labels)} labels, but a re-ranker has one", _CHOOSE)
 
 
 def _layers(config: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the names of the two layers behind the first token: BERT's pooler has the family's prefix."""
+    """Return the names of the two layers after the first token."""
     return ("classifier.dense", "classifier.out_proj") if is_roberta(config) else ("pooler.dense", "classifier")
 
 

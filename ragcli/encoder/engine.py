@@ -1,4 +1,4 @@
-"""Run an encoder's graph: texts or pairs of them → one vector each, as its pooling leaves it."""
+"""Run an encoder's graph: one pooled vector for each text or pair of texts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,11 +23,11 @@ Precision = Literal["auto", "float32", "int8"]
 def open_encoder_graph(
     checkpoint: Checkpoint, pooling: Pooling | Literal["none"], precision: Precision, note: Note
 ) -> Any:
-    """Open the graph of a checkpoint, and write it first where that was not done yet. Raises RagcliError."""
+    """Open the graph of a checkpoint, after writing it the first time. Raises RagcliError."""
     chosen: Literal["float32", "int8"] = "int8" if precision == "auto" else precision
 
     def write(path: Path) -> None:
-        from ragcli.encoder.graph import write_graph  # and with it onnx, which only a first run needs
+        from ragcli.encoder.graph import write_graph  # imports onnx, which only the first run needs
 
         write_graph(checkpoint, pooling, chosen, path)
 
@@ -36,7 +36,7 @@ def open_encoder_graph(
 
 
 class EncoderSession:
-    """Hold a checkpoint, its tokenizer, and the session that runs its graph."""
+    """A checkpoint, its tokenizer, and the session of its graph."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class EncoderSession:
         note: Note,
         head: Sizes | None = None,
     ) -> None:
-        """Load the model, and prepare it first where that was not done yet. Raises RagcliError."""
+        """Load the model, after preparing its graph the first time. Raises RagcliError."""
         self.name = folder.name
         self.checkpoint = checkpoint = Checkpoint(folder, config, head)
         self._tokenizer = read_wordpiece(folder)
@@ -55,7 +55,7 @@ class EncoderSession:
         self._session = open_encoder_graph(checkpoint, pooling, precision, note)
 
     def run(self, texts: Sequence[Text], longest: int) -> Matrix:
-        """Return the vectors (n, hidden) of texts or pairs. Raises RagcliError where the weights give no numbers."""
+        """Return the vectors (n, hidden) of texts or pairs. Raises RagcliError if they are not finite."""
         pooled = np.empty((len(texts), self.checkpoint.config.hidden_size), dtype=np.float32)
         encodings = tokenize(self._tokenizer, texts, longest)
         for places in groups([len(encoding) for encoding in encodings]):
@@ -64,5 +64,5 @@ class EncoderSession:
             embeddings = self.checkpoint.embed(ids_of(chosen), types)
             [pooled[places]] = self._session.run(None, {"embeddings": embeddings})
         if not np.isfinite(pooled).all():
-            raise RagcliError(f"{self.name} gives vectors that are no numbers", "Copy or download the model again.")
+            raise RagcliError(f"{self.name} gives vectors that are not finite", "Copy or download the model again.")
         return pooled

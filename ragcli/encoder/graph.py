@@ -1,8 +1,8 @@
-"""Write an encoder as an ONNX graph with its weights in a file beside it.
+"""Write an encoder as an ONNX graph, with its weights in a separate file.
 
-Input: embeddings (rows, tokens, hidden), all rows of the same length, so that nothing is padded and nothing masked.
-Output: pooled (rows, hidden), what the texts' first tokens have become, or the mean of all; without pooling all tokens
-(rows, tokens, hidden). The embeddings are looked up outside, in the checkpoint's own memory-mapped file.
+Input: embeddings (rows, tokens, hidden); all rows have the same length, so there is neither padding nor a mask.
+Output: pooled (rows, hidden), the states of the first tokens or the mean of all; without pooling the states of all
+tokens (rows, tokens, hidden). The embeddings are looked up outside, in the checkpoint's memory-mapped file.
 """
 
 from pathlib import Path
@@ -46,7 +46,7 @@ def write_graph(checkpoint: Checkpoint, pooling: Pooling | Literal["none"], prec
 
 
 def _add_layer(graph: Graph, checkpoint: Checkpoint, i: int, stream: str, *, first_only: bool) -> str:
-    """Add a layer; return what it makes of the stream: (rows, tokens, hidden), or of first tokens (rows, 1, hidden)."""
+    """Add a layer; return its output (rows, tokens, hidden), or that of the first tokens (rows, 1, hidden)."""
     layer = f"encoder.layer.{i}"
     mixed = _attention(graph, checkpoint.config, *_qkv(checkpoint, layer), layer, stream)
     if first_only:
@@ -69,7 +69,7 @@ def _qkv(checkpoint: Checkpoint, layer: str) -> tuple[list[Matrix], Matrix]:
 
 
 def _attention(graph: Graph, config: BertConfig, weights: list[Matrix], bias: Matrix, layer: str, stream: str) -> str:
-    """Attend from every token to all of its row."""
+    """Add full self-attention within each row."""
     qkv = [graph.linear(f"{layer}.{part}", stream, w) for part, w in zip("qkv", weights, strict=True)]
     inputs = [*qkv, graph.constant(f"{layer}.qkv_bias", bias)]
     return graph.node("MultiHeadAttention", inputs, domain=MS, num_heads=config.heads)
@@ -82,7 +82,7 @@ def _linear(graph: Graph, checkpoint: Checkpoint, name: str, x: str) -> str:
 def _add_norm(graph: Graph, checkpoint: Checkpoint, part: str, stream: str, added: str) -> str:
     """Add a layer's output with its bias to the stream, and normalise the sum.
 
-    By Sum and not by Add, which would become a SkipLayerNormalization: that takes three times as long as both.
+    Sum is used because Add would be fused into a SkipLayerNormalization, which takes three times as long as both.
     """
     summed = graph.node("Sum", [added, stream, graph.constant(f"{part}.bias", checkpoint[f"{part}.dense.bias"])])
     return graph.norm(f"{part}.norm", summed, None, *_norm(checkpoint, f"{part}.LayerNorm"))[0]

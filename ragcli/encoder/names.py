@@ -1,4 +1,4 @@
-"""Find an encoder by its name: MiniLM in the package, a folder, a hub id."""
+"""Find an encoder by its name: the packaged MiniLM, a folder, or a hub id."""
 
 from fnmatch import fnmatch
 from pathlib import Path
@@ -13,13 +13,13 @@ PACKAGED = Path(__file__).parent / "minilm"
 
 
 class Prefixes(NamedTuple):
-    """Hold what an encoder wants before a query and before a passage."""
+    """Hold an encoder's prefixes of queries and passages."""
 
     query: str = ""
     passage: str = ""
 
 
-# What models ask for in their README only. Of several patterns the first counts.
+# Prefixes documented only in a model's README. The first matching pattern counts.
 _KNOWN_PREFIXES = {
     "intfloat/*e5*-instruct": Prefixes(
         "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery: "
@@ -31,12 +31,12 @@ _KNOWN_PREFIXES = {
 
 
 def known_prefixes(hub_id: str) -> Prefixes:
-    """Return the prefixes that a model's README asks for; none for a model that we do not know."""
+    """Return the prefixes documented in a model's README; none for unknown models."""
     return next((known for pattern, known in _KNOWN_PREFIXES.items() if fnmatch(hub_id, pattern)), Prefixes())
 
 
 def find_encoder(name: str) -> ModelFolder:
-    """Find the folder of an encoder. It is named by its hub id, or by the absolute path of a local folder.
+    """Find the folder of an encoder; its name is its hub id, or the absolute path of a local folder.
 
     MiniLM is part of the package, with its weights as 8-bit integers. Raises UnreachableError, RagcliError.
     """

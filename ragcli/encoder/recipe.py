@@ -1,4 +1,4 @@
-"""Read from a model's own files how a text becomes a vector: pooling, prefixes, the longest text."""
+"""Read from a model's files how a text becomes a vector: pooling, prefixes, and the maximal length."""
 
 import json
 from pathlib import Path
@@ -11,13 +11,13 @@ from ragcli.models import ModelFolder, read_json
 Pooling = Literal["mean", "cls"]
 
 _MODULES = ("Transformer", "Pooling", "Normalize")
-_CHOOSE = "Choose an encoder that takes the mean of its tokens or the first one, such as minilm or e5."
-# How files written before 2026 name the ways of pooling that are known here.
+_CHOOSE = "Choose an encoder with mean or first-token pooling, such as minilm or e5."
+# Names of the supported poolings in files written before 2026.
 _FLAGS: dict[str, Pooling] = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
 
 
 class Recipe(NamedTuple):
-    """Hold all that decides about the vectors besides weights and tokenizer; `longest` is None where no file says."""
+    """Hold everything that affects vectors besides weights and tokenizer; `longest` is None if no file says."""
 
     pooling: Pooling
     query_prefix: str
@@ -27,9 +27,9 @@ class Recipe(NamedTuple):
 
 
 def read_recipe(folder: ModelFolder) -> Recipe:
-    """Read the files that sentence-transformers writes; what is missing is as there: the mean, nothing before a text.
+    """Read the files of sentence-transformers, with its defaults: mean pooling, no prefixes.
 
-    Raises RagcliError for a way that is not known here, and for damaged files.
+    Raises RagcliError for an unsupported pooling and for damaged files.
     """
     texts = _optional(folder.path / "sentence_bert_config.json")
     longest = texts.get("max_seq_length")
@@ -47,7 +47,7 @@ def _pooling(folder: ModelFolder) -> Pooling:
     modules = _modules(folder)
     unknown = [kind for kind, _ in modules if kind not in _MODULES]
     if unknown:
-        raise RagcliError(f"{folder.name} has a module of the type {unknown[0]}, which is not known here", _CHOOSE)
+        raise RagcliError(f"{folder.name} has an unsupported module of type {unknown[0]}", _CHOOSE)
     place = next((path for kind, path in modules if kind == "Pooling"), None)
     if place is None:
         return "mean"
@@ -60,7 +60,7 @@ def _pooling(folder: ModelFolder) -> Pooling:
     pooling = next((known for known in _FLAGS.values() if ways == [known]), None)
     if pooling is None:
         shown = ", ".join(map(str, ways)) or "none"
-        raise RagcliError(f"{folder.name} pools in a way that is not known here: {shown}", _CHOOSE)
+        raise RagcliError(f"{folder.name} has an unsupported pooling: {shown}", _CHOOSE)
     return pooling
 
 
@@ -73,7 +73,7 @@ def _module_config(folder: ModelFolder, place: str) -> dict[str, Any]:
 
 
 def _modules(folder: ModelFolder) -> list[tuple[str, str]]:
-    """Return the type, without the library's path, and the folder of each module."""
+    """Return the type (without the library's path) and the folder of each module."""
     file = folder.path / "modules.json"
     if not file.is_file():
         return []
@@ -85,11 +85,11 @@ def _modules(folder: ModelFolder) -> list[tuple[str, str]]:
 
 
 def _prefixes(folder: ModelFolder) -> Prefixes:
-    """Return the prompts of the model's files; where these name none, those of its README."""
+    """Return the prompts in the model's files, or else those of its README."""
     config = _optional(folder.path / "config_sentence_transformers.json")
     prompts = config.get("prompts") or {}
     if not isinstance(prompts, dict) or not all(isinstance(prompt, str) for prompt in prompts.values()):
-        raise RagcliError(f"{folder.name}: the prompts in config_sentence_transformers.json are no texts", _CHOOSE)
+        raise RagcliError(f"{folder.name}: the prompts in config_sentence_transformers.json are not texts", _CHOOSE)
     default = prompts.get(config.get("default_prompt_name"), "")
     query = prompts.get("query") or default
     passage = prompts.get("document") or prompts.get("passage") or prompts.get("corpus") or default

@@ -1,4 +1,4 @@
-"""Turn texts into what the graph reads, and group them so that nothing is padded."""
+"""Tokenize texts, and batch them by length so that there is no padding."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,22 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-Text = str | tuple[str, str]  # or a pair, which is read together
+Text = str | tuple[str, str]  # or a pair that is read together
 
-_TOKENS = 2048  # read at once: what they compute stays in the processor's cache
+_TOKENS = 2048  # per batch, so that activations stay in the processor's cache
 
 
 def tokenize(tokenizer: Tokenizer, texts: Sequence[Text], longest: int) -> list[Encoding]:
-    """Tokenize texts, or pairs of them, cut to the longest that the model takes."""
-    if (tokenizer.truncation or {}).get("max_length") != longest:  # to change it while another thread reads fails
+    """Tokenize texts or pairs, truncated to the maximal length."""
+    if (tokenizer.truncation or {}).get("max_length") != longest:  # changing it while another thread reads fails
         tokenizer.enable_truncation(longest)
     return list(tokenizer.encode_batch(texts))
 
 
 def groups(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Yield the places of texts of the same length, at most _TOKENS tokens together, the shortest first.
+    """Yield the places of texts with the same length, at most _TOKENS tokens in a batch, the shortest first.
 
-    A text of 64 tokens alone is nearly as fast a token as many together, and shorter ones often have the same length.
+    A single text of 64 tokens is nearly as fast per token as a batch, and shorter texts often have the same length.
     """
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     begin = 0
@@ -35,10 +35,10 @@ def groups(lengths: Sequence[int]) -> Iterator[list[int]]:
 
 
 def ids_of(encodings: Sequence[Encoding]) -> NDArray[np.int64]:
-    """Return the token ids (rows, tokens) of texts of the same length."""
+    """Return the token ids (rows, tokens) of texts with the same length."""
     return np.array([encoding.ids for encoding in encodings], dtype=np.int64)
 
 
 def types_of(encodings: Sequence[Encoding]) -> NDArray[np.int64]:
-    """Return the token types (rows, tokens) of pairs of the same length: which text of its pair a token is of."""
+    """Return the token types (rows, tokens) of pairs with the same length."""
     return np.array([encoding.type_ids for encoding in encodings], dtype=np.int64)

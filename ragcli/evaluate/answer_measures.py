@@ -1,6 +1,6 @@
-"""Measures of an answer against the answers that are accepted: pure functions.
+"""Measures of an answer against the accepted answers.
 
-Languages that put spaces between words follow SQuAD's rules; Chinese and Japanese follow CMRC's, by characters.
+Languages with spaces between words follow SQuAD's rules; Chinese and Japanese follow CMRC's, by characters.
 """
 
 import re
@@ -25,12 +25,12 @@ _END_MARKS = string.punctuation + string.whitespace + "。！？…“”‘’"
 
 
 def by_characters(texts: Iterable[str]) -> bool:
-    """Tell whether texts are compared by characters: Chinese and Japanese, which put no blanks between words."""
+    """Return whether texts are compared by characters, as in Chinese and Japanese."""
     return detect_language(texts) in ("zh", "ja")
 
 
 def normalized(text: str) -> str:
-    """Return a text in small letters without ASCII punctuation, articles and extra blanks.
+    """Return a text in lower case without ASCII punctuation, articles and extra blanks.
 
     Source: Rajpurkar et al. 2016, SQuAD, section 6.1, and its evaluation script.
     """
@@ -38,7 +38,7 @@ def normalized(text: str) -> str:
 
 
 def exact_match(answer: str, accepted: Sequence[str], characters: bool) -> float:
-    """Return 1.0 where the answer equals an accepted one but for what normalisation drops, else 0.0."""
+    """Return 1.0 if the normalised answer equals an accepted one, else 0.0."""
     plain = _without_marks if characters else normalized
     return float(any(plain(answer) == plain(text) for text in accepted))
 
@@ -52,7 +52,7 @@ def f1(answer: str, accepted: Sequence[str], characters: bool) -> float:
 
 
 def contains(answer: str, accepted: Sequence[str], characters: bool) -> float:
-    """Return 1.0 where an accepted answer stands in the answer, in whole words, else 0.0."""
+    """Return 1.0 if the answer contains an accepted one as whole words, else 0.0."""
     if characters:
         return float(any(_without_marks(text) in _without_marks(answer) for text in accepted))
     padded = f" {normalized(answer)} "
@@ -60,9 +60,9 @@ def contains(answer: str, accepted: Sequence[str], characters: bool) -> float:
 
 
 def rouge_l(answer: str, accepted: Sequence[str], characters: bool) -> float:
-    """Return the best ROUGE-L with an accepted answer: F1 of the longest common subsequence of words, or characters.
+    """Return the best ROUGE-L with an accepted answer: F1 of the longest common subsequence of words or characters.
 
-    Source: Lin 2004, ROUGE, section 3; precision and recall weigh the same, as in Google's implementation.
+    Source: Lin 2004, ROUGE, section 3; precision and recall have equal weight, as in Google's implementation.
     """
     words = _segments if characters else _rouge_words
     ours = words(answer)
@@ -70,9 +70,9 @@ def rouge_l(answer: str, accepted: Sequence[str], characters: bool) -> float:
 
 
 def groundedness(answer: str, sources: Iterable[str]) -> float | None:
-    """Return the share of the answer's sentences that stand word by word in a source; None for no sentence.
+    """Return the share of the answer's sentences that occur verbatim in a source; None without sentences.
 
-    Letters' case, white space, and marks at a sentence's ends are not looked at.
+    Case, white space, and punctuation at the ends of a sentence are ignored.
     """
     texts = [_folded(source) for source in sources]
     sentences = [_folded(answer[start:end]).strip(_END_MARKS) for start, end in sentence_spans(answer)]
@@ -100,7 +100,7 @@ def _cmrc_f1(answer: str, accepted: str) -> float:
 
 
 def _f1(shared: int, ours: Sequence[str], theirs: Sequence[str]) -> float:
-    """Return 2PR / (P + R), which is twice what is shared over both lengths together."""
+    """Return 2PR / (P + R), which is 2 · shared / (length of both)."""
     return 2 * shared / (len(ours) + len(theirs)) if shared else 0.0
 
 
@@ -109,7 +109,7 @@ def _without_marks(text: str) -> str:
 
 
 def _segments(text: str) -> list[str]:
-    """Cut a text into Chinese characters, other words, and marks that CMRC's rule keeps."""
+    """Split a text into Chinese characters, other words, and the marks that CMRC keeps."""
     return _CMRC_SEGMENT.findall(_without_marks(text))
 
 

@@ -1,4 +1,4 @@
-"""Measure answers: a test set's questions through `ask`, against the answers that are accepted."""
+"""Measure answers: ask the questions of a test set, and compare with the accepted answers."""
 
 import tempfile
 import time
@@ -30,10 +30,10 @@ from ragcli.store import IndexLocation, Store, open_store
 _WITHOUT = "without_passages"
 
 
-class AnswersJob(NamedTuple):
-    """Say what to measure: a file of questions or a folder with qa.jsonl, which index to ask, and how to answer.
+class AnswersConfig(NamedTuple):
+    """Configure a measurement: a file of questions or a folder with qa.jsonl, the index to ask, and how to answer.
 
-    A folder's documents, or the paragraphs of SQuAD's JSON, are indexed for the occasion unless an index was named.
+    A folder's documents, or the paragraphs of SQuAD's JSON, are indexed temporarily unless an index was named.
     """
 
     questions: Path
@@ -49,23 +49,23 @@ class AnswersJob(NamedTuple):
 
 
 class Given(NamedTuple):
-    """Hold a question with its answer, and the ids of the documents that were retrieved for it."""
+    """Hold a question with its answer, and the ids of the retrieved documents."""
 
     question: Question
-    answer: Answer | None  # None where nothing matched, or where it failed
+    answer: Answer | None  # None if nothing matched or it failed
     retrieved: tuple[str, ...] = ()
     failure: str | None = None
 
     @property
     def text(self) -> str:
-        """Return the answer's text, empty for none; of cited sentences without their numbers."""
+        """Return the answer's text without source numbers; empty without an answer."""
         if self.answer and self.answer.style != "free":
             return " ".join(sentence.text for sentence in self.answer.sentences)
         return self.answer.answer if self.answer else ""
 
     @property
     def abstained(self) -> bool:
-        """Tell whether the question was declined. An empty answer counts as declined."""
+        """Return whether the question was declined. An empty answer counts as declined."""
         return self.failure is None and not self.text.strip()
 
 
@@ -80,46 +80,48 @@ def measure_names(k: int) -> tuple[str, ...]:
     )
 
 
-def held_names(k: int) -> tuple[str, ...]:
-    """Return the names of the measures that may be held to a line."""
+def gate_names(k: int) -> tuple[str, ...]:
+    """Return the names of the measures that a gate may limit."""
     return tuple(name for name in measure_names(k) if name not in COSTS)
 
 
 def evaluate_answers(
-    job: AnswersJob, open_generator: Callable[[], Generator], callbacks: Callbacks[int] = Callbacks()
+    config: AnswersConfig, open_generator: Callable[[], Generator], callbacks: Callbacks[int] = Callbacks()
 ) -> Report:
-    """Answer each question and measure the answers; as a baseline also those of the model without passages.
+    """Answer each question and measure the answers; for the baseline, also those of the model without passages.
 
-    A question that cannot be answered is right where the tool abstains. Raises RagcliError for a question that fails
-    unless `keep_going`: then it counts as a wrong answer, and is named in the report.
+    For a question without an answer, abstaining is right. Raises RagcliError for a question that fails, unless
+    `keep_going`: then it counts as a wrong answer, and is named in the report.
     """
     started = time.perf_counter()
-    path = job.questions / "qa.jsonl" if job.questions.is_dir() else job.questions
+    path = config.questions / "qa.jsonl" if config.questions.is_dir() else config.questions
     found = read_questions(path)
-    questions = found.items[: job.limit]
-    if job.finished:
-        return _finished(job, job.finished, path, questions, started)
-    with _store(job, found, callbacks) as (store, rejected):
+    questions = found.items[: config.limit]
+    if config.finished:
+        return _finished(config, config.finished, path, questions, started)
+    with _store(config, found, callbacks) as (store, rejected):
         engine = cache(open_generator)
-        model = None if job.ask.style == "grounded" else engine().name
-        searcher = Searcher(store, job.ranking, callbacks.note, tell_spelling=False)
-        given = _all(questions, lambda question: ask(searcher, engine, question.text, job.ask), job, callbacks)
-        settings = _settings(job.ask, model) | searcher.settings()
+        model = None if config.ask.style == "grounded" else engine().name
+        searcher = Searcher(store, config.ranking, callbacks.note, tell_spelling=False)
+        given = _all(questions, lambda question: ask(searcher, engine, question.text, config.ask), config, callbacks)
+        settings = _settings(config.ask, model) | searcher.settings()
         index = store.counts()._asdict()
     details: dict[str, Any] = {"queries": {one.question.id: _shown(one) for one in given}}
-    if job.baseline:
-        alone = _all(questions, lambda question: ask_without_passages(engine(), question.text, job.ask), job, callbacks)
-        details[_WITHOUT] = _without(given, alone, job.ask.k)
+    if config.baseline:
+        alone = _all(
+            questions, lambda question: ask_without_passages(engine(), question.text, config.ask), config, callbacks
+        )
+        details[_WITHOUT] = _without(given, alone, config.ask.k)
     failed = {one.question.id: one.failure for one in given if one.failure}
     if failed:
         callbacks.note(listed("question failed", "questions failed", failed) + "; they count as wrong answers")
     return new_report(
         "eval answers",
-        data={"questions": describe_file(path), "limit": job.limit, "index": index},
+        data={"questions": describe_file(path), "limit": config.limit, "index": index},
         settings=settings,
         queries=len(given),
-        metrics=aggregated(given, job.ask.k),
-        per_query={one.question.id: values(one, job.ask.k) for one in given},
+        metrics=aggregated(given, config.ask.k),
+        per_query={one.question.id: values(one, config.ask.k) for one in given},
         skipped={"rejected_documents": rejected} if rejected else {},
         failed=failed,
         details=details,
@@ -127,23 +129,25 @@ def evaluate_answers(
     )
 
 
-def _finished(job: AnswersJob, answers: Path, path: Path, questions: Sequence[Question], started: float) -> Report:
-    """Measure answers that are there; a question without one counts as not answered."""
+def _finished(
+    config: AnswersConfig, answers: Path, path: Path, questions: Sequence[Question], started: float
+) -> Report:
+    """Measure existing answers; a question without one counts as not answered."""
     written = read_answers(answers)
     given = [
         _given(question, written[question.id]) if question.id in written else Given(question, None)
         for question in questions
     ]
     if all(one.answer is None for one in given):
-        raise RagcliError(f"{answers} answers none of the questions", "Do both have the same ids?")
+        raise RagcliError(f"{answers} answers none of the questions", "Check that both have the same ids.")
     missing = [one.question.id for one in given if one.answer is None]
     return new_report(
         "eval answers",
-        data={"questions": describe_file(path), "answers": describe_file(answers), "limit": job.limit},
-        settings={"model": given[0].answer.model if given[0].answer else None, "k": job.ask.k},
+        data={"questions": describe_file(path), "answers": describe_file(answers), "limit": config.limit},
+        settings={"model": given[0].answer.model if given[0].answer else None, "k": config.ask.k},
         queries=len(given),
-        metrics=aggregated(given, job.ask.k),
-        per_query={one.question.id: values(one, job.ask.k) for one in given},
+        metrics=aggregated(given, config.ask.k),
+        per_query={one.question.id: values(one, config.ask.k) for one in given},
         skipped={"without_answer": len(missing)} if missing else {},
         failed={},
         details={"queries": {one.question.id: _shown(one) for one in given}},
@@ -152,42 +156,44 @@ def _finished(job: AnswersJob, answers: Path, path: Path, questions: Sequence[Qu
 
 
 @contextmanager
-def _store(job: AnswersJob, found: Questions, callbacks: Callbacks[int]) -> Iterator[tuple[Store, int]]:
-    """Open the index to ask; yield also how many documents it could not take."""
-    corpus = find_corpus(job.questions) if job.questions.is_dir() else None
+def _store(config: AnswersConfig, found: Questions, callbacks: Callbacks[int]) -> Iterator[tuple[Store, int]]:
+    """Open the index to ask; yield it with the number of rejected documents."""
+    corpus = find_corpus(config.questions) if config.questions.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="ragcli-") as folder:
         if found.documents:
             corpus = Path(folder) / "paragraphs.jsonl"
             corpus.write_bytes(b"".join(orjson.dumps(document) + b"\n" for document in found.documents))
-        if corpus and not job.named_index:
-            with temporary_index(corpus, job.location, job.indexing, callbacks) as made:
+        if corpus and not config.named_index:
+            with temporary_index(corpus, config.location, config.indexing, callbacks) as made:
                 yield made
         else:
-            callbacks.note(f"asking the index {job.location.name}")
-            with open_store(job.location) as store:
+            callbacks.note(f"asking index {config.location.name}")
+            with open_store(config.location) as store:
                 yield store, 0
 
 
-def _settings(job: AskOptions, model: str | None) -> dict[str, Any]:
-    options = job.options
+def _settings(config: AskOptions, model: str | None) -> dict[str, Any]:
+    options = config.options
     return {
         "model": model,
-        "k": job.k,
-        "min_score": job.min_score,
-        "style": job.style,
-        "min_confidence": job.min_confidence,
+        "k": config.k,
+        "min_score": config.min_score,
+        "style": config.style,
+        "min_confidence": config.min_confidence,
         "max_new_tokens": options.max_new_tokens,
         "seed": options.seed,
     } | options.sampling._asdict()
 
 
-def _all(questions: Sequence[Question], answer: Answerer, job: AnswersJob, callbacks: Callbacks[int]) -> list[Given]:
+def _all(
+    questions: Sequence[Question], answer: Answerer, config: AnswersConfig, callbacks: Callbacks[int]
+) -> list[Given]:
     given = []
     for done, question in enumerate(questions, 1):
-        given.append(_one(question, answer, job.keep_going))
+        given.append(_one(question, answer, config.keep_going))
         callbacks.progress(done)
     if all(one.failure for one in given):
-        raise RagcliError(f"every question failed, the last one for: {given[-1].failure}", "Try one with ragcli ask.")
+        raise RagcliError(f"every question failed, the last one with: {given[-1].failure}", "Try one with ragcli ask.")
     return given
 
 
@@ -198,7 +204,7 @@ def _one(question: Question, answer: Answerer, keep_going: bool) -> Given:
         return Given(question, None)
     except RagcliError as e:
         if not keep_going:
-            hint = f"{e.hint} Or let it count as a wrong answer: --keep-going"
+            hint = f"{e.hint} To count failures as wrong answers, add --keep-going."
             raise type(e)(f"question {question.id}: {e.message}", hint) from e
         return Given(question, None, failure=e.message)
     return _given(question, found)
@@ -210,7 +216,7 @@ def _given(question: Question, answer: Answer) -> Given:
 
 
 def values(given: Given, k: int) -> Values:
-    """Return the measures of one answer; None where one has no meaning for it."""
+    """Return the measures of one answer; None for those that do not apply."""
     question = given.question
     found: Values = dict.fromkeys(measure_names(k))
     if question.answers:
@@ -228,7 +234,7 @@ def values(given: Given, k: int) -> Values:
 
 
 def _grounded(answer: Answer) -> float | None:
-    """Return the share of an answer's sentences that stand in a source; of cited ones, in the source that they name."""
+    """Return the share of an answer's sentences that occur in a source; cited ones must occur in the cited source."""
     if answer.style == "free":
         return groundedness(answer.answer, [source.text for source in answer.sources])
     texts = {source.n: source.text for source in answer.sources}
@@ -236,7 +242,7 @@ def _grounded(answer: Answer) -> float | None:
 
 
 def aggregated(given: Sequence[Given], k: int) -> Values:
-    """Return the mean of each measure over the answers for which it has a meaning, and how well was abstained."""
+    """Return the mean of each measure over the answers to which it applies, and the measures of abstention."""
     each = [values(one, k) for one in given]
     abstained = [one for one in given if one.abstained]
     impossible = [one for one in given if not one.question.answers]
@@ -248,14 +254,11 @@ def aggregated(given: Sequence[Given], k: int) -> Values:
 
 
 def _without(given: Sequence[Given], alone: Sequence[Given], k: int) -> dict[str, Any]:
-    """Describe the answers without passages, and what passages gain."""
+    """Describe the answers without passages, and the gain of passages."""
     with_passages, without = aggregated(given, k), aggregated(alone, k)
-    without |= {f"recall@{k}": None, "groundedness": None}  # there was nothing to find, and nothing to stand on
-    gain = {
-        name: with_passages[name] - without[name]  # type: ignore[operator]
-        for name in ("exact_match", "f1", "accuracy", "rouge_l")
-        if with_passages[name] is not None and without[name] is not None
-    }
+    without |= {f"recall@{k}": None, "groundedness": None}  # not defined without passages
+    pairs = {name: (with_passages[name], without[name]) for name in ("exact_match", "f1", "accuracy", "rouge_l")}
+    gain = {name: one - other for name, (one, other) in pairs.items() if one is not None and other is not None}
     return {"metrics": without, "gain": gain, "answers": {one.question.id: one.text for one in alone}}
 
 

@@ -1,4 +1,4 @@
-"""Compare two reports query by query: which measures differ, how significantly, and on which queries most."""
+"""Compare two reports query by query, with significance tests."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from ragcli.evaluate.report import COSTS, Report, changed_data, is_worse, mean
 
 RESAMPLES = 10_000
 _SEED = 0
-_AT_ONCE = 500  # resamples that are held in memory together
+_AT_ONCE = 500  # resamples in memory at once
 
 
 class Difference(NamedTuple):
@@ -28,7 +28,7 @@ class Difference(NamedTuple):
 
     @property
     def change(self) -> float:
-        """Return what B adds to A."""
+        """Return the difference of B and A."""
         return self.b - self.a
 
 
@@ -62,11 +62,13 @@ class Comparison(NamedTuple):
 def compare(a: Report, b: Report, measure: str | None = None) -> Comparison:
     """Compare two reports over the queries that both have.
 
-    `measure` is shown query by query; by default the first. Raises RagcliError for reports of different
-    commands or without a common query, UsageError for a measure that they do not share.
+    `measure` is shown query by query, by default the first. Raises RagcliError for reports of different commands or
+    without a common query, UsageError for a measure that they do not share.
     """
     if a.command != b.command:
-        raise RagcliError(f"one report is of `{a.command}`, the other of `{b.command}`", "Compare two of one kind.")
+        raise RagcliError(
+            f"one report is of `{a.command}`, the other of `{b.command}`", "Compare reports of the same command."
+        )
     shared = sorted(a.per_query.keys() & b.per_query.keys())
     if not shared:
         raise RagcliError("the reports have no query in common", "Compare two reports on the same test set.")
@@ -90,7 +92,7 @@ def compare(a: Report, b: Report, measure: str | None = None) -> Comparison:
 
 
 def _pairs(a: Report, b: Report, queries: list[str], measure: str) -> dict[str, tuple[float, float]]:
-    """Return both values of each query that has both, as finite numbers."""
+    """Return both values of each query for which both are finite numbers."""
     found = {}
     for query in queries:
         one, other = a.per_query[query].get(measure), b.per_query[query].get(measure)

@@ -1,4 +1,4 @@
-"""What a retrieval evaluation is given: queries, relevance judgments (qrels), and runs in TREC's format."""
+"""Read the input of a retrieval evaluation: queries, relevance judgments (qrels), and runs in TREC format."""
 
 import math
 import re
@@ -22,7 +22,7 @@ _QUERY_SHAPE = 'A query is a line of JSON: {"id": "…", "text": "…"}.'
 
 
 class Judged(NamedTuple):
-    """Name the files of a test collection; None where there is none."""
+    """Name the files of a test collection; None for missing ones."""
 
     documents: Path | None
     queries: Path | None
@@ -30,7 +30,7 @@ class Judged(NamedTuple):
 
 
 class Qrels(NamedTuple):
-    """Hold relevance by query and document, and how many lines said again what an earlier one had said."""
+    """Hold relevance by query and document, and the number of repeated lines."""
 
     by_query: dict[str, dict[str, int]]
     repeated: int
@@ -39,16 +39,16 @@ class Qrels(NamedTuple):
 def find_collection(
     folder: Path | None, queries: Path | None = None, qrels: Path | None = None, split: str | None = None
 ) -> Judged:
-    """Find a test collection's files in a folder laid out as BEIR does it, or with all files side by side.
+    """Find the files of a test collection in a folder with BEIR's layout, or with all files side by side.
 
-    `queries` and `qrels` count before the folder's; `split` says which judgments count where there are several (by
-    default the test split, or the only one). Raises RagcliError for what is no folder, UsageError for a split that is
-    not there or must be named.
+    `queries` and `qrels` take precedence over the folder's; `split` chooses among several judgments (by default the
+    test split, or the only one). Raises RagcliError if it is not a folder, UsageError for a split that is missing or
+    must be named.
     """
     if folder is None:
         return Judged(None, queries, qrels)
     if not folder.is_dir():
-        hint = "Name a folder with corpus.jsonl, queries.jsonl and qrels/test.tsv; or give --queries and --qrels."
+        hint = "Name a folder with corpus.jsonl, queries.jsonl and qrels/test.tsv, or give --queries and --qrels."
         raise RagcliError(f"no such folder: {folder}", hint)
     qrels = qrels or _find_qrels(folder, split)
     return Judged(find_corpus(folder), queries or _find_queries(folder, qrels), qrels)
@@ -60,7 +60,7 @@ def _find_qrels(folder: Path, split: str | None) -> Path | None:
         raise UsageError(f"{folder} has no judgments of a split {split!r}", f"It has: {', '.join(splits) or 'none'}.")
     found = splits[split] if split is not None else _first(folder, _QRELS)
     if not found and len(splits) > 1:
-        raise UsageError(f"{folder} has judgments of several splits", f"Name one by --split: {', '.join(splits)}.")
+        raise UsageError(f"{folder} has judgments of several splits", f"Name one with --split: {', '.join(splits)}.")
     return found or next(iter(splits.values()), None) or _first(folder, [_QUESTIONS])
 
 
@@ -84,7 +84,7 @@ def _first(folder: Path, names: Iterable[str]) -> Path | None:
 
 
 def field_names(path: Path) -> FieldNames:
-    """Say how a JSON Lines file names its fields, by its first line: BEIR has `_id` for `id`, others `question`."""
+    """Return the field names of a JSON Lines file by its first line: `_id` in BEIR, `question` in test sets."""
     first = next(lines(path), (0, "{}"))[1]
     try:
         record = orjson.loads(first)
@@ -98,7 +98,7 @@ def field_names(path: Path) -> FieldNames:
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield each line that is not blank, with its number (gzip is unpacked). Raises RagcliError where it cannot."""
+    """Yield each line that is not blank with its number; gzip too. Raises RagcliError for unreadable files."""
     if path.is_dir():
         raise RagcliError(f"{path} is a folder", "Name a file.")
     [found] = find_inputs([path])
@@ -106,16 +106,16 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def read_queries(path: Path) -> dict[str, str]:
-    """Return the queries by id, from JSON Lines or from tab-separated lines (id, text).
+    """Return the queries by id, from JSON Lines or tab-separated lines (id, text).
 
-    Raises RagcliError for a line that is no query, for an id that has two texts, and where there is no query.
+    Raises RagcliError for an invalid line, for an id with two texts, and for a file without queries.
     """
     queries: dict[str, str] = {}
     for number, query_id, text in _tsv_queries(path) if ".tsv" in path.suffixes else _json_queries(path):
         if queries.setdefault(query_id, text) != text:
-            raise _wrong(path, number, f"query {query_id} has another text above", "Give each query an id of its own.")
+            raise _wrong(path, number, f"query {query_id} has another text above", "Give each query its own id.")
     if not queries:
-        raise RagcliError(f"{path} holds no query", _QUERY_SHAPE)
+        raise RagcliError(f"{path} contains no query", _QUERY_SHAPE)
     return queries
 
 
@@ -130,22 +130,22 @@ def _json_queries(path: Path) -> Iterator[tuple[int, str, str]]:
         text = record.get(names.text) if isinstance(record, dict) else None
         if not isinstance(query_id, str | int) or not isinstance(text, str):
             raise _wrong(path, number, "not a query", _QUERY_SHAPE)
-        yield number, str(query_id), text  # an empty text too: it fails when it is searched for
+        yield number, str(query_id), text  # an empty text too, which fails in the search
 
 
 def _tsv_queries(path: Path) -> Iterator[tuple[int, str, str]]:
     for number, line in lines(path):
         query_id, tab, text = line.partition("\t")
         if not tab or not text.strip():
-            raise _wrong(path, number, "not a query", "A query is a line of two fields with a tab between: id, text.")
+            raise _wrong(path, number, "not a query", "A query is a line with two fields separated by a tab: id, text.")
         yield number, query_id, text
 
 
 def read_qrels(path: Path) -> Qrels:
     """Return relevance judgments, from tab-separated lines (query, document, relevance) or TREC's four columns.
 
-    Of JSON Lines of questions, each one's `doc_id` is judged relevant. Raises RagcliError for a line that is no
-    judgment, for two judgments that differ, and where there is none.
+    In JSON Lines of questions, each `doc_id` is relevant. Raises RagcliError for an invalid line, for contradictory
+    judgments, and for a file without judgments.
     """
     by_query: dict[str, dict[str, int]] = {}
     repeated = 0
@@ -157,7 +157,9 @@ def read_qrels(path: Path) -> Qrels:
             reason = f"document {doc_id} has another relevance for query {query_id} above"
             raise _wrong(path, number, reason, "Keep one of the two lines.")
     if not by_query:
-        raise RagcliError(f"{path} holds no judgment", "A judgment is: query, document, relevance, tabs between.")
+        raise RagcliError(
+            f"{path} contains no judgment", "A judgment is: query, document, relevance, separated by tabs."
+        )
     return Qrels(by_query, repeated)
 
 
@@ -165,12 +167,14 @@ def _line_judgments(path: Path) -> Iterator[tuple[int, str, str, int]]:
     for number, line in lines(path):
         fields = line.split("\t") if "\t" in line else line.split()
         if len(fields) not in (3, 4):
-            raise _wrong(path, number, "not a judgment", "A judgment is: query, document, relevance, tabs between.")
+            raise _wrong(
+                path, number, "not a judgment", "A judgment is: query, document, relevance, separated by tabs."
+            )
         relevance = _whole(fields[-1])
         if relevance is not None:
             yield number, fields[0], fields[-2], relevance
         elif number > 1:  # the first line may be a header
-            raise _wrong(path, number, f"the relevance {fields[-1]!r} is no whole number", "Use 0, 1, 2 …")
+            raise _wrong(path, number, f"the relevance {fields[-1]!r} is not a whole number", "Use 0, 1, 2 …")
 
 
 def _question_judgments(path: Path) -> Iterator[tuple[int, str, str, int]]:
@@ -189,9 +193,9 @@ def _whole(text: str) -> int | None:
 
 
 def read_run(path: Path) -> dict[str, dict[str, float]]:
-    """Return the scores of a run in TREC's format (query, Q0, document, rank, score, tag), by query and document.
+    """Return the scores of a run in TREC format (query, Q0, document, rank, score, tag), by query and document.
 
-    Raises RagcliError for a line that is not of it, for a document that a query has twice, and where there is none.
+    Raises RagcliError for an invalid line, for a repeated document of a query, and for a file without a run.
     """
     run: dict[str, dict[str, float]] = {}
     hint = "A line of a run is: query Q0 document rank score tag."
@@ -204,7 +208,7 @@ def read_run(path: Path) -> dict[str, dict[str, float]]:
             raise _wrong(path, number, f"query {fields[0]} has document {fields[2]} twice", "Keep the better one.")
         run[fields[0]][fields[2]] = score
     if not run:
-        raise RagcliError(f"{path} holds no run", hint)
+        raise RagcliError(f"{path} contains no run", hint)
     return run
 
 
@@ -217,13 +221,13 @@ def _finite(text: str) -> float | None:
 
 
 def write_run(path: Path, run: Mapping[str, Mapping[str, float]]) -> None:
-    """Write a run in TREC's format, best document first. Raises RagcliError for ids that it cannot hold."""
+    """Write a run in TREC format, best document first. Raises RagcliError for ids with white space."""
     with path.open("w", encoding="utf-8") as file:
         for query_id, scores in run.items():
             for rank, (doc_id, score) in enumerate(scores.items(), 1):
                 for name in (query_id, doc_id):
                     if len(name.split()) != 1:
-                        raise RagcliError(f"a TREC run cannot hold the id {name!r}", "Use ids without white space.")
+                        raise RagcliError(f"a TREC run cannot contain the id {name!r}", "Use ids without white space.")
                 file.write(f"{query_id} Q0 {doc_id} {rank} {score!r} {_TAG}\n")
 
 

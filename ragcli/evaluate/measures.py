@@ -1,8 +1,8 @@
-"""Retrieval measures by name, and the scores of a run: all computed by ir-measures."""
+"""Retrieval measures by name, and the scores of a run, computed by ir-measures."""
 
 import ast
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import ir_measures
@@ -13,8 +13,9 @@ from ragcli.errors import UsageError
 DEFAULT_MEASURES = ("nDCG@10", "R@10", "R@100", "RR@10", "AP", "P@5", "P@10", "Success@1", "Success@5")
 _FORM = re.compile(r"([^\W\d][\w-]*)(\(.*\))?(?:@([\d.]+))?")
 
-# All but two: gdeval is a Perl script that fails on its own input, pyndeval judges by subtopics, which qrels here lack.
-_PROVIDERS: Any = ir_measures.providers.FallbackProvider(  # type: ignore[no-untyped-call]
+# All except gdeval, a Perl script that fails on its own input, and pyndeval, which needs subtopics in qrels.
+_Fallback: Callable[[list[Any]], Any] = ir_measures.providers.FallbackProvider
+_PROVIDERS = _Fallback(
     [provider for provider in ir_measures.DefaultPipeline.providers if provider.NAME not in ("gdeval", "pyndeval")]
 )
 
@@ -32,7 +33,7 @@ class Scores(NamedTuple):
 def parse_measure(name: str) -> Any:
     """Return the measure of ir-measures with this name, such as nDCG@10, recall@100 or AP(rel=2)@100.
 
-    Small and capital letters are alike, and so are a measure's names there (MRR and RR). Raises UsageError.
+    Case is ignored, and aliases such as MRR for RR are known. Raises UsageError.
     """
     form = _FORM.fullmatch(name.strip())
     kind = _known().get(form[1].lower()) if form else None
@@ -42,7 +43,7 @@ def parse_measure(name: str) -> Any:
         measure = kind(**_parameters(form[2] or "()", form[3], kind.AT_PARAM))
         measure.validate_params()
         if measure.params.get("cutoff", 1) < 1:
-            raise ValueError("a cutoff of nothing")
+            raise ValueError("the cutoff is less than 1")
     except (ValueError, TypeError, SyntaxError, AssertionError) as e:
         raise _unknown(name) from e
     if not _PROVIDERS.supports(measure):
@@ -69,7 +70,7 @@ def _parameters(arguments: str, cutoff: str | None, cutoff_name: str | None) -> 
 
 def _unknown(name: str) -> UsageError:
     names = "nDCG@10, R@100, RR@10, AP, P@5, Success@1"
-    return UsageError(f"no measure is named {name!r}", f"Name one as ir-measures does: {names}, AP(rel=2)@100.")
+    return UsageError(f"unknown measure {name!r}", f"Use a name of ir-measures: {names}, AP(rel=2)@100.")
 
 
 def parse_measures(names: Iterable[str]) -> dict[str, Any]:
@@ -78,15 +79,15 @@ def parse_measures(names: Iterable[str]) -> dict[str, Any]:
 
 
 def depth(measures: Iterable[Any], least: int = 100) -> int:
-    """Return how many documents a query must retrieve for these measures: the largest cutoff, and at least `least`."""
+    """Return the number of documents to retrieve for these measures: the largest cutoff, at least `least`."""
     cutoffs = [measure.params.get("cutoff") for measure in measures]
     return max([least, *(cutoff for cutoff in cutoffs if isinstance(cutoff, int))])
 
 
 def score(run: Run, qrels: Qrels, measures: Mapping[str, Any]) -> Scores:
-    """Compute the measures of a run: of each judged query, and over all of them.
+    """Compute the measures of a run for each judged query, and over all of them.
 
-    A judged query that the run lacks counts as one without results: 0 by most measures.
+    A judged query that is missing in the run counts as one without results, which is 0 in most measures.
     """
     result = _PROVIDERS.calc(list(measures.values()), qrels, run)
     names = {measure: name for name, measure in measures.items()}
@@ -96,9 +97,9 @@ def score(run: Run, qrels: Qrels, measures: Mapping[str, Any]) -> Scores:
 
 
 def without_ties(scores: Sequence[float]) -> list[float]:
-    """Lower scores, given best first, by as little as a 32-bit number can, until each is below the one before.
+    """Lower scores, given best first, by the least 32-bit step, so that each is below the one before.
 
-    Tools break ties each in their own way, and read scores as 32-bit numbers; so all see one order, the search's own.
+    Tools break ties in different ways, and read scores as 32-bit numbers; without ties, all see the search's order.
     """
     apart: list[float] = []
     for value in map(np.float32, scores):

@@ -1,17 +1,17 @@
-"""How an evaluation counts and lists in its notes."""
+"""Counts and lists for the notes of an evaluation."""
 
 from collections.abc import Iterable
 
 _LISTED = 5
 
 
-def counted(n: int, one: str, many: str) -> str:
+def counted(n: int, singular: str, plural: str) -> str:
     """Return a number with its noun."""
-    return f"{n:,} {one if n == 1 else many}"
+    return f"{n:,} {singular if n == 1 else plural}"
 
 
-def listed(one: str, many: str, ids: Iterable[str]) -> str:
-    """Return how many ids there are, with their noun, and the first of them by name."""
+def listed(singular: str, plural: str, ids: Iterable[str]) -> str:
+    """Return the number of ids with their noun, and the first ids."""
     shown = sorted(ids)
     names = ", ".join(shown[:_LISTED]) + (" …" if len(shown) > _LISTED else "")
-    return f"{counted(len(shown), one, many)}: {names}"
+    return f"{counted(len(shown), singular, plural)}: {names}"

@@ -23,7 +23,7 @@ _SIGNIFICANT = 0.05  # a change with a p-value from here on may be chance
 
 
 class Table(NamedTuple):
-    """Hold a table: the first `texts` columns hold text, the others numbers; of measures in `lower`, less is better."""
+    """Hold a table: the first `texts` columns are text, the others numbers; for measures in `lower`, less is better."""
 
     label: str
     heads: Sequence[str]
@@ -34,14 +34,14 @@ class Table(NamedTuple):
 
 
 class Lead(NamedTuple):
-    """Hold the measure that a page begins with."""
+    """Hold the main measure of a page."""
 
     name: str
     value: float | None
 
 
 class Worst(NamedTuple):
-    """Hold the queries with the worst values, and of how many they are."""
+    """Hold the queries with the worst values, and the number of all."""
 
     heading: str
     queries: int
@@ -49,7 +49,7 @@ class Worst(NamedTuple):
 
 
 def report_page(report: Report) -> str:
-    """Return a page that shows a report: the measures, their distributions, the worst queries, how it was made."""
+    """Return the page of a report: measures, distributions, the worst queries, and settings."""
     names = [name for name in report.metrics if _values(report, name)]
     first = next((name for name in names if name not in COSTS), None)
     lead = Lead(*next(((name, value) for name, value in report.metrics.items() if value is not None), ("", None)))
@@ -68,7 +68,7 @@ def report_page(report: Report) -> str:
 
 
 def comparison_page(comparison: Comparison) -> str:
-    """Return a page that shows a comparison: the differences, each query's change, both distributions, what differs."""
+    """Return the page of a comparison: differences, changes of queries, distributions, and settings that differ."""
     name, a, b = comparison.measure, comparison.a, comparison.b
     [lead] = [difference for difference in comparison.differences if difference.measure == name]
     sides = {"A": [value.a for value in comparison.values], "B": [value.b for value in comparison.values]}
@@ -109,7 +109,7 @@ def _render(template: str, **parts: object) -> str:
 
 
 def _visible(value: object) -> object:
-    """Replace control characters of a text by a visible mark."""
+    """Replace control characters by a visible mark."""
     return value if isinstance(value, Markup) else _CONTROL.sub("\ufffd", str(value).replace("\r\n", "\n"))
 
 
@@ -126,7 +126,7 @@ def _lower(measures: Iterable[str]) -> frozenset[str]:
 
 
 def _measures(report: Report) -> Table:
-    """Return the table of measures; those of answers without passages stand beside those with them."""
+    """Return the table of measures, with those of answers without passages if there are any."""
     without = report.details.get("without_passages", {})
     heads = ["Measure", "Value", *(("Without passages", "Gain") if without else ()), "Queries"]
     rows = []
@@ -138,7 +138,7 @@ def _measures(report: Report) -> Table:
 
 
 def _worst(report: Report, measure: str) -> Worst:
-    """List the queries with the worst values of a measure, ties by id; of answers also what was asked and answered."""
+    """Return the queries with the worst values of a measure, ties by id, for answers with their texts."""
     sign = -1 if is_worse(measure, 1.0, 0.0) else 1
     found = [(sign * value, query) for query, by in report.per_query.items() if (value := by.get(measure)) is not None]
     parts = _parts(report)
@@ -154,13 +154,13 @@ def _worst(report: Report, measure: str) -> Worst:
 
 
 def _parts(report: Report) -> tuple[str, ...]:
-    """Return what a report knows of its queries: their texts, and of answers also these."""
+    """Return a report's details of its queries: their texts, and for answers also these."""
     known: Mapping[str, Any] = next(iter(report.details.get("queries", {}).values()), {})
     return tuple(part for part in ("question", "accepted", "answer") if part in known)
 
 
 def _texts(report: Report, query: str, parts: Sequence[str]) -> list[str]:
-    """Return parts of what was asked and answered, as text."""
+    """Return details of a question and its answer as text."""
     known = report.details.get("queries", {}).get(query, {})
     texts = ("\n".join(text) if isinstance(text := known.get(part), list) else text for part in parts)
     return [shortened(text) if text else "–" for text in texts]
@@ -177,7 +177,7 @@ def _failed(failed: Mapping[str, str]) -> Table:
 
 
 def _metadata(report: Report) -> dict[str, dict[str, Any]]:
-    """Return what a measurement was made with, by the heading that it stands under."""
+    """Return the settings of a measurement, by heading."""
     more = {name: value for name, value in report.details.items() if not isinstance(value, Mapping)}
     made = {"ragcli": report.version, **report.machine}
     return {"Settings": report.settings, "Data": report.data, "Version and machine": made, "More": more}

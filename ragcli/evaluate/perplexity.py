@@ -1,4 +1,4 @@
-"""Measure a language model on texts: bits per byte, and perplexity per token, by a sliding window."""
+"""Measure a language model on texts: bits per byte, and perplexity per token, with a sliding window."""
 
 import math
 import time
@@ -16,18 +16,18 @@ from ragcli.generate import LanguageModel, damaged_weights
 from ragcli.readers import FieldNames, find_inputs, is_json_lines, read_documents, read_text
 
 MEASURES = ("bits_per_byte", "perplexity")
-_MOST_NATS = 700.0  # whose exponential is still a number
+_MOST_NATS = 700.0  # whose exponential is still finite
 
 
 class Text(NamedTuple):
-    """Hold a text to measure by, and its name."""
+    """Hold a text and its name."""
 
     id: str
     text: str
 
 
 class Loss(NamedTuple):
-    """Hold the negative log-likelihood of a text in nats, the tokens that have one, and the text's bytes."""
+    """Hold the negative log-likelihood of a text in nats, its predicted tokens, and its bytes."""
 
     nats: float
     tokens: int
@@ -35,9 +35,9 @@ class Loss(NamedTuple):
 
 
 class _Texts:
-    """Yield the documents of a JSON Lines file (gzip too), or the whole of any other file as one text.
+    """Yield the documents of a JSON Lines file (gzip too), or any other file as one text.
 
-    Counts the lines that are no documents. Raises RagcliError for a file that cannot be read, or is not UTF-8.
+    Counts rejected lines. Raises RagcliError for a file that cannot be read or is not UTF-8.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,9 +57,9 @@ class _Texts:
 
 
 def windows(n: int, size: int, stride: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (begin, first, end): tokens first to end are predicted from begin on, each token but the first once.
+    """Yield (begin, first, end) for `n` tokens: the tokens first to end are predicted from those since begin.
 
-    `n` tokens, of which a model sees `size` at most; it moves on by `stride`.
+    Each token except the first is predicted once; windows have at most `size` tokens and advance by `stride`.
     """
     first = 1
     for begin in range(0, n, stride):
@@ -72,7 +72,7 @@ def windows(n: int, size: int, stride: int) -> Iterator[tuple[int, int, int]]:
 
 
 def loss(engine: LanguageModel, text: str, size: int, stride: int) -> Loss:
-    """Measure a model on a text: the first token, which nothing precedes, is not predicted.
+    """Measure a model on a text; its first token is not predicted.
 
     Raises RagcliError for a model whose weights are damaged.
     """
@@ -94,10 +94,10 @@ def evaluate_perplexity(
     limit: int | None = None,
     callbacks: Callbacks[int] = Callbacks(),
 ) -> Report:
-    """Measure a model on a file's texts, each for itself; over all, tokens and bytes count alike wherever they stand.
+    """Measure a model on each text of a file, and on all together by their total tokens and bytes.
 
-    `size` is the window in tokens, by default the model's context, `stride` half of it. Raises RagcliError for a
-    window that the model does not have, and where no text has two tokens.
+    `size` is the window in tokens, by default the model's context, `stride` half of it. Raises RagcliError for an
+    invalid window, and if no text has two tokens.
     """
     started = time.perf_counter()
     size, stride = _window(engine, size, stride)
@@ -109,10 +109,10 @@ def evaluate_perplexity(
         callbacks.progress(len(losses))
     total = _sum(losses.values())
     if texts.rejected:
-        rejected = counted(texts.rejected, "line is no document", "lines are no documents")
-        callbacks.note(f"{path.name}: {rejected}; left out")
+        rejected = counted(texts.rejected, "line was rejected", "lines were rejected")
+        callbacks.note(f"{path.name}: {rejected}")
     if not total.tokens:
-        raise RagcliError(f"{path} holds no text of two tokens or more", "There is nothing to predict.")
+        raise RagcliError(f"{path} contains no text of two tokens or more", "Give a longer text.")
     return new_report(
         "eval perplexity",
         data={"text": describe_file(path), "limit": limit},
@@ -131,8 +131,8 @@ def _window(engine: LanguageModel, size: int | None, stride: int | None) -> tupl
     stride = max(1, size // 2) if stride is None else stride
     if not 2 <= size <= engine.context or not 1 <= stride < size:
         raise RagcliError(
-            f"a window of {size} tokens that moves by {stride} does not fit {engine.name}",
-            f"The window has 2 to {engine.context} tokens, and moves by at least 1 and less than its size.",
+            f"a window of {size} tokens with stride {stride} does not fit {engine.name}",
+            f"The window has 2 to {engine.context} tokens, and the stride is at least 1 and less than the window.",
         )
     return size, stride
 
@@ -143,7 +143,7 @@ def _sum(losses: Iterable[Loss]) -> Loss:
 
 
 def measures(found: Loss) -> Values:
-    """Return bits per byte, nats / (ln 2 · bytes), and token perplexity, exp(nats / tokens); None for no token."""
+    """Return bits per byte, nats / (ln 2 · bytes), and token perplexity, exp(nats / tokens); None without tokens."""
     if not found.tokens:
         return {"bits_per_byte": None, "perplexity": None}
     return {

@@ -1,4 +1,4 @@
-"""What the plots of a page show: how many queries have which value, and how each query changed."""
+"""The plots of a page: histograms of values, and the changes of queries."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ _LONGEST = 600  # characters of a text
 
 
 class Bar(NamedTuple):
-    """Hold a bar: its place in a plot's units, the class that colours it, and its text."""
+    """Hold a bar: its position in the plot, its CSS class, and its text."""
 
     x: str
     y: str
@@ -27,14 +27,14 @@ class Bar(NamedTuple):
 
 
 class Key(NamedTuple):
-    """Hold an entry of a legend: the class that colours it, and its text."""
+    """Hold an entry of a legend: its CSS class and its text."""
 
     kind: str
     text: str
 
 
 class Plot(NamedTuple):
-    """Hold a plot: bars up or down from a line at `base`, and the numbers from top down and from left to right."""
+    """Hold a plot: bars up or down from a line at `base`, and axis labels from top down and from left to right."""
 
     name: str
     keys: list[Key]
@@ -48,7 +48,7 @@ class Plot(NamedTuple):
 
     @property
     def title(self) -> str:
-        """Return the plot in words."""
+        """Return a description of the plot."""
         return f"{self.name}: {'; '.join(key.text for key in self.keys)}"
 
 
@@ -62,12 +62,12 @@ def figure(value: float | None, sign: str = "") -> str:
 
 
 def shortened(text: str) -> str:
-    """Return a text that is not too long for a table."""
+    """Return a text shortened for a table."""
     return text if len(text) <= _LONGEST else text[:_LONGEST] + " …"
 
 
 def histogram(name: str, series: Mapping[str, list[float]], kind: str = "") -> Plot:
-    """Count the queries by their value, the series side by side; one alone needs no name."""
+    """Return a histogram of values, with several series side by side; a single one needs no name."""
     low, high = _range([value for values in series.values() for value in values if math.isfinite(value)])
     counts = {side: _counts(values, low, high) for side, values in series.items()}
     top = max(map(max, counts.values()))
@@ -111,7 +111,7 @@ def _not_drawn(infinite: int) -> str:
 
 
 def changes_plot(found: Difference, values: Sequence[Changed]) -> Plot | None:
-    """Draw the change of each query, the highest first; None where no finite change is to be seen."""
+    """Return a plot of the change of each query, highest first; None without finite changes."""
     finite = [(round(v.b - v.a, 9), v.query) for v in values if math.isfinite(v.b - v.a)]
     most = max((abs(change) for change, _ in finite), default=0.0)
     if not most:
@@ -124,7 +124,7 @@ def changes_plot(found: Difference, values: Sequence[Changed]) -> Plot | None:
 
 
 def _steps(measure: str, changes: Sequence[tuple[float, str]], most: float) -> Iterator[Bar]:
-    """Yield a bar for each change, or, of many, one for all that look alike."""
+    """Yield a bar for each change, or one for several equal-looking ones."""
     single = len(changes) <= _BARS
     step, gap, start = _WIDTH / len(changes), 0.1 if single else 0.0, 0
     levels = [round(_HEIGHT / 2 * change / most) or (change > 0) - (change < 0) for change, _ in changes]
@@ -140,7 +140,7 @@ def _steps(measure: str, changes: Sequence[tuple[float, str]], most: float) -> I
 
 
 def _bar(left: float, width: float, height: float, base: float, kind: str, text: str) -> Bar:
-    """Make a bar up from the line at `base`, or down from it where the height is negative."""
+    """Return a bar up from the line at `base`, or down if the height is negative."""
     drawn = max(2.0, abs(height))
     top = base - drawn if height > 0 else base
     return Bar(f"{left:.5g}", f"{top:.5g}", f"{width:.5g}", f"{drawn:.5g}", kind, text)

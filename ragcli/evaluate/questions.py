@@ -1,4 +1,4 @@
-"""Questions with the answers that are accepted: JSON Lines, and the JSON of SQuAD 1.1 and 2.0."""
+"""Read questions with their accepted answers from JSON Lines or the JSON of SQuAD 1.1 and 2.0."""
 
 import json
 from collections.abc import Iterator
@@ -10,11 +10,13 @@ from ragcli.errors import RagcliError
 from ragcli.evaluate.judgments import lines
 from ragcli.readers import FieldNames, find_inputs, is_json_lines, read_documents
 
-_SHAPE = 'A question is a line of JSON: {"id": "…", "question": "…", "answers": ["…"]}; no answers: not answerable.'
+_SHAPE = (
+    'A question is a line of JSON: {"id": "…", "question": "…", "answers": ["…"]}; without any it is not answerable.'
+)
 
 
 class Question(NamedTuple):
-    """Hold a question, the answers that are accepted (none: it cannot be answered), and where the answer stands."""
+    """Hold a question, its accepted answers (none if it is not answerable), and the document with the answer."""
 
     id: str
     text: str
@@ -23,7 +25,7 @@ class Question(NamedTuple):
 
 
 class Questions(NamedTuple):
-    """Hold the questions of a file, and the paragraphs that it brings along (SQuAD)."""
+    """Hold the questions of a file, and the paragraphs in it (SQuAD)."""
 
     items: list[Question]
     documents: list[dict[str, str]]
@@ -32,15 +34,15 @@ class Questions(NamedTuple):
 def read_questions(path: Path) -> Questions:
     """Read questions from JSON Lines or SQuAD's JSON.
 
-    Raises RagcliError for a line that is no question, for an id that comes twice, and where there is no question.
+    Raises RagcliError for an invalid line, for a repeated id, and for a file without questions.
     """
     found = _squad(path) if _is_squad(path) else Questions(list(_json_lines(path)), [])
     if not found.items:
-        raise RagcliError(f"{path} holds no question", _SHAPE)
+        raise RagcliError(f"{path} contains no question", _SHAPE)
     seen: set[str] = set()
     for question in found.items:
         if question.id in seen:
-            raise RagcliError(f"{path}: question {question.id} comes twice", "Give each question an id of its own.")
+            raise RagcliError(f"{path}: question {question.id} occurs twice", "Give each question its own id.")
         seen.add(question.id)
     return found
 
@@ -54,19 +56,19 @@ def _json_lines(path: Path) -> Iterator[Question]:
 
 def _question(item: Document, where: str) -> Question:
     answers = item.metadata.get("answers")
-    if isinstance(answers, dict):  # as the Hugging Face hub has SQuAD
+    if isinstance(answers, dict):  # the form of SQuAD on the Hugging Face hub
         answers = answers.get("text")
     if isinstance(answers, str):
         answers = [answers]
     if not isinstance(answers, list) or not all(isinstance(answer, str) for answer in answers):
-        raise RagcliError(f"{where}: 'answers' is no list of texts", _SHAPE)
+        raise RagcliError(f"{where}: 'answers' is not a list of texts", _SHAPE)
     doc_id = item.metadata.get("doc_id")
     accepted = () if item.metadata.get("is_impossible") else tuple(answer for answer in answers if answer.strip())
     return Question(item.id, item.text, accepted, None if doc_id is None else str(doc_id))
 
 
 def _is_squad(path: Path) -> bool:
-    """Tell SQuAD's one object from JSON Lines, whose first line is an object that has a question."""
+    """Return whether a file is one object as in SQuAD, not JSON Lines of questions."""
     if is_json_lines(path):
         return False
     first = next(lines(path), (0, ""))[1]

@@ -1,4 +1,4 @@
-"""Reports: what was measured, on which test set, with which settings; and the limits that they must keep."""
+"""Reports of measurements, with their test set and settings, and the limits of a gate."""
 
 import hashlib
 import math
@@ -13,16 +13,16 @@ import orjson
 from ragcli import __version__
 from ragcli.errors import RagcliError, UsageError
 
-Values = dict[str, float | None]  # by measure; None where a measure has no meaning, such as precision of nothing
+Values = dict[str, float | None]  # by measure; None if a measure is not defined
 
-# Costs say what a measurement took. They are reported, and no baseline holds a run to them: they are noise.
+# Costs of a measurement. They are reported, but not compared with a baseline, because they vary.
 COSTS = frozenset({"mean_seconds", "mean_tokens"})
 _LOWER_IS_BETTER = frozenset({"perplexity", "bits_per_byte"}) | COSTS
 _ROUNDING = 1e-9
 
 
 class Report(NamedTuple):
-    """Hold a measurement. `skipped` counts what could not be measured, `failed` says why by query id."""
+    """Hold a measurement. `skipped` are counts of what was not measured, `failed` reasons by query id."""
 
     command: str
     version: str
@@ -40,7 +40,7 @@ class Report(NamedTuple):
 
 
 class Crossing(NamedTuple):
-    """Name a measure that broke a limit: its value, the limit, and where the limit is from."""
+    """Hold a measure that crossed a limit, its value, the limit, and the origin of the limit."""
 
     measure: str
     value: float
@@ -49,7 +49,7 @@ class Crossing(NamedTuple):
 
 
 class Gate(NamedTuple):
-    """Hold the limits that a report must keep, by measure: a minimum, or a maximum for measures of loss."""
+    """Hold the limits of a report by measure: a minimum, or a maximum for measures of loss."""
 
     least: Mapping[str, float] = {}
     baseline: Report | None = None
@@ -64,7 +64,7 @@ def machine() -> dict[str, Any]:
 
 
 def printable(name: str) -> str:
-    """Return a name from the command line with bytes that are no UTF-8 written out, as JSON needs it."""
+    """Return a name from the command line with invalid UTF-8 escaped, for JSON."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
@@ -75,7 +75,7 @@ def describe_file(path: Path) -> dict[str, Any]:
 
 
 def new_report(command: str, **parts: Any) -> Report:
-    """Make a report of this version and machine; parts are the other fields, and may be left out where empty."""
+    """Return a report of this version and machine; `parts` are the other fields, empty ones may be missing."""
     empty: dict[str, Any] = {"skipped": {}, "failed": {}, "details": {}}
     return Report(command=command, version=__version__, machine=machine(), **(empty | parts))
 
@@ -86,7 +86,7 @@ def write_report(path: Path, report: Report) -> None:
 
 
 def read_report(path: Path) -> Report:
-    """Read a report. Raises RagcliError for a file that is none."""
+    """Read a report. Raises RagcliError for other files."""
     hint = "Make one: ragcli eval … --report FILE"
     try:
         fields = orjson.loads(path.read_bytes())
@@ -94,14 +94,14 @@ def read_report(path: Path) -> Report:
     except OSError as e:
         raise RagcliError(f"cannot read {path}: {e.strerror}", hint) from e
     except (orjson.JSONDecodeError, TypeError) as e:
-        raise RagcliError(f"{path} is no report of ragcli eval", hint) from e
+        raise RagcliError(f"{path} is not a report of ragcli eval", hint) from e
     if not isinstance(report.metrics, dict) or not isinstance(report.per_query, dict):
-        raise RagcliError(f"{path} is no report of ragcli eval", hint)
+        raise RagcliError(f"{path} is not a report of ragcli eval", hint)
     return report
 
 
 def parse_lines(expressions: Iterable[str]) -> dict[str, float]:
-    """Return what `MEASURE=VALUE` expressions say. Raises UsageError for what is none."""
+    """Return the limits of `MEASURE=VALUE` expressions. Raises UsageError for invalid ones."""
     lines = {}
     for expression in expressions:
         name, equals, value = expression.rpartition("=")
@@ -110,17 +110,17 @@ def parse_lines(expressions: Iterable[str]) -> dict[str, float]:
         except ValueError:
             line = math.nan
         if not equals or not name.strip() or math.isnan(line):
-            raise UsageError(f"not a line to hold: {expression!r}", "Write MEASURE=VALUE, such as ndcg@10=0.30.")
+            raise UsageError(f"not a limit: {expression!r}", "Write MEASURE=VALUE, such as ndcg@10=0.30.")
         lines[name.strip()] = line
     return lines
 
 
 def one_of(names: Sequence[str]) -> Callable[[str], str]:
-    """Return a function that finds a measure by its name in any case; it raises UsageError for any other."""
+    """Return a function that finds a measure by its name, ignoring case; it raises UsageError for unknown ones."""
 
     def canonical(name: str) -> str:
         if name.lower() not in names:
-            raise UsageError(f"no measure is named {name!r}", f"There are: {', '.join(names)}.")
+            raise UsageError(f"unknown measure {name!r}", f"Measures: {', '.join(names)}.")
         return name.lower()
 
     return canonical
@@ -129,13 +129,13 @@ def one_of(names: Sequence[str]) -> Callable[[str], str]:
 def read_gate(
     lines: Iterable[str] | None, baseline: Path | None, max_drop: float, canonical: Callable[[str], str]
 ) -> Gate:
-    """Return the gate of `MEASURE=VALUE` expressions and a baseline's report; `canonical` names a measure as it is."""
+    """Return the gate of `MEASURE=VALUE` expressions and a baseline; `canonical` returns the full name of a measure."""
     least = {canonical(name): line for name, line in parse_lines(lines or ()).items()}
     return Gate(least, read_report(baseline) if baseline else None, max_drop)
 
 
 def check_baseline(report: Report, baseline: Report) -> None:
-    """Raise RagcliError for a baseline that was measured on another test set, or by other measures."""
+    """Raise RagcliError for a baseline with another test set or other measures."""
     if baseline.command != report.command:
         raise RagcliError(
             f"the baseline was made by `{baseline.command}`, this is `{report.command}`", "Name a report of this."
@@ -149,13 +149,13 @@ def check_baseline(report: Report, baseline: Report) -> None:
 
 
 def changed_data(one: Report, other: Report) -> list[str]:
-    """Name the files of the test sets that two reports do not share. The documents do not count: they may change."""
+    """Return the test files that differ between two reports. Documents are ignored, because they may change."""
     names = sorted((one.data.keys() | other.data.keys()) - {"documents", "index"})
     return [name for name in names if one.data.get(name) != other.data.get(name)]
 
 
 def crossings(report: Report, gate: Gate) -> list[Crossing]:
-    """Return the measures that broke a limit, in the report's order.
+    """Return the measures that crossed a limit, in the report's order.
 
     Raises UsageError for a limit on a measure that the report lacks, or that has no value here.
     """
@@ -174,7 +174,7 @@ def crossings(report: Report, gate: Gate) -> list[Crossing]:
 
 
 def is_worse(measure: str, value: float, line: float) -> bool:
-    """Tell whether a value is on the wrong side of a line by more than rounding."""
+    """Return whether a value is on the wrong side of a limit by more than rounding."""
     return value > line + _ROUNDING if measure in _LOWER_IS_BETTER else value < line - _ROUNDING
 
 
@@ -186,11 +186,11 @@ def _value(report: Report, measure: str) -> float:
     value = report.metrics.get(measure)
     if value is None:
         names = ", ".join(name for name, value in report.metrics.items() if value is not None)
-        raise UsageError(f"there is no value of {measure!r} to hold to a line", f"Measured here: {names}.")
+        raise UsageError(f"there is no value of {measure!r} to compare with a limit", f"Measured: {names}.")
     return value
 
 
 def mean(values: Sequence[float | None]) -> float | None:
-    """Return the mean of the values that there are, or None where there is none."""
+    """Return the mean of the values that are not None; None if there are none."""
     present = [value for value in values if value is not None]
     return math.fsum(present) / len(present) if present else None

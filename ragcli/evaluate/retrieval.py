@@ -1,4 +1,4 @@
-"""Measure retrieval: queries through the search that users get, against relevance judgments."""
+"""Measure retrieval: run queries through the same search as users, and compare with relevance judgments."""
 
 import tempfile
 import time
@@ -23,10 +23,10 @@ _MOST_PASSAGES = 10_000
 _REPORT_EVERY = 10  # queries
 
 
-class Retrieval(NamedTuple):
-    """Say what to measure, by which measures: a finished run, or the search of an index.
+class RetrievalConfig(NamedTuple):
+    """Configure a measurement of a finished run, or of the search in an index.
 
-    The collection's documents, if it has any, are indexed for the occasion unless an index was named.
+    The collection's documents, if any, are indexed temporarily unless an index was named.
     """
 
     collection: Judged
@@ -37,11 +37,11 @@ class Retrieval(NamedTuple):
     options: IndexOptions = IndexOptions()
     ranking: Ranking = Ranking()
     keep_going: bool = False
-    limit: int | None = None  # queries, from the first on
+    limit: int | None = None  # of queries
 
     @property
     def documents(self) -> Path | None:
-        """Return the documents to index, if any are to be."""
+        """Return the documents to index, if any."""
         return None if self.named_index or self.run else self.collection.documents
 
 
@@ -52,28 +52,28 @@ class Measured(NamedTuple):
     run: Run
 
 
-def evaluate_retrieval(job: Retrieval, callbacks: Callbacks[int] = Callbacks()) -> Measured:
-    """Search for every judged query, or read a finished run, and measure what was found.
+def evaluate_retrieval(config: RetrievalConfig, callbacks: Callbacks[int] = Callbacks()) -> Measured:
+    """Search for every judged query, or read a finished run, and measure the results.
 
-    A judged query without results counts as 0. Raises RagcliError where nothing can be measured, and for a query that
-    fails unless `keep_going`: then it counts as without results, and is named in the report.
+    A judged query without results counts as 0. Raises RagcliError if nothing can be measured, and for a query that
+    fails, unless `keep_going`: then it counts as without results, and is named in the report.
     """
     started = time.perf_counter()
-    if not job.collection.qrels:
+    if not config.collection.qrels:
         raise UsageError("there are no relevance judgments", "Give --qrels FILE, or a folder with qrels/test.tsv.")
-    qrels = read_qrels(job.collection.qrels)
+    qrels = read_qrels(config.collection.qrels)
     if qrels.repeated:
-        again = counted(qrels.repeated, "judgment says", "judgments say")
-        callbacks.note(f"{again} again what an earlier line said; each counts once")
-    searched = _finished(job, qrels, callbacks) if job.run else _searched(job, qrels, callbacks)
-    result = score(searched.run, searched.qrels, job.measures)
+        repeated = counted(qrels.repeated, "judgment is repeated", "judgments are repeated")
+        callbacks.note(f"{repeated}; each counts once")
+    searched = _finished(config, qrels, callbacks) if config.run else _searched(config, qrels, callbacks)
+    result = score(searched.run, searched.qrels, config.measures)
     searched.skipped["repeated_judgments"] = qrels.repeated
-    return Measured(_report(job, searched, result, time.perf_counter() - started), searched.run)
+    return Measured(_report(config, searched, result, time.perf_counter() - started), searched.run)
 
 
 class _Searched(NamedTuple):
     run: Run
-    qrels: dict[str, dict[str, int]]  # of the queries that could be searched for
+    qrels: dict[str, dict[str, int]]  # of the searched queries
     skipped: dict[str, int]
     failed: dict[str, str]
     data: dict[str, Any]
@@ -81,15 +81,19 @@ class _Searched(NamedTuple):
     settings: dict[str, Any]
 
 
-def _report(job: Retrieval, searched: _Searched, result: Scores, seconds: float) -> Report:
+def _report(config: RetrievalConfig, searched: _Searched, result: Scores, seconds: float) -> Report:
     searched.skipped["without_results"] = sum(not searched.run.get(query) for query in searched.qrels)
-    settings: dict[str, Any] = {"measures": list(job.measures)}
-    if job.run is None:
-        settings |= {"store": LOCAL if job.location.url == LOCAL else "elasticsearch", **searched.settings}
-        settings |= {"k": depth(job.measures.values()), "passage_size": job.options.passage_size, "limit": job.limit}
+    settings: dict[str, Any] = {"measures": list(config.measures)}
+    if config.run is None:
+        settings |= {"store": LOCAL if config.location.url == LOCAL else "elasticsearch", **searched.settings}
+        settings |= {
+            "k": depth(config.measures.values()),
+            "passage_size": config.options.passage_size,
+            "limit": config.limit,
+        }
     return new_report(
         "eval retrieval",
-        data=_described(job) | searched.data,
+        data=_described(config) | searched.data,
         settings=settings,
         queries=len(searched.qrels),
         metrics=dict(result.metrics),
@@ -101,23 +105,26 @@ def _report(job: Retrieval, searched: _Searched, result: Scores, seconds: float)
     )
 
 
-def _described(job: Retrieval) -> dict[str, Any]:
-    names = ("qrels",) if job.run else ("queries", "qrels")
-    files = {name: getattr(job.collection, name) for name in names} | {"run": job.run, "documents": job.documents}
+def _described(config: RetrievalConfig) -> dict[str, Any]:
+    names = ("qrels",) if config.run else ("queries", "qrels")
+    files = {name: getattr(config.collection, name) for name in names} | {
+        "run": config.run,
+        "documents": config.documents,
+    }
     return {name: describe_file(path) for name, path in files.items() if path}
 
 
 # A finished run
 
 
-def _finished(job: Retrieval, qrels: Qrels, callbacks: Callbacks[int]) -> _Searched:
-    run = read_run(job.run or Path())
+def _finished(config: RetrievalConfig, qrels: Qrels, callbacks: Callbacks[int]) -> _Searched:
+    run = read_run(config.run or Path())
     unjudged = run.keys() - qrels.by_query.keys()
     if len(unjudged) == len(run):
-        raise RagcliError("no query of the run has a judgment", "Do the run and the qrels belong together?")
+        raise RagcliError("no query of the run has a judgment", "Check that the run and the qrels belong together.")
     if unjudged:
         callbacks.note(
-            listed("query of the run has no judgment", "queries of the run have no judgment", unjudged) + "; left out"
+            listed("query of the run has no judgment", "queries of the run have no judgment", unjudged) + "; ignored"
         )
     kept = {query: scores for query, scores in run.items() if query in qrels.by_query}
     return _Searched(kept, qrels.by_query, {"unjudged_queries": len(unjudged)}, {}, {}, {}, {})
@@ -126,23 +133,25 @@ def _finished(job: Retrieval, qrels: Qrels, callbacks: Callbacks[int]) -> _Searc
 # A search
 
 
-def _searched(job: Retrieval, qrels: Qrels, callbacks: Callbacks[int]) -> _Searched:
-    if not job.collection.queries:
+def _searched(config: RetrievalConfig, qrels: Qrels, callbacks: Callbacks[int]) -> _Searched:
+    if not config.collection.queries:
         raise UsageError("there are no queries", "Give --queries FILE or --run FILE, or a folder with queries.jsonl.")
-    queries = read_queries(job.collection.queries)
+    queries = read_queries(config.collection.queries)
     judged = {query: judgments for query, judgments in qrels.by_query.items() if query in queries}
     left_out = {"judged_without_query": sorted(qrels.by_query.keys() - judged.keys())}
     _note_unmatched(left_out["judged_without_query"], len(queries) - len(judged), callbacks)
     if not judged:
-        raise RagcliError("no judged query is among the queries", "Do the queries and the qrels belong together?")
-    judged = dict(islice(judged.items(), job.limit))
+        raise RagcliError(
+            "no judged query is among the queries", "Check that the queries and the qrels belong together."
+        )
+    judged = dict(islice(judged.items(), config.limit))
     texts = {query: queries[query] for query in judged}
-    with _store(job, callbacks) as (store, rejected):
+    with _store(config, callbacks) as (store, rejected):
         left_out["judged_documents_not_indexed"] = _missing_documents(store, judged, callbacks)
         data = {"index": store.counts()._asdict()}
         started = time.perf_counter()
-        searcher = Searcher(store, job.ranking, callbacks.note, tell_spelling=False, copies=True)
-        run, failed = rank_queries(searcher, texts, depth(job.measures.values()), job.keep_going, callbacks)
+        searcher = Searcher(store, config.ranking, callbacks.note, tell_spelling=False, copies=True)
+        run, failed = rank_queries(searcher, texts, depth(config.measures.values()), config.keep_going, callbacks)
         milliseconds = 1000 * (time.perf_counter() - started) / len(texts)
     skipped = {"unjudged_queries": len(queries) - len(judged), "rejected_documents": rejected}
     skipped |= {name: len(ids) for name, ids in left_out.items()}
@@ -154,20 +163,20 @@ def _searched(job: Retrieval, qrels: Qrels, callbacks: Callbacks[int]) -> _Searc
 
 def _note_unmatched(without_text: Sequence[str], unjudged: int, callbacks: Callbacks[int]) -> None:
     if without_text:
-        callbacks.note(listed("judged query has no text", "judged queries have no text", without_text) + "; left out")
+        callbacks.note(listed("judged query has no text", "judged queries have no text", without_text) + "; ignored")
     if unjudged:
-        callbacks.note(f"{counted(unjudged, 'query has', 'queries have')} no judgment; left out")
+        callbacks.note(f"{counted(unjudged, 'query has', 'queries have')} no judgment; ignored")
 
 
 @contextmanager
-def _store(job: Retrieval, callbacks: Callbacks[int]) -> Iterator[tuple[Store, int]]:
-    """Open the index to search; yield also how many documents it could not take."""
-    if job.documents:
-        with temporary_index(job.documents, job.location, job.options, callbacks) as made:
+def _store(config: RetrievalConfig, callbacks: Callbacks[int]) -> Iterator[tuple[Store, int]]:
+    """Open the index to search; yield it with the number of rejected documents."""
+    if config.documents:
+        with temporary_index(config.documents, config.location, config.options, callbacks) as made:
             yield made
     else:
-        callbacks.note(f"searching the index {job.location.name}")
-        with open_store(job.location) as store:
+        callbacks.note(f"searching index {config.location.name}")
+        with open_store(config.location) as store:
             yield store, 0
 
 
@@ -175,21 +184,21 @@ def _store(job: Retrieval, callbacks: Callbacks[int]) -> Iterator[tuple[Store, i
 def temporary_index(
     documents: Path, location: IndexLocation, options: IndexOptions, callbacks: Callbacks[int]
 ) -> Iterator[tuple[Store, int]]:
-    """Index documents at a place under a name of its own, and remove the index afterwards.
+    """Index documents under a unique name, and remove the index afterwards.
 
-    Yields also how many lines were no documents. Raises RagcliError where none is one.
+    Yields the store with the number of rejected lines. Raises RagcliError if there is no document.
     """
     with tempfile.TemporaryDirectory(prefix="ragcli-") as home:
         own = IndexLocation(location.url, f"ragcli-eval-{token_hex(6)}", Path(home), location.access)
         try:
             fields = field_names(documents)
-            told = Callbacks(callbacks.progress, callbacks.note)
-            summary = index_files([documents], own, options._replace(fields=fields), told)
+            reported = Callbacks(callbacks.progress, callbacks.note)
+            summary = index_files([documents], own, options._replace(fields=fields), reported)
             if not summary.documents:
-                raise RagcliError(f"{documents} holds no document", "A document is a line of JSON with a text.")
+                raise RagcliError(f"{documents} contains no document", "A document is a line of JSON with a text.")
             if summary.rejected:
-                rejected = counted(summary.rejected, "line is no document", "lines are no documents")
-                callbacks.note(f"{documents.name}: {rejected}; left out")
+                rejected = counted(summary.rejected, "line was rejected", "lines were rejected")
+                callbacks.note(f"{documents.name}: {rejected}")
             with open_store(own) as store:
                 yield store, summary.rejected
         finally:
@@ -197,13 +206,15 @@ def temporary_index(
 
 
 def _missing_documents(store: Store, judged: Mapping[str, Mapping[str, int]], callbacks: Callbacks[int]) -> list[str]:
-    """Return the judged documents that the index lacks; they cannot be found. Raises RagcliError if it lacks all."""
+    """Return the judged documents that are not in the index. Raises RagcliError if none is."""
     wanted = {doc_id for judgments in judged.values() for doc_id in judgments}
     if store.config is None:
-        return []  # not ragcli's own: it cannot be asked for ids
+        return []  # an index that ragcli did not make cannot list ids
     missing = sorted(wanted - {known.doc_id for known in store.stored(sorted(wanted))})
     if len(missing) == len(wanted):
-        raise RagcliError("the index has none of the judged documents", "Is it the index of these documents?")
+        raise RagcliError(
+            "the index has none of the judged documents", "Check that it is the index of these documents."
+        )
     if missing:
         shown = listed("judged document is not in the index", "judged documents are not in the index", missing)
         callbacks.note(f"{shown}; they count as not found")
@@ -211,7 +222,7 @@ def _missing_documents(store: Store, judged: Mapping[str, Mapping[str, int]], ca
 
 
 class Ranked(NamedTuple):
-    """Hold the run of a search, and why queries failed."""
+    """Hold the run of a search, and the reasons of failed queries."""
 
     run: dict[str, dict[str, float]]
     failed: dict[str, str]
@@ -226,7 +237,7 @@ def rank_queries(
 ) -> Ranked:
     """Return the k best documents for each query.
 
-    Raises the error of a query that fails, with the query's id; with `keep_going` only where all fail.
+    Raises the error of a failed query with its id; with `keep_going`, only if all fail.
     """
     found = Ranked({}, {})
     for done, (query_id, text) in enumerate(queries.items(), 1):
@@ -234,10 +245,12 @@ def rank_queries(
             found.run[query_id] = ranked_documents(searcher, text, k)
         except RagcliError as e:
             if not keep_going:
-                raise type(e)(f"query {query_id}: {e.message}", f"{e.hint} Or let it count as 0: --keep-going") from e
+                raise type(e)(
+                    f"query {query_id}: {e.message}", f"{e.hint} To count failures as 0, add --keep-going."
+                ) from e
             found.failed[query_id] = e.message
             if len(found.failed) == len(queries):
-                raise type(e)(f"every query failed, the last one for: {e.message}", e.hint) from e
+                raise type(e)(f"every query failed, the last one with: {e.message}", e.hint) from e
         if done % _REPORT_EVERY == 0:
             callbacks.progress(done)
     if found.failed:
@@ -246,7 +259,7 @@ def rank_queries(
 
 
 def ranked_documents(searcher: Searcher, query: str, k: int) -> dict[str, float]:
-    """Return the k documents whose best passages score highest, best first, with scores that nothing ties."""
+    """Return the k documents with the best passages, best first, with scores without ties."""
     wanted = k
     while True:
         hits = searcher.search(query, wanted)

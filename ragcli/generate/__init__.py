@@ -1,4 +1,4 @@
-"""Turn a prompt into text: the generators that commands use, the engines below them, and the one decoding loop."""
+"""Generate text from prompts: generators, the engines below them, and the one decoding loop."""
 
 from ragcli.generate.engine import Batching, LanguageModel, Logits, damaged_weights
 from ragcli.generate.generator import EngineGenerator, Generator, Stream, engine_of

@@ -1,15 +1,15 @@
-"""From tokens to text, piece by piece: whole characters, and nothing of what ends the text."""
+"""Decode tokens to text in pieces: whole characters, without stop strings."""
 
 from collections.abc import Callable, Sequence
 
-_PROMPT_TAIL = 6  # tokens of the prompt that the first new ones are decoded with
+_PROMPT_TAIL = 6  # tokens of the prompt that are decoded with the first new ones
 
 
 class Detokenizer:
-    """Turn tokens into text piece by piece, each piece of whole characters, in linear time.
+    """Decode tokens into pieces of whole characters, in linear time.
 
-    Some characters are several tokens, and some tokenizers drop a blank where what they decode begins. So tokens are
-    decoded together with those of the piece before, whose text is then cut off (as vLLM and TGI do).
+    Some characters span several tokens, and some tokenizers drop a leading blank. So tokens are decoded together with
+    those of the piece before, whose text is then cut off (as in vLLM and TGI).
     """
 
     def __init__(self, decode: Callable[[Sequence[int]], str], prompt_ids: Sequence[int]) -> None:
@@ -30,7 +30,7 @@ class Detokenizer:
         return text
 
     def flush(self) -> str:
-        """Return the text that was held back: an unfinished character, as U+FFFD."""
+        """Return the rest of the text: an incomplete character, as U+FFFD."""
         return self._pending()
 
     def _begin_piece(self) -> None:
@@ -42,7 +42,7 @@ class Detokenizer:
 
 
 class StopFilter:
-    """Pass text on up to the first stop string, and hold back an end that may become one."""
+    """Pass text up to the first stop string, holding back an end that may begin one."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self.stopped = False
@@ -50,7 +50,7 @@ class StopFilter:
         self._held = ""
 
     def add(self, piece: str) -> str:
-        """Return what is certain to come before a stop string."""
+        """Return the text that is certainly before a stop string."""
         text = self._held + piece
         found = [at for stop in self._stops if (at := text.find(stop)) >= 0]
         self.stopped = bool(found)
@@ -59,9 +59,9 @@ class StopFilter:
         return text[:certain]
 
     def flush(self) -> str:
-        """Return what was held back, now that nothing follows."""
+        """Return the text held back, when nothing follows."""
         return self._held
 
     def _doubtful(self, text: str) -> int:
-        """Return the length of the longest end of `text` that begins a stop string."""
+        """Return the length of the longest end of `text` that may begin a stop string."""
         return max((n for stop in self._stops for n in range(1, len(stop)) if text.endswith(stop[:n])), default=0)

@@ -1,4 +1,4 @@
-"""The engine: token ids in, logits out. Copying, reranking by likelihood and perplexity work at this level."""
+"""The interface of engines: token ids in, logits out; used directly by copying, likelihood reranking, perplexity."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -12,10 +12,10 @@ Logits = NDArray[np.float32]
 
 
 class LanguageModel(Protocol):
-    """Run a language model: text to token ids and back, and the logits that follow the tokens so far.
+    """Run a language model: encode and decode text, and compute the logits that follow the tokens so far.
 
-    It holds the key/value state of the rows that are being written; `prefill` begins anew. `context` is how many
-    tokens fit, prompt and new ones together; `end_ids` are the tokens that end a text.
+    It holds the key/value state of the current rows, which `prefill` resets. `context` is the maximal number of tokens,
+    prompt and new ones together; `end_ids` are the tokens that end a text.
     """
 
     name: str
@@ -26,7 +26,7 @@ class LanguageModel(Protocol):
         """Return the token ids of a text."""
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of token ids; an unfinished character becomes U+FFFD."""
+        """Return the text of token ids; an incomplete character becomes U+FFFD."""
 
     def prefill(self, prompt_ids: Sequence[int], rows: int) -> Logits:
         """Read a prompt of one token or more; return the logits (rows, vocab) that follow it, all rows equal."""
@@ -37,24 +37,24 @@ class LanguageModel(Protocol):
     def log_probabilities(self, ids: Sequence[int], start: int) -> NDArray[np.float32]:
         """Return the natural log-probabilities of ids[start:], each given all tokens before it.
 
-        `start` is at least 1, and `ids` fit into the context. The state of the rows is forgotten.
+        `start` is at least 1, and `ids` fit into the context. The state of the rows is lost.
         """
 
 
 @runtime_checkable
 class Batching(Protocol):
-    """Do what an engine does for rows of different prompts."""
+    """An engine that can process rows with different prompts."""
 
     def prefill_all(self, prompts: Sequence[Sequence[int]], new_tokens: int) -> Logits:
         """Read prompts of one token or more, a row each; return the logits (rows, vocab) that follow them.
 
-        `new_tokens` is how many will probably be added to each.
+        `new_tokens` is the expected number of tokens to add to each.
         """
 
     def step_all(self, token_ids: Sequence[int | None]) -> Logits:
-        """Add one token to each row but those with None, which have ended and whose logits mean nothing."""
+        """Add one token to each row; rows with None have ended, and their logits are meaningless."""
 
 
 def damaged_weights(engine: LanguageModel) -> RagcliError:
-    """Make the error for a model whose logits or probabilities are no numbers."""
-    return RagcliError(f"{engine.name} answers with what is no number: its weights are damaged", "Download it again.")
+    """Return the error for a model whose logits or probabilities are not finite."""
+    return RagcliError(f"the output of {engine.name} is not finite: its weights are damaged", "Download it again.")

@@ -1,4 +1,4 @@
-"""Generators: what writes text after a prompt, whatever runs the model. A new kind is a file beside this one."""
+"""The interface of generators, which complete a prompt, whatever runs the model, and that of engines."""
 
 from collections.abc import Generator as Coroutine
 from collections.abc import Iterator, Sequence
@@ -11,10 +11,10 @@ from ragcli.generate.options import Completion, Options
 
 
 class Stream(Iterator[str]):
-    """Iterate over a text as it is written: whole characters, nothing of a stop string."""
+    """Iterate over a text as it is written: whole characters, without stop strings."""
 
     def __init__(self, pieces: Coroutine[str, None, Completion]) -> None:
-        """Take what yields the pieces, and returns the whole."""
+        """Take a coroutine that yields the pieces and returns the completion."""
         self._pieces = pieces
         self._completion: Completion | None = None
 
@@ -26,7 +26,7 @@ class Stream(Iterator[str]):
             raise StopIteration from None
 
     def finish(self) -> Completion:
-        """Wait for the rest; return the whole text with its number of tokens, and what ended it."""
+        """Wait for the rest, and return the completion."""
         for _ in self:
             pass
         assert self._completion  # noqa: S101 (a stream that was read to its end has one)
@@ -34,10 +34,10 @@ class Stream(Iterator[str]):
 
 
 class Generator(Protocol):
-    """Write text. `context` is how many tokens a prompt and what follows it may have together.
+    """Generate text. `context` is the maximal number of tokens of prompt and completion together.
 
-    An `instructed` model takes the prompt as a message, and ends its answer by itself; others go on with the text.
-    `parameters` is its size, where that is known.
+    An `instructed` model takes the prompt as a message and ends its answer by itself; others continue the text.
+    `parameters` is its size, if known.
     """
 
     name: str
@@ -46,52 +46,52 @@ class Generator(Protocol):
 
     @property
     def instructed(self) -> bool:
-        """Tell whether a prompt is a message to be answered."""
+        """Return whether a prompt is a message to be answered."""
 
     def count_tokens(self, text: str) -> int:
-        """Return how many tokens a prompt takes."""
+        """Return the number of tokens of a prompt."""
 
     def generate(self, prompt: str, options: Options) -> Stream:
-        """Return the text that follows a prompt, in pieces as they are written.
+        """Return the completion of a prompt, in pieces as they are written.
 
-        Raises RagcliError, at the first piece, for a prompt that leaves no room, or that the model does not take.
+        Raises RagcliError, at the first piece, for a prompt that is too long or refused by the model.
         """
 
     def generate_all(self, prompts: Sequence[str], options: Options) -> list[Completion]:
-        """Complete each prompt, and each as often as the options have rows: many together, where the model can."""
+        """Complete each prompt `options.rows` times, in batches if the model can."""
 
 
 class EngineGenerator:
-    """Write with an engine of this package, which goes on with the prompt."""
+    """Generate with an engine of this package, which continues the prompt."""
 
     instructed = False
     parameters: int | None = None
 
     def __init__(self, engine: LanguageModel) -> None:
-        """Take the engine that runs the model."""
+        """Use an engine."""
         self.engine = engine
         self.name, self.context = engine.name, engine.context
 
     def count_tokens(self, text: str) -> int:
-        """Return how many tokens a prompt takes."""
+        """Return the number of tokens of a prompt."""
         return count_tokens(self.engine, text)
 
     def generate(self, prompt: str, options: Options) -> Stream:
-        """Return the text that follows a prompt, in pieces as they are written."""
+        """Return the completion of a prompt, in pieces as they are written."""
         return Stream(complete_in_pieces(self.engine, prompt, options))
 
     def generate_all(self, prompts: Sequence[str], options: Options) -> list[Completion]:
-        """Complete each prompt, and each as often as the options have rows."""
+        """Complete each prompt `options.rows` times."""
         if options.rows == 1:
             return complete_all(self.engine, prompts, options)
         return [one for prompt in prompts for one in complete(self.engine, prompt, options)]
 
 
 def engine_of(generator: Generator, purpose: str) -> LanguageModel:
-    """Return the engine below a generator. Raises UsageError where there is none; `purpose` is what needs it."""
+    """Return the engine of a generator. Raises UsageError if there is none, which `purpose` needs."""
     if isinstance(generator, EngineGenerator):
         return generator.engine
     raise UsageError(
-        f"{purpose} needs a model that ragcli runs itself, and {generator.name} is none",
+        f"{purpose} needs a model that ragcli runs itself, which {generator.name} is not",
         "Choose a model such as gpt2, without --base-url.",
     )

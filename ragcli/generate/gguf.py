@@ -1,7 +1,7 @@
-"""Write with a GGUF file by llama.cpp, which takes the chat template, the stop tokens and the context from the file.
+"""Generate with a GGUF file by llama.cpp, which takes the chat template, stop tokens and context from the file.
 
-llama.cpp's server runs in a process of its own, which can be ended at any moment: within ours, Ctrl-C would have to
-wait for it. It listens on the loopback address only, for whoever has its random key, and ends when we do.
+llama.cpp's server runs in a process of its own, which can be killed at any moment; within this process, Ctrl-C would
+have to wait for it. It listens on the loopback address only, requires a random key, and ends with this process.
 """
 
 import importlib.util
@@ -15,7 +15,7 @@ from ragcli.endpoint import Endpoint
 from ragcli.errors import RagcliError
 from ragcli.generate.remote import RemoteGenerator
 
-_CONTEXT = 8192  # tokens at most: keys and values of a whole context may be larger than the model
+_CONTEXT = 8192  # maximal tokens: keys and values of a full context may be larger than the model
 _SERVE = """
 import os, sys
 import xllamacpp
@@ -27,18 +27,18 @@ parameters.verbosity, parameters.warmup = -1, False
 parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = os.cpu_count() or 1
 server = xllamacpp.Server(parameters)
 print(server.listening_address, flush=True)
-sys.stdin.read()  # until the one who started us ends
+sys.stdin.read()  # until the parent process ends
 os._exit(0)
 """
 
 
 class GgufGenerator(RemoteGenerator):
-    """Hold a model, and the process that runs it."""
+    """A model, and the process that runs it."""
 
     def __init__(self, name: str, file: Path, as_text: bool = False) -> None:
         """Load a file.
 
-        Raises RagcliError for a file that is no model or cannot be loaded, ModuleNotFoundError without xllamacpp.
+        Raises RagcliError for a file that cannot be loaded, ModuleNotFoundError without xllamacpp.
         """
         _check(file)
         key = secrets.token_hex(16)
@@ -50,7 +50,7 @@ class GgufGenerator(RemoteGenerator):
 
 
 def _serve(file: Path, key: str) -> "subprocess.Popen[str]":
-    """Start the server, in a session of its own so that Ctrl-C reaches us alone; it is killed when we are done."""
+    """Start the server in its own session, so that Ctrl-C does not reach it."""
     if importlib.util.find_spec("xllamacpp") is None:
         raise ModuleNotFoundError("No module named 'xllamacpp'", name="xllamacpp")
     server = subprocess.Popen(  # noqa: S603 (our own Python)
@@ -68,12 +68,12 @@ def _serve(file: Path, key: str) -> "subprocess.Popen[str]":
 
 
 def _address(server: "subprocess.Popen[str]", file: Path) -> str:
-    """Return where the server listens, once the model is loaded. Raises RagcliError where it ended instead."""
+    """Return the server's address once the model is loaded. Raises RagcliError if it ended instead."""
     assert server.stdout  # noqa: S101 (it is a pipe)
     if address := server.stdout.readline().strip():
         return address
-    message = f"llama.cpp cannot load {file}: it is cut short, too large for the memory, or of an unknown family"
-    raise RagcliError(message, "Copy or download it again, take a smaller one, or a newer xllamacpp.")
+    message = f"llama.cpp cannot load {file}: it is truncated, too large for the memory, or of an unknown family"
+    raise RagcliError(message, "Copy or download it again, or use a smaller model or a newer xllamacpp.")
 
 
 def _end(server: "subprocess.Popen[str]") -> None:
@@ -86,6 +86,6 @@ def _check(file: Path) -> None:
         with file.open("rb") as opened:
             magic = opened.read(4)
     except OSError as error:
-        raise RagcliError(f"cannot read {file}: {error.strerror}", "Give --model a file that is there.") from error
+        raise RagcliError(f"cannot read {file}: {error.strerror}", "Give --model a file that exists.") from error
     if magic != b"GGUF":
-        raise RagcliError(f"{file} is no GGUF file", "Give --model a model in that format.")
+        raise RagcliError(f"{file} is not a GGUF file", "Give --model a model in that format.")

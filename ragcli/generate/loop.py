@@ -1,4 +1,4 @@
-"""The one decoding loop: rows of one prompt or of many, a token for each row at a time, until all have ended."""
+"""The one decoding loop: add a token to each row at a time, for one prompt or several, until all rows have ended."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 
@@ -13,11 +13,11 @@ from ragcli.generate.options import Completion, Ended, Options
 
 Allowed = Callable[[Sequence[int]], Sequence[int]]
 
-_BATCH = 32  # prompts that are continued together at most: each holds keys and values
+_BATCH = 32  # maximal prompts in a batch, because each needs keys and values
 
 
 class Row:
-    """Grow one text; `last` is its latest token, `ended` says why it takes no more, `most` how many it takes."""
+    """A text being generated: `last` is its latest token, `ended` why it ended, `most` its maximal tokens."""
 
     def __init__(
         self, engine: LanguageModel, prompt_ids: list[int], options: Options, i: int, allowed: Allowed | None = None
@@ -39,7 +39,7 @@ class Row:
             self.ended = self._limit
 
     def add(self, token: int) -> str:
-        """Take the next token; return what is certain of the text now."""
+        """Add a token; return the text that is now certain."""
         self.last = token
         if token in self._end_ids:
             return self._keep(self._end("end"))
@@ -53,11 +53,11 @@ class Row:
 
     @property
     def completion(self) -> Completion:
-        """Return the whole, once the row has ended."""
+        """Return the completion, once the row has ended."""
         return Completion("".join(self._pieces), len(self.tokens), self.ended or self._limit)
 
     def _end(self, reason: Ended) -> str:
-        """Return what was held back."""
+        """End the row, and return the text held back."""
         piece = self._filter.add(self._detokenizer.flush()) + self._filter.flush()
         self.ended = "stop" if self._filter.stopped else reason
         return piece
@@ -68,9 +68,9 @@ class Row:
 
 
 def decode(engine: LanguageModel, rows: Sequence[Row], sampling: Sampling) -> Iterator[tuple[int, str]]:
-    """Write all rows to their ends; yield each piece of text as it comes, with the number of its row.
+    """Generate all rows to their ends; yield each piece of text with the number of its row.
 
-    The rows have one prompt in common, or the engine is Batching. Raises RagcliError for damaged weights.
+    The rows share one prompt, or the engine is Batching. Raises RagcliError for damaged weights.
     """
     logits: Logits | None = None
     ahead: Lookahead | None = None
@@ -84,7 +84,7 @@ def decode(engine: LanguageModel, rows: Sequence[Row], sampling: Sampling) -> It
 
 
 def _read_prompts(engine: LanguageModel, rows: Sequence[Row]) -> Logits:
-    """Return the first logits. Raises RagcliError where they are no numbers."""
+    """Return the first logits. Raises RagcliError if they are not finite."""
     first = rows[0].prompt_ids
     if all(row.prompt_ids == first for row in rows):
         logits = engine.prefill(first, len(rows))
@@ -98,7 +98,7 @@ def _read_prompts(engine: LanguageModel, rows: Sequence[Row]) -> Logits:
 
 
 def _step(engine: LanguageModel, rows: Sequence[Row], ahead: Lookahead | None) -> Logits:
-    """Add its last token to each row; return the logits (rows, vocab) that follow, without meaning for ended ones."""
+    """Add its last token to each row; return the logits (rows, vocab) that follow, meaningless for ended rows."""
     if ahead:
         return ahead.step([rows[0].last])
     if isinstance(engine, Batching):
@@ -115,18 +115,18 @@ def _choose(rows: Sequence[Row], logits: Logits, sampling: Sampling) -> Iterator
 
 
 def _within(logits: Logits, row: Row) -> Logits:
-    """Rule out the tokens that a row may not take."""
+    """Exclude the tokens that a row may not use."""
     return only(logits, row.allowed(row.tokens)) if row.allowed else logits
 
 
 def complete_in_pieces(
     engine: LanguageModel, prompt: str, options: Options, allowed: Allowed | None = None
 ) -> Generator[str, None, Completion]:
-    """Continue a prompt once: yield the text in pieces as it grows, and return the completion.
+    """Complete a prompt once: yield the text in pieces, and return the completion.
 
-    The pieces are whole characters, nothing of a stop string, and together the completion's text. `allowed` says which
-    tokens may follow those written so far. Raises RagcliError for a prompt that leaves no room, or that is empty where
-    the model has no token to begin with.
+    The pieces are whole characters without stop strings, and together the completion's text. `allowed` returns the
+    tokens that may follow those written so far. Raises RagcliError for a prompt that is too long, or empty if the model
+    has no start token.
     """
     row = Row(engine, _prompt_ids(engine, prompt), options, 0, allowed)
     for _, piece in decode(engine, [row], options.sampling):
@@ -141,9 +141,9 @@ def complete(
     emit: Callable[[str], None] | None = None,
     allowed: Allowed | None = None,
 ) -> list[Completion]:
-    """Continue a prompt, once for each row; `emit` gets the first row's text in pieces as it grows.
+    """Complete a prompt once for each row; `emit` receives the pieces of the first row.
 
-    Takes and raises what `complete_in_pieces` does.
+    `allowed` and errors are those of `complete_in_pieces`.
     """
     prompt_ids = _prompt_ids(engine, prompt)
     rows = [Row(engine, prompt_ids, options, i, allowed) for i in range(options.rows)]
@@ -156,9 +156,9 @@ def complete(
 def complete_all(
     engine: LanguageModel, prompts: Sequence[str], options: Options, allowed: Sequence[Allowed] = ()
 ) -> list[Completion]:
-    """Continue each prompt once, many together where the engine can; raises what `complete_in_pieces` does.
+    """Complete each prompt once, in batches if the engine can; errors are those of `complete_in_pieces`.
 
-    `allowed`, where given, has a rule for each prompt.
+    `allowed`, if given, has a rule for each prompt.
     """
     size = _BATCH if isinstance(engine, Batching) else 1
     rules: Sequence[Allowed | None] = allowed or [None] * len(prompts)
@@ -173,22 +173,22 @@ def complete_all(
 
 
 def count_tokens(engine: LanguageModel, text: str) -> int:
-    """Return how many tokens a prompt takes."""
+    """Return the number of tokens of a prompt."""
     return len(_encode(engine, text))
 
 
 def _encode(engine: LanguageModel, text: str) -> list[int]:
-    # A command line may bring bytes that are no UTF-8 as lone surrogates, which no tokenizer takes.
+    # Invalid UTF-8 on a command line becomes lone surrogates, which tokenizers do not accept.
     return engine.encode(text.encode("utf-8", "surrogatepass").decode("utf-8", "replace"))
 
 
 def _prompt_ids(engine: LanguageModel, prompt: str) -> list[int]:
     ids = _encode(engine, prompt) or sorted(engine.end_ids)[:1]
     if not ids:
-        raise RagcliError(f"the prompt is empty, and {engine.name} has no token to begin with", "Give it some text.")
+        raise RagcliError(f"the prompt is empty, and {engine.name} has no start token", "Give it some text.")
     if len(ids) >= engine.context:
         message = (
-            f"the prompt has {len(ids)} tokens, and {engine.name} takes {engine.context} with at least one new one"
+            f"the prompt has {len(ids)} tokens; {engine.name} has room for {engine.context}, with at least one new one"
         )
         raise RagcliError(message, "Shorten the prompt, or choose a model with a longer context.")
     return ids

@@ -1,4 +1,4 @@
-"""Open what runs a model."""
+"""Open generators and engines by the name of a model."""
 
 import json
 from collections.abc import Callable
@@ -28,14 +28,14 @@ Precision = Literal["auto", "float32", "int8", "int4"]
 def open_generator(
     folder: ModelFolder, precision: Precision = "auto", note: Callable[[str], None] = ignore
 ) -> Generator:
-    """Open a model to write text with; raises what `open_language_model` raises."""
+    """Open a model to generate text; errors are those of `open_language_model`."""
     return EngineGenerator(open_language_model(folder, precision, note))
 
 
 def open_remote(base_url: str, model: str | None, api_key: str | None, as_text: bool = False) -> Generator:
-    """Open a model of an OpenAI-compatible server; `as_text` asks it to go on with a text, not to answer a message.
+    """Open a model of an OpenAI-compatible server; with `as_text` it continues a text instead of answering a message.
 
-    Raises UsageError for a wrong URL and where no model is named of several, UnreachableError, RagcliError.
+    Raises UsageError for an invalid URL or if one of several models must be named, UnreachableError, RagcliError.
     """
     from ragcli.endpoint import Endpoint
     from ragcli.generate.remote import RemoteGenerator
@@ -50,9 +50,9 @@ def open_model(
     as_text: bool = False,
     engine: bool = False,
 ) -> Generator:
-    """Open a model by its name, or the default one, to write text with; `as_text` as above. Raises RagcliError.
+    """Open a model by its name, or the default one, to generate text; `as_text` as above. Raises RagcliError.
 
-    Where the default one cannot be had, smollm2 stands in if it is here, but not where an `engine` is needed.
+    If the default one is not available, smollm2 is used if it is installed and no `engine` is needed.
     """
     if model and is_gguf(model):
         return open_gguf(model, as_text)
@@ -78,9 +78,10 @@ def open_gguf(name: str, as_text: bool = False) -> Generator:
 def open_language_model(
     folder: ModelFolder, precision: Precision = "auto", note: Callable[[str], None] = ignore
 ) -> LanguageModel:
-    """Open the engine that runs a model: GPT-2 on ONNX Runtime, all else, and what that cannot run, by transformers.
+    """Open the engine of a model: GPT-2 runs on ONNX Runtime, all other models on transformers.
 
-    `note` gets what the user should know. Raises RagcliError for a model that cannot be loaded, or not so precisely.
+    `note` receives notes for the user. Raises RagcliError for a model that cannot be loaded, or not in this
+    precision.
     """
     from ragcli.decoder.families import runs_here
     from ragcli.decoder.onnx_model import OnnxModel
@@ -90,17 +91,17 @@ def open_language_model(
         make = partial(OnnxModel, folder, config, precision, note)
         return opened(folder, f"language model {precision}", make, alone=True)
     if precision not in ("auto", "float32"):
-        raise RagcliError(f"{folder.name} runs at float32 only: it is no GPT-2", "Leave out --precision.")
+        raise RagcliError(f"{folder.name} only runs in float32, because it is not a GPT-2", "Leave out --precision.")
     try:
         from ragcli.decoder.transformers_model import TransformersModel
     except ModuleNotFoundError as error:
-        message = f"{folder.name} is no GPT-2 and needs the package {error.name}, which is not installed"
+        message = f"{folder.name} is not a GPT-2 and needs the package {error.name}, which is not installed"
         raise RagcliError(message, "Install it: pip install 'ragcli[torch]'.") from error
     return opened(folder, "transformers", partial(TransformersModel, folder), alone=True)
 
 
 def _read_config(folder: ModelFolder) -> dict[str, Any]:
-    """Return config.json, or nothing where it cannot be read: transformers says why."""
+    """Return config.json, or nothing if it cannot be read; transformers will report why."""
     try:
         config = json.loads((folder.path / "config.json").read_bytes())
     except (OSError, ValueError, RecursionError):

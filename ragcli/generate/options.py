@@ -1,16 +1,16 @@
-"""How much to generate and how, and what comes of it."""
+"""The options of generation, and its result."""
 
 import secrets
 from typing import Literal, NamedTuple
 
 from ragcli.decoder.sampling import Sampling
 
-# What ended a text: an end token, a stop string, the number of tokens that was asked for, or the end of the context.
+# What ended a text: an end token, a stop string, the requested number of tokens, or the end of the context.
 Ended = Literal["end", "stop", "length", "context"]
 
 
 class Options(NamedTuple):
-    """Say how much to generate and how; row i depends on `seed` and i, not on the number of `rows`."""
+    """Configure generation; row i depends on `seed` and i, not on the number of `rows`."""
 
     max_new_tokens: int = 100
     sampling: Sampling = Sampling()

@@ -1,4 +1,4 @@
-"""Write with a model behind an OpenAI-compatible server: Ollama, llama-server, vLLM, LM Studio, OpenAI, and others."""
+"""Generate with a model of an OpenAI-compatible server: Ollama, llama-server, vLLM, LM Studio, OpenAI, and others."""
 
 import math
 import threading
@@ -13,10 +13,10 @@ from ragcli.generate.detokenize import StopFilter
 from ragcli.generate.generator import Stream
 from ragcli.generate.options import Completion, Ended, Options
 
-_CONTEXT = 4096  # tokens, where a server does not say
-_BYTES_PER_TOKEN = 3  # of a text, at least: a server counts its tokens itself, after the prompt is built
+_CONTEXT = 4096  # tokens, if a server does not say
+_BYTES_PER_TOKEN = 3  # an upper bound on tokens, because a server counts them only after the prompt is built
 _TOGETHER = 4  # requests at a time
-_STOPS = 4  # stop strings that OpenAI takes
+_STOPS = 4  # stop strings that OpenAI accepts
 _NOT_THERE = (404, 405, 501)
 _CHAT, _TEXT = "chat/completions", "completions"
 _ENDED: dict[object, Ended] = {"length": "length", "stop": "end"}
@@ -25,32 +25,32 @@ Request = tuple[str, Options]
 
 
 class RemoteGenerator:
-    """Write with a server's model. A prompt is a message, unless `as_text` asks the model to go on with it.
+    """Generate with a server's model. A prompt is a message, unless `as_text` asks the model to continue it.
 
-    Where the server has one way only, that is taken.
+    If the server supports only one of these, it is used.
     """
 
     def __init__(self, endpoint: Endpoint, model: str | None, as_text: bool = False) -> None:
-        """Ask the server for its models. Raises UnreachableError, UsageError where no model is named of several."""
+        """Ask the server for its models. Raises UnreachableError, UsageError if one of several must be named."""
         self._endpoint = endpoint
         self.name, self.context, self.parameters = _choose(endpoint, model)
         self._ways = [_TEXT, _CHAT] if as_text else [_CHAT, _TEXT]
 
     @property
     def instructed(self) -> bool:
-        """Tell whether a prompt is a message, which the model answers and then ends by itself."""
+        """Return whether a prompt is a message, which the model answers and then ends by itself."""
         return self._ways[0] == _CHAT
 
     def count_tokens(self, text: str) -> int:
-        """Return how many tokens a prompt takes at most, as far as one can tell from here."""
+        """Return an upper estimate of the number of tokens of a prompt."""
         return math.ceil(len(text.encode("utf-8", "replace")) / _BYTES_PER_TOKEN)
 
     def generate(self, prompt: str, options: Options) -> Stream:
-        """Return the text that follows a prompt, in pieces as they come."""
+        """Return the completion of a prompt, in pieces as they arrive."""
         return Stream(self._pieces(prompt, options))
 
     def generate_all(self, prompts: Sequence[str], options: Options) -> list[Completion]:
-        """Complete each prompt, and each as often as the options have rows, a few at a time."""
+        """Complete each prompt `options.rows` times, a few at a time."""
         wanted = [(text, options._replace(seed=options.seed + i)) for text in prompts for i in range(options.rows)]
         return _together(lambda one: self.generate(*one).finish(), wanted)
 
@@ -69,15 +69,15 @@ class RemoteGenerator:
                         yield piece
                 if stops.stopped:
                     break
-        if held := "" if stops.stopped else stops.flush():
-            whole.append(held)
-            yield held
+        if rest := "" if stops.stopped else stops.flush():
+            whole.append(rest)
+            yield rest
         tokens = int(usage.get("completion_tokens") or events)
         why: Ended = "stop" if stops.stopped else _ENDED.get(ended, "end")
         return Completion("".join(whole), tokens, why, usage.get("prompt_tokens"))
 
     def _events(self, prompt: str, options: Options) -> Coroutine[Any, None, None]:
-        """Yield what the server sends; where it lacks the one way, in the other way."""
+        """Yield the events of the server; if it lacks one way to ask, use the other."""
         for way in list(self._ways):
             try:
                 yield from self._endpoint.stream(way, self._body(way, prompt, options))
@@ -88,7 +88,7 @@ class RemoteGenerator:
                 self._ways = [one for one in self._ways if one != way]
 
     def _body(self, way: str, prompt: str, options: Options) -> dict[str, Any]:
-        """Return a request. What OpenAI's API has no word for (top-k, min-p, penalties) is the server's own choice."""
+        """Return a request. What OpenAI's API does not have (top-k, min-p, penalties) is left to the server."""
         asked = {"messages": [{"role": "user", "content": prompt}]} if way == _CHAT else {"prompt": prompt}
         body: dict[str, Any] = {
             "model": self.name,
@@ -104,7 +104,7 @@ class RemoteGenerator:
 
 
 def _together(write: Callable[[Request], Completion], requests: Sequence[Request]) -> list[Completion]:
-    """Write what is asked for, a few at a time; raise the first error.
+    """Complete requests, a few at a time; raise the first error.
 
     The threads are daemons, so that Ctrl-C does not wait for a server that is still reading a prompt.
     """
@@ -134,30 +134,30 @@ def _together(write: Callable[[Request], Completion], requests: Sequence[Request
 
 
 def _is_not_there(error: StatusError) -> bool:
-    """Tell whether the server lacks a way to ask: not the model, which the other way would lack as well."""
+    """Return whether the server lacks this way to ask, and not the model, which the other way would lack too."""
     if error.status in _NOT_THERE:
         return "chat" in error.reason or "model" not in error.reason.lower()
     return error.status == 400 and "chat template" in error.reason.lower()
 
 
 def _text_of(choice: Mapping[str, Any]) -> str:
-    """Return the text of an event. What a model thinks is in other fields, and not shown."""
+    """Return the text of an event. A model's thinking is in other fields, and not shown."""
     return str((choice.get("delta") or {}).get("content") or choice.get("text") or "")
 
 
 def _choose(endpoint: Endpoint, model: str | None) -> tuple[str, int, int | None]:
-    """Return the model's name, its context, and its size. Of several models of a server one has to be named."""
+    """Return the model's name, context and size. One of several models must be named."""
     listed = _models(endpoint)
     if model is None and len(listed) != 1:
         names = ", ".join(sorted(listed)[:5]) or "it does not say which"
-        raise UsageError(f"the server at {endpoint.url} has several models", f"Name one by --model: {names}.")
+        raise UsageError(f"the server at {endpoint.url} has several models", f"Name one with --model: {names}.")
     name = model or next(iter(listed))
     said = listed.get(name, {})
     return name, _context(said), (said.get("meta") or {}).get("n_params")
 
 
 def _models(endpoint: Endpoint) -> dict[str, Mapping[str, Any]]:
-    """Return what the server says of each of its models; nothing where it has no such list."""
+    """Return the server's description of each model; none if it has no list."""
     try:
         content = endpoint.get("models")
     except StatusError as error:
@@ -169,7 +169,7 @@ def _models(endpoint: Endpoint) -> dict[str, Mapping[str, Any]]:
 
 
 def _context(listed: Mapping[str, Any]) -> int:
-    """Return how many tokens fit, which each kind of server says under another name."""
+    """Return the context length, which servers report under different names."""
     meta = listed.get("meta") or {}
     said = (listed.get("max_model_len"), listed.get("context_length"), meta.get("n_ctx"), meta.get("n_ctx_train"))
     return next((size for size in said if isinstance(size, int) and size > 0), _CONTEXT)

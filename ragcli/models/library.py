@@ -1,4 +1,4 @@
-"""The models on this machine: what there is, bring another, remove one."""
+"""The models on this machine: list, show, pull and remove them."""
 
 import importlib.util
 import math
@@ -30,7 +30,7 @@ _PULLED = ENCODER._replace(option="--model")
 
 
 class Card(NamedTuple):
-    """Say what a model is and where it lies. `size` is in bytes, `context` in tokens; None is not known."""
+    """Describe a model. `size` is in bytes, `context` in tokens or None if unknown."""
 
     name: str
     origin: Origin
@@ -43,12 +43,12 @@ class Card(NamedTuple):
     path: Path
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it."""
+        """Return all fields, the path as text."""
         return {**self._asdict(), "path": str(self.path)}
 
 
 def list_models() -> Iterator[Card]:
-    """Yield the models on this machine, by name within each place: the data folder, the packages, the hub's cache."""
+    """Yield the models in the data folder, the packages and the hub's cache, each sorted by name."""
     for path in sorted(models_home().glob("*")):
         if path.suffix == ".gguf":
             yield from _readable(path.stem, "pulled", path)
@@ -62,7 +62,7 @@ def list_models() -> Iterator[Card]:
 
 
 def show_model(name: str) -> Card:
-    """Return what is known of a model on this machine. Raises RagcliError where there is none of that name."""
+    """Return the description of a local model. Raises RagcliError if there is none with that name."""
     if name.endswith(".gguf") and Path(name).is_file():
         return _card_of_file(name, "pulled", Path(name))
     found = next((card for card in list_models() if name in (card.name, str(card.path))), None)
@@ -70,13 +70,13 @@ def show_model(name: str) -> Card:
         path = find_gguf(name)
         return _card_of_file(name, "hub", path)
     if found is None:
-        hint = "`ragcli models list` names those that are here; `ragcli models pull NAME` brings another."
+        hint = "List the local models with `ragcli models list`; get another with `ragcli models pull NAME`."
         raise RagcliError(f"there is no model {name} on this machine", hint)
     return found
 
 
 def pull_model(name: str) -> Card:
-    """Bring a model onto this machine, from the hub, or smollm2 from its package where the hub is out of reach.
+    """Download a model from the hub, or smollm2 from its package if the hub cannot be reached.
 
     Raises UnreachableError, RagcliError.
     """
@@ -92,10 +92,14 @@ def pull_model(name: str) -> Card:
 
 
 def remove_model(name: str) -> Card:
-    """Delete a model's files, and return what it was. Raises RagcliError for one that is not here, or of a package."""
+    """Delete a model's files; return its description. Raises RagcliError for an unknown or packaged model."""
     card = show_model(name)
     if card.origin == "package":
-        hint = f"Run: pip uninstall {SMOLLM2_PACKAGE}" if name == SMOLLM2 else "It stands in where there is no other."
+        hint = (
+            f"Run: pip uninstall {SMOLLM2_PACKAGE}"
+            if name == SMOLLM2
+            else "It is the fallback for when there is no other model."
+        )
         raise RagcliError(f"{name} is part of an installed package", hint)
     if card.origin == "hub":
         _remove_cached(name, card.path)
@@ -107,7 +111,7 @@ def remove_model(name: str) -> Card:
 
 
 def _remove_cached(name: str, path: Path) -> None:
-    """Delete a file and what it leads to; with the last one, or for a folder, all that the cache has of the model."""
+    """Delete a cached file and its blob; for the last one or a folder, the whole model."""
     snapshot = cached_snapshot(name.partition(":")[0])
     if path.is_file() and snapshot and len(list(snapshot.rglob("*.gguf"))) > 1:
         path.resolve().unlink()

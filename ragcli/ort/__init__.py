@@ -1,4 +1,4 @@
-"""What the models on ONNX Runtime share: checkpoint → graph, written once, kept in a cache → session. Without torch."""
+"""The common base of models on ONNX Runtime, without torch: write a checkpoint's graph once, cache it, open it."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,9 +17,9 @@ Opened = TypeVar("Opened")
 def open_graphs(
     files: Sequence[Path], config: str, precision: str, write: Write, load: Callable[[Path], Opened], note: Note
 ) -> Opened:
-    """Load the graphs of a checkpoint's files; write them first where the cache has none, or none that can be used.
+    """Load the graphs of a checkpoint's files; write them first if the cache has no usable ones.
 
-    `config` says what else the graphs depend on. Raises RagcliError where there is no room to write them.
+    `config` contains everything else that the graphs depend on. Raises RagcliError if there is no room for them.
     """
     home = cache.engines_home()
     folder = home / cache.graph_key(home, files, f"{config} {precision}")
@@ -28,13 +28,12 @@ def open_graphs(
             cache.check(folder)
             return load(folder)
         except (cache.UnusableError, LoadError) as error:
-            note(f"the prepared model in {folder} cannot be used ({error}); it is prepared anew")
+            note(f"the prepared model in {folder} cannot be used ({error}); it is prepared again")
     try:
         cache.build(folder, write)
     except OSError as error:
-        note(f"cannot keep the prepared model in {home} ({error.strerror or error}); every run prepares it anew")
+        note(f"cannot save the prepared model in {home} ({error.strerror or error}); every run prepares it again")
         return _open_without_cache(write, load)
-    note(f"prepared the model for {precision}, once: {cache.size(folder) / 1e6:.0f} MB in {folder}")
     return load(folder)
 
 

@@ -1,4 +1,4 @@
-"""Keep built graphs in the cache folder: a folder for each checkpoint and precision, whole or not there at all."""
+"""The cache of graphs: a folder for each checkpoint and precision, written atomically."""
 
 import contextlib
 import hashlib
@@ -13,11 +13,11 @@ from pathlib import Path
 from ragcli.files import sync
 from ragcli.settings import cache_home
 
-_VERSION = 3  # of what is built; raise it with every change of the graph
+_VERSION = 3  # of the graphs; raise it with every change
 _MANIFEST = "facts.json"
 _DIGESTS = "digests"
 _UNFINISHED = "unfinished-"
-_ABANDONED = 3600  # seconds after which an unfinished folder that nobody writes to is a killed process's
+_ABANDONED = 3600  # seconds without a write, after which an unfinished folder belongs to a killed process
 
 
 def engines_home() -> Path:
@@ -26,24 +26,24 @@ def engines_home() -> Path:
 
 
 class UnusableError(Exception):
-    """Report that what the cache holds cannot be used, and why."""
+    """Report that a cached graph cannot be used, and why."""
 
 
 def graph_key(home: Path, files: Sequence[Path], config: str) -> str:
-    """Return the name of a graph's folder: a hash of the checkpoint's files and of what else the graph depends on."""
+    """Return the name of a graph's folder: a hash of the checkpoint's files and of `config`."""
     digests = [_digest(home / _DIGESTS, file.resolve()) for file in files]
     return hashlib.sha256("\n".join([config, *digests]).encode()).hexdigest()[:32]
 
 
 def file_digest(file: Path) -> str:
-    """Return the sha256 of a file, remembered beside the graphs as long as the file stays as it is. Raises OSError."""
+    """Return the SHA-256 of a file, cached until the file changes. Raises OSError."""
     return _digest(engines_home() / _DIGESTS, file.resolve())
 
 
 def check(folder: Path) -> None:
-    """Raise UnusableError for a folder that another version built, or that is not as it was built.
+    """Raise UnusableError for a folder that another version built, or that has changed since.
 
-    Of the weights only the size is compared: a hash of them would take longer than loading them.
+    Of the weights only the size is compared, because hashing them would take longer than loading them.
     """
     try:
         manifest = json.loads((folder / _MANIFEST).read_bytes())
@@ -56,7 +56,7 @@ def check(folder: Path) -> None:
 
 
 def build(folder: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a folder, which appears under its name once it is whole. Raises OSError."""
+    """Let `write` fill a folder, which gets its name once it is complete. Raises OSError."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder.parent)
     unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder.parent))
@@ -70,22 +70,17 @@ def build(folder: Path, write: Callable[[Path], None]) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def size(folder: Path) -> int:
-    """Return how many bytes a graph takes."""
-    return sum(file.stat().st_size for file in folder.iterdir())
-
-
 def _sweep(home: Path) -> None:
-    """Remove what builds left behind that were killed."""
+    """Remove the unfinished folders of killed processes."""
     for left in home.glob(f"{_UNFINISHED}*"):
-        with contextlib.suppress(OSError):  # another process sweeps as well
+        with contextlib.suppress(OSError):  # another process removes it too
             written = max(path.stat().st_mtime for path in (left, *left.iterdir()))
             if time.time() - written > _ABANDONED:
                 shutil.rmtree(left)
 
 
 def _replace(new: Path, folder: Path) -> None:
-    """Put a folder under its name; where another process does so at the same moment, either is right."""
+    """Give a folder its name; if another process does so at the same time, either is fine."""
     old = new.with_name(f"{new.name}-old")
     if folder.exists():
         folder.rename(old)
@@ -107,7 +102,7 @@ def _manifest(folder: Path) -> dict[str, object]:
 
 
 def _digest(folder: Path, file: Path) -> str:
-    """Return the hash of a file, which is remembered as long as its size and time of change stay."""
+    """Return the hash of a file, cached by its size and modification time."""
     memory = folder / hashlib.sha256(os.fsencode(file)).hexdigest()[:32]
     status = file.stat()
     state = f"{status.st_size} {status.st_mtime_ns} "
@@ -130,4 +125,4 @@ def _remember(memory: Path, line: str) -> None:
             file.write(line)
         Path(file.name).replace(memory)
     except OSError:
-        pass  # it is hashed again next time; whoever builds the graph says that the folder cannot be written
+        pass  # it is hashed again next time; open_graphs notes that the folder is not writable

@@ -20,7 +20,7 @@ def smoothing_scale(size: Matrix, weight: Matrix) -> Matrix:
     """Return the divisor of each channel, from the size of its activations and the weights (in, out) that read it."""
     largest = np.abs(weight).max(axis=1)
     scale = np.sqrt(np.maximum(size, _TINY) / np.maximum(largest, _TINY))
-    scale[(size <= _TINY) | (largest <= _TINY)] = 1  # a channel that is off may stay as it is
+    scale[(size <= _TINY) | (largest <= _TINY)] = 1  # channels that are off stay
     return np.asarray(scale, dtype=np.float32)
 
 
@@ -33,7 +33,7 @@ def to_8_bits(weight: Matrix) -> tuple[NDArray[np.int8], Matrix]:
 def to_8_bits_by_block(weight: Matrix) -> tuple[NDArray[np.uint8], Matrix]:
     """Round (in, out) to 1..255 around 128, with one scale for each BLOCK_8 inputs of an output.
 
-    Returns (out, blocks, BLOCK_8) and scales (out, blocks). What is missing in the last block is zero.
+    Returns (out, blocks, BLOCK_8) and scales (out, blocks). The last block is padded with zeros.
     """
     rounded, scale = _by_block(weight, BLOCK_8, 127)
     return (rounded + 128).astype(np.uint8), scale
@@ -43,7 +43,7 @@ def to_4_bits(weight: Matrix) -> tuple[NDArray[np.uint8], Matrix]:
     """Round (in, out) to 1..15 around 8, with one scale for each BLOCK_4 inputs of an output.
 
     Returns (out, blocks, BLOCK_4 / 2) with two weights a byte, the first in its lower half, and scales (out, blocks).
-    What is missing in the last block is zero.
+    The last block is padded with zeros.
     """
     rounded, scale = _by_block(weight, BLOCK_4, 7)
     values = (rounded + 8).astype(np.uint8)

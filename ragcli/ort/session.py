@@ -17,11 +17,11 @@ _LOAD_ERRORS = (
 
 
 class LoadError(Exception):
-    """Report that a graph cannot be loaded, and what ONNX Runtime says of it."""
+    """Report that a graph cannot be loaded, with ONNX Runtime's reason."""
 
 
 def open_session(graph: Path) -> ort.InferenceSession:
-    """Load a graph. Raises LoadError where it is damaged."""
+    """Load a graph. Raises LoadError if it is damaged."""
     try:
         return ort.InferenceSession(graph, _options(), providers=["CPUExecutionProvider"])
     except _LOAD_ERRORS as error:
@@ -33,20 +33,20 @@ def _options() -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.use_per_session_threads = False
     options.log_severity_level = 4
-    if _needs_care():
+    if _may_overflow():
         options.add_session_config_entry("session.x64quantprecision", "1")
     return options
 
 
 @functools.cache
 def _share_threads() -> None:
-    """Let all sessions have the same threads: those of one would still spin when the next one begins."""
-    with contextlib.suppress(states.Fail):  # somebody else made them share
+    """Let all sessions share threads; otherwise those of one still spin when the next one runs."""
+    with contextlib.suppress(states.Fail):  # already shared
         ort.set_global_thread_pool_sizes()
 
 
-def _needs_care() -> bool:
-    """Tell whether the fast 8-bit kernel may overflow: on x86 without VNNI. The exact one takes twice as long.
+def _may_overflow() -> bool:
+    """Return whether the fast 8-bit kernel may overflow (x86 without VNNI); the exact one takes twice as long.
 
     Source: ONNX Runtime's documentation of quantization, "U8S8 on AVX2 and AVX512".
     """
@@ -54,5 +54,5 @@ def _needs_care() -> bool:
         return False
     try:
         return "vnni" not in Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except (OSError, ValueError):  # not Linux: nobody tells
+    except (OSError, ValueError):  # unknown outside Linux
         return True

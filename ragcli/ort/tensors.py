@@ -1,7 +1,7 @@
 """Read a checkpoint's tensors from memory-mapped safetensors, without torch.
 
-The format is read here, not by the library's NumPy interface: that one knows no bfloat16 and copies whole tensors,
-while a look-up of a few embedding rows needs a few pages.
+The library's NumPy interface is not used, because it does not support bfloat16 and copies whole tensors, while looking
+up a few embedding rows needs only a few pages.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,24 +17,24 @@ from ragcli.ort.quantization import Matrix
 
 _COPY_AGAIN = "Copy or download the model again."
 _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
-# Causal masks and lists of places, which old checkpoints carry as if they were weights.
+# Causal masks and position ids, which old checkpoints contain like weights.
 _TYPES |= {"BOOL": "u1", "U8": "u1", "I64": "<i8"}
-_TYPES |= {"I8": "i1"}  # with a scale for each row beside it, called as compressed-tensors does
+_TYPES |= {"I8": "i1"}  # with a scale for each row, named as in compressed-tensors
 _SCALE = "_scale"
 
 
 class Kind(NamedTuple):
-    """Say what a family's checkpoints have in common, and in errors what was expected."""
+    """Describe a family's checkpoints, also for error messages."""
 
-    family: str  # as in "that no GPT-2 has"
-    model: str  # as in "or no causal language model"
+    family: str  # as in "unexpected in a GPT-2"
+    model: str  # as in "not a causal language model"
     choose: str  # what to do instead
-    prefix: str  # which its names may have or not
-    head: str  # how the names begin that never have it
+    prefix: str  # optional prefix of its names
+    head: str  # prefix of the names without it
 
 
 class Tensors:
-    """Hold the tensors of a checkpoint, mapped into memory; names are without the prefix."""
+    """The memory-mapped tensors of a checkpoint; names are without the prefix."""
 
     def __init__(
         self,
@@ -43,10 +43,9 @@ class Tensors:
         aliases: Mapping[str, str] | None = None,
         shared: tuple[Path, str] | None = None,
     ) -> None:
-        """Map the files; `aliases` are old endings of names, and what they are now.
+        """Map the files; `aliases` map old endings of names to new ones.
 
-        `shared` is another model's folder, and how the names of those tensors begin that are taken from there. Raises
-        RagcliError.
+        `shared` is another model's folder, and the prefix of the tensors to take from there. Raises RagcliError.
         """
         self.files = weight_files(folder.path)
         self.folder, self._kind = folder, kind
@@ -64,7 +63,7 @@ class Tensors:
         return self._scaled(name, _as_float(self._tensors[name]), slice(None))
 
     def rows(self, name: str, places: Sequence[int] | NDArray[np.int64]) -> Matrix:
-        """Return some rows of a matrix as float32, and read no more."""
+        """Return some rows of a matrix as float32, reading only these."""
         chosen = np.asarray(places)
         return self._scaled(name, _as_float(self._tensors[name][chosen]), chosen)
 
@@ -111,10 +110,12 @@ def _renamed(name: str, aliases: Mapping[str, str]) -> str:
 def _map_file(path: Path) -> Iterable[tuple[str, NDArray[Any]]]:
     try:
         header = read_header(path)
-        data = np.asarray(np.memmap(path, dtype=np.uint8, mode="r", offset=header.start))  # its slices are faster
+        data = np.asarray(
+            np.memmap(path, dtype=np.uint8, mode="r", offset=header.start)
+        )  # slices of an array are faster
         return [(name, _view(data, entry)) for name, entry in header.tensors.items()]
     except (OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError, MemoryError) as error:
-        message = f"cannot load {path}: it is cut short, damaged, or has tensors of an unknown type"
+        message = f"cannot load {path}: it is truncated, damaged, or has tensors of an unknown type"
         raise RagcliError(message, _COPY_AGAIN) from error
 
 

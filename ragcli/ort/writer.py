@@ -1,4 +1,4 @@
-"""Collect the nodes and tensors of an ONNX graph; large tensors go to a weights' file at once."""
+"""Build an ONNX graph; large tensors are written to a separate file immediately."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,16 +16,16 @@ Kernel = Literal["float32", "rows8", "tokens8", "blocks8", "blocks4"]
 
 MS = "com.microsoft"  # the domain of ONNX Runtime's own operators
 
-_PAGE = 4096  # weights begin at a page, so that they can be mapped
-_SMALL = 1 << 16  # bytes up to which a tensor stays in the graph's own file
-_TINY = 1e-20  # keeps a row of zeros from being divided by zero
+_PAGE = 4096  # weights are aligned to pages for memory mapping
+_SMALL = 1 << 16  # bytes up to which a tensor stays in the graph's file
+_TINY = 1e-20  # avoids division by zero for rows of zeros
 _ELEMENT_TYPES = {"float32": TensorProto.FLOAT, "int8": TensorProto.INT8, "uint8": TensorProto.UINT8}
 
-Skip = tuple[str, Matrix]  # what to add to the stream: a layer's output, and its bias
+Skip = tuple[str, Matrix]  # a layer's output to add to the stream, and its bias
 
 
 class Graph:
-    """Hold what was added; linear layers run by the `kernel`, norms have this `epsilon`."""
+    """A graph under construction; linear layers use the `kernel`, norms the `epsilon`."""
 
     def __init__(self, kernel: Kernel, epsilon: float, weights: BinaryIO) -> None:
         self._epsilon = epsilon
@@ -33,13 +33,13 @@ class Graph:
         self._weights = weights
         self._nodes: list[onnx.NodeProto] = []
         self._tensors: list[onnx.TensorProto] = []
-        self._rounded: dict[str, tuple[str, str]] = {}  # activations that several layers take
+        self._rounded: dict[str, tuple[str, str]] = {}  # quantized activations that several layers use
         if kernel in ("rows8", "tokens8"):
             self._tiny = self.constant("tiny", np.array(_TINY, dtype=np.float32))
             self._axis = self.constant("axis", np.array([-1]))
 
     def node(self, op: str, inputs: Sequence[str], outputs: int = 1, domain: str = "", **attributes: Any) -> str:
-        """Add a node and return the name of its first output; the others are called that and .1, .2, …."""
+        """Add a node, and return the name of its first output; the others have the suffixes .1, .2, …."""
         name = f"{op}_{len(self._nodes)}"
         names = [name, *(f"{name}.{k}" for k in range(1, outputs))]
         self._nodes.append(helper.make_node(op, list(inputs), names, name, domain=domain, **attributes))
@@ -60,7 +60,7 @@ class Graph:
         return name
 
     def linear(self, name: str, x: str, weight: Matrix) -> str:
-        """Multiply by a matrix (in, out), by the graph's kernel."""
+        """Multiply by a matrix (in, out) with the graph's kernel."""
         if self._kernel == "float32":
             return self.node("MatMul", [x, self.constant(name, weight)])
         if self._kernel == "rows8":
@@ -76,9 +76,9 @@ class Graph:
         return self.node("MatMulNBits", inputs, domain=MS, **sizes)
 
     def _linear_rows(self, name: str, x: str, weight: Matrix) -> str:
-        """Round the activations to 8 bits with one scale for each token, the weights with one for each output.
+        """Quantize activations to 8 bits with one scale for each token, weights with one for each output.
 
-        The operator knows one scale for the whole input only: so all tokens are first brought to the same size.
+        The operator supports only one scale for the whole input, so all tokens are first normalised to the same size.
         """
         size = self.node("ReduceMax", [self.node("Abs", [x]), self._axis], keepdims=1)
         size = self.node("Max", [size, self._tiny])
@@ -92,7 +92,7 @@ class Graph:
         return self.node("Mul", [self.node("DynamicQuantizeMatMul", inputs, domain=MS), size])
 
     def _linear_tokens(self, name: str, x: str, weight: Matrix) -> str:
-        """As _linear_rows, but a token is rounded in the same way whatever else the input holds."""
+        """Like _linear_rows, but the quantization of a token does not depend on the rest of the input."""
         if x not in self._rounded:
             self._rounded[x] = self._round_tokens(x)
         rounded, size = self._rounded[x]
@@ -108,7 +108,7 @@ class Graph:
         return self.node("Mul", [self.node("MatMulIntegerToFloat", inputs, domain=MS), size])
 
     def _round_tokens(self, x: str) -> tuple[str, str]:
-        """Round to 1..255 around 128; return this, and the size of each token's largest value."""
+        """Quantize to 1..255 around 128; return this, and the largest magnitude of each token."""
         if not self._rounded:
             self._step = self.constant("step", np.array(1 / 127, dtype=np.float32))
             self._zero_point = self.constant("zero_point", np.array(128, dtype=np.uint8))
@@ -117,7 +117,7 @@ class Graph:
         return self.node("QuantizeLinear", [self.node("Div", [x, size]), self._step, self._zero_point]), size
 
     def norm(self, name: str, stream: str, skip: Skip | None, gain: Matrix, bias: Matrix) -> tuple[str, str]:
-        """Add what is to be added to the stream, and normalise it; return both, the normalised first."""
+        """Add `skip` to the stream, and normalise it; return the normalised stream and the sum."""
         inputs = [self.constant(name, gain), self.constant(f"{name}.bias", bias)]
         if skip is None:
             return self.node("LayerNormalization", [stream, *inputs], epsilon=self._epsilon), stream
@@ -135,7 +135,7 @@ class Graph:
         return self.node("BiasGelu" if kind == "gelu" else "FastGelu", inputs, domain=MS)
 
     def name_outputs(self, *names: str) -> None:
-        """Name the last node's second and further outputs; an empty name says that nobody asks for it."""
+        """Name the last node's second and further outputs; an empty name omits one."""
         self._nodes[-1].output[1 : 1 + len(names)] = names
 
     def finish(
@@ -144,7 +144,7 @@ class Graph:
         output: onnx.ValueInfoProto,
         written: Sequence[onnx.ValueInfoProto] = (),
     ) -> onnx.ModelProto:
-        """Return the model: its output is the last node's; `written` is what other nodes put out."""
+        """Return the model; its output is the last node's, `written` are outputs of other nodes."""
         self._nodes[-1].output[0] = output.name
         graph = helper.make_graph(self._nodes, "ragcli", inputs, [output, *written], self._tensors)
         versions = [helper.make_opsetid("", 20), helper.make_opsetid(MS, 1)]

@@ -1,9 +1,9 @@
-"""The reader: a question and blocks of text → how well each block answers, and which of its words decide.
+"""The reader: score how well blocks of text answer a question, and find the words that answer it.
 
-A reader is a BERT with three outputs a token (BertForTokenClassification): the logits that a token begins or ends the
-answer, and, at the first token, how well the text answers at all. A block's score is the sum of the third with the
-logarithms of the summed exponentials of the other two over the block's tokens. It is the log odds against "none of
-the blocks answers", so that 0 means undecided: softmax over 0 and the scores gives each block's probability.
+A reader is a BERT with three outputs per token (BertForTokenClassification): the logits that a token begins or ends the
+answer, and at the first token, a logit for the whole text. A block's score is this logit plus the log-sum-exp of the
+begin logits and of the end logits over the block's tokens. It is the log odds against "none of the blocks answers":
+the softmax over 0 and all scores gives the probability of each block.
 """
 
 from ragcli.reader.model import PACKAGED, Reader, Reading, find_reader, open_reader

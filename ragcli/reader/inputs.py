@@ -1,4 +1,4 @@
-"""Turn a question and blocks into what the reader reads: [CLS] question [SEP] heading [SEP] text [SEP]."""
+"""Build the inputs of a reader: [CLS] question [SEP] heading [SEP] text [SEP]."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 
 from ragcli.errors import RagcliError
 
-# Tokens. A question keeps its beginning, a heading its end, which is nearest to the text.
+# Maximal tokens. A question keeps its beginning, a heading its end, which is nearest to the text.
 LONGEST_QUESTION = 40
 LONGEST_HEADING = 32
 LONGEST_TEXT = 190
@@ -16,9 +16,9 @@ Block = tuple[str, str]  # heading path and text
 
 
 class Input(NamedTuple):
-    """Hold the token ids of a question and a block, their types, and where the text's tokens stand.
+    """Hold the token ids of a question and a block, and their types.
 
-    `offsets` are the spans of the text's tokens in the text; the first of them is at the place `begin`.
+    `offsets` are the spans of the text's tokens in the text; `begin` is the position of the first of them.
     """
 
     ids: list[int]
@@ -28,7 +28,7 @@ class Input(NamedTuple):
 
 
 def build_inputs(tokenizer: Tokenizer, question: str, blocks: Sequence[Block]) -> list[Input]:
-    """Return one input for each block. Without a heading there is no separator for it either."""
+    """Return one input for each block. Without a heading, its separator is left out too."""
     first, separator = (_id(tokenizer, token) for token in ("[CLS]", "[SEP]"))
     asked = [first, *tokenizer.encode(question, add_special_tokens=False).ids[:LONGEST_QUESTION], separator]
     headings = tokenizer.encode_batch([heading for heading, _ in blocks], add_special_tokens=False)
@@ -45,5 +45,5 @@ def build_inputs(tokenizer: Tokenizer, question: str, blocks: Sequence[Block]) -
 def _id(tokenizer: Tokenizer, token: str) -> int:
     number = tokenizer.token_to_id(token)
     if number is None:
-        raise RagcliError(f"the tokenizer has no token {token}", "Take the tokenizer that belongs to the reader.")
+        raise RagcliError(f"the tokenizer has no token {token}", "Use the tokenizer that belongs to the reader.")
     return int(number)

@@ -20,17 +20,17 @@ Note = Callable[[str], None]
 
 PACKAGED = Path(__file__).parent / "weights"
 
-_OUTPUTS = 3  # begins the answer, ends it, and at the first token how well the text answers
+_OUTPUTS = 3  # begin and end of the answer, and at the first token, whether the text answers
 _LONGEST = LONGEST_QUESTION + LONGEST_HEADING + LONGEST_TEXT + 4
 _LONGEST_ANSWER = 60  # tokens
-_CHOOSE = "Choose a reader that `ragcli train --reader` made, or leave the option out."
+_CHOOSE = "Choose a reader made by `ragcli train --reader`, or leave the option out."
 
 
 class Reading(NamedTuple):
-    """Hold what a reader says of a block.
+    """Hold a reader's result for a block.
 
-    `score` is the log odds that the block answers against that none does; text[start:end] are the words that decide,
-    and `probability` says how sure these are if the block answers.
+    `score` is the log odds that this block answers rather than none; text[start:end] are the words that answer, with
+    their `probability` if the block answers.
     """
 
     score: float
@@ -40,14 +40,14 @@ class Reading(NamedTuple):
 
 
 class Reader:
-    """Hold a reader: its checkpoint, its tokenizer, and the session that runs its graph."""
+    """A reader: its checkpoint, its tokenizer, and the session of its graph."""
 
     def __init__(self, folder: ModelFolder, precision: Precision, note: Note) -> None:
-        """Load the model, and prepare it first where that was not done yet. Raises RagcliError."""
+        """Load the model, after preparing its graph the first time. Raises RagcliError."""
         config = read_json(folder.path / "config.json")
         labels = config.get("id2label")
         if config.get("architectures") != ["BertForTokenClassification"] or not _has_outputs(labels):
-            raise RagcliError(f"{folder.name} is no reader", _CHOOSE)
+            raise RagcliError(f"{folder.name} is not a reader", _CHOOSE)
         self.name = folder.name
         width = read_config(folder, config).hidden_size
         head = {"classifier.weight": (_OUTPUTS, width), "classifier.bias": (_OUTPUTS,)}
@@ -61,9 +61,9 @@ class Reader:
         self._session = open_encoder_graph(checkpoint, "none", precision, note)
 
     def read(self, question: str, blocks: Sequence[Block]) -> list[Reading]:
-        """Return what is said of each block, a pair of heading path and text. Raises RagcliError.
+        """Return a reading of each block, a pair of heading path and text. Raises RagcliError.
 
-        Blocks of the same number of tokens are read together, so that nothing is padded.
+        Blocks with the same number of tokens are batched, so that there is no padding.
         """
         inputs = build_inputs(self._tokenizer, question, blocks)
         readings: list[Reading] = [Reading(-np.inf, 0, 0, 0.0)] * len(inputs)
@@ -80,7 +80,7 @@ class Reader:
         [states] = self._session.run(None, {"embeddings": self._checkpoint.embed(ids, types)})
         logits = states @ self._weight + self._bias
         if not np.isfinite(logits).all():
-            raise RagcliError(f"{self.name} gives scores that are no numbers", "Copy or download the model again.")
+            raise RagcliError(f"{self.name} gives scores that are not finite", "Copy or download the model again.")
         return np.asarray(logits, dtype=np.float32)
 
 
@@ -89,7 +89,7 @@ def _has_outputs(labels: object) -> bool:
 
 
 def _reading(logits: Matrix, entry: Input) -> Reading:
-    """Read a block's score and span off its logits (tokens, 3)."""
+    """Return the reading of a block from its logits (tokens, 3)."""
     count = len(entry.offsets)
     if not count:
         return Reading(-np.inf, 0, 0, 0.0)
@@ -107,7 +107,7 @@ def _log_sum(values: Matrix) -> float:
 
 
 def _best_span(begins: Matrix, ends: Matrix) -> tuple[int, int]:
-    """Return the first and the last token of the best span that is not too long; of equals the first."""
+    """Return the first and last token of the best span that is not too long; of equals, the first."""
     both = begins[:, np.newaxis] + ends[np.newaxis, :]
     places = np.arange(len(begins))
     length = places[np.newaxis, :] - places[:, np.newaxis]
@@ -117,13 +117,13 @@ def _best_span(begins: Matrix, ends: Matrix) -> tuple[int, int]:
 
 
 def find_reader(name: str | None = None) -> ModelFolder:
-    """Find the folder of a reader by its name or path; the package's where none is named. Raises RagcliError."""
+    """Find the folder of a reader by its name or path, by default the packaged one. Raises RagcliError."""
     if name is None:
-        return ModelFolder("the reader of the package", PACKAGED)
+        return ModelFolder("the packaged reader", PACKAGED)
     return find_model(name, allow_fallback=False)
 
 
 def open_reader(name: str | None = None, precision: Precision = "auto", note: Note = lambda _: None) -> Reader:
-    """Open a reader by its name or path; the package's where none is named. Raises RagcliError."""
+    """Open a reader by its name or path, by default the packaged one. Raises RagcliError."""
     folder = find_reader(name)
     return opened(folder, f"reader {precision}", lambda: Reader(folder, precision, note))

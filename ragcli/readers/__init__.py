@@ -1,4 +1,4 @@
-"""Read files as documents. What a file is (its suffix, content, compression, encoding) is decided in this room only."""
+"""Read files as documents. Format, compression and encoding are decided only here."""
 
 from ragcli.readers.inputs import Input as Input
 from ragcli.readers.inputs import find_inputs as find_inputs

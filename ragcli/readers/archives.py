@@ -1,4 +1,4 @@
-"""Read archives (zip, tar) as folders, within limits; archives in archives are left out."""
+"""Read archives (zip, tar) as folders, within limits; nested archives are skipped."""
 
 import io
 import tarfile
@@ -10,7 +10,7 @@ from ragcli.readers.records import NoDocumentError
 
 
 class Member(NamedTuple):
-    """Hold a file of an archive; without data, the reason why it is not read."""
+    """Hold a file of an archive, or instead of its data the reason why it is not read."""
 
     name: str
     data: bytes
@@ -18,7 +18,7 @@ class Member(NamedTuple):
 
 
 def read_archive(data: bytes) -> Iterator[Member]:
-    """Yield the files of an archive. Raises NoDocumentError for what is none, or unpacks to too much."""
+    """Yield the files of an archive. Raises NoDocumentError for a damaged or too large one."""
     members = _zip(data) if data.startswith(b"PK") else _tar(data)
     for member in members:
         if not any(part.startswith(".") or part == "__MACOSX" for part in member.name.split("/")):
@@ -37,7 +37,7 @@ def _tar(data: bytes) -> Iterator[Member]:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:*") as archive:
             for count, entry in enumerate(archive):
                 if count > MAX_PARTS or unpacked > MAX_UNPACKED:
-                    raise NoDocumentError("it unpacks to too much; unpack it yourself if you trust it")
+                    raise NoDocumentError("too large when unpacked; unpack it yourself if you trust it")
                 if not entry.isfile():  # links and devices too
                     continue
                 unpacked += entry.size

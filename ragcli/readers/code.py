@@ -1,4 +1,4 @@
-"""Read source code: its docstrings and comments, each under the symbol that it is about."""
+"""Read the docstrings and comments of source code, each under its symbol."""
 
 import ast
 import re
@@ -20,11 +20,11 @@ _SYMBOL = re.compile(
 )
 _LICENCE = re.compile(r"copyright|licen[sc]e|SPDX-|all rights reserved|eslint-|noqa|@ts-|#!", re.IGNORECASE)
 _RULE = re.compile(r"\s*[-=*_#~+/]{3,}\s*")
-_FEWEST = 25  # characters of a comment that says something
+_FEWEST = 25  # characters of a meaningful comment
 
 
 def read_python(text: str) -> Page:
-    """Return the docstrings of a Python file under the names of its modules, classes and functions."""
+    """Return the docstrings of a Python file, under the names of its module, classes and functions."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, MemoryError):
@@ -53,7 +53,7 @@ def _signature(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> s
 
 
 def read_code(text: str) -> Page:
-    """Return the comments of a source file that stand on lines of their own, each under the symbol below it."""
+    """Return the comments on their own lines in a source file, each under the symbol below it."""
     outline = Outline({"line": 1})
     line = at = 0
     for found in _BLOCK.finditer(text):

@@ -1,4 +1,4 @@
-"""Which reader reads what: by suffix, else by how the content begins."""
+"""Choose the reader of a file by its suffix, or else by its first bytes."""
 
 from importlib import import_module
 from typing import Any, Literal, NamedTuple
@@ -7,14 +7,14 @@ Takes = Literal["text", "bytes", "table", "sheet", "mailbox", "rows", "archive",
 
 
 class Format(NamedTuple):
-    """Name a reader: its file in this room, its function, and what that takes."""
+    """Describe a reader: its module, its function, and the argument of that."""
 
     module: str
     function: str
     takes: Takes = "text"
 
     def load(self) -> Any:
-        """Return the function; its file and the libraries that it needs are loaded only now."""
+        """Import and return the function."""
         return getattr(import_module(f"ragcli.readers.{self.module}"), self.function)
 
 
@@ -82,7 +82,7 @@ HEAD_BYTES = 2**16
 
 
 def format_of(kind: str, head: bytes) -> Format | None:
-    """Return the format of a file by its suffix, or by its first bytes where that says nothing; None for no text."""
+    """Return the format of a file by its suffix, or else by its first bytes; None if it has no text."""
     known = FORMATS.get(kind)
     if known and known != _PLAIN:
         return known

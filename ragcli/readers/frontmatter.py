@@ -1,4 +1,4 @@
-"""The settings at the top of a Markdown page: YAML between `---`, or TOML between `+++`."""
+"""Read the front matter of a Markdown page: YAML between `---`, or TOML between `+++`."""
 
 import re
 import tomllib
@@ -12,14 +12,14 @@ _LONGEST = 64_000
 
 
 class Front(NamedTuple):
-    """Hold the settings of a page, and its text with the settings' lines left blank."""
+    """Hold the front matter of a page, and its text with those lines blank."""
 
     values: dict[str, Any]
     text: str
 
 
 class _NoAliases(yaml.SafeLoader):
-    """Load YAML without aliases, by which a few lines can stand for gigabytes."""
+    """Load YAML without aliases, which can expand to gigabytes."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -28,7 +28,7 @@ class _NoAliases(yaml.SafeLoader):
 
 
 def split_front(text: str) -> Front:
-    """Take the settings from the top of a text; what cannot be read is taken away as well."""
+    """Split the front matter off a text; invalid front matter is removed too."""
     found = _YAML.match(text[:_LONGEST]) or _TOML.match(text[:_LONGEST])
     if not found:
         return Front({}, text)
@@ -37,6 +37,6 @@ def split_front(text: str) -> Front:
     except (yaml.YAMLError, tomllib.TOMLDecodeError, ValueError, RecursionError):
         values = None
     if not isinstance(values, dict) and text.startswith("---") and "\n\n" in found[1]:
-        return Front({}, text)  # a rule, and another one further down
+        return Front({}, text)  # two horizontal rules
     rest = "\n" * found[0].count("\n") + text[found.end() :]
     return Front({str(key): value for key, value in values.items()} if isinstance(values, dict) else {}, rest)

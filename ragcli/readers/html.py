@@ -1,4 +1,4 @@
-"""Read HTML: the main content of a page, without navigation, scripts and what else stands around it."""
+"""Read the main content of an HTML page, without navigation, scripts and other boilerplate."""
 
 import re
 from collections.abc import Iterator
@@ -29,11 +29,11 @@ _ELEMENT = re.compile(
     r"<(/?)(?!(?:p|li|td|tr|th|dt|dd|option|br|hr|img|input|meta|link|col|area|base|source|wbr)\b)[a-z]", re.IGNORECASE
 )
 _DEEPEST = 2_000
-_FEW = 200  # characters; a main part with less is none
+_FEW = 200  # characters of a main part, at least
 
 
 def read_html(text: str) -> Page:
-    """Return the page of an HTML file; its title is its first heading, else that in its head."""
+    """Return the page of an HTML file; its title is its first heading, or else its <title>."""
     if text.count("<") > _DEEPEST and _depth(text) > _DEEPEST:  # lexbor's time grows with the square of the depth
         raise NoDocumentError("nested too deeply")
     tree = LexborHTMLParser(text)
@@ -57,7 +57,7 @@ def read_html(text: str) -> Page:
 
 
 def _depth(text: str) -> int:
-    """Return how deeply elements stand in each other, but for those that need not be closed."""
+    """Return the nesting depth of elements, except those that need not be closed."""
     depth = deepest = 0
     for found in _ELEMENT.finditer(text):
         depth = max(0, depth + (-1 if found[1] else 1))
@@ -81,7 +81,7 @@ class _Walk:
         self._outline = outline
 
     def children(self, parent: LexborNode) -> None:
-        """Add what an element holds: blocks, and the text between them as paragraphs."""
+        """Add the content of an element: blocks, and the text between them as paragraphs."""
         run: list[str] = []
         for node in parent.iter(include_text=True):
             if node.tag not in _BLOCKS and not _holds_blocks(node):
@@ -153,7 +153,7 @@ def _list(node: LexborNode) -> str:
 
 
 def _parts(node: LexborNode) -> Iterator[str]:
-    """Yield the paragraphs, lists and code that stand in a list item or another small element."""
+    """Yield the paragraphs, lists and code in a list item or another small element."""
     run: list[str] = []
     for child in node.iter(include_text=True):
         if child.tag not in _BLOCKS and not _holds_blocks(child):

@@ -1,4 +1,4 @@
-"""Find the files to read: those that are named, and those in folders and the folders in them."""
+"""Find the files to read: named ones, and those in folders."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from ragcli.readers.texts import is_json_lines
 
 
 class Input(NamedTuple):
-    """Hold an input file, and the name by which messages call it; `found` in a folder, it may fail to be read.
+    """Hold an input file, and its name in messages; one `found` in a folder may be unreadable.
 
     `kind` is a suffix, where something else than the name tells it. The name of what is to be fetched is its URL.
     """
@@ -22,17 +22,17 @@ class Input(NamedTuple):
 
     @property
     def is_url(self) -> bool:
-        """Tell whether this has to be fetched, or was."""
+        """Return whether this has to be fetched, or was."""
         return is_url(self.name) and not self.found
 
 
 def is_url(name: str) -> bool:
-    """Tell whether a name is the address of something on the web."""
+    """Return whether a name is the address of something on the web."""
     return name.startswith(("http://", "https://"))
 
 
 def find_inputs(paths: Iterable[Path], written: Iterable[Path] = ()) -> list[Input]:
-    """Resolve folders to the JSON Lines files in them, sorted by name; `-` stays as it is.
+    """Resolve folders to the JSON Lines files in them, sorted by name; `-` stays.
 
     What the run itself writes (files, folders) is never found in a folder. Raises RagcliError for a path that does not
     exist and for a folder without such files.
@@ -53,12 +53,12 @@ def find_inputs(paths: Iterable[Path], written: Iterable[Path] = ()) -> list[Inp
 
 
 def printable_name(path: Path) -> str:
-    """Return a path as text, also where its name is not UTF-8."""
+    """Return a path as text, even if its name is not UTF-8."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _walk(folder: Path, real: Path, own: set[Path]) -> Iterator[Path]:
-    """Yield the files of a folder and of those in it, sorted, but hidden ones, broken links and what is written."""
+    """Yield the files in a folder, recursively and sorted, except hidden files, broken links and written ones."""
     with os.scandir(folder) as entries:
         inside = sorted(entries, key=lambda entry: entry.name)
     for entry in inside:
@@ -74,5 +74,5 @@ def _walk(folder: Path, real: Path, own: set[Path]) -> Iterator[Path]:
 def _is_file(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_file()
-    except OSError:  # a loop of links
+    except OSError:  # a cycle of links
         return False

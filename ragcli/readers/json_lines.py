@@ -13,7 +13,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def read_json_lines(file: BinaryIO, name: str, fields: FieldNames) -> Iterator[Document | Reject]:
-    """Yield each line as a document, or as a reject with its reason. Blank lines are skipped.
+    """Yield each line as a document or a reject. Blank lines are skipped.
 
     Holds one line at a time. A byte order mark may stand before any line, as `cat` leaves it there.
     """
@@ -38,12 +38,12 @@ def read_json_lines(file: BinaryIO, name: str, fields: FieldNames) -> Iterator[D
 
 
 def too_long(what: str) -> str:
-    """Return the reason why something longer than the most that is held at a time is not read."""
+    """Return the reason for rejecting something that is too long to be read at once."""
     return f"{what} longer than {MAX_LINE_BYTES // 2**20} MiB"
 
 
 def printable(line: bytes) -> str:
-    """Return a rejected line as text; of one that is far too long its beginning."""
+    """Return a rejected line as text; only the beginning of a very long one."""
     kept = line.rstrip(b"\r\n")
     return (kept if len(line) < MAX_LINE_BYTES else kept[:_SHOWN_BYTES]).decode("utf-8", errors="backslashreplace")
 

@@ -1,4 +1,4 @@
-"""Read JSON that is no JSON Lines: an array of objects, one pretty-printed object, or several one after another."""
+"""Read JSON other than JSON Lines: an array of objects, or one or more pretty-printed objects."""
 
 import codecs
 import json
@@ -11,7 +11,7 @@ from ragcli.readers.json_lines import MAX_LINE_BYTES, printable, too_long
 from ragcli.readers.records import FieldNames, NoDocumentError, parse_record
 from ragcli.readers.texts import BOM, DAMAGED
 
-HEAD_BYTES = 2**16  # of a file, to tell what it holds
+HEAD_BYTES = 2**16  # of a file, to detect its form
 _PIECE = 2**18
 _BLANK = " \t\r\n" + BOM
 _BETWEEN = re.compile(f"[{_BLANK},]*")
@@ -19,7 +19,7 @@ _DECODER = json.JSONDecoder()
 
 
 def is_spread(head: bytes) -> bool:
-    """Tell by its first bytes whether a file is an array of objects or holds objects over several lines."""
+    """Return by its first bytes whether a file is an array of objects, or has objects over several lines."""
     text = head.decode("utf-8", "ignore").lstrip(_BLANK)
     if text.startswith("["):
         return text[1:].lstrip(_BLANK).startswith("{")
@@ -35,12 +35,12 @@ def is_spread(head: bytes) -> bool:
 
 
 def _may_go_on(error: json.JSONDecodeError, text: str) -> bool:
-    """Tell whether more text could make it right: it fails at its very end."""
+    """Return whether more text could make it right: it fails at its very end."""
     return error.msg.startswith("Unterminated string") or error.pos >= len(text) - 6
 
 
 def read_json_values(file: BinaryIO, name: str, fields: FieldNames) -> Iterator[Document | Reject]:
-    """Yield each object as a document, or as a reject with its reason.
+    """Yield each object as a document or a reject.
 
     Holds one object at a time. After one that is no JSON it goes on with the next that is indented like it.
     """
@@ -62,14 +62,14 @@ def read_json_values(file: BinaryIO, name: str, fields: FieldNames) -> Iterator[
 
 
 class _Value(NamedTuple):
-    """Hold the text of a JSON value, and the line where it begins."""
+    """Hold the text of a JSON value, and its first line."""
 
     text: str
     line: int
 
 
 class _Values:
-    """Cut a file into its outermost values, of which those in an array are the array's."""
+    """Split a file into its outermost values, or those of its outermost array."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.line = 1
@@ -83,7 +83,7 @@ class _Values:
         self._begun = False
 
     def next(self) -> _Value | None:
-        """Return the next value, or None at the end. Raises NoDocumentError for what is no JSON object."""
+        """Return the next value, or None at the end. Raises NoDocumentError for anything but a JSON object."""
         self._skip_between()
         if self._at == len(self._text):
             return None
@@ -107,7 +107,7 @@ class _Values:
         return value
 
     def _lost(self, reason: str) -> NoDocumentError:
-        """Move on to the next object with the same indentation as this one, or to the end of the file."""
+        """Skip to the next object with the same indentation, or to the end of the file."""
         before = self._text[self._text.rfind("\n", 0, self._at) + 1 : self._at]
         following = re.compile(r"\n" + re.escape(before if before.isspace() else "") + r"\{")
         self.shown = self._text[self._at : self._at + 1000]
@@ -148,7 +148,7 @@ class _Values:
         self._at = end
 
     def _fill(self) -> None:
-        """Read as much again as is held, so that a long value takes time in proportion to its length."""
+        """Double the text in memory, so that a long value takes linear time."""
         piece = self._file.read(max(_PIECE, self._held()))
         self._ended = not piece
         self._text = self._text[self._at :] + self._decoder.decode(piece, final=self._ended)

@@ -14,7 +14,7 @@ _QUOTED = re.compile(r"^>.*\n?", re.MULTILINE)
 
 
 def read_message(data: bytes) -> Page:
-    """Return the page of a message: its subject, sender and date, and its text without what it quotes."""
+    """Return the page of a message: its subject, sender and date, and its text without quotations."""
     message = message_from_bytes(data, policy=policy.default)
     known = {name.lower(): str(message[name]) for name in ("From", "To", "Date") if message[name]}
     return Page(str(message["Subject"] or "").strip(), _sections(message).sections(), known)

@@ -26,7 +26,7 @@ _FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]:?")
 
 
 def read_markdown(text: str, *, mdx: bool = False) -> Page:
-    """Return a Markdown file's page. Its title is that of the settings at its top, else its first heading."""
+    """Return the page of a Markdown file. Its title is that of the front matter, or else its first heading."""
     front = split_front(text)
     outline = Outline({"line": 1})
     add_markdown(outline, front.text, mdx=mdx)
@@ -57,7 +57,7 @@ def add_markdown(outline: Outline, text: str, *, mdx: bool = False) -> None:
 
 
 def _end(tokens: Sequence[Token], at: int) -> int:
-    """Return where the block ends that begins here."""
+    """Return the end of the block that begins here."""
     depth = 0
     while True:
         depth += tokens[at].nesting
@@ -95,7 +95,7 @@ def _block(tokens: Sequence[Token]) -> str:
 
 
 def _myst(name: str, argument: str, content: str) -> str:
-    """Return what a directive of MyST says, which stands where other Markdown has code."""
+    """Return the content of a MyST directive, which has the form of a code block."""
     if name == "eval-rst":
         return "\n\n".join(section.text for section in read_rst(content).sections)
     if name in SILENT:
@@ -135,7 +135,7 @@ def _table(tokens: Sequence[Token]) -> str:
 
 
 def table_text(rows: Sequence[Sequence[str]]) -> str:
-    """Return a table as a list of its rows, each with the names of its columns, which the first row holds.
+    """Return the rows of a table as lines, each with the column names of the first row.
 
     Rows of one cell above it are titles.
     """
@@ -170,6 +170,6 @@ def _piece(token: Token) -> str:
 
 
 def html_text(content: str) -> str:
-    """Return the text of a piece of HTML that stands in another text."""
+    """Return the text of embedded HTML."""
     text = _TAG.sub("", _BREAK.sub("\n", _UNSEEN.sub("", content)))
     return "\n".join(line.strip() for line in html.unescape(text).splitlines() if line.strip())

@@ -1,4 +1,4 @@
-"""Make plain Markdown of what site generators add to it: admonitions, tabs, shortcodes, attributes, MDX.
+"""Convert extensions of site generators to plain Markdown: admonitions, tabs, shortcodes, attributes, MDX.
 
 Each line stays on its line, so that line numbers hold.
 """
@@ -30,12 +30,12 @@ _INDENT = 4
 
 
 def plain_markdown(text: str, *, mdx: bool = False) -> str:
-    """Return a text in which the usual extensions of Markdown have become plain Markdown."""
+    """Return a text with the usual extensions converted to plain Markdown."""
     text = _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), text)
     lines = text.expandtabs(4).split("\n")
     out: list[str] = []
     fence = ""
-    open_blocks: list[int] = []  # indentation of the admonitions that are open
+    open_blocks: list[int] = []  # indentation of open admonitions
     for line in lines:
         shift = _shift(line, open_blocks)
         line = line[shift:] if line[:shift].isspace() else line.lstrip() if shift else line
@@ -56,7 +56,7 @@ def plain_markdown(text: str, *, mdx: bool = False) -> str:
 
 
 def _shift(line: str, open_blocks: list[int]) -> int:
-    """Return by how much a line in an admonition is indented for that; what is indented less closes it."""
+    """Return the indentation that an admonition adds to a line; a line with less indentation closes it."""
     if not line.strip():
         return 0
     indent = len(line) - len(line.lstrip())
@@ -81,13 +81,13 @@ def _plain_line(line: str, *, mdx: bool) -> str:
     if "]({" in line:
         line = _COMPUTED_LINK.sub("](x)", line)
     if "{" in line:
-        parts = _CODE_SPAN.split(line)  # every second one is code
+        parts = _CODE_SPAN.split(line)  # odd ones are code
         line = "".join(part if i % 2 else _ATTRIBUTES.sub("", _SHORTCODE.sub("", part)) for i, part in enumerate(parts))
     return line
 
 
 def _label(text: str) -> str:
-    """Return the title of an admonition or tab: `note "Title"`, `tip | Title`, `info[Title]`; else its kind."""
+    """Return the title of an admonition or tab: `note "Title"`, `tip | Title`, `info[Title]`; or else its kind."""
     text = re.sub(r"\s*\{.*\}\s*$", "", text).strip()
     if found := _LABEL.search(text):
         return next(part for part in found.groups() if part is not None).strip()

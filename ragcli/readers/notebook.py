@@ -1,4 +1,4 @@
-"""Read Jupyter notebooks: the text and the code of their cells, not what came out."""
+"""Read Jupyter notebooks: the text and code of their cells, without output."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from ragcli.readers.records import NoDocumentError
 
 
 def read_notebook(data: bytes) -> Page:
-    """Return the page of a notebook; its title is its first heading. Raises NoDocumentError for what is none."""
+    """Return the page of a notebook; its title is its first heading. Raises NoDocumentError for other files."""
     try:
         notebook = orjson.loads(data)
         cells = notebook.get("cells") or [cell for sheet in notebook["worksheets"] for cell in sheet["cells"]]
@@ -19,7 +19,7 @@ def read_notebook(data: bytes) -> Page:
         for cell in cells:
             _add(outline, cell, language)
     except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError) as e:
-        raise NoDocumentError("no notebook, or a damaged one") from e
+        raise NoDocumentError("not a notebook, or damaged") from e
     sections = outline.sections()
     return Page(outline.title, [section._replace(place={}) for section in sections])
 

@@ -1,4 +1,4 @@
-"""Read what word processors and slides are saved as: DOCX, ODT, PPTX; and EPUB books."""
+"""Read word processor files and slides (DOCX, ODT, PPTX), and EPUB books."""
 
 import posixpath
 import re
@@ -39,7 +39,7 @@ def _rows(table: Element, row: str, cell: str, text: Callable[[Element], str]) -
 
 
 def _core(package: Package, name: str) -> str:
-    """Return the title in a package's description of itself."""
+    """Return the title in a package's metadata."""
     if name not in package.names():
         return ""
     return next(((one.text or "").strip() for one in package.xml(name).iter() if _local(one) == "title"), "")
@@ -78,7 +78,7 @@ def read_docx(data: bytes) -> Page:
 
 
 def _heading_styles(package: Package) -> dict[str, int]:
-    found = {"Title": 1, "HeadA": 1, "HeadB": 2, "HeadC": 3}  # the latter by publishers' templates
+    found = {"Title": 1, "HeadA": 1, "HeadB": 2, "HeadC": 3}  # the latter in publishers' templates
     if "word/styles.xml" in package.names():
         for style in package.xml("word/styles.xml"):
             name = _child(style, "name")
@@ -92,7 +92,7 @@ def _heading_styles(package: Package) -> dict[str, int]:
 
 
 def _docx_block(block: Element, styles: dict[str, int]) -> tuple[str, int, bool]:
-    """Return a block's text, its level if it is a heading, and whether it is an item of a list."""
+    """Return a block's text, its level if it is a heading, and whether it is a list item."""
     if _local(block) == "tbl":
         rows = _rows(block, "tr", "tc", _docx_text)
         return table_text(rows), 0, False
@@ -169,7 +169,7 @@ def _odt_text(element: Element) -> str:
 
 
 def read_pptx(data: bytes) -> Page:
-    """Return the page of a presentation: a section for each slide, under its title."""
+    """Return the page of a presentation, with a section for each slide."""
     with open_package(data) as package:
         slides = sorted(
             (int(found[1]), name)
@@ -204,7 +204,7 @@ def _slide(slide: Element) -> tuple[str, list[str]]:
 
 
 def read_epub(data: bytes) -> Iterator[Page]:
-    """Yield the chapters of a book in the order in which they are read."""
+    """Yield the chapters of a book in reading order."""
     with open_package(data) as package:
         root = next(
             (

@@ -1,4 +1,4 @@
-"""What a reader makes of a file: pages, whose text stands in sections under headings."""
+"""The result of a reader: pages, with sections of text under headings."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ _LONGEST_LEAD = 300  # characters
 
 
 class Section(NamedTuple):
-    """Hold the text under a heading, the headings above it from the outermost, and where it begins (line or page).
+    """Hold the text under a heading, its heading path from the outermost, and its position (line or page).
 
     `whole` are spans of the text that belong together: lists, tables, code, with what introduces them.
     """
@@ -21,7 +21,7 @@ class Section(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Hold a page (a file, a message, a chapter), its title (empty: that of the file), and what is known of it."""
+    """Hold a page (a file, message or chapter), its title (empty: that of the file), and its metadata."""
 
     title: str
     sections: list[Section]
@@ -29,10 +29,10 @@ class Page(NamedTuple):
 
 
 class Outline:
-    """Collect blocks of text under the headings above them."""
+    """Collect blocks of text under their headings."""
 
     def __init__(self, place: Mapping[str, int | str] | None = None) -> None:
-        self.title = ""  # the first heading, if it is of the first level and alone there
+        self.title = ""  # the first heading, if it is the only one of the first level
         self._headings: list[tuple[int, str]] = []
         self._done: list[Section] = []
         self._place: Mapping[str, int | str] = place or {}
@@ -50,13 +50,13 @@ class Outline:
         self._place = place
 
     def add(self, text: str, *, whole: bool = False) -> None:
-        """Add a block: a paragraph, or what belongs together (`whole`)."""
+        """Add a block: a paragraph, or with `whole`, text that must not be split."""
         text = text.strip("\n").rstrip()
         if text.strip():
             self._blocks.append((text, whole))
 
     def sections(self) -> list[Section]:
-        """Return the sections that have a text."""
+        """Return the sections with text."""
         self._close()
         return self._done
 

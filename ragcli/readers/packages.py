@@ -1,4 +1,4 @@
-"""Open zip files with limits: how much they unpack to, and how many parts they have."""
+"""Open zip files with limits on their unpacked size and number of parts."""
 
 import zipfile
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _SMALL = 2**20
 
 
 class Package:
-    """Hold an open zip file and how much of it was unpacked."""
+    """An open zip file, and the size of what was unpacked."""
 
     def __init__(self, file: zipfile.ZipFile) -> None:
         self._file = file
@@ -25,11 +25,11 @@ class Package:
             raise NoDocumentError(f"an archive of more than {MAX_PARTS:,} parts")
 
     def names(self) -> list[str]:
-        """Return the names of all parts that are no folder."""
+        """Return the names of all parts except folders."""
         return [info.filename for info in self._file.infolist() if not info.is_dir()]
 
     def read(self, name: str) -> bytes:
-        """Unpack a part. Raises NoDocumentError for what is damaged, encrypted, missing or unpacks to too much."""
+        """Unpack a part. Raises NoDocumentError if it is damaged, encrypted, missing or too large."""
         try:
             info = self._file.getinfo(name)
             if info.flag_bits & 1:
@@ -43,18 +43,18 @@ class Package:
         self._unpacked += len(content)
         bloated = len(content) > _SMALL and len(content) > MAX_RATIO * max(1, info.compress_size)
         if len(content) > MAX_PART or self._unpacked > MAX_UNPACKED or bloated:
-            raise NoDocumentError("it unpacks to too much; unpack it yourself if you trust it")
+            raise NoDocumentError("too large when unpacked; unpack it yourself if you trust it")
         return content
 
     def xml(self, name: str) -> ElementTree.Element:
-        """Return a part as XML. Raises NoDocumentError for what is none, or has definitions of its own."""
+        """Return a part as XML. Raises NoDocumentError for invalid XML or entity definitions."""
         return parse_xml(self.read(name))
 
 
 def parse_xml(content: bytes) -> ElementTree.Element:
-    """Parse XML without definitions, by which a few lines can stand for gigabytes. Raises NoDocumentError."""
+    """Parse XML without entity definitions, which can expand to gigabytes. Raises NoDocumentError."""
     if b"<!ENTITY" in content or b"<!DOCTYPE" in content[:4000]:
-        raise NoDocumentError("XML with definitions of its own")
+        raise NoDocumentError("XML with entity definitions")
     try:
         return ElementTree.fromstring(content)  # noqa: S314 (no definitions, bounded)
     except ElementTree.ParseError as e:
@@ -63,7 +63,7 @@ def parse_xml(content: bytes) -> ElementTree.Element:
 
 @contextmanager
 def open_package(data: bytes) -> Iterator[Package]:
-    """Open a zip file. Raises NoDocumentError for what is none."""
+    """Open a zip file. Raises NoDocumentError for other files."""
     try:
         file = zipfile.ZipFile(BytesIO(data))
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as e:

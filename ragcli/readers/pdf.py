@@ -1,4 +1,4 @@
-"""Read PDF: a section for each page, without running heads, and with words joined that a line end cuts."""
+"""Read PDF: a section for each page, without running heads and hyphenation."""
 
 import re
 from collections import Counter
@@ -15,13 +15,13 @@ _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _NO_TITLE = re.compile(r"untitled|\.(?:docx?|tex|dvi|indd|qxd|pmd)$|^microsoft word", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
 _FULL, _FULL_BEFORE_SMALL = 0.7, 0.5  # of the width: a line is taken for a full one; less if a small letter follows
-_EDGE = 2  # lines at the top and the bottom of a page that may be running heads
+_EDGE = 2  # lines at the top and bottom of a page that may be running heads
 _ITEM = re.compile(r"(?:[-•·*–]|\(?\d{1,3}[.)]|[A-Z]\.)\s")
 _PASSWORD_ERROR = FPDF_ERR_PASSWORD
 
 
 def read_pdf(data: bytes) -> Page:
-    """Return the page of a PDF file. Raises NoDocumentError for one that is encrypted, damaged or holds no text."""
+    """Return the page of a PDF file. Raises NoDocumentError if it is encrypted, damaged or has no text."""
     try:
         pdf = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as e:
@@ -40,7 +40,7 @@ def read_pdf(data: bytes) -> Page:
         if text.strip():
             sections.append(Section((), text, {"page": number}))
     if not sections:
-        raise NoDocumentError("it holds no text (scanned?); recognise its letters first, for example by ocrmypdf")
+        raise NoDocumentError("it has no text (scanned?); run OCR first, for example ocrmypdf")
     return Page(title if _says_something(title) else "", sections)
 
 
@@ -75,7 +75,7 @@ def _is_edge(i: int, lines: list[str]) -> bool:
 
 
 def _running_heads(pages: list[list[str]]) -> set[str]:
-    """Return what stands at the top or bottom of a third of the pages, numbers aside."""
+    """Return the lines at the top or bottom of a third of the pages, ignoring numbers."""
     seen = Counter(
         shape for lines in pages for shape in {_shape(line) for line in [*lines[:_EDGE], *lines[-_EDGE:]] if line}
     )
@@ -83,7 +83,7 @@ def _running_heads(pages: list[list[str]]) -> set[str]:
 
 
 def _joined(lines: list[str]) -> str:
-    """Join lines to paragraphs: one goes on where it fills the width and ends no sentence, or the next begins small."""
+    """Join lines to paragraphs: one continues if it is full and ends no sentence, or the next begins in lower case."""
     width = sorted(map(len, lines))[int(len(lines) * 0.8)] if lines else 0
     out = ""
     last = 0  # characters of the line before

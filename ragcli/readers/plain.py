@@ -10,7 +10,7 @@ _RST = re.compile(r"^ *\.\. (?:_[^:\n]+:[ \t]*$|[\w-]+::)|:[a-z]+:`[^`\n]+`", re
 _SOME_RST = 2  # marks
 _TIMES = re.compile(r"^\s*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}\s+-->")
 _CUE_TAG = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
-_PAUSE = 40  # cues, after which a paragraph ends
+_PAUSE = 40  # cues in a paragraph, at most
 
 _ASCIIDOC_HEADING = re.compile(r"(={1,6})\s+(\S.*)$")
 _ASCIIDOC_SILENT = re.compile(
@@ -72,7 +72,7 @@ def read_asciidoc(text: str) -> Page:
 
 
 def read_org(text: str) -> Page:
-    """Return the page of an Org file; its title is `#+TITLE`, else its first heading."""
+    """Return the page of an Org file; its title is `#+TITLE`, or else its first heading."""
     outline = Outline({"line": 1})
     title = ""
     code = False
@@ -99,7 +99,7 @@ def read_org(text: str) -> Page:
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, str, list[str]]]:
-    """Yield each line with its number and the list of lines that the caller collects; a blank line at the end."""
+    """Yield each line with its number, and the list that collects lines; a blank line at the end."""
     block: list[str] = []
     for number, line in enumerate([*text.split("\n"), ""], 1):
         yield number, line.rstrip("\r"), block
@@ -118,7 +118,7 @@ def _inline(text: str, patterns: tuple[tuple[re.Pattern[str], str], ...]) -> str
 
 
 def read_subtitles(text: str) -> Page:
-    """Return what is said in SubRip or WebVTT subtitles, without times."""
+    """Return the text of SubRip or WebVTT subtitles, without times."""
     outline = Outline()
     said: list[str] = []
     cues = 0

@@ -1,4 +1,4 @@
-"""Read inputs, each by the reader that its name or content calls for."""
+"""Read inputs, each by the reader for its format."""
 
 import io
 from collections.abc import Callable, Iterable, Iterator
@@ -20,10 +20,10 @@ MAX_FILE_BYTES = 2**28
 
 
 def read_documents(inputs: Iterable[Input], fields: FieldNames) -> Iterator[Document | Reject]:
-    """Yield what files hold as documents, or as rejects with their reasons.
+    """Yield the documents and rejects of files.
 
-    Holds one line or object of JSON at a time, of other formats one file. Raises RagcliError for a file that cannot be
-    read.
+    In memory is one line or object of JSON at a time, or one file of another format. Raises RagcliError for a file
+    that cannot be read.
     """
     for source in inputs:
         try:
@@ -38,7 +38,7 @@ def read_documents(inputs: Iterable[Input], fields: FieldNames) -> Iterator[Docu
 
 
 def _read(source: Input, fields: FieldNames) -> Iterator[Document | Reject]:
-    if not source.path.is_file():  # a pipe, which is read once only
+    if not source.path.is_file():  # a pipe, which can be read only once
         with source.path.open("rb") as file:
             yield from read_json_lines(file, source.name, fields)
         return
@@ -49,7 +49,7 @@ def _read(source: Input, fields: FieldNames) -> Iterator[Document | Reject]:
             items = (read_json_values if is_spread(head) else read_json_lines)(file, source.name, fields)
             yield from _documents_of_folder(items, source, fields) if source.found else items
     elif found is None:
-        yield Reject(source.name, 0, None, "no text, and no kind of file that ragcli reads", "")
+        yield Reject(source.name, 0, None, "not text, nor another format that ragcli reads", "")
     elif found.takes == "mailbox":
         yield from documents_of(found.load()(source.path), source.name)
     elif found == SQLITE and source.found and not fields.query:
@@ -63,7 +63,7 @@ def _read(source: Input, fields: FieldNames) -> Iterator[Document | Reject]:
 def _documents_of_folder(
     items: Iterator[Document | Reject], source: Input, fields: FieldNames
 ) -> Iterator[Document | Reject]:
-    """Leave out a .json file of a folder whose first object has no text: settings, not documents."""
+    """Skip a .json file in a folder if its first object has no text, because it is not for documents."""
     for number, item in enumerate(items):
         settings = isinstance(item, Reject) and item.reason == f"no {fields.text!r} field"
         if number == 0 and settings and kind_of(source.path) == ".json":
@@ -94,7 +94,7 @@ def _read_whole_file(source: Input, found: Format, fields: FieldNames) -> Iterat
 
 
 def read_content(data: bytes, name: str, found: Format, fields: FieldNames) -> Iterator[Document | Reject]:
-    """Yield what the content of a file holds; one reject says why there is nothing."""
+    """Yield the documents in the content of a file, or one reject."""
     yield from _one_reject(_items(data, name, found, fields), name)
 
 
@@ -143,7 +143,7 @@ def _member(name: str, data: bytes, reason: str, fields: FieldNames) -> Iterator
 
 
 def read_whole(path: Path, reject: Callable[[Reject], None]) -> list[Document]:
-    """Return a file's text as one document, or those that JSON Lines hold; `-` is standard input.
+    """Return a file's text as one document, or the documents of JSON Lines; `-` is standard input.
 
     A folder stands for its JSON Lines files. What is no document goes to `reject`. Raises RagcliError for a file that
     cannot be read.
@@ -159,7 +159,7 @@ def read_whole(path: Path, reject: Callable[[Reject], None]) -> list[Document]:
 
 
 def _holds_documents(source: Input) -> bool:
-    """Tell by the name, of standard input by how it begins."""
+    """Return whether a file is JSON, by its name, or for standard input by its beginning."""
     if source.name == "-":
         return _head(source.path).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[{"))
     known = FORMATS.get(kind_of(source.path))

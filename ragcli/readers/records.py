@@ -1,4 +1,4 @@
-"""From a line of JSON to a document, or to the reason why it is none."""
+"""Parse a line of JSON as a document, or find the reason why it is not one."""
 
 import json
 import math
@@ -20,7 +20,7 @@ class FieldNames(NamedTuple):
 
 
 class NoDocumentError(Exception):
-    """Carry the reason why a line is no document, and its id where it has one."""
+    """Report why a line is not a document, with its id if it has one."""
 
     def __init__(self, reason: str, doc_id: str | None = None) -> None:
         super().__init__(reason)
@@ -29,11 +29,11 @@ class NoDocumentError(Exception):
 
 
 def parse_record(line: bytes, fields: FieldNames) -> Document:
-    """Return the document that a line of JSON holds. Raises NoDocumentError."""
+    """Return the document in a line of JSON. Raises NoDocumentError."""
     try:
         record = orjson.loads(line)
     except orjson.JSONDecodeError as e:
-        raise _no_json(line, e, fields) from e
+        raise _invalid_json(line, e, fields) from e
     if not isinstance(record, dict):
         raise NoDocumentError("not a JSON object")
     doc_id = record.pop(fields.id, None)
@@ -61,13 +61,13 @@ def parse_record(line: bytes, fields: FieldNames) -> Document:
 
 
 def _exact(line: bytes, field: str) -> object:
-    """Return a number with all its digits; orjson has whole numbers above 64 bits as fractions."""
+    """Return a number with all its digits, because orjson reads whole numbers above 64 bits as floats."""
     return json.loads(line)[field]
 
 
 def _check_depth(record: dict[str, Any], doc_id: str | None) -> None:
     try:
-        orjson.dumps([[record]])  # two levels are for what stores wrap around it
+        orjson.dumps([[record]])  # stores add two levels
     except TypeError as e:
         raise NoDocumentError("nested too deeply", doc_id) from e
 
@@ -91,8 +91,8 @@ def _checked_id(value: object) -> str:
     return doc_id
 
 
-def _no_json(line: bytes, error: orjson.JSONDecodeError, fields: FieldNames) -> NoDocumentError:
-    """Say what is wrong with a line. Python's own parser takes more, and so finds the field and the id."""
+def _invalid_json(line: bytes, error: orjson.JSONDecodeError, fields: FieldNames) -> NoDocumentError:
+    """Return what is wrong with a line. Python's more tolerant parser finds the field and the id."""
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as e:
@@ -110,7 +110,7 @@ def _no_json(line: bytes, error: orjson.JSONDecodeError, fields: FieldNames) -> 
 
 
 def _fault(value: object) -> str:
-    """Name what JSON does not have in a value."""
+    """Return what in a value is not valid JSON."""
     for part in _parts(value):
         if isinstance(part, float) and not math.isfinite(part):
             return "NaN" if math.isnan(part) else "infinite, or a number too large"

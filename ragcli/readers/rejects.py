@@ -1,4 +1,4 @@
-"""Keep what turned out to be no document, to show it and to write it to a file."""
+"""Collect rejects, to show them and write them to a file."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -22,21 +22,19 @@ class RejectLog:
         self._keep = keep
         self._path = path
         if path and path.exists() and any(source.exists() and source.samefile(path) for source in inputs):
-            raise UsageError(
-                f"{path} is an input, and rejects would be written over it", "Name another --rejects file."
-            )
+            raise UsageError(f"{path} is an input, which the rejects would overwrite", "Name another --rejects file.")
         with self._translated():
             self._file = path.open("wb") if path else None
 
     def add(self, reject: Reject) -> None:
-        """Take one more reject. Raises RagcliError where the file cannot be written."""
+        """Add a reject. Raises RagcliError if the file cannot be written."""
         self.count += 1
         if len(self.first) < self._keep:
             self.first.append(reject)
         self._write(reject)
 
     def leave_out(self, file: Skipped) -> None:
-        """Take a file that is not meant to be read; it is counted by its reason."""
+        """Count a skipped file by its reason."""
         self.left_out[file.reason] += 1
         self._write(file)
 

@@ -1,4 +1,4 @@
-"""Read reStructuredText as text with headings: directives, roles and references become what they say."""
+"""Read reStructuredText as plain text with headings; directives, roles and references become their text."""
 
 import re
 
@@ -97,7 +97,7 @@ class _Reader:
         self._flush()
 
     def _heading(self) -> bool:
-        """Take a heading: a line with a line of signs below it, or above and below."""
+        """Read a heading: a line with a line of marks below it, or above and below."""
         lines, at = self._lines, self._at
         over = bool(_ADORNMENT.match(lines[at]))
         if over and at + 2 < len(lines) and lines[at + 1].strip() and lines[at + 2].rstrip() == lines[at].rstrip():
@@ -113,11 +113,11 @@ class _Reader:
             return self._headed(lines[at], below[0], 2)
         return False
 
-    def _headed(self, text: str, signs: str, taken: int) -> bool:
+    def _headed(self, text: str, marks: str, taken: int) -> bool:
         self._flush()
-        if signs not in self._levels:
-            self._levels.append(signs)
-        self._outline.heading(self._levels.index(signs) + 1, plain_rst(text.strip()), {"line": self._at + 1})
+        if marks not in self._levels:
+            self._levels.append(marks)
+        self._outline.heading(self._levels.index(marks) + 1, plain_rst(text.strip()), {"line": self._at + 1})
         self._at += taken
         return True
 
@@ -132,7 +132,7 @@ class _Reader:
             self._outline.add(plain_rst(text), whole=listed)
 
     def _indented(self, indent: int) -> list[str]:
-        """Take the lines that are indented more; return them without what all have."""
+        """Read the lines with more indentation; return them dedented."""
         taken: list[str] = []
         while self._at < len(self._lines):
             line = self._lines[self._at]
@@ -173,7 +173,7 @@ class _Reader:
         _Reader(content, _Nested(self._outline)).read()
 
     def _table(self) -> None:
-        """Take a table: up to a blank line, which in a simple table may stand between two rules as well."""
+        """Read a table up to a blank line, which in a simple table may also occur between two rules."""
         begin = self._at
         grid = "+" in self._lines[begin]
         rules = 0
@@ -190,19 +190,23 @@ class _Reader:
 
 
 class _Nested(Outline):
-    """Add what stands in a directive to the section that the directive stands in."""
+    """Add the content of a directive to the section around it."""
 
     def __init__(self, outer: Outline) -> None:
         super().__init__()
-        self.add = outer.add  # type: ignore[method-assign]
+        self._outer = outer
+
+    def add(self, text: str, *, whole: bool = False) -> None:
+        """Add a block to the section around the directive."""
+        self._outer.add(text, whole=whole)
 
     def heading(self, level: int, text: str, place: object) -> None:
-        """Take a heading in a directive for a paragraph."""
+        """Add a heading in a directive as a paragraph."""
         self.add(text)
 
 
 def lead_of(name: str, argument: str) -> str:
-    """Return the words that a directive puts before what stands in it."""
+    """Return the words that a directive puts before its content."""
     if name in _TITLED:
         version, _, rest = argument.partition(" ")
         return f"{_TITLED[name]} {version}" + (f": {rest}" if rest else ":")
@@ -212,12 +216,12 @@ def lead_of(name: str, argument: str) -> str:
 
 
 def plain_docstring(text: str) -> str:
-    """Return a docstring without markup, the fields of its parameters by their names."""
+    """Return a docstring without markup, with parameter fields by name."""
     return plain_rst(_FIELD.sub(lambda found: f"{found[1] or found[2].capitalize()}:", text))
 
 
 def _rows(lines: list[str]) -> str:
-    """Return a table's rows as lines, with one blank between two cells."""
+    """Return a table's rows as lines, with one blank between cells."""
     found = []
     for line in lines:
         if not line.strip() or _TABLE.match(line) or set(line.strip()) <= set("+-=| "):

@@ -1,4 +1,4 @@
-"""From pages to documents: one for each section, with the title "page › heading" and where it stands."""
+"""Turn pages into documents: one for each section, with the title "page › heading" and its position."""
 
 import hashlib
 import re
@@ -19,7 +19,7 @@ _LONGEST_TITLE = 300
 
 
 def documents_of(pages: Iterable[Page], name: str) -> Iterator[Document]:
-    """Yield the sections of a file's pages as documents, whose ids are the file's name and the heading."""
+    """Yield the sections of a file's pages as documents; their ids are the file's name and the heading."""
     seen: Counter[str] = Counter()
     for page in pages:
         title = page.title or PurePath(name).stem
@@ -57,7 +57,7 @@ def _id(name: str, section: Section, seen: Counter[str]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value that JSON can hold."""
+    """Return a value that JSON supports."""
     if isinstance(value, date):  # and a time
         return value.isoformat()
     if isinstance(value, Mapping):

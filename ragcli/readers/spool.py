@@ -1,4 +1,4 @@
-"""Keep a copy of what can be read only once: standard input and pipes."""
+"""Copy inputs that can be read only once: standard input and pipes."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from ragcli.readers.inputs import Input
 from ragcli.readers.json_lines import MAX_LINE_BYTES
 
 _PIECE = 2**20
-_ROOM_LEFT = 2**30  # bytes of the disk that stay free
+_ROOM_LEFT = 2**30  # bytes of the disk to keep free
 
 
 @contextmanager
@@ -51,19 +51,19 @@ def _spooled(source: Input, stack: ExitStack) -> Input:
 
 
 def _is_descriptor(path: Path) -> bool:
-    """Tell /dev/stdin and its like, which may be anything that can be read."""
+    """Return whether a path is /dev/stdin or similar, which may be anything readable."""
     return stat.S_ISSOCK(path.stat().st_mode) or os.fspath(path) in ("/dev/stdin", "/dev/fd/0")
 
 
 def _copy(file: BinaryIO, name: str, stack: ExitStack) -> Path:
-    """Copy a stream to a file without a name, which vanishes with the process however that ends."""
+    """Copy a stream to an unnamed file, which disappears with the process."""
     copy = stack.enter_context(tempfile.TemporaryFile(prefix="ragcli-"))  # noqa: SIM115 (the stack closes it)
     line = size = 0
     while piece := file.read(_PIECE):
         size += len(piece)
         line = line + len(piece) if b"\n" not in piece else 0
         if line > MAX_LINE_BYTES and not piece.strip(b"\0"):
-            raise RagcliError(f"{name} holds no text: zero bytes without end", "Name a file of documents.")
+            raise RagcliError(f"{name} has no text, only endless zero bytes", "Name a file of documents.")
         if size % (64 * _PIECE) < _PIECE and shutil.disk_usage(tempfile.gettempdir()).free < _ROOM_LEFT:
             raise RagcliError(
                 f"{name} is too large to keep a copy of: {size // 2**20:,} MiB so far",
@@ -80,7 +80,7 @@ def _path_of(copy: BinaryIO, stack: ExitStack) -> Path:
 
 
 def _named_copy(copy: BinaryIO, stack: ExitStack) -> Path:
-    """Return a file with a name, where open files cannot be opened again by their number."""
+    """Return a named file, for systems where open files cannot be reopened by number."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ragcli-")))
     copy.seek(0)
     with (folder / "copy").open("wb") as target:

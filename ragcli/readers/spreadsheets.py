@@ -15,11 +15,11 @@ _MOST_CELLS = 5_000_000
 
 
 def read_spreadsheet(data: bytes, name: str, fields: FieldNames) -> Iterator[Document | Reject]:
-    """Yield the rows of all sheets. Raises NoDocumentError for what is damaged, encrypted or too large."""
+    """Yield the rows of all sheets. Raises NoDocumentError if it is damaged, encrypted or too large."""
     if data.startswith(b"PK"):
         with open_package(data) as package:
             for part in package.names():
-                package.read(part)  # within the limits of what may be unpacked
+                package.read(part)  # checks the limits of unpacking
     try:
         book = CalamineWorkbook.from_filelike(BytesIO(data))
         for sheet_name in book.sheet_names:

@@ -1,4 +1,4 @@
-"""Read tables: CSV, TSV and spreadsheets. A row is a document; each value has its column's name."""
+"""Read tables: CSV, TSV and spreadsheets. A row is a document, with its values by column name."""
 
 import csv
 import io
@@ -27,13 +27,13 @@ def read_csv(text: str, name: str, fields: FieldNames) -> Iterator[Document | Re
     try:
         yield from read_rows(rows, name, PurePath(name).stem, fields)
     except csv.Error as e:
-        yield Reject(name, rows.line_num, None, f"no CSV from here on: {e}", "")
+        yield Reject(name, rows.line_num, None, f"invalid CSV from here on: {e}", "")
 
 
 def read_rows(
     rows: Iterable[Sequence[str]], name: str, title: str, fields: FieldNames, *, where: str = ""
 ) -> Iterator[Document | Reject]:
-    """Yield rows as documents. Where a column is named as the text's field is, the others are metadata."""
+    """Yield rows as documents. If a column has the name of the text field, the others are metadata."""
     names: Sequence[str] = ()
     for number, row in enumerate(rows, 1):
         if not any(cell.strip() for cell in row):

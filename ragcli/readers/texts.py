@@ -1,4 +1,4 @@
-"""Open files whatever they are packed and encoded in: gzip, byte order marks, UTF-16; and read them as plain text."""
+"""Open files of any compression and encoding (gzip, byte order marks, UTF-16), and read them as plain text."""
 
 import codecs
 import gzip
@@ -26,35 +26,35 @@ DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
 def kind_of(path: PurePath) -> str:
-    """Return a file's suffix, in small letters and without that of gzip."""
+    """Return a file's suffix in lower case, without that of gzip."""
     name = path.name.lower().removesuffix(".gz")
     return name[name.rfind(".") :] if "." in name[1:] else ""
 
 
 def is_json_lines(path: Path) -> bool:
-    """Tell by its name whether a file holds JSON Lines."""
+    """Return by its name whether a file is JSON Lines."""
     return kind_of(path) in _JSON_LINES
 
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[BinaryIO]:
-    """Open a file, unpacked where it is gzip, and as UTF-8 where a mark says that it is UTF-16."""
+    """Open a file, unpacking gzip, and converting UTF-16 with a byte order mark to UTF-8."""
     with path.open("rb") as file:
         packed = file.peek(2).startswith(_GZIP)
         plain: Any = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=file))) if packed else file
-        # A pipe may hold a single byte yet: it is asked for no more than it has.
+        # A pipe may have only a single byte so far, so no more is requested than it has.
         yield _Recoded(plain) if (packed or path.is_file()) and plain.peek(2)[:2] in _UTF16 else plain
 
 
 class _Recoded(io.BytesIO):
-    """Hold a UTF-16 file as UTF-8."""
+    """A UTF-16 file converted to UTF-8."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file.read().decode("utf-16", "replace").encode())
 
 
 def decode(data: bytes) -> str:
-    """Return bytes as text: by their mark, as UTF-8, else in the encoding that fits them best.
+    """Decode bytes by their byte order mark, as UTF-8, or else in the most likely encoding.
 
     Raises NoDocumentError for what is no text.
     """
@@ -62,7 +62,7 @@ def decode(data: bytes) -> str:
         if data.startswith(mark):
             return data.decode(encoding, "replace").removeprefix(BOM)
     if b"\0" in data[:_SAMPLE]:
-        raise NoDocumentError("no text")
+        raise NoDocumentError("not text")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
@@ -73,7 +73,7 @@ def decode(data: bytes) -> str:
 
 
 def read_text(path: Path) -> str:
-    """Return a file's text, or that of standard input for `-`; gzip too.
+    """Return the text of a file (gzip too), or of standard input for `-`.
 
     Raises UsageError for standard input that is not UTF-8, RagcliError for a file that cannot be read.
     """
@@ -96,7 +96,7 @@ def _decoded(path: Path) -> str:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield each line that is not blank, with its number; gzip too. Raises RagcliError for what cannot be read."""
+    """Yield each line that is not blank with its number; gzip too. Raises RagcliError for unreadable files."""
     try:
         with open_bytes(path) as file:
             for number, line in enumerate(file, 1):

@@ -1,4 +1,4 @@
-"""Walk folders: what to read there, and what to leave out and why."""
+"""Walk folders: find the files to read, and skip others with a reason."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ _NEVER = frozenset(("node_modules", "__pycache__"))
 
 
 class Selection(NamedTuple):
-    """Say which files of folders to read, by patterns as in .gitignore; without `include`, all that have a reader."""
+    """Select the files in folders by patterns as in .gitignore; without `include`, all with a reader."""
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -26,7 +26,7 @@ class Selection(NamedTuple):
 
 
 class FoundFiles(NamedTuple):
-    """Hold the files to read, and those left out with their reasons."""
+    """Hold the files to read, and the skipped ones with reasons."""
 
     inputs: list[Input]
     skipped: list[Skipped]
@@ -35,7 +35,7 @@ class FoundFiles(NamedTuple):
 def find_files(paths: Iterable[Path | str], selection: Selection, written: Iterable[Path] = ()) -> FoundFiles:
     """Resolve folders to the files in them that are to be read, sorted by name.
 
-    What is named itself, URLs too, stays as it is. What the run itself writes is never found.
+    What is named itself, URLs too, stays as it is. Files that the run itself writes are never found.
     Raises RagcliError for a path that does not exist.
     """
     found = FoundFiles([], [])
@@ -54,7 +54,7 @@ def find_files(paths: Iterable[Path | str], selection: Selection, written: Itera
 
 
 class _Ignoring(NamedTuple):
-    """Hold the patterns of a folder's ignore file, and where that folder is."""
+    """Hold the patterns of an ignore file, and its folder."""
 
     folder: str
     patterns: GitIgnoreSpec
@@ -73,7 +73,7 @@ class _Walk:
         self._seen: set[tuple[int, int]] = set()
 
     def walk(self) -> None:
-        """Add all files of the folder to what is found."""
+        """Add all files of the folder."""
         real = Path(os.path.realpath(self._top))
         self._folder(self._top, real, [*_ignoring_above(real)])
 
@@ -133,7 +133,7 @@ class _Walk:
 
 
 def _why_not(path: Path) -> str:
-    """Say why a file of a folder is left out; empty for one that is read."""
+    """Return why a file in a folder is skipped; empty if it is read."""
     kind = kind_of(path)
     if kind in FORMATS or (not kind and path.stem.lower() in PLAIN_NAMES):
         return ""
@@ -145,7 +145,7 @@ def _why_not(path: Path) -> str:
 
 
 def _ignoring_above(folder: Path) -> Iterator[_Ignoring]:
-    """Yield the ignore files of the folders above one, up to the top of its git repository."""
+    """Yield the ignore files of the parent folders, up to the top of the git repository."""
     above: list[Path] = []
     for parent in (folder, *folder.parents):
         if parent != folder:

@@ -1,7 +1,6 @@
-"""The only printer: tables on a terminal, JSON Lines in a pipe, streamed text; results to stdout, all else to stderr.
+"""All printing: tables on a terminal, JSON Lines in a pipe, streamed text; results on stdout, the rest on stderr.
 
-Text from documents, models and users is data: it is never read as markup, and its control characters do not reach a
-terminal.
+Text from documents, models and users is never parsed as markup, and its control characters never reach a terminal.
 """
 
 from ragcli.render.answers import print_answer, print_sources, write_answers, writing

@@ -1,4 +1,4 @@
-"""Print answers: what supports each sentence, the sources, and on demand what in them is cited."""
+"""Print answers with their citations and sources."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from ragcli.answer.schema import Answer, Source
 
-_WHOLE = 1_500  # characters of a passage that is shown whole; of a longer one, what is cited
-_AROUND = 200  # and so many before and after
-_SURE = (("sure", 0.8), ("likely", 0.6), ("unsure", 0.0))  # from which confidence on
+_WHOLE = 1_500  # characters of a passage that is shown whole; of a longer one, only the cited parts
+_AROUND = 200  # characters of context around these
+_SURE = (("sure", 0.8), ("likely", 0.6), ("unsure", 0.0))  # confidence from which on each word is used
 
 
 @contextmanager
 def writing(shown: bool) -> Iterator[Callable[[str], None] | None]:
-    """Show a text while it is being written, if it is to be shown; once whole it goes, for print_answer to print it."""
+    """Show a text while it is written, if `shown`, and clear it at the end, for print_answer to print it."""
     if not shown:
         yield None
         return
@@ -47,7 +47,7 @@ def writing(shown: bool) -> Iterator[Callable[[str], None] | None]:
 
 
 def print_answer(answer: "Answer", key: str, as_json: bool, show_sources: bool = False) -> None:
-    """Print an answer with its sources, with what is cited of them on demand. `key` names the question in JSON."""
+    """Print an answer with its sources, optionally with their text. `key` names the question in JSON."""
     if as_json:
         print_json(answer.as_json(key))
         return
@@ -64,7 +64,7 @@ def print_answer(answer: "Answer", key: str, as_json: bool, show_sources: bool =
 def write_answers(
     answers: Iterable[tuple[str, "Answer"]], output: Path | None, progress: Callable[[int], None]
 ) -> None:
-    """Write each answer as a line of JSON with the id of its question, to the end of a file or to stdout."""
+    """Append each answer as a line of JSON, with the id of its question, to a file or stdout."""
     with output.open("ab") if output else nullcontext() as file:
         for count, (line_id, answer) in enumerate(answers, 1):
             content = {"id": line_id, **answer.as_json()}
@@ -77,7 +77,7 @@ def write_answers(
 
 
 def print_reply(answer: "Answer") -> None:
-    """Print what is answered in a conversation, or that there is no answer; its sources are for who asks for them."""
+    """Print an answer of a conversation, or that there is none, without its sources."""
     if answer.abstained:
         print_text(_silence(answer))
         if answer.nearest:
@@ -88,7 +88,7 @@ def print_reply(answer: "Answer") -> None:
 
 
 def print_sources(answer: "Answer", show: bool) -> None:
-    """Print the sources of an answer, those cited where some are; on demand also the passages, what is cited marked."""
+    """Print the cited sources of an answer, or all if none is cited; with `show`, also their marked text."""
     cited = {sentence.source for sentence in answer.sentences} if answer.style != "free" else set()
     for source in answer.sources:
         if cited and source.n not in cited:
@@ -101,7 +101,7 @@ def print_sources(answer: "Answer", show: bool) -> None:
 
 
 def _print_no_answer(answer: "Answer") -> None:
-    """Say that there is no answer, and show what comes nearest."""
+    """Print that there is no answer, and the nearest text."""
     print_note(_silence(answer))
     if answer.nearest:
         nearest = answer.nearest
@@ -113,7 +113,7 @@ def _silence(answer: "Answer") -> str:
     if answer.missing:
         names = " and ".join(one.name for one in answer.missing)
         near = [one.nearest for one in answer.missing if one.nearest]
-        said = f"the texts say nothing of {names}" + (f"; the nearest is {' and '.join(near)}" if near else "")
+        said = f"the texts do not mention {names}" + (f"; the nearest name is {' and '.join(near)}" if near else "")
         return said + (". This may help:" if answer.nearest else "")
     if answer.nearest:
         return "no certain answer; this may help:"
@@ -123,7 +123,7 @@ def _silence(answer: "Answer") -> str:
 def _note_unsupported(answer: "Answer") -> None:
     unsupported = sum(sentence.source is None for sentence in answer.sentences)
     if unsupported:
-        print_note(f"{unsupported} of {len(answer.sentences)} sentences stand in no source.")
+        print_note(f"{unsupported} of {len(answer.sentences)} sentences are not supported by a source.")
 
 
 def _print(text: "Text") -> None:
@@ -134,7 +134,7 @@ def _print(text: "Text") -> None:
 
 
 def _text(answer: "Answer") -> "Text":
-    """Return an answer with the number of its source after each sentence or block, and how sure it is."""
+    """Return an answer with source numbers after each sentence or block, and its confidence in words."""
     if answer.style == "free":
         return _written(answer)
     from rich.text import Text
@@ -151,7 +151,7 @@ def _text(answer: "Answer") -> "Text":
 
 
 def _in_blocks(answer: "Answer") -> bool:
-    """Tell whether an answer is shown as paragraphs: only what is extracted for a question has a confidence."""
+    """Return whether an answer is shown in paragraphs: an extract for a question, which has a confidence."""
     return answer.confidence is not None
 
 
@@ -160,7 +160,7 @@ def _in_words(confidence: float) -> str:
 
 
 def _shown(text: str, deciding: tuple[int, int] | None = None) -> "Text":
-    """Return text of a document without its marks; the words that decide are bold."""
+    """Return text of a document without its markup, the deciding words in bold."""
     from rich.text import Text
 
     whole = Text()
@@ -173,7 +173,7 @@ def _shown(text: str, deciding: tuple[int, int] | None = None) -> "Text":
 
 
 def _written(answer: "Answer") -> "Text":
-    """Return what a model wrote, with the number of its source after each sentence; without one, it is dimmed."""
+    """Return a free answer with source numbers after each sentence; unsupported ones are dimmed."""
     from rich.text import Text
 
     shown, at = Text(), 0
@@ -197,7 +197,7 @@ def _source(source: "Source") -> "Text":
 
 
 def _passage(text: str, cited: Sequence[tuple[int, int]]) -> "Text":
-    """Return a passage with what is cited marked; of a long one, what is cited with what stands around it."""
+    """Return a passage with the cited text marked; of a long one, only that text with its context."""
     from rich.text import Text
 
     whole = Text(CONTROL.sub("\ufffd", text.replace("\r\n", " \n")))
@@ -211,7 +211,7 @@ def _passage(text: str, cited: Sequence[tuple[int, int]]) -> "Text":
 
 
 def _stretches(text: str, cited: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return what to show of a passage, in order and without overlap."""
+    """Return the spans of a passage to show, in order and without overlap."""
     if len(text) <= _WHOLE:
         return [(0, len(text))]
     found: list[tuple[int, int]] = []

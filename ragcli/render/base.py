@@ -1,4 +1,4 @@
-"""What all printing goes through: results to stdout, all else to stderr, no control character to a terminal."""
+"""The base of all printing: results on stdout, the rest on stderr, no control characters on a terminal."""
 
 import re
 import sys
@@ -18,12 +18,12 @@ _NOT_ESCAPED_BY_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u20
 
 
 def on_terminal() -> bool:
-    """Tell whether stdout is a terminal."""
+    """Return whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
 def clean(text: str) -> str:
-    """Replace control characters and text direction marks, but tabs and line ends, by a visible mark."""
+    """Replace control characters (except tabs and line ends) and text direction marks by a visible mark."""
     return CONTROL.sub("\ufffd", text.replace("\r\n", "\n"))
 
 
@@ -39,7 +39,7 @@ def print_note(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON."""
-    line = orjson.dumps(value, default=dict).decode()  # metadata that nobody should change are no dict
+    line = orjson.dumps(value, default=dict).decode()  # read-only mappings are not dicts
     sys.stdout.write(_NOT_ESCAPED_BY_JSON.sub(lambda m: f"\\u{ord(m[0]):04x}", line) + "\n")
 
 
@@ -55,7 +55,7 @@ def line(text: str) -> str:
 
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[int], None]]:
-    """Show how much is done, and its rate, on stderr while work goes on, where stderr is a terminal."""
+    """Show progress and its rate on stderr if that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda done: None
         return
@@ -74,14 +74,14 @@ def progress(label: str) -> Iterator[Callable[[int], None]]:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds in the unit that suits them."""
+    """Return seconds in a suitable unit."""
     if seconds < 90:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def console() -> "Console":
-    """Return a console that reads no markup."""
+    """Return a console that does not parse markup."""
     from rich.console import Console
 
     return Console(highlight=False, markup=False, emoji=False)

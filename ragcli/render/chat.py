@@ -1,4 +1,4 @@
-"""Show a conversation: lines that are typed, answers, and the file that keeps the turns."""
+"""Show a conversation, and save its turns."""
 
 import io
 import sys
@@ -26,7 +26,7 @@ class ChatView:
         self._history = history
 
     def said(self, lines: Iterator[str]) -> Iterator[str]:
-        """Yield lines; on a terminal those typed after a mark, with arrow keys to change and to find earlier ones."""
+        """Yield lines; on a terminal after a prompt, with line editing and history."""
         if not (sys.stdin.isatty() and on_terminal()):
             yield from lines
             return
@@ -40,7 +40,7 @@ class ChatView:
         print_text("")
 
     def writing(self) -> AbstractContextManager[Callable[[str], None] | None]:
-        """Show a text while it is being written, on a terminal."""
+        """Show a text while it is written, on a terminal."""
         return writing(not self._as_json and on_terminal())
 
     def show_turn(self, turn: "Turn") -> None:
@@ -54,7 +54,7 @@ class ChatView:
             file.write(orjson.dumps(_turn_json(turn)) + b"\n")
 
     def show_sources(self, answer: "Answer") -> None:
-        """Print the passages that an answer is built on."""
+        """Print the sources of an answer."""
         if self._as_json:
             print_json({"sources": answer.as_json()["sources"]})
         else:

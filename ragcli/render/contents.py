@@ -1,4 +1,4 @@
-"""Print what an index holds."""
+"""Print the contents of an index."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Print what doctor found, and the settings in force."""
+"""Print the checks of doctor, and the settings."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ _MARKS = {"ok": "ok", "warning": "WARNING", "failed": "FAILED"}
 
 
 def print_checks(checks: Iterable["Check"], as_json: bool) -> bool:
-    """Print each check as soon as it is there, as JSON all as one object; tell whether none failed."""
+    """Print each check as soon as it is done, or all as one JSON object; return whether none failed."""
     done = []
     for check in checks:
         done.append(check)

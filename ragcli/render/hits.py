@@ -1,4 +1,4 @@
-"""Print what index and search found: hits, counts, rejects."""
+"""Print the results of search and index: hits, counts, rejects."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -21,7 +21,7 @@ _SHOWN_REASONS = 5
 
 
 def print_hits(hits: Sequence["Hit"], query: str, language: str, as_json: bool, explain: bool = False) -> None:
-    """Print hits as JSON Lines, or as a table with the query's terms marked; on demand with what made the order."""
+    """Print hits as JSON Lines, or as a table with the query's terms marked, optionally with the parts of scores."""
     if as_json:
         for hit in hits:
             print_json(hit.as_json(explain))
@@ -53,7 +53,7 @@ def _document(hit: "Hit") -> "Text":
 
 
 def _snippet(text: str, query: str, language: str) -> "Text":
-    """Cut the stretch with most matches out of a passage, and mark them."""
+    """Return the stretch of a passage with most matches, marked."""
     from rich.text import Text
 
     spans = list(analyzer(language).match_spans(query, text))
@@ -66,7 +66,7 @@ def _snippet(text: str, query: str, language: str) -> "Text":
 
 
 def _stretch(text: str, spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """Choose at most 300 characters with as many matches as possible, between blanks where there are any."""
+    """Return a stretch of at most 300 characters with as many matches as possible, between blanks if possible."""
     if len(text) <= _SNIPPET:
         return 0, len(text)
     starts = [max(0, text.find(" ", max(0, left - 40), left) + 1 if left > 40 else 0) for left, _ in spans] or [0]
@@ -77,7 +77,7 @@ def _stretch(text: str, spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
 
 
 def print_summary(summary: "Summary", as_json: bool, deletable: Sequence[str] | None = None) -> None:
-    """Print what an index run did; with `deletable` (a dry run) also the ids that it would delete."""
+    """Print the summary of an index run; with `deletable` (a dry run), also the ids that it would delete."""
     if as_json:
         print_json(asdict(summary) | ({} if deletable is None else {"deletable": sorted(deletable)}))
         return
@@ -85,18 +85,18 @@ def print_summary(summary: "Summary", as_json: bool, deletable: Sequence[str] | 
         print_text(f"would delete {line(doc_id)}")
     counts = ("read", "added", "updated", "unchanged", "deleted", "rejected")
     done = ", ".join(f"{getattr(summary, name):,} {name}" for name in counts)
-    held = f"{summary.documents:,} documents, {summary.passages:,} passages in the index"
-    print_text(f"{done} · {held} · {summary.seconds:.1f} s")
+    size = f"{summary.documents:,} documents, {summary.passages:,} passages in the index"
+    print_text(f"{done} · {size} · {summary.seconds:.1f} s")
 
 
 def print_left_out(reasons: Mapping[str, int]) -> None:
-    """Say on stderr how many files were left out, and why."""
+    """Print on stderr how many files were skipped, and why."""
     if not reasons:
         return
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     shown = "; ".join(f"{count:,} × {reason}" for reason, count in ordered[:_SHOWN_REASONS])
     more = f"; … and {len(ordered) - _SHOWN_REASONS} more reasons" if len(ordered) > _SHOWN_REASONS else ""
-    print_note(f"left out {sum(reasons.values()):,} files: {shown}{more}")
+    print_note(f"skipped {sum(reasons.values()):,} files: {shown}{more}")
 
 
 def print_rejects(rejects: Sequence["Reject"], total: int) -> None:

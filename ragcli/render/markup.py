@@ -1,9 +1,9 @@
-"""Show text of documents as people read it: without the marks of Markdown, reStructuredText and HTML around it."""
+"""Show text of documents without Markdown, reStructuredText and HTML markup."""
 
 import re
 from collections.abc import Iterator
 
-# Each mark with what of it is shown: its group, where it has one.
+# Markup; the named group, if there is one, is what is shown.
 _MARKS = re.compile(
     r"""!?\[(?P<link>[^\[\]\n]*)\]\([^()\s]*(?:\s"[^"\n]*")?\)        # [text](url)
       | (?<!\w):[a-z][\w:+-]*:`~?(?P<role>[^`<\n]+?)\s*(?:<[^`>\n]*>)?`   # :ref:`text <target>`
@@ -19,13 +19,13 @@ _MARKS = re.compile(
     """,
     re.VERBOSE | re.MULTILINE,
 )
-# A line that stands for itself: a list item, a row, code, a prompt, an entry.
+# A line that is not part of a paragraph: a list item, row, code, prompt or entry.
 _OWN_LINE = re.compile(r"\s*(?:[-*+•]\s|\d{1,3}[.)]\s|\||>>>|\.\.\.\s|#|Q:|A:|[\w ]{1,30}[:：]\s)|[ \t]{2,}\S")
 _CODE = re.compile(r"[={}\\]|\w\(|;$|^\s*(?:def|class|for|if|while|import|from|return|print)\b.*[:)]?$")
 
 
 def shown_spans(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield (start, end, text) of what is shown, in order: without marks, and without the line ends inside a flow."""
+    """Yield (start, end, text) of what is shown, without markup and without line ends inside paragraphs."""
     for start, end in _without_marks(text):
         yield from _flowing(text, start, end)
 
@@ -44,7 +44,7 @@ def _without_marks(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _flowing(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
-    """Yield a stretch, a blank for each line end that only wraps a paragraph."""
+    """Yield a stretch, with a blank for each line end that only wraps a paragraph."""
     at = start
     for match in re.finditer(r"\s*\n\s*", text[start:end]):
         left, right = start + match.start(), start + match.end()
@@ -57,7 +57,7 @@ def _flowing(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
 
 
 def _wraps(text: str, left: int, right: int) -> bool:
-    """Tell whether a line end between two offsets stands inside a paragraph."""
+    """Return whether a line end between two offsets only wraps a paragraph."""
     before = text[text.rfind("\n", 0, left) + 1 : left]
     stop = text.find("\n", right)
     line_start = text.rfind("\n", 0, right) + 1

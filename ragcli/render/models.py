@@ -29,7 +29,7 @@ def print_models(cards: Iterable["Card"], as_json: bool) -> None:
 
 
 def print_model(card: "Card", as_json: bool) -> None:
-    """Print all of what is known of a model."""
+    """Print everything known about a model."""
     if as_json:
         print_json(card.as_json())
         return

@@ -1,4 +1,4 @@
-"""Print what was measured, and what two measurements differ in."""
+"""Print reports and comparisons."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def print_report(report: "Report", as_json: bool) -> None:
-    """Print what was measured: one JSON object, or a table of the measures."""
+    """Print a report as one JSON object, or as a table of the measures."""
     if as_json:
         print_json(report._asdict())
         return
@@ -33,13 +33,13 @@ def print_report(report: "Report", as_json: bool) -> None:
 
 
 def print_crossings(crossings: Sequence["Crossing"]) -> None:
-    """Say on stderr which measures crossed which line."""
+    """Print on stderr which measures crossed which limit."""
     for measure, value, limit, source in crossings:
         print_note(f"Gate: {measure} is {value:.4f}, {'over' if value > limit else 'under'} {limit:.4f} ({source})")
 
 
 def print_comparison(comparison: "Comparison", show: int, as_json: bool) -> None:
-    """Print how two reports differ, and the queries that changed most."""
+    """Print the differences of two reports, and the queries that changed most."""
     changed = comparison.most_changed(show)
     if as_json:
         print_json(
@@ -65,7 +65,7 @@ def print_comparison(comparison: "Comparison", show: int, as_json: bool) -> None
 
 def _note_unlike(comparison: "Comparison") -> None:
     if comparison.only_a or comparison.only_b:
-        left_out = f"{comparison.only_a:,} of A and {comparison.only_b:,} of B left out"
+        left_out = f"{comparison.only_a:,} of A and {comparison.only_b:,} of B are left out"
         print_note(f"compared over the {comparison.shared:,} queries that both reports have; {left_out}")
     if comparison.changed_data:
         print_note(f"the reports were measured on different data: {', '.join(comparison.changed_data)}")

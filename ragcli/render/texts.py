@@ -1,4 +1,4 @@
-"""Print what was written: completions and prompts."""
+"""Print completions and prompts."""
 
 import sys
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def stream(text: "Stream") -> "Completion":
-    """Print a text as it comes; return the whole."""
+    """Print a text as it is written; return the completion."""
     for piece in text:
         sys.stdout.write(clean(piece))
         sys.stdout.flush()
@@ -22,7 +22,7 @@ def stream(text: "Stream") -> "Completion":
 def print_completions(
     prompt: str, completions: Sequence["Completion"], model: str, seed: int, as_json: bool, streamed: bool
 ) -> None:
-    """Print completions as a JSON object, or as text with a blank line between two; of a streamed one, its end only."""
+    """Print completions as a JSON object, or as text separated by blank lines; after streaming, only a line end."""
     texts = [completion.text for completion in completions]
     if as_json:
         tokens = [completion.tokens for completion in completions]
@@ -36,7 +36,7 @@ def print_completions(
 def print_each(
     prompts: Sequence[str], completions: Sequence["Completion"], model: str, seed: int, as_json: bool
 ) -> None:
-    """Print the completion of each prompt: a JSON object a line, or texts with a blank line between two."""
+    """Print the completion of each prompt, as JSON Lines or as text separated by blank lines."""
     for n, (prompt, completion) in enumerate(zip(prompts, completions, strict=True)):
         if n and not as_json:
             print_text("")
@@ -44,7 +44,7 @@ def print_each(
 
 
 def print_prompt(prompt: "Prompt", as_json: bool) -> None:
-    """Print a prompt, and on stderr what did not fit into it."""
+    """Print a prompt, and on stderr the text that did not fit."""
     if as_json:
         fields = prompt._asdict()
         print_json(fields | {name: [item._asdict() for item in fields[name]] for name in ("used", "dropped")})
@@ -54,7 +54,7 @@ def print_prompt(prompt: "Prompt", as_json: bool) -> None:
 
 
 def note_dropped(spans: Sequence["Span"]) -> None:
-    """Say on stderr what did not fit into a prompt."""
+    """Print on stderr which text did not fit into a prompt."""
     if spans:
         names = ", ".join(f"{span.id} {span.start}-{span.end}" for span in spans)
-        print_note(f"not in the prompt, for lack of room: {names}")
+        print_note(f"not in the prompt, because it is full: {names}")

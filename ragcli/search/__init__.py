@@ -1,4 +1,4 @@
-"""Search: from a query to ranked passages, by words, by meaning, or by both."""
+"""Search: rank passages for a query by words, by meaning, or by both."""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -25,18 +25,19 @@ if TYPE_CHECKING:
 Mode = Literal["keyword", "semantic", "hybrid"]
 Note = Callable[[str], None]
 
-_DEPTH = 200  # hits of each half that are fused
-_SAMPLE = 500  # passages by which the mean cosine of unrelated texts is known
-_MOST_COPIES = 64  # times as many passages as are wanted are looked at, where most are copies
-_PASSAGES_A_DOCUMENT = 5  # that are looked at where documents are wanted
+_DEPTH = 200  # hits of each list that are fused
+_SAMPLE = 500  # passages from which the mean cosine of unrelated texts is estimated
+_MOST_COPIES = 64  # the search goes this many times deeper if most hits are copies
+_PASSAGES_A_DOCUMENT = 5  # searched for each wanted document
 
 
 class Ranking(NamedTuple):
-    """Say how to rank; `mode` None is hybrid where the index has vectors, else keyword.
+    """Configure ranking. `mode` None is hybrid if the index has vectors, else keyword.
 
-    `weight` is the share of the semantic half in a hybrid; `rerank` names the model that orders the best `candidates`
-    anew; `diversity` (0 to 1) is the weight of being unlike the hits before; `looked_at` is how many passages an
-    approximate search by vectors looks at. With `lenient`, a mode that needs vectors gives way where there are none.
+    `weight` is the weight of the semantic list in a hybrid; `rerank` names the model that reorders the best
+    `candidates`; `diversity` (0 to 1) is the weight of dissimilarity to earlier hits; `num_candidates` is the number of
+    passages that an approximate vector search examines. With `lenient`, an index without vectors is searched by words
+    whatever the mode.
     """
 
     mode: Mode | None = None
@@ -50,7 +51,7 @@ class Ranking(NamedTuple):
 
 
 class Searcher:
-    """Search an index in one way, any number of times: models are opened once, when they are needed."""
+    """Search an index with one ranking, any number of times; models are opened once, when needed."""
 
     def __init__(
         self,
@@ -60,11 +61,10 @@ class Searcher:
         tell_spelling: bool = True,
         copies: bool = False,
     ) -> None:
-        """Note what the user should know, with `tell_spelling` also what a misspelled word was taken for.
+        """Prepare a search. `note` receives notes for the user, with `tell_spelling` also corrections of spelling.
 
-        With `copies`, passages with the same title and text are hits of their own.
-
-        Raises IndexMismatchError for a mode that needs vectors where the index has none.
+        With `copies`, passages with the same title and text are separate hits. Raises IndexMismatchError for a mode
+        that needs vectors if the index has none.
         """
         self.store = store
         self._ranking = ranking
@@ -77,11 +77,11 @@ class Searcher:
     def search(self, query: str, k: int = 10, filters: Sequence[Filter] = ()) -> list[Hit]:
         """Return the k passages that match a query best, best first.
 
-        Raises UsageError for an empty query, RagcliError for a filter on a field that no document has, UnreachableError
-        where the index's encoder is not to be had.
+        Raises UsageError for an empty query, RagcliError for a filter on an unknown field, UnreachableError if the
+        index's encoder cannot be downloaded.
         """
         if not query.strip():
-            raise UsageError("the query is empty", "Say what to look for.")
+            raise UsageError("the query is empty", "Enter what to search for.")
         query = self._first_words(query)
         ranking = self._ranking
         wanted = max(k, ranking.candidates) if ranking.rerank or ranking.diversity else k
@@ -91,14 +91,14 @@ class Searcher:
         return self._chosen(hits, k)
 
     def _first_words(self, query: str) -> str:
-        """Cut a query after as many words as are searched for, and say so."""
+        """Truncate a query with too many words, with a note."""
         first = first_words(query)
         if len(first) < len(query):
-            self._note(f"the query is long: searching for its first {MAX_QUERY_WORDS:,} words")
+            self._note(f"the query is long: searching for its first {MAX_QUERY_WORDS:,} words only")
         return first
 
     def _distinct(self, query: str, k: int, filters: Sequence[Filter]) -> list[Hit]:
-        """Return the k best passages, of which copies count as one: deeper down, where these take places."""
+        """Return the k best passages without copies, searching deeper if copies fill the list."""
         depth = k
         while True:
             hits = self._find(
@@ -116,9 +116,9 @@ class Searcher:
             depth *= 4
 
     def like(self, doc_id: str, k: int = 10, filters: Sequence[Filter] = ()) -> list[Hit]:
-        """Return the best passages of the k documents that say most nearly what this one says, best first.
+        """Return the best passages of the k documents most similar to this one, best first.
 
-        Raises NothingFoundError for a document that is not in the index.
+        Raises NothingFoundError for an unknown document.
         """
         passages = self.store.passages(doc_id)
         if not passages:
@@ -132,12 +132,12 @@ class Searcher:
         return self._find_like(text, vector, k, others)
 
     def like_text(self, text: str, k: int = 10, filters: Sequence[Filter] = ()) -> list[Hit]:
-        """Return the best passages of the k documents that say most nearly what a text says, best first.
+        """Return the best passages of the k documents most similar to a text, best first.
 
         Raises UsageError for an empty text.
         """
         if not text.strip():
-            raise UsageError("the text is empty", "Give one that says something.")
+            raise UsageError("the text is empty", "Give a text to compare with.")
         size = self.store.config.passage_size if self.store.config else len(text)
         pieces = [passage for _, passage in split_passages(text, size)]
         return self._find_like(text, lambda: centroid(list(self._encoder.passages(pieces))), k, filters)
@@ -148,7 +148,7 @@ class Searcher:
         return self._chosen(one_a_document(found), k)
 
     def settings(self) -> dict[str, Any]:
-        """Return what decides about the order, for a report."""
+        """Return the settings that determine the ranking, for a report."""
         said = {name: value for name, value in self._ranking._asdict().items() if name != "lenient"}
         config = self._encoder_config
         return said | {"mode": self.mode, "encoder": config.name if config else None}
@@ -170,12 +170,12 @@ class Searcher:
 
     @property
     def language(self) -> str:
-        """Return the language of the index; of one that ragcli did not build, English."""
+        """Return the language of the index; English if ragcli did not build it."""
         return self.store.config.language if self.store.config else "en"
 
     @property
     def encoder(self) -> "Encoder | None":
-        """Return the index's encoder, if the mode uses it."""
+        """Return the index's encoder if the mode uses it."""
         return None if self.mode == "keyword" else self._encoder
 
     @cached_property
@@ -196,13 +196,13 @@ class Searcher:
         filters: Sequence[Filter],
         weight: float | None = None,
     ) -> list[Hit]:
-        """Return the k best passages by words, by a vector, or by both, as the mode says."""
+        """Return the k best passages by words, by a vector, or by both, depending on the mode."""
         if self.mode == "keyword":
             return by_words(k)
         if self.mode == "semantic":
             return self.store.nearest(vector(), k, filters, self._ranking.num_candidates)
         depth, weight = max(k, _DEPTH), self._ranking.weight if weight is None else weight
-        found = by_words(depth)  # first: words that are misspelled have their right meaning then
+        found = by_words(depth)  # first, because it corrects the spelling for the encoder
         meant = vector()
         lists = {
             "keyword": Ranked(found, 1 - weight),
@@ -224,7 +224,7 @@ class Searcher:
         return self.store.search(words, k, filters) if words else []
 
     def _unrelated(self, vector: "Vector") -> float:
-        """Return the mean cosine of a vector to the passages: what one has that has nothing to do with it."""
+        """Return the mean cosine of a vector to passages: the score of an unrelated one."""
         return float((self._sample @ vector).mean()) if len(self._sample) else 0.0
 
     @cached_property
@@ -237,12 +237,12 @@ class Searcher:
         return list(hits[:k])
 
     def _likeness(self, hits: Sequence[Hit]) -> Similarity:
-        """Compare passages by their vectors or, where there are none, by the words that they share."""
+        """Return the similarity of passages by their vectors or, without vectors, by shared words."""
         keys = [vector_key(hit.title, hit.text) for hit in hits]
         vectors = self.store.vectors(keys) if self._encoder_config else {}
         if all(key in vectors for key in keys):
             mean = self._sample.mean(axis=0)
-            usual = float(mean @ mean)  # of two passages: some encoders find all texts alike
+            usual = float(mean @ mean)  # mean cosine of two passages: with some encoders all texts are similar
             return lambda i, j: (float(vectors[keys[i]] @ vectors[keys[j]]) - usual) / max(1 - usual, 1e-6)
         stems = [analyzer(self.language).stems(hit.text) for hit in hits]
         return lambda i, j: len(stems[i] & stems[j]) / max(len(stems[i] | stems[j]), 1)

@@ -1,4 +1,4 @@
-"""Diversity: fewer hits that say the same, and one hit a document."""
+"""Diversity of hits: fewer that say the same, and one for each document."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -8,13 +8,13 @@ from ragcli.store import Hit, Part
 
 _GAP = 8  # characters of white space between two passages that touch
 
-Similarity = Callable[[int, int], float]  # of two hits, or sentences, by their places, at most 1
+Similarity = Callable[[int, int], float]  # of two hits or sentences by their places; at most 1
 
 
 def diversified(hits: Sequence[Hit], similarity: Similarity, strength: float, k: int) -> list[Hit]:
-    """Choose k hits one by one, each the most relevant and the least like those before.
+    """Choose k hits one by one, each relevant and dissimilar to those before.
 
-    The score of a hit is (1 - strength) * its relevance, scaled to 0..1, - strength * its largest similarity to those
+    The score of a hit is (1 - strength) * relevance, scaled to [0, 1], - strength * its largest similarity to a hit
     before.
     """
     relevance = [(1 - strength) * scaled for scaled in min_max([hit.score for hit in hits])]
@@ -33,9 +33,9 @@ def diversified(hits: Sequence[Hit], similarity: Similarity, strength: float, k:
 def choose_diverse(
     values: Sequence[float], similarity: Similarity, strength: float, k: int
 ) -> Iterator[tuple[int, float]]:
-    """Yield k places one by one, each with its largest similarity to those before: the best by value less that.
+    """Yield the places of k items, each with the best value less `strength` times its largest similarity to one before.
 
-    Ties go to the first. `strength` is what a similarity of 1 costs. Source: Carbonell and Goldstein 1998, maximal
+    Each comes with that similarity. Ties go to the first. Source: Carbonell and Goldstein 1998, maximal
     marginal relevance.
     """
     likeness = [0.0] * len(values)
@@ -49,9 +49,9 @@ def choose_diverse(
 
 
 def without_copies(hits: Sequence[Hit]) -> list[Hit]:
-    """Keep of documents with the same title and text, whatever their case and white space, the first, and count them.
+    """Keep the first of the passages with the same title and text up to case and white space, and count the documents.
 
-    A document may repeat itself: its own passages are all kept.
+    Repetitions within a document are kept.
     """
     keys = [(_folded(hit.title), _folded(hit.text)) for hit in hits]
     documents: dict[tuple[str, str], dict[str, None]] = {}
@@ -67,7 +67,7 @@ def _folded(text: str) -> str:
 
 
 def one_a_document(hits: Sequence[Hit]) -> list[Hit]:
-    """Keep each document's best hit."""
+    """Keep the best hit of each document."""
     best: dict[str, Hit] = {}
     for hit in hits:
         best.setdefault(hit.id, hit)
@@ -75,10 +75,10 @@ def one_a_document(hits: Sequence[Hit]) -> list[Hit]:
 
 
 def joined(hits: Sequence[Hit]) -> list[Hit]:
-    """Keep a hit for each document: its best passage, with those of its passages that touch it, joined in their order.
+    """Keep one hit for each document: its best passage, joined with adjacent passages in their order.
 
-    Between passages stood white space; as much of it stands between them again, so that offsets stay right. Which kind
-    is not known, so passages that a sentence goes across are not joined: each sentence stays as it is in its document.
+    They are joined by as much white space as there was, so that offsets stay right. Its kind is unknown, so passages
+    are not joined within a sentence: each sentence stays verbatim.
     """
     found: dict[str, Hit] = {}
     for hit in hits:

@@ -12,7 +12,7 @@ _RRF_CONSTANT = 60
 
 
 class Ranked(NamedTuple):
-    """Hold a ranked list, best first, what it weighs, and the score that a passage gets which says nothing of it."""
+    """Hold a ranked list, best first, its weight, and the score of an unrelated passage."""
 
     hits: Sequence[Hit]
     weight: float
@@ -22,23 +22,23 @@ class Ranked(NamedTuple):
 def fuse(lists: Mapping[str, Ranked], kind: Fusion, depth: int) -> list[Hit]:
     """Rank the hits of several lists by the weighted sum of their scaled scores.
 
-    A missing hit gets the list's lowest score where the list was cut at `depth`, else nothing. Each hit says
-    what it got from which list. Ties are ordered by id and start.
+    A hit that is missing in a list gets its lowest score if the list was cut at `depth`, else 0. Each hit has the
+    contributions of the lists in `parts`. Ties are ordered by id and start.
     """
     places = {name: {(hit.id, hit.start): at for at, hit in enumerate(one.hits)} for name, one in lists.items()}
     contributions = {
         name: [one.weight * scaled for scaled in _SCALES[kind]([hit.score for hit in one.hits], one.floor)]
         for name, one in lists.items()
     }
-    lacking = {name: found[-1] if 0 < depth <= len(found) else 0.0 for name, found in contributions.items()}
+    missing = {name: found[-1] if 0 < depth <= len(found) else 0.0 for name, found in contributions.items()}
 
     def parts(hit: Hit) -> Iterator[tuple[str, Part]]:
         for name, one in lists.items():
             at = places[name].get((hit.id, hit.start))
             if at is not None:
                 yield name, Part(at + 1, one.hits[at].score, contributions[name][at])
-            elif lacking[name]:
-                yield name, Part(None, None, lacking[name])
+            elif missing[name]:
+                yield name, Part(None, None, missing[name])
 
     every = {(hit.id, hit.start): hit for one in lists.values() for hit in one.hits}
 
@@ -50,9 +50,9 @@ def fuse(lists: Mapping[str, Ranked], kind: Fusion, depth: int) -> list[Hit]:
 
 
 def scaled(scores: Sequence[float], floor: float) -> list[float]:
-    """Scale scores linearly to 0 at the floor, 1 for the highest; where none is above the floor, the lowest is -1.
+    """Scale scores linearly: 0 at the floor, 1 for the highest; if none is above the floor, -1 for the lowest.
 
-    Unlike min-max it does not depend on how deep a list goes. Source: Bruch et al. 2023, An Analysis of Fusion
+    Unlike min-max, it does not depend on the depth of the list. Source: Bruch et al. 2023, An Analysis of Fusion
     Functions for Hybrid Retrieval, there "theoretical min-max".
     """
     above = [score - floor for score in scores]
@@ -62,15 +62,15 @@ def scaled(scores: Sequence[float], floor: float) -> list[float]:
 
 
 def min_max(scores: Sequence[float], _: float = 0.0) -> list[float]:
-    """Scale scores linearly to 0 for the lowest, 1 for the highest; equal ones are all 1."""
+    """Scale scores linearly: 0 for the lowest, 1 for the highest; all 1 if they are equal."""
     low, high = min(scores, default=0.0), max(scores, default=0.0)
     return [(score - low) / (high - low) if high > low else 1.0 for score in scores]
 
 
 def z_score(scores: Sequence[float], _: float = 0.0) -> list[float]:
-    """Scale scores to how many standard deviations they lie above the lowest; equal ones are all 1.
+    """Scale scores to standard deviations above the lowest; all 1 if they are equal.
 
-    Above the lowest and not the mean, so that what a list lacks can count as 0: the order is the same.
+    The reference is the lowest score, not the mean, so that a missing hit can count as 0; the order is the same.
     """
     spread = pstdev(scores) if scores else 0.0
     low = min(scores, default=0.0)

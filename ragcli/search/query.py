@@ -1,4 +1,4 @@
-"""The words of a query, weighted: what it is about counts more than the words that only make it a question."""
+"""Weight the words of a query: content words count more than function words."""
 
 import re
 from itertools import islice
@@ -12,8 +12,8 @@ from ragcli.analysis.words import split_words
 from ragcli.store import MAX_QUERY_WORDS, QueryClause
 
 _WORD = re.compile(r"\S+")
-LIGHT = 0.3  # what a function word weighs; on development sets better than none and than all
-JOINED = 0.5  # what two words weigh that are written as one
+LIGHT = 0.3  # weight of a function word; better than 0 and 1 on development sets
+JOINED = 0.5  # weight of two words joined into one
 _MOST_JOINED = 30  # words of a query
 
 # Function words of Chinese, in both scripts, and question words that are more than one word.
@@ -32,17 +32,17 @@ _PLAIN = re.compile(r"[^\W_]+(?:[-.'’&+][^\W_]+)*[+#]*")
 
 
 def first_words(query: str) -> str:
-    """Cut a query after as many words as a store looks for, at the latest after so many times ten characters."""
+    """Truncate a query to MAX_QUERY_WORDS words, and to ten times as many characters."""
     query = query[: 10 * MAX_QUERY_WORDS]
     last = next(islice(_WORD.finditer(query), MAX_QUERY_WORDS - 1, None), None)
     return query[: last.end()] if last else query
 
 
 def weighted_words(query: str, language: str) -> list[QueryClause]:
-    """Return the words of a query with their weights; of one whose language is not known (""), as it is.
+    """Return the weighted words of a query; the whole query if its language is unknown ("").
 
-    Function words match nothing by themselves, where there are others. Of a Chinese query, the bigrams that touch a
-    function word count less, but may match: a character that is such a word may be part of another, as in 对象.
+    Function words alone do not match, if there are others. In a Chinese query, bigrams that touch a function word count
+    less, but may match: the same character may be part of another word, as in 对象.
     """
     if not language:
         return [QueryClause(query)]
@@ -53,7 +53,7 @@ def weighted_words(query: str, language: str) -> list[QueryClause]:
 
 
 def exact_share(query: str, language: str) -> float:
-    """Return the share of a query's words that are names with digits or marks, whose meaning no vector holds."""
+    """Return the share of words that are names with digits or marks, whose meaning vectors do not capture."""
     about = split_words(query, language)[0] if language in STEMMED else query
     tokens = [token for token in analyzer(language).tokens(about) if not is_single(token.whole)]
     names = [bool(_EXACT.search(token.whole)) for token in tokens]
@@ -66,7 +66,7 @@ def _light(words: str) -> list[QueryClause]:
 
 
 def _joined(query: str, about: str) -> list[QueryClause]:
-    """Return each two words that follow each other as one: wi fi, e mail."""
+    """Return adjacent words joined into one: wi fi, e mail."""
     meant = set(_PLAIN.findall(about))
     words = [word if word in meant else "-" for word in _PLAIN.findall(query)[:_MOST_JOINED]]
     pairs = joined_pairs(words)

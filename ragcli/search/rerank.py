@@ -1,4 +1,4 @@
-"""Order the best hits anew by a model that reads the query and the passage together."""
+"""Rerank the best hits with a model that reads the query and the passage together."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -21,12 +21,12 @@ READER = "reader"  # that of the package
 
 
 class Reranker(Protocol):
-    """Score passages for a query; `weight` is what its order counts beside the first one."""
+    """Score passages for a query; `weight` is the weight of its order against the first one."""
 
     weight: float
 
     def scores(self, query: str, hits: Sequence[Hit]) -> list[float]:
-        """Return a score for each passage, higher for better ones."""
+        """Return a score for each passage; higher is better."""
 
 
 def open_reranker(name: str, note: Callable[[str], None]) -> Reranker:
@@ -56,7 +56,7 @@ def open_reranker(name: str, note: Callable[[str], None]) -> Reranker:
 
 
 def reranked(hits: Sequence[Hit], reranker: Reranker, query: str, candidates: int) -> list[Hit]:
-    """Fuse the order of the best hits with the reranker's; what comes after them stays behind them."""
+    """Fuse the order of the best hits with the reranker's; the other hits stay behind them."""
     best, rest = hits[:candidates], hits[candidates:]
     scores = reranker.scores(query, best)
     again = ranked(hit._replace(score=score) for hit, score in zip(best, scores, strict=True))
@@ -66,7 +66,7 @@ def reranked(hits: Sequence[Hit], reranker: Reranker, query: str, candidates: in
 
 
 class CrossEncoding:
-    """Score pairs of query and passage by a classifier that was trained for it."""
+    """Score pairs of query and passage with a cross-encoder."""
 
     weight = 0.8
 
@@ -74,7 +74,7 @@ class CrossEncoding:
         self._scorer = scorer
 
     def scores(self, query: str, hits: Sequence[Hit]) -> list[float]:
-        """Return the classifier's logit for each passage."""
+        """Return the cross-encoder's logit for each passage."""
         return [float(score) for score in self._scorer.scores(query, [_text(hit) for hit in hits])]
 
 
@@ -105,7 +105,7 @@ class Likelihood:
         self._engine = engine
 
     def scores(self, query: str, hits: Sequence[Hit]) -> list[float]:
-        """Return the mean log-probability of the query for each passage, cut to fit the context."""
+        """Return the mean log-probability of the query after each passage, truncated to fit the context."""
         asked = self._engine.encode(QUESTION.query(query))[: self._engine.context // 2]
         room = self._engine.context - len(asked)
         read = (self._engine.encode(_text(hit))[:room] for hit in hits)

@@ -1,4 +1,4 @@
-"""By content: what a text says, as words and as a vector, to search for texts like it."""
+"""Describe a text by key terms and by a vector, to search for similar ones."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from ragcli.store import QueryClause, Store
 if TYPE_CHECKING:
     from ragcli.store import Vector
 
-_WORDS = 50  # of a text that are searched for
-_READ = 100_000  # characters of a text that are looked at
+_WORDS = 50  # key terms of a text
+_READ = 100_000  # characters of a text that are read
 
 
 def key_terms(store: Store, text: str) -> list[QueryClause]:
-    """Return the words that tell a text from others, by tf-idf in the index, weighted by how often they come.
+    """Return the words with the highest tf-idf in the index, weighted by their frequency in the text.
 
-    Words that no passage of the index has, and those that more than half of them have, tell nothing.
+    Words in none or in more than half of the passages are ignored.
     """
     counts = Counter(analyzer(store.config.language if store.config else "en").words(text[:_READ]))
     words = list(counts)

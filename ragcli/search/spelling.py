@@ -1,4 +1,4 @@
-"""Spelling: for a query's word that no passage has, the nearest one that passages have."""
+"""Correct the spelling of query words that no passage has."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -8,15 +8,15 @@ from ragcli.analysis.spelling import edit_distance, is_slip
 from ragcli.analysis.words import split_words
 from ragcli.store import Hit, QueryClause, Store
 
-_MOST = 20  # words of a query that are looked up: each costs the store a search of its own
-_LEAST = 5  # letters: shorter words have too many neighbours
-_COMPARED = 20  # words that are equally near
+_MOST = 20  # words of a query that are looked up; each needs a search in the store
+_LEAST = 5  # letters; shorter words have too many neighbours
+_COMPARED = 20  # equally near words that are compared
 _WORD = re.compile(r"[^\W_]+")
 _SPELLED = re.compile(r"[A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff\u1f00-\u1fff]+")  # Latin, Greek, Cyrillic
 
 
 class Correction(NamedTuple):
-    """Hold a word of a query that no passage has, and the one that is searched for in its place."""
+    """Hold a word of a query that no passage has, and its replacement."""
 
     written: str
     meant: str
@@ -25,11 +25,10 @@ class Correction(NamedTuple):
 def correct_spelling(
     store: Store, query: str, language: str, hits: Sequence[Hit], note: Callable[[str], None]
 ) -> list[Correction]:
-    """Return what passages have that is nearest to those words of a query that no passage has; the note names both.
+    """Return corrections of the query words that no passage has, and note them.
 
-    A word that may be a name, or that differs by more than a slip, is not replaced: the note asks whether the other
-    was meant. What stands in the hits of the query as it is spares the question, which takes a store on a server some
-    time.
+    A word that may be a name, or that differs by more than a typo, is not replaced; the note only asks whether the
+    other was meant. Words that occur in the hits are not looked up, because a server needs some time for that.
     """
     seen = "\n".join(f"{hit.title}\n{hit.text}" for hit in hits).lower()
     asked = [
@@ -55,7 +54,7 @@ def correct_spelling(
 
 
 def _commonest(store: Store, word: str, near: Sequence[str]) -> str:
-    """Return which of the nearest words most passages have."""
+    """Return the most frequent of the nearest words."""
     least = edit_distance(word, near[0], len(word))
     nearest = [other for other in near if edit_distance(word, other, least) == least][:_COMPARED]
     counts = store.frequencies(nearest) if len(nearest) > 1 else [0]
@@ -63,29 +62,29 @@ def _commonest(store: Store, word: str, near: Sequence[str]) -> str:
 
 
 def corrected(query: str, corrections: Sequence[Correction]) -> str:
-    """Return a query with its words as they were meant."""
+    """Return a query with its words corrected."""
     for written, meant in corrections:
         query = re.sub(rf"(?<!\w){re.escape(written)}(?!\w)", meant, query)
     return query
 
 
 def clauses(corrections: Sequence[Correction]) -> list[QueryClause]:
-    """Return what is searched for in addition."""
+    """Return the clauses to search for in addition."""
     return [QueryClause(correction.meant) for correction in corrections]
 
 
 def _may_be_misspelled(word: str) -> bool:
-    """Tell whether a word is neither short nor, with digits or capitals inside, a name."""
+    """Return whether a word may be a typo: long enough, without digits or capitals inside."""
     return len(word) >= _LEAST and word[1:].islower() and _SPELLED.fullmatch(word) is not None
 
 
 def _may_be_name(word: str, query: str, language: str) -> bool:
-    """Tell whether a word has a capital that its place in the query does not ask for; German nouns have one anyway."""
+    """Return whether a word is capitalised inside the query, except in German, where all nouns are."""
     return word[0].isupper() and language != "de" and not query.lstrip("\"'“‘¿¡( ").startswith(word)
 
 
 def _stands_in(word: str, text: str) -> bool:
-    """Tell whether a text has a word as a whole; a regular expression of each word would take longer to make."""
+    """Return whether a text contains a whole word; faster than compiling a regular expression for each."""
     at = text.find(word)
     while at >= 0:
         end = at + len(word)

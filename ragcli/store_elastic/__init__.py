@@ -1,4 +1,4 @@
-"""The Elasticsearch store: an index that ragcli made, or any index with a `text` field, through the official client."""
+"""The Elasticsearch store, for an index that ragcli made or any index with a `text` field."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -45,7 +45,7 @@ _MAX_FIELDS = 10_000
 
 
 class ElasticStore:
-    """Keep an index on a server: one entry a passage, with the _id `document#part`."""
+    """An index on a server, with one entry for each passage, whose _id is `document#part`."""
 
     def __init__(self, session: Session, found: catalog.IndexInfo, fields: TextFields = TextFields()) -> None:
         self._session = session
@@ -62,7 +62,7 @@ class ElasticStore:
     def open(
         cls, url: str, index: str, access: Access, create: IndexConfig | None, fields: TextFields = TextFields()
     ) -> Self:
-        """Open the index on a server, made first where `create` is given and there is none."""
+        """Open the index on a server; with `create`, a missing one is made first."""
         url, login = address(url)
         with ExitStack() as undo, translating(url, index):
             client = undo.enter_context(connect(url, login, access))
@@ -81,18 +81,18 @@ class ElasticStore:
 
     @staticmethod
     def drop(url: str, index: str, access: Access) -> None:
-        """Delete the index, if there is one. Raises IndexMismatchError where it is not ragcli's own."""
+        """Delete the index, if there is one. Raises IndexMismatchError if ragcli did not make it."""
         url, login = address(url)
         with translating(url, index), connect(url, login, access) as client:
             catalog.drop(client, url, index)
 
     @property
     def config(self) -> IndexConfig | None:
-        """Say how the index was built; None for an index that ragcli did not build."""
+        """Return how the index was built; None for an index that ragcli did not build."""
         return self._config
 
     def stored(self, doc_ids: Sequence[str] | None = None) -> Iterator[Stored]:
-        """Yield what the store holds of these documents, or of all, page by page."""
+        """Yield these stored documents, or all, page by page."""
         if not self._config:
             raise foreign(self._index)
         queries: list[Json] = [{"match_all": {}}]
@@ -101,7 +101,7 @@ class ElasticStore:
         columns = ["doc_id", "part", "parts", "hash"]
         with translating(self._url, self._index):
             for query in queries:
-                # The sort key is unique and never changes: pages fit together without a point in time.
+                # The sort key is unique and never changes, so pages are consistent without a point in time.
                 rows = self._session.scan(
                     _PAGE, query=query, sort=["doc_id", "part"], docvalue_fields=columns, source=False
                 )
@@ -110,14 +110,14 @@ class ElasticStore:
                     yield _summed(doc_id, list(parts))
 
     def write(self, updates: Iterable[DocumentUpdate], refused: Refused = ignore_refusal) -> None:
-        """Apply the changes as they come. All are durable and can be searched on return."""
+        """Apply updates from an iterable. All are durable and searchable on return."""
         if not self._config:
             raise foreign(self._index)
         with translating(self._url, self._index):
             for refusal in write_all(self._session, updates, Analyzer(self._config.language), self._dimension):
                 refused(*refusal)
             self._session.refresh()
-            # Where the index was deleted meanwhile, the server made another one of the remaining passages, unasked.
+            # If the index was deleted meanwhile, the server has created another one from the remaining passages.
             found = catalog.find(self._client, self._url, self._index)
             if not found or found.uuid != self._found.uuid:
                 raise replaced(self._index, self._url)
@@ -127,7 +127,7 @@ class ElasticStore:
         return self._session.client
 
     def search(self, words: Sequence[QueryClause], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
-        """Return the k best passages, best first, ties by id and start; all that pass the filters if no words."""
+        """Return the k best passages, best first, ties by id and start; without words, all that match the filters."""
         layout = self._layout
         with translating(self._url, self._index):
             wanted = {"bool": {"must": ranking(layout, words), **self._conditions(filters)}}
@@ -153,14 +153,14 @@ class ElasticStore:
             try:
                 return self._nearest(vector, k, passing, candidates, rescored=True)
             except BadRequestError as e:
-                if "rescore_vector" not in str(e.body):  # which servers before 8.18 do not know
+                if "rescore_vector" not in str(e.body):  # unknown to servers before 8.18
                     raise
                 return self._nearest(vector, k, passing, candidates, rescored=False)
 
     def _nearest(self, vector: "Vector", k: int, passing: Json, candidates: int | None, rescored: bool) -> list[Hit]:
         query = nearest_query(vector, k, passing, candidates, rescored)
         rows = self._session.page(sort=self._layout.sort, source=self._layout.columns, **query)
-        # The server's score of a cosine is no less than 0.
+        # The server maps cosines to scores from 0 to 1.
         cosines = (
             [2 * row["_score"] - 1 for row in rows]
             if rescored
@@ -170,7 +170,7 @@ class ElasticStore:
         return ranked(hits)[:k]
 
     def vectors(self, keys: Sequence[int]) -> "dict[int, Vector]":
-        """Return those vectors that the store knows, by vector_key; also those of a run that was killed."""
+        """Return the stored vectors with these keys (vector_key), including those of a killed run."""
         found: dict[int, Vector] = {}
         if self._dimension:
             wanted = [written_key(key) for key in dict.fromkeys(keys)]
@@ -185,7 +185,7 @@ class ElasticStore:
         return found
 
     def sample(self, n: int) -> "Vector":
-        """Return vectors (up to n, dimension) of passages from all over the index, always the same ones."""
+        """Return a fixed sample of vectors (at most n, dimension) from all over the index."""
         if not self._dimension:
             raise no_vectors(self._index)
         order = ["vector_key", "doc_id", "part"]  # a hash first
@@ -200,21 +200,21 @@ class ElasticStore:
         return self._config.encoder.dimension if self._config and self._config.encoder else 0
 
     def passages(self, doc_id: str) -> list[Hit]:
-        """Return a document's passages in their order, with score 0; none for an unknown document."""
+        """Return a document's passages in order, with score 0; none for an unknown document."""
         layout = self._layout
         wanted = {"bool": {"filter": [layout.whole(doc_id), *layout.always]}}
         with translating(self._url, self._index):
             rows = self._session.scan(_PAGE, query=wanted, sort=layout.sort, source=layout.columns)
-            return ranked(map(layout.hit, rows))  # what only filters score is 0
+            return ranked(map(layout.hit, rows))  # filters alone give score 0
 
     def frequencies(self, words: Sequence[str]) -> list[int]:
-        """Return in how many passages each word occurs; of what the analyzer makes several words of, the rarest."""
+        """Return the number of passages with each word; if the analyzer splits it, of its rarest part."""
         found = [self._layout.variants(word) for word in words]
         counts = self._having(sorted({term for parts in found for variants in parts for term in variants}))
         return [min((max(counts[term] for term in variants) for variants in parts), default=0) for parts in found]
 
     def near_words(self, words: Sequence[str]) -> list[list[str]]:
-        """Return for each word, which no passage has, those that passages have and that are spelled nearly so."""
+        """Return, for each word that no passage has, the words in passages with similar spelling."""
         if not words:
             return []
         asked = spelled_nearly(self._layout.texts, words)
@@ -223,7 +223,7 @@ class ElasticStore:
         return near_words(found, len(words))
 
     def _having(self, terms: Sequence[str]) -> dict[str, int]:
-        """Count the passages that have each term, many in a request: the server reads no more than their postings."""
+        """Count the passages with each term, many in one request; the server reads only their postings."""
         counts: dict[str, int] = {}
         always = {"bool": {"filter": [*self._layout.always]}}
         with translating(self._url, self._index):
@@ -245,7 +245,7 @@ class ElasticStore:
             raise unknown_field(field, self._index, self.fields())
 
     def values(self, field: str, prefix: str, limit: int) -> list[str]:
-        """List at most `limit` distinct text values of a field that begin with the prefix, case folded, sorted."""
+        """Return at most `limit` distinct text values of a field with a prefix, case folded, sorted."""
         target, starts = self._layout.values(field)
         if not target:
             return []
@@ -256,7 +256,7 @@ class ElasticStore:
         return sorted(value for value in found if value.startswith(fold(prefix)))[:limit]
 
     def fields(self) -> list[str]:
-        """List the names of the metadata fields that documents have, sorted; of objects the outermost only."""
+        """Return the sorted names of the documents' metadata fields; of objects, only the top level."""
         if isinstance(self._layout, ExternalIndex):
             return sorted(
                 {field.partition(".")[0] for field in self._layout.fields}
@@ -283,7 +283,7 @@ class ElasticStore:
             return Counts(texts, texts)
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._client.close()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Bulk requests: what the server was too busy for is sent again, and what it refuses is told and taken back whole."""
+"""Bulk requests: entries that a busy server rejects are sent again; a refused document is reported and removed."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -15,24 +15,24 @@ from ragcli.store_elastic.server import IncompleteAnswerError, not_elasticsearch
 from ragcli.store_elastic.session import Json, Session, repeated
 
 _THREADS = 2
-_BULK = 500  # passages of the documents that a thread takes at once
+_BULK = 500  # passages in one thread's batch of documents
 _BULK_ENTRIES = 2 * _BULK
 _BULK_BYTES = 10 * 2**20
-_WAIT = "5s"  # that the server waits for a shard, before it says that there is none
+_WAIT = "5s"  # how long the server waits for a shard before it reports none
 _REPEATED = (429, 502, 503, 504)
 _TOO_LARGE = 413
 _ANSWER = "items.*._id,items.*.status,items.*.error.type,items.*.error.reason"
 
 
 class Refusal(NamedTuple):
-    """Name a document that the server did not take, and why."""
+    """Hold a document that the server refused, and the reason."""
 
     update: DocumentUpdate
     reason: str
 
 
 class _Entry(NamedTuple):
-    """Hold an action on one entry of the index, with its lines as they are sent."""
+    """Hold an action on one entry of the index, with its serialized lines."""
 
     update: DocumentUpdate
     action: Json
@@ -40,23 +40,23 @@ class _Entry(NamedTuple):
 
     @property
     def deletes(self) -> bool:
-        """Tell whether the entry is to be removed."""
+        """Return whether the entry is to be removed."""
         return "delete" in self.action
 
 
 def write_all(
     session: Session, updates: Iterable[DocumentUpdate], words: Analyzer, dimension: int
 ) -> Iterator[Refusal]:
-    """Send the changes in a few threads, and yield the documents that were refused.
+    """Send the updates in a few threads, and yield the documents that were refused.
 
-    The analyzer belongs to this run: the words that it has not met before are new to it.
+    The analyzer must be new, so that its unseen words are new to this run.
     """
 
     def send(batch: list[DocumentUpdate]) -> list[Refusal]:
         return _send_batch(session, batch, words, dimension)
 
-    # Not helpers.parallel_bulk: it gives up on 429, and after an error or Ctrl-C it sends all the rest first.
-    # Here the caller's thread reads the changes, and what stops it stops all.
+    # Not helpers.parallel_bulk: it gives up on 429, and after an error or Ctrl-C it first sends all the rest.
+    # Here the caller's thread reads the updates, and when it stops, everything stops.
     with ThreadPool(_THREADS) as pool:
         running: deque[AsyncResult[list[Refusal]]] = deque()
         for batch in _batches(updates):
@@ -79,9 +79,9 @@ def _batches(updates: Iterable[DocumentUpdate]) -> Iterator[list[DocumentUpdate]
 
 
 def _send_batch(session: Session, batch: list[DocumentUpdate], words: Analyzer, dimension: int) -> list[Refusal]:
-    """Write the passages of some documents, then remove those that are left of the old ones.
+    """Write the passages of some documents, then remove the leftover passages of their old versions.
 
-    Of a document that was refused, the old version stays, unless the server took a part of the new one: then it goes.
+    The old version of a refused document stays, unless the server accepted part of the new one; then all is removed.
     """
     refusals: dict[int, Refusal] = {}  # by the update's identity: an id may come more than once
     taken: set[int] = set()
@@ -104,7 +104,7 @@ def _send_batch(session: Session, batch: list[DocumentUpdate], words: Analyzer, 
 
 
 def _left_over(update: DocumentUpdate, refused: bool, taken: bool) -> range:
-    """Return the numbers of the passages that have to go."""
+    """Return the numbers of the passages to remove."""
     before = update.old.passages if update.old else 0
     if not refused:
         return range(len(update.passages), before)
@@ -136,9 +136,9 @@ def _requests(entries: Iterable[_Entry]) -> Iterator[list[_Entry]]:
 
 
 def _send(session: Session, request: list[_Entry]) -> list[tuple[_Entry, str | None]]:
-    """Send entries until the server has taken or refused each; of each refused one, say why.
+    """Send entries until the server has accepted or refused each; refused ones get a reason.
 
-    Raises IncompleteAnswerError or ApiError where the server goes on not to take them.
+    Raises IncompleteAnswerError or ApiError if the server keeps failing.
     """
     done: list[tuple[_Entry, str | None]] = []
     waiting = request
@@ -156,7 +156,7 @@ def _send(session: Session, request: list[_Entry]) -> list[tuple[_Entry, str | N
         waiting = again
         if again:
             reason = busy.get("error", {}).get("reason", f"status {busy['status']}").partition("\n")[0]
-            raise IncompleteAnswerError(session.url, f"{len(again):,} entries not taken: {reason}", busy["status"])
+            raise IncompleteAnswerError(session.url, f"{len(again):,} entries not accepted: {reason}", busy["status"])
 
     try:
         repeated(send)
@@ -168,29 +168,29 @@ def _send(session: Session, request: list[_Entry]) -> list[tuple[_Entry, str | N
 
 
 def _halves(session: Session, request: list[_Entry]) -> list[tuple[_Entry, str | None]]:
-    """Send a request that was too large in two; a single entry that is too large is refused."""
+    """Send a request that was too large in two halves; a single entry that is too large is refused."""
     if len(request) == 1:
         return [(request[0], "too large for the server")]
-    middle = len(request) // 2
-    return _send(session, request[:middle]) + _send(session, request[middle:])
+    half = len(request) // 2
+    return _send(session, request[:half]) + _send(session, request[half:])
 
 
 def _items(session: Session, request: list[_Entry]) -> list[Json]:
     """Send one request and return the answer to each of its entries."""
     lines = [line for entry in request for line in entry.lines]
-    send: Callable[..., ObjectApiResponse[Any]] = session.client.bulk  # which takes lines that are written already
+    send: Callable[..., ObjectApiResponse[Any]] = session.client.bulk  # which accepts serialized lines
     answer = send(operations=lines, index=session.index, filter_path=_ANSWER, timeout=_WAIT).body
     items = answer.get("items") if isinstance(answer, dict) else None
     if not isinstance(items, list):
         raise not_elasticsearch(session.url)
     found = [next(iter(item.values())) for item in items if isinstance(item, dict) and item]
     if len(found) != len(request):
-        raise IncompleteAnswerError(session.url, f"{len(found):,} of {len(request):,} entries were answered for")
+        raise IncompleteAnswerError(session.url, f"{len(found):,} of {len(request):,} entries were answered")
     return found
 
 
 def _reason(session: Session, entry: _Entry, item: Json) -> str | None:
-    """Say why an entry was refused, None where it was taken. Raises RagcliError where all others would be as well."""
+    """Return why an entry was refused, None if accepted. Raises RagcliError if all others would be refused too."""
     status, error = item["status"], item.get("error", {})
     if status < 300 or (entry.deletes and status == 404):
         return None

@@ -1,4 +1,4 @@
-"""What a server has under a name: an index that ragcli made, one of others, or several that are searched as one."""
+"""Find, create and delete indexes on a server by name; several can be searched as one."""
 
 from typing import Any, NamedTuple
 
@@ -11,11 +11,11 @@ from ragcli.store_elastic.layout import Json, index_mapping
 from ragcli.store_elastic.server import foreign, not_elasticsearch
 from ragcli.store_elastic.session import repeated
 
-_MASTER_WAIT = "5s"  # for the cluster's master, where there is none
+_MASTER_WAIT = "5s"  # for an election of the cluster's master
 
 
 class IndexInfo(NamedTuple):
-    """Say what has a name. An index that is deleted and made anew has another uuid; several share none."""
+    """Describe the indexes under a name. An index that is deleted and created again has another uuid."""
 
     indexes: tuple[str, ...]
     uuid: str
@@ -23,7 +23,7 @@ class IndexInfo(NamedTuple):
 
 
 def find(client: Elasticsearch, url: str, index: str) -> IndexInfo | None:
-    """Return what the server has under a name, an alias, a pattern or several names; None for nothing."""
+    """Return the indexes under a name, an alias, a pattern or several names; None if there are none."""
 
     def ask() -> Any:
         wanted = "*.mappings,*.settings.index.uuid"
@@ -45,7 +45,7 @@ def find(client: Elasticsearch, url: str, index: str) -> IndexInfo | None:
 
 
 def _mapping(parts: dict[str, tuple[str, Json]], index: str) -> Json:
-    """Return the mapping of what is searched as one. Raises IndexMismatchError where ragcli made only some of them."""
+    """Return the common mapping of indexes. Raises IndexMismatchError if ragcli made only some of them."""
     mappings = [mapping for _, mapping in parts.values()]
     if len(mappings) == 1:
         return mappings[0]
@@ -59,7 +59,7 @@ def _mapping(parts: dict[str, tuple[str, Json]], index: str) -> Json:
 
 
 def create(client: Elasticsearch, index: str, config: IndexConfig) -> None:
-    """Make an index, unless another process was first."""
+    """Create an index, unless another process was first."""
     try:
         repeated(
             lambda: client.indices.create(index=index, mappings=index_mapping(config), master_timeout=_MASTER_WAIT)
@@ -70,7 +70,7 @@ def create(client: Elasticsearch, index: str, config: IndexConfig) -> None:
 
 
 def drop(client: Elasticsearch, url: str, index: str) -> None:
-    """Delete an index of ragcli's own, if there is one. Raises IndexMismatchError, UsageError for what is none."""
+    """Delete an index, if it exists. Raises IndexMismatchError if ragcli did not make it, UsageError for an alias."""
     found = find(client, url, index)
     if found is None:
         return

@@ -1,4 +1,4 @@
-"""Indexes that others made: which of their fields hold text and title, and how they are asked and read."""
+"""Indexes that ragcli did not make: find their text fields, query them, and read their hits."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -15,18 +15,18 @@ BOUNDS = {">=": "gte", ">": "gt", "<=": "lte", "<": "lt"}
 _EXACT = ("keyword", "constant_keyword", "wildcard")
 _ANALYZED = ("text", "match_only_text", "annotated_text", "search_as_you_type")
 _NAMED = 10
-# What an analyzer makes at most one word of: from U+2000 on a single character, as in Chinese.
+# At most one word to an analyzer: from U+2000 on a single character, as in Chinese.
 _WORD = re.compile(r"[\u2000-\U0010ffff]|[^\W\u2000-\U0010ffff]{1,255}")
 
 
 class ExternalIndex:
-    """Ask for the texts of an index that others made, by the fields that its mapping names."""
+    """Query an index that ragcli did not make, by the fields in its mapping."""
 
     sort: Sequence[Json] = ({"_score": "desc"}, {"_index": "asc"}, {"_seq_no": "asc"})
     columns: Sequence[str] | None = None
 
     def __init__(self, mapping: Json, index: str, text_field: str = "text", title_field: str = "title") -> None:
-        """Find the fields. Raises IndexMismatchError where there is no text that can be searched by words."""
+        """Find the fields. Raises IndexMismatchError if no field can be searched by words."""
         properties = mapping.get("properties", {})
         self.index = index
         self.fields = dict(_flat(properties))
@@ -40,31 +40,31 @@ class ExternalIndex:
         self.always: Sequence[Json] = ({"exists": {"field": text}},)
 
     def words(self, text: str, operator: str = "or") -> Json:
-        """Return the query for texts that have any of a text's words, or (`and`) all, in text and title."""
+        """Return the query for documents with any of a text's words, or (`and`) all, in text and title."""
         asked = {"query": _first_words(text), "operator": operator}
         if len(self.texts) > 1:
             return {"multi_match": {**asked, "fields": list(self.texts), "type": "cross_fields"}}
         return {"match": {self.text: asked}}
 
     def variants(self, word: str) -> list[tuple[str, ...]]:
-        """Return the word: the analyzer of the index is not ours to know."""
+        """Return the word itself, because the index's analyzer is unknown."""
         return [(word,)]
 
     def holding(self, term: str) -> Json:
-        """Return the query for texts that have all words of a term."""
+        """Return the query for documents with all words of a term."""
         return self.words(term, "and")
 
     def whole(self, doc_id: str) -> Json:
-        """Return the query for all of a document."""
+        """Return the query for all passages of a document."""
         return {"ids": {"values": [doc_id]}}
 
     def condition(self, condition: Filter) -> Json:
-        """Return the query for what satisfies a condition; for `!=`, for what does not."""
+        """Return the query for documents that match a condition; for `!=`, for those that do not."""
         field, operator, value = condition
         if field == "id":
             if operator in BOUNDS:
                 hint = "Use id=VALUE or id!=VALUE, or another field."
-                raise UsageError(f"the ids of an index that ragcli did not make have no order: id{operator}", hint)
+                raise UsageError(f"ids of an index that ragcli did not make cannot be compared: id{operator}", hint)
             return {"ids": {"values": [value]}}
         target, kind = self.fields[field]
         if operator in BOUNDS:
@@ -76,24 +76,24 @@ class ExternalIndex:
         return {"term": {target: value.lower() if kind == "boolean" else value}}
 
     def values(self, field: str) -> tuple[str, list[str]]:
-        """Return which mapped field holds a field's text values, if any, and what they begin with there: nothing."""
+        """Return the mapped field with a field's text values, if any, and their prefixes: none."""
         target, kind = self.fields.get(field, ("", ""))
         return (target if kind in _EXACT else "", [""])
 
     def hit(self, row: Json) -> Hit:
-        """Read a search result; its rank is not known yet. Raises RagcliError for one whose text is not kept."""
+        """Read a search result, without its rank. Raises RagcliError if its text is not in _source."""
         metadata = dict(row.get("_source", {}))
         title, text = (_plain(_taken(metadata, field)) for field in (self.title_field, self.text_field))
         if not text:
             raise RagcliError(
-                f"index {self.index} does not keep its field {self.text_field!r} in _source, so no text can be shown",
+                f"index {self.index} does not keep field {self.text_field!r} in _source, so its text cannot be shown",
                 "Search an index that keeps it, or name another field: --text-field NAME",
             )
         return Hit(0, row["_id"], title, text, row["_score"], 0, len(text), metadata)
 
 
 def merged(mappings: Sequence[Json]) -> Json:
-    """Return one mapping for several indexes: a field that they share is as the first of them has it."""
+    """Merge the mappings of several indexes; for a common field, the first one wins."""
     properties: Json = {}
     for mapping in mappings:
         for name, spec in mapping.get("properties", {}).items():
@@ -105,18 +105,18 @@ def merged(mappings: Sequence[Json]) -> Json:
 
 
 def _analyzed(properties: Json, path: str) -> str | None:
-    """Return the field, or the part of it, that holds the words of a text; None where nothing does."""
+    """Return the analyzed field at a path, or its analyzed subfield; None if there is none."""
     spec = _spec(properties, path)
     if spec is None:
         return None
     if spec.get("type") in _ANALYZED:
         return path
     parts = spec.get("fields", {}).items()
-    return next((f"{path}.{part}" for part, inner in parts if inner.get("type") in _ANALYZED), None)
+    return next((f"{path}.{part}" for part, field in parts if field.get("type") in _ANALYZED), None)
 
 
 def _spec(properties: Json, path: str) -> Json | None:
-    """Return what the mapping says of a dotted path; None for an unknown one, and for one inside a nested object."""
+    """Return the mapping of a dotted path; None if it is unknown or inside a nested object."""
     name, _, rest = path.partition(".")
     spec = properties.get(name)
     if not isinstance(spec, dict) or spec.get("type") == "nested":
@@ -138,27 +138,27 @@ def _no_text(properties: Json, index: str, field: str, known: Json) -> RagcliErr
 
 
 def _flat(properties: Json, prefix: str = "") -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield each mapped field with the one to ask in its place, a part of it that keeps texts whole, and its type."""
+    """Yield each mapped field with the one to query for it, preferably an exact subfield, and the type of that."""
     for name, spec in properties.items():
         path = prefix + name
         if "properties" in spec:
             yield from _flat(spec["properties"], path + ".")
             continue
         kinds = {path: spec.get("type", "object")}
-        kinds |= {f"{path}.{part}": inner["type"] for part, inner in spec.get("fields", {}).items()}
+        kinds |= {f"{path}.{part}": field["type"] for part, field in spec.get("fields", {}).items()}
         target = next((target for target, kind in kinds.items() if kind in _EXACT), path)
         yield path, (target, kinds[target])
 
 
 def _taken(source: Json, path: str) -> Any:
-    """Take the value at a dotted path out of a document, whose keys may have dots themselves."""
+    """Remove and return the value at a dotted path of a document; its keys may contain dots."""
     if path in source:
         return source.pop(path)
     name, _, rest = path.partition(".")
-    inner = source.get(name)
-    if not rest or not isinstance(inner, dict):
-        return [_taken(dict(item), rest) for item in inner if isinstance(item, dict)] if rest and inner else None
-    source[name] = kept = dict(inner)
+    value = source.get(name)
+    if not rest or not isinstance(value, dict):
+        return [_taken(dict(item), rest) for item in value if isinstance(item, dict)] if rest and value else None
+    source[name] = kept = dict(value)
     value = _taken(kept, rest)
     if not kept:
         del source[name]
@@ -171,6 +171,6 @@ def _plain(value: Any) -> str:
 
 
 def _first_words(query: str) -> str:
-    """Cut a query after as many words as a store looks for."""
+    """Truncate a query to MAX_QUERY_WORDS words."""
     last = next(islice(_WORD.finditer(query), MAX_QUERY_WORDS - 1, None), None)
     return query[: last.end()] if last else query

@@ -1,4 +1,4 @@
-"""How passages lie in an Elasticsearch index, ragcli's own or another's, and how each is asked for them."""
+"""The layout of an Elasticsearch index that ragcli makes, and queries for both kinds of indexes."""
 
 import re
 from collections import Counter
@@ -16,7 +16,7 @@ from ragcli.store_elastic.vectors import vector_fields, written_vectors
 
 Json = dict[str, Any]
 
-# How a word's neighbours are asked for; all within reach, since the server's own order is another.
+# Options of the suggester: all similar words, because the server orders them differently.
 _NEAR = {"suggest_mode": "always", "max_edits": 2, "prefix_length": 1, "size": 50, "shard_size": 200}
 _FOUND_BY = ["content", "characters", "spellings"]
 
@@ -24,7 +24,7 @@ _FOUND_BY = ["content", "characters", "spellings"]
 def index_mapping(config: IndexConfig) -> Json:
     """Return the mapping of an index that ragcli makes, with its configuration in `_meta`."""
     text = {"type": "text", "index": False}
-    words = {"type": "text", "analyzer": "whitespace", "index_options": "freqs"}  # cut into terms before they come here
+    words = {"type": "text", "analyzer": "whitespace", "index_options": "freqs"}  # analyzed by ragcli
     looked_up, kept = {"type": "keyword"}, {"type": "integer", "index": False}
     properties = {
         "doc_id": looked_up,
@@ -45,9 +45,9 @@ def index_mapping(config: IndexConfig) -> Json:
 
 
 def written(update: DocumentUpdate, words: Analyzer, dimension: int) -> Iterator[tuple[Json, Json]]:
-    """Yield the passages as pairs of a bulk action and its body: first the one that counts as the document.
+    """Yield the passages as pairs of a bulk action and its body, the first passage first.
 
-    With a dimension, each has a vector. Raises IndexMismatchError, RagcliError for bad ones.
+    With a dimension, each has a vector. Raises IndexMismatchError and RagcliError for invalid vectors.
     """
     doc_id, document, passages = update.doc_id, update.document, update.passages
     if document:
@@ -72,7 +72,7 @@ def removed(doc_id: str, parts: range) -> Iterator[Json]:
 
 
 class ManagedIndex:
-    """Ask for passages in an index that ragcli made."""
+    """Query an index that ragcli made."""
 
     always: Sequence[Json] = ()
     texts: Sequence[str] = ("spellings",)
@@ -83,25 +83,25 @@ class ManagedIndex:
         self._analyzer = analyzer(language)
 
     def words(self, text: str) -> Json:
-        """Return the query for passages that have any of a text's words."""
+        """Return the query for passages with any of a text's words."""
         weights = self._analyzer.query(text, MAX_QUERY_WORDS)
         terms = [{"term": {_field(term): {"value": term, "boost": weight}}} for term, weight in weights.items()]
         return {"bool": {"should": terms}} if terms else {"match_none": {}}
 
     def variants(self, word: str) -> list[tuple[str, ...]]:
-        """Return, for each part of a word, the terms of which a passage that has it has at least one."""
+        """Return the alternative terms of each part of a word."""
         return self._analyzer.variants(word)
 
     def holding(self, term: str) -> Json:
-        """Return the query for passages that have a term."""
+        """Return the query for passages with a term."""
         return {"term": {_field(term): term}}
 
     def whole(self, doc_id: str) -> Json:
-        """Return the query for all of a document."""
+        """Return the query for all passages of a document."""
         return {"term": {"doc_id": doc_id}}
 
     def condition(self, condition: Filter) -> Json:
-        """Return the query for what satisfies a condition; for `!=`, for what does not."""
+        """Return the query for passages that match a condition; for `!=`, for those that do not."""
         if condition.field == "id":
             if condition.operator in BOUNDS:
                 return {"range": {"doc_id": {BOUNDS[condition.operator]: condition.value}}}
@@ -109,11 +109,11 @@ class ManagedIndex:
         return {"bool": {"should": [_between(wanted) for wanted in ranges(condition)]}}
 
     def values(self, field: str) -> tuple[str, list[str]]:
-        """Return which mapped field holds a field's text values, if any, and what they begin with there."""
+        """Return the mapped field with a field's text values, and their prefixes there."""
         return "terms", field_prefixes(field)
 
     def hit(self, row: Json) -> Hit:
-        """Read a search result; its rank is not known yet."""
+        """Read a search result, without its rank."""
         source = row["_source"]
         end = source["start"] + len(source["text"])
         found = (source["doc_id"], source["title"], source["text"], row["_score"], source["start"], end)
@@ -125,7 +125,7 @@ def _field(term: str) -> str:
 
 
 def ranking(layout: ManagedIndex | ExternalIndex, words: Sequence[QueryClause]) -> Json:
-    """Return the query for passages that have words of the required texts, ranked by the words of all."""
+    """Return the query for passages with words of the required clauses, ranked by the words of all clauses."""
     if not words:
         return {"match_all": {}}
     required = [_weighted(layout, group) for group in words if group.required]
@@ -145,13 +145,13 @@ def _between(wanted: TermRange) -> Json:
 
 
 def pattern(start: str, prefix: str) -> str:
-    """Write a Lucene regular expression: what begins with `start` and, in capitals or small letters, the prefix."""
+    """Return a Lucene regular expression for `start` followed by the prefix in either case."""
     either = (f"[{c}{c.upper()}]" if len(c.upper()) == 1 and c.isalpha() else _escaped(c) for c in prefix[:64])
     return f"{_escaped(start)}{''.join(either)}.*"
 
 
 def spelled_nearly(fields: Sequence[str], words: Sequence[str]) -> Json:
-    """Return what asks, for each word and field, for what the field has that is spelled nearly like the word."""
+    """Return the suggest request for words with similar spelling, for each word and field."""
     return {
         f"{i} {field}": {"text": word, "term": {"field": field, **_NEAR}}
         for i, word in enumerate(words)
@@ -160,7 +160,7 @@ def spelled_nearly(fields: Sequence[str], words: Sequence[str]) -> Json:
 
 
 def near_words(found: Json, count: int) -> list[list[str]]:
-    """Read what the server answers to spelled_nearly for so many words: of each what is nearest in all fields."""
+    """Read the answer to spelled_nearly for `count` words: the nearest ones of each in all fields."""
     entries: list[list[Json]] = [[] for _ in range(count)]
     for name, terms in found.items():
         entries[int(name.partition(" ")[0])] += terms
@@ -169,7 +169,7 @@ def near_words(found: Json, count: int) -> list[list[str]]:
 
 def _nearest(terms: Sequence[Json]) -> list[str]:
     if len({(term["text"], term["offset"]) for term in terms}) != 1:
-        return []  # no word for the analyzer, or several
+        return []  # not exactly one word to the analyzer
     known: Counter[str] = Counter()
     for option in chain.from_iterable(term["options"] for term in terms):
         known[option["text"]] += option["freq"]

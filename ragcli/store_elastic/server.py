@@ -1,4 +1,4 @@
-"""The Elasticsearch server: its address and who we are, and the client's exceptions in ragcli's terms."""
+"""Connect to an Elasticsearch server, and translate the client's exceptions."""
 
 import re
 import ssl
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from elastic_transport import Urllib3HttpNode
 from elasticsearch import (
     ApiError,
     ConnectionTimeout,
@@ -28,22 +29,22 @@ from ragcli.store import Access
 
 Login = tuple[str, str]
 
-_MOST_BYTES = 256 * 2**20  # of an answer
-TOO_LONG = "the answer is too long"
-_TIMEOUT = 60.0  # seconds: a busy server may take its time over a bulk request
+_MOST_BYTES = 256 * 2**20  # of a response
+TOO_LONG = "the response is too long"
+_TIMEOUT = 60.0  # seconds; a busy server may need long for a bulk request
 _CA_HINT = "Set RAGCLI_ELASTICSEARCH_CA_CERTS to the file of the server's CA certificate."
 
 
 def address(url: str) -> tuple[str, Login | None]:
-    """Split a URL into one that can be shown, its port written out, and user name and password."""
+    """Split a URL into one that can be shown, with its port, and user name and password."""
     try:
         scheme, _, path, query, fragment = parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         host = None
     if not host or query or fragment or "@" in path:
-        # Not shown, and no cause given: what cannot be read may hold a password anywhere.
-        hint = "Write https://USER:PASSWORD@HOST:PORT, special characters in the password as %40 for @, %23 for #."
+        # Neither the URL nor a cause is shown, because any part of it may be a password.
+        hint = "Write https://USER:PASSWORD@HOST:PORT, with special characters escaped: %40 for @, %23 for #."
         raise UsageError("the URL of the store cannot be read", hint) from None
     host = f"[{host}]" if ":" in host else host
     shown = f"{scheme}://{host}:{port or (443 if scheme == 'https' else 80)}{path.rstrip('/')}"
@@ -51,21 +52,21 @@ def address(url: str) -> tuple[str, Login | None]:
 
 
 def connect(url: str, login: Login | None, access: Access) -> Elasticsearch:
-    """Make the client; nothing is sent yet. Raises UsageError for what cannot be an address, key or CA file."""
-    warnings.filterwarnings("ignore", category=ElasticsearchWarning)  # the server's advice to its administrator
+    """Create the client without sending anything. Raises UsageError for an invalid address, key or CA file."""
+    warnings.filterwarnings("ignore", category=ElasticsearchWarning)  # advice for the server's administrator
     options: dict[str, Any] = {}
     if login:
-        # As RFC 7617 has it in UTF-8: the client itself writes Latin-1, and fails for other letters.
+        # In UTF-8 (RFC 7617): the client itself uses Latin-1, and fails for other characters.
         token = b64encode(":".join(login).encode()).decode()
         options["headers"] = {"authorization": f"Basic {token}"}
     elif access.api_key:
         if not (access.api_key.isascii() and access.api_key.isprintable()):
-            raise UsageError("the API key is none: it holds special characters", "Check RAGCLI_ELASTICSEARCH_API_KEY.")
+            raise UsageError("the API key is invalid: it has special characters", "Check RAGCLI_ELASTICSEARCH_API_KEY.")
         options["api_key"] = access.api_key
     if access.ca_certs and url.startswith("https:"):
         options["ca_certs"] = _checked_ca_file(access.ca_certs)
     try:
-        # Requests are repeated in ragcli's own way (see session); the client tells the cause of second failures only.
+        # Requests are repeated by session.py; the client would report the cause of second failures only.
         client = Elasticsearch(
             url, request_timeout=_TIMEOUT, max_retries=1, retry_on_status=(), serializer=OrjsonSerializer(), **options
         )
@@ -78,24 +79,24 @@ def connect(url: str, login: Login | None, access: Access) -> Elasticsearch:
 def _checked_ca_file(path: Path) -> str:
     try:
         ssl.create_default_context(cafile=path)
-    except OSError as e:  # the client would find out with the first request, and call it a failed connection
+    except OSError as e:  # the client would notice only at the first request, and report a failed connection
         raise UsageError(f"cannot read a CA certificate from {path}: {e.strerror or e}", _CA_HINT) from e
     return str(path)
 
 
 class IncompleteAnswerError(UnreachableError):
-    """Report an answer for which a part of the index was missing; `status` says what that is like."""
+    """Report an answer without a part of the index; `status` is the corresponding HTTP status."""
 
     def __init__(self, url: str, reason: str, status: int = 503) -> None:
         super().__init__(
-            f"Elasticsearch at {url} gave only a part of the answer: {reason}",
-            "See to its cluster (GET /_cluster/health), then run the same again.",
+            f"Elasticsearch at {url} gave only part of the answer: {reason}",
+            "Check its cluster (GET /_cluster/health), then run this again.",
         )
         self.status = status
 
 
 class _BoundedResponse(HTTPResponse):
-    """Read the body of an answer, up to a limit."""
+    """Read the body of a response, up to a limit."""
 
     def read(self, amt: int | None = None) -> bytes:
         """Read the rest, or `amt` bytes. Raises HTTPException for a body over the limit."""
@@ -114,45 +115,46 @@ class _BoundedResponse(HTTPResponse):
 
 def _bound_answers(client: Elasticsearch) -> None:
     for node in client.transport.node_pool.all():
-        pool = node.pool  # type: ignore[attr-defined] # of urllib3, with the default class of nodes
+        assert isinstance(node, Urllib3HttpNode)  # noqa: S101 (the client's default)
+        pool = node.pool
         bounded = type("Connection", (pool.ConnectionCls,), {"response_class": _BoundedResponse})
         pool.ConnectionCls = bounded
 
 
 def not_elasticsearch(url: str) -> RagcliError:
-    """Make the error for an answer that Elasticsearch does not give."""
-    return UnreachableError(f"what answers at {url} is not Elasticsearch", "Check its host and port.")
+    """Return the error for a response that is not from Elasticsearch."""
+    return UnreachableError(f"the server at {url} is not Elasticsearch", "Check its host and port.")
 
 
 def missing(url: str, index: str) -> RagcliError:
-    """Make the error for an index that is not there."""
-    hint = f"Make it: ragcli index FILE --store {url} --index {index}"
+    """Return the error for an index that does not exist."""
+    hint = f"Create it: ragcli index FILE --store {url} --index {index}"
     return MissingIndexError(f"no index named {index} at {url}", hint)
 
 
 def foreign(index: str) -> RagcliError:
-    """Make the error for an index that only others may change."""
+    """Return the error for changing an index that ragcli did not make."""
     message = f"index {index} was not made by ragcli, which only reads it"
     return IndexMismatchError(message, "Choose another name: --index NAME")
 
 
 def replaced(index: str, url: str) -> RagcliError:
-    """Make the error for an index that is not the one any more that was opened."""
-    message = f"index {index} at {url} was deleted or made anew while it was written"
-    return IndexMismatchError(message, "Delete what is there now, then run this again, one at a time.")
+    """Return the error for an index that was replaced since it was opened."""
+    message = f"index {index} at {url} was deleted or replaced while it was being written"
+    return IndexMismatchError(message, "Delete the index, then run this again, one process at a time.")
 
 
 def refused(item: dict[str, Any], url: str) -> RagcliError:
-    """Make the error for an entry that the server did not take."""
+    """Return the error for an entry that the server refused."""
     document = item["_id"].rpartition("#")[0]
     reason = item.get("error", {}).get("reason", f"status {item['status']}").splitlines()[0]
-    hint = "Mend this, then run the same again: it goes on where it stopped."
-    return RagcliError(f"Elasticsearch at {url} did not take document {document!r}: {reason}", hint)
+    hint = "Correct this, then run the same again: it continues where it stopped."
+    return RagcliError(f"Elasticsearch at {url} refused document {document!r}: {reason}", hint)
 
 
 @contextmanager
 def translating(url: str, index: str) -> Iterator[None]:
-    """Raise what the client raises inside as a RagcliError."""
+    """Translate exceptions of the client into RagcliError."""
     try:
         yield
     except (ApiError, TransportError) as e:
@@ -160,22 +162,22 @@ def translating(url: str, index: str) -> Iterator[None]:
 
 
 def translated(error: ApiError | TransportError, url: str, index: str) -> RagcliError:
-    """Say in ragcli's terms what the client reports; never quote the client where a secret could be."""
+    """Translate an exception of the client; its text is not quoted if it may contain a secret."""
     if isinstance(error, ApiError):
         return _translated_answer(error, url, index)
     if isinstance(error, SSLError):
         if why := re.search(r"certificate verify failed: ([^(\n]*)", str(error)):
             return UnreachableError(f"the certificate of {url} is not trusted: {why[1].strip()}", _CA_HINT)
-        return UnreachableError(f"no secure connection to {url}", "Does the server speak https? Try http://.")
+        return UnreachableError(f"no secure connection to {url}", "The server may not use https; try http://.")
     if isinstance(error, ConnectionTimeout):
         return UnreachableError(f"Elasticsearch at {url} did not answer in time", "Try again when it is less busy.")
     if isinstance(error, SerializationError):
         hint = "Check the host and port given by --store, and that all texts are Unicode."
-        return RagcliError(f"what goes to {url} or comes from it is not JSON", hint)
+        return RagcliError(f"a request to {url} or its response is not valid JSON", hint)
     if TOO_LONG in str(error):
-        hint = "Is it Elasticsearch? Ask for fewer results, or make the index again with smaller documents."
-        return UnreachableError(f"an answer of {url} has more than {_MOST_BYTES // 2**20} MB", hint)
-    hint = "Start it, or check the URL: http or https, host, and port (9200 as a rule)."
+        hint = "Ask for fewer results, or build the index again with smaller documents."
+        return UnreachableError(f"a response of {url} has more than {_MOST_BYTES // 2**20} MB", hint)
+    hint = "Start it, or check the URL: http or https, host, and port (usually 9200)."
     return UnreachableError(f"Elasticsearch at {url} does not answer", hint)
 
 
@@ -187,14 +189,18 @@ def _translated_answer(error: ApiError, url: str, index: str) -> RagcliError:
         return RagcliError(f"index {index} at {url} is closed", f"Open it (POST /{index}/_open), then try again.")
     if status == 401:
         hint = "Write --store https://USER:PASSWORD@HOST:PORT, or set RAGCLI_ELASTICSEARCH_API_KEY."
-        return UnreachableError(f"Elasticsearch at {url} wants a valid user name and password, or API key", hint)
+        return UnreachableError(f"Elasticsearch at {url} needs a valid user name and password, or an API key", hint)
     if status == 403 and error.message != "cluster_block_exception":
-        return UnreachableError(f"Elasticsearch at {url} does not allow this: {reason}", "Use an account that may.")
+        return UnreachableError(
+            f"Elasticsearch at {url} does not allow this: {reason}", "Use an account that has this permission."
+        )
     if status in (429, 502, 503, 504):
         return UnreachableError(f"Elasticsearch at {url} is overloaded or not ready: {reason}", "Try again later.")
     if isinstance(error, UnsupportedProductError) or not isinstance(error.body, dict):
         return not_elasticsearch(url)
-    return RagcliError(f"Elasticsearch at {url} refused: {reason}", "Change what it names; its log may say more.")
+    return RagcliError(
+        f"Elasticsearch at {url} refused the request: {reason}", "Correct what it names; its log may say more."
+    )
 
 
 def _reason(error: ApiError) -> str:

@@ -1,4 +1,4 @@
-"""Requests about one index: repeated while the server is busy or not ready, and answered whole or not at all."""
+"""Requests about one index: repeated while the server is busy; incomplete answers are errors."""
 
 from collections.abc import Callable, Iterator
 from time import monotonic, sleep
@@ -14,14 +14,14 @@ from ragcli.store_elastic.server import TOO_LONG, IncompleteAnswerError, not_ela
 Json = dict[str, Any]
 T = TypeVar("T")
 
-# For how many seconds a request is repeated after such an answer: too many requests, or no node or shard to answer.
+# Seconds for which a request is repeated after too many requests (429), or without a node or shard to answer.
 _PATIENCE = {429: 30.0, 502: 8.0, 503: 8.0, 504: 8.0}
 _PATIENCE_WITHOUT_CONNECTION = 1.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
 
 
 class Session:
-    """Send requests about one index, or about several that are searched as one."""
+    """Send requests about one index, or several that are searched as one."""
 
     def __init__(self, client: Elasticsearch, url: str, index: str) -> None:
         self.client = client
@@ -29,15 +29,15 @@ class Session:
         self.index = index
 
     def search(self, **body: Any) -> Json:
-        """Search the index. Raises IncompleteAnswerError where a part of it did not answer."""
+        """Search the index. Raises IncompleteAnswerError if a part of it did not answer."""
         return self.ask(self.client.search, "hits", allow_partial_search_results=False, **body)
 
     def page(self, size: int, **body: Any) -> list[Json]:
-        """Return at most `size` hits of a search. Raises IncompleteAnswerError for fewer than the server found."""
+        """Return at most `size` hits of a search. Raises IncompleteAnswerError if some are missing."""
         first = body.get("search_after") is None
 
         def search() -> list[Json]:
-            # Always the same copy of a shard: copies count deleted passages differently, and so score differently.
+            # Always the same copy of a shard, because copies count deleted passages, and so score, differently.
             answer = self._once(
                 self.client.search,
                 "hits",
@@ -50,15 +50,17 @@ class Session:
             rows, total = answer["hits"].get("hits"), answer["hits"].get("total")
             if not isinstance(rows, list) or not all(isinstance(row, dict) and "_id" in row for row in rows):
                 raise not_elasticsearch(self.url)
-            counted = first and isinstance(total, dict) and "collapse" not in body  # what is collapsed counts in full
+            counted = (
+                first and isinstance(total, dict) and "collapse" not in body
+            )  # the total counts collapsed hits too
             if counted and len(rows) < min(size, total["value"]):
-                raise IncompleteAnswerError(self.url, f"{len(rows):,} of {total['value']:,} hits came")
+                raise IncompleteAnswerError(self.url, f"{len(rows):,} of {total['value']:,} hits arrived")
             return rows
 
         return repeated(search)
 
     def scan(self, size: int, **body: Any) -> Iterator[Json]:
-        """Yield all hits of a search that has an order, page by page."""
+        """Yield all hits of a sorted search, page by page."""
         after: list[Any] | None = None
         while True:
             page = self.page(size, search_after=after, **body)
@@ -68,7 +70,7 @@ class Session:
             after = page[-1]["sort"]
 
     def count(self, query: Json, **options: Any) -> int:
-        """Count what a query finds."""
+        """Return the number of hits of a query."""
         return int(self.ask(self.client.count, "count", query=query, **options)["count"])
 
     def refresh(self) -> None:
@@ -88,7 +90,7 @@ class Session:
 
 
 def check_whole(answer: Json, url: str) -> None:
-    """Raise IncompleteAnswerError for an answer for which the time, or a part of the index, was missing."""
+    """Raise IncompleteAnswerError if the search ran out of time or failed in a part of the index."""
     shards = answer.get("_shards", {})
     if failed := shards.get("failed"):
         reasons = [failure.get("reason", {}).get("reason") for failure in shards.get("failures", ())]
@@ -99,13 +101,13 @@ def check_whole(answer: Json, url: str) -> None:
 
 
 def repeated(request: Callable[[], T]) -> T:
-    """Send a request, again and again while the server is busy or not ready, up to a limit of time for each reason."""
+    """Send a request, repeatedly while the server is busy or not ready, up to a time limit for each reason."""
     began, pause = monotonic(), _FIRST_PAUSE
     while True:
         try:
             return request()
         except (ApiError, TransportError, IncompleteAnswerError) as e:
-            wait = _asked_wait(e) or pause
+            wait = _retry_after(e) or pause
             if monotonic() - began + wait > _patience(e):
                 raise
         sleep(wait)
@@ -113,7 +115,7 @@ def repeated(request: Callable[[], T]) -> T:
 
 
 def _patience(error: ApiError | TransportError | UnreachableError) -> float:
-    """Return for how many seconds a request that failed so is repeated."""
+    """Return the seconds for which a request that failed like this is repeated."""
     if isinstance(error, IncompleteAnswerError):
         return _PATIENCE.get(error.status, 0.0)
     if isinstance(error, ApiError):
@@ -122,7 +124,7 @@ def _patience(error: ApiError | TransportError | UnreachableError) -> float:
     return _PATIENCE_WITHOUT_CONNECTION if lost and TOO_LONG not in str(error) else 0.0
 
 
-def _asked_wait(error: BaseException) -> float:
-    """Return the seconds that the server asks to wait (Retry-After), 0 where it does not."""
+def _retry_after(error: BaseException) -> float:
+    """Return the seconds that the server asks to wait (Retry-After), 0 if it does not."""
     said = error.meta.headers.get("retry-after") or "" if isinstance(error, ApiError) else ""
     return float(said) if said.isdecimal() else 0.0

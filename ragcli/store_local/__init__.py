@@ -37,7 +37,7 @@ from ragcli.store import (
 )
 from ragcli.store_local.damage import check_sums, damaged, damaged_files, translated, unwritable
 from ragcli.store_local.folder import make_whole, sweep, sweep_deletions, take_away
-from ragcli.store_local.layout import add_entries, make_files, read_names, read_record
+from ragcli.store_local.layout import add_entries, count, make_files, read_names, read_record
 from ragcli.store_local.neighbours import near_words
 
 if TYPE_CHECKING:
@@ -46,17 +46,17 @@ if TYPE_CHECKING:
 
 _HEAP_BYTES = 128_000_000
 _LEAST_HEAP_BYTES = 15_000_000
-_COMMIT_EVERY = 100_000  # documents: what a killed run may have to do again
+_COMMIT_EVERY = 100_000  # documents that a killed run may have to repeat
 _CHECKED_AT_ONCE = 8 * 2**20  # bytes, when an index is opened: 10 ms
 _PAGE = 10_000
 _MAX_TIES = 1_000
-_FEW = 4  # a filter that leaves less than one passage in so many is worth to be gathered
-_SPARE_ROWS = 4_096  # of vectors: what may lie dead in a small index
+_SELECTIVE = 4  # a filter that keeps less than one passage in four is applied before ranking
+_SPARE_ROWS = 4_096  # unused rows of vectors that a small index may have
 
 
 def _give_up(writer: tantivy.IndexWriter) -> None:
-    """Drop what is not committed, and the lock."""
-    with suppress(ValueError, OSError):  # the failure that led here is told
+    """Discard uncommitted changes, and release the lock."""
+    with suppress(ValueError, OSError):  # the original failure is reported
         writer.rollback()
         writer.wait_merging_threads()
 
@@ -66,7 +66,7 @@ def _field(term: str) -> str:
 
 
 class LocalStore:
-    """Keep an index in a folder: `facts.json` and the tantivy index `text/`."""
+    """An index in a folder: its configuration `facts.json`, the tantivy index `text/`, and its vectors."""
 
     def __init__(self, folder: Path, config: IndexConfig) -> None:
         self._folder = folder
@@ -83,12 +83,12 @@ class LocalStore:
 
     @classmethod
     def open(cls, folder: Path, create: IndexConfig | None) -> Self:
-        """Open the index in a folder, made first where `create` is given and there is none."""
+        """Open the index in a folder; with `create`, a missing one is made first."""
         path = folder / "facts.json"
         if not folder.exists():
             if create is None:
                 raise MissingIndexError(
-                    f"no index named {folder.name}", f"Make it: ragcli index FILE --index {folder.name}"
+                    f"no index named {folder.name}", f"Create it: ragcli index FILE --index {folder.name}"
                 )
             make_whole(folder, lambda work: make_files(work, create))
         try:
@@ -106,17 +106,17 @@ class LocalStore:
     def drop(folder: Path) -> None:
         """Remove the index in a folder, if there is one. Raises RagcliError while another process writes it."""
         if folder.exists():
-            with suppress(IndexMismatchError), translated(folder):  # a damaged one is nobody's
+            with suppress(IndexMismatchError), translated(folder):  # nobody writes a damaged one
                 _lock = tantivy.Index.open(str(folder / "text")).writer(_LEAST_HEAP_BYTES, 1)
             take_away(folder)
 
     @property
     def config(self) -> IndexConfig | None:
-        """Say how the index was built."""
+        """Return how the index was built."""
         return self._config
 
     def stored(self, doc_ids: Sequence[str] | None = None) -> Iterator[Stored]:
-        """Yield what the store holds of these documents, or of all."""
+        """Yield these stored documents, or all."""
         wanted = Query.all_query()
         if doc_ids is not None:
             wanted = Query.term_set_query(self._schema, "doc_id", list(doc_ids))
@@ -136,12 +136,12 @@ class LocalStore:
         return Stored(doc_id, record.hash, record.passages)
 
     def write(self, updates: Iterable[DocumentUpdate], refused: Refused = ignore_refusal) -> None:
-        """Apply the changes as they come, each document's whole or not at all; all are durable on return."""
+        """Apply updates from an iterable, each document atomically; all are durable on return."""
         updates = iter(updates)
         if (first := next(updates, None)) is None:
             return
         with self._translated():
-            writer = self._index.writer(_HEAP_BYTES)  # holds the lock, so that no file goes away now
+            writer = self._index.writer(_HEAP_BYTES)  # holds the lock, so no file is removed now
             check_sums(self._folder / "text")
             sweep_deletions(self._folder / "text")
             file = self._file if self._config.encoder else None
@@ -169,7 +169,7 @@ class LocalStore:
 
     def _apply(self, writer: tantivy.IndexWriter, file: "VectorFile | None", updates: Iterable[DocumentUpdate]) -> None:
         pending = 0
-        words = Analyzer(self._config.language)  # of its own: what it has not met before is new to this run
+        words = Analyzer(self._config.language)  # a new one, whose unseen words are new to this run
         for update in updates:
             if pending == _COMMIT_EVERY:
                 self._commit(writer, file)
@@ -189,7 +189,7 @@ class LocalStore:
         return keys
 
     def _commit(self, writer: tantivy.IndexWriter, file: "VectorFile | None") -> None:
-        # Vectors and names before documents: a run killed between the two leaves some too many, never one too few.
+        # Vectors and names before documents: a run killed in between leaves extra ones, but none is missing.
         if file is not None:
             file.commit()
         names = orjson.dumps(self.fields())
@@ -199,13 +199,13 @@ class LocalStore:
         writer.commit()
 
     def _tidy(self, file: "VectorFile") -> None:
-        """Write the vectors anew where most are of passages that are gone (one may be of several that are not)."""
+        """Rewrite the vectors if most belong to removed passages (one vector may serve several passages)."""
         self._reload()
         if file.count > 2 * self._searcher.num_docs + _SPARE_ROWS:
             file.compact(self._keys(Query.all_query()))
 
     def search(self, words: Sequence[QueryClause], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
-        """Return the k best passages, best first, ties by id and start; all that pass the filters if no words."""
+        """Return the k best passages, best first, ties by id and start; without words, all that match the filters."""
         with self._translated():
             required = [self._weighted(group) for group in words if group.required]
             wanted = Query.boolean_query([(Occur.Should, query) for query in required]) if words else Query.all_query()
@@ -226,16 +226,16 @@ class LocalStore:
     def nearest(
         self, vector: "Vector", k: int, filters: Sequence[Filter] = (), candidates: int | None = None
     ) -> list[Hit]:
-        """Return the k passages nearest to a vector, best first, ties by id and start: always the very nearest."""
+        """Return the k passages nearest to a vector by exact search, best first, ties by id and start."""
         if not self._config.encoder:
             raise no_vectors(self._folder.name)
         check_vectors(vector, (self._dimension,), "the query")
         found: list[tuple[float, tantivy.DocAddress]] = []
         with self._translated():
             passing = Query.boolean_query([(Occur.Must, Query.all_query()), *self._conditions(filters)])
-            # To gather the keys of most passages would take longer than to pass over the few that do not count.
-            few = _FEW * self._searcher.search(passing, 1).count < self._searcher.num_docs  # type: ignore[attr-defined]
-            among = self._keys(passing) if filters and few else None
+            # Gathering the keys of most passages would take longer than skipping the few that do not match.
+            selective = _SELECTIVE * count(self._searcher, passing) < self._searcher.num_docs
+            among = self._keys(passing) if filters and selective else None
             for batch in self._file.ranking(vector, 2 * k, among):
                 found += self._of_keys(batch.cosines, passing)
                 if sum(score >= batch.least for score, _ in found) >= k:
@@ -246,15 +246,15 @@ class LocalStore:
             return ranked(self._hit(score, address) for score, address in best)[:k]
 
     def _keys(self, query: Query) -> list[int]:
-        """Return the keys of all passages that a query finds."""
-        most = self._searcher.search(query, 1).count  # type: ignore[attr-defined]
+        """Return the keys of all passages that match a query."""
+        most = count(self._searcher, query)
         if not most:
             return []
         found = self._searcher.search(query, most, count=False, order_by_field="vector").hits
         return [key for key, _ in found]
 
     def _of_keys(self, cosines: dict[int, float], passing: Query) -> list[tuple[float, tantivy.DocAddress]]:
-        """Return the passages with these keys, as far as they pass, and their cosines."""
+        """Return the matching passages with these keys, and their cosines."""
         used = {key: n for key in cosines if (n := self._searcher.doc_freq("vector", key))}
         if not used:
             return []
@@ -265,14 +265,14 @@ class LocalStore:
         return [(cosines[int(key or 0)], location) for key, location in zip(keys, places, strict=True)]
 
     def vectors(self, keys: Sequence[int]) -> "dict[int, Vector]":
-        """Return those vectors that the store knows, by vector_key; also those of a run that was killed."""
+        """Return the stored vectors with these keys (vector_key), including those of a killed run."""
         if not self._config.encoder:
             return {}
         with self._translated():
             return self._file.find(keys)
 
     def sample(self, n: int) -> "Vector":
-        """Return vectors (up to n, dimension) of passages from all over the index, always the same ones."""
+        """Return a fixed sample of vectors (at most n, dimension) from all over the index."""
         if not self._config.encoder:
             raise no_vectors(self._folder.name)
         with self._translated():
@@ -280,7 +280,7 @@ class LocalStore:
 
     @cached_property
     def _file(self) -> "VectorFile":
-        from ragcli.store_local.vectors import VectorFile  # and NumPy, for which keyword search does not wait
+        from ragcli.store_local.vectors import VectorFile  # and NumPy, which keyword search does not need
 
         return VectorFile(self._folder / "vectors.bin", self._dimension)
 
@@ -289,7 +289,7 @@ class LocalStore:
         return self._config.encoder.dimension if self._config.encoder else 0
 
     def passages(self, doc_id: str) -> list[Hit]:
-        """Return a document's passages in their order, with score 0; none for an unknown document."""
+        """Return a document's passages in order, with score 0; none for an unknown document."""
         with self._translated():
             most = self._searcher.doc_freq("doc_id", doc_id)
             query = Query.term_query(self._schema, "doc_id", doc_id, "basic")
@@ -297,7 +297,7 @@ class LocalStore:
             return ranked(self._hit(0.0, address) for _, address in found)[:most]
 
     def frequencies(self, words: Sequence[str]) -> list[int]:
-        """Return in how many passages each word occurs; of what the analyzer makes several words of, the rarest."""
+        """Return the number of passages with each word; if the analyzer splits it, of its rarest part."""
         with self._translated():
             return [
                 min((max(map(self._frequency, variants)) for variants in self._analyzer.variants(word)), default=0)
@@ -308,7 +308,7 @@ class LocalStore:
         return self._searcher.doc_freq(_field(term), term)
 
     def near_words(self, words: Sequence[str]) -> list[list[str]]:
-        """Return for each word, which no passage has, those that passages have and that are spelled nearly so."""
+        """Return, for each word that no passage has, the words in passages with similar spelling."""
         with self._translated():
             return [near_words(self._searcher, self._schema, self._config.language, word) for word in words]
 
@@ -327,7 +327,7 @@ class LocalStore:
 
     def _best(self, query: Query, k: int) -> list[Hit]:
         limit = k
-        while True:  # as far as the last score goes on, so that ties are cut by id
+        while True:  # as long as the last score is tied, so that ties are cut by id
             found = self._searcher.search(query, limit + 1, count=False).hits
             if len(found) <= limit or found[k - 1][0] > found[-1][0] or limit > k + _MAX_TIES:
                 return [self._hit(score, address) for score, address in found]
@@ -338,7 +338,7 @@ class LocalStore:
         return Hit(0, doc_id, title, text, score, start, start + len(text), metadata)
 
     def values(self, field: str, prefix: str, limit: int) -> list[str]:
-        """List at most `limit` distinct text values of a field that begin with the prefix, case folded, sorted."""
+        """Return at most `limit` distinct text values of a field with a prefix, case folded, sorted."""
         values: list[str] = []
         with self._translated():
             for start in field_prefixes(field):
@@ -347,7 +347,7 @@ class LocalStore:
         return sorted(values)[:limit]
 
     def fields(self) -> list[str]:
-        """List the names of the metadata fields that documents have had, sorted; of objects the outermost only."""
+        """Return the sorted names of all metadata fields so far; of objects, only the top level."""
         return sorted(self._fields)
 
     def _terms_in(self, wanted: TermRange) -> list[str]:
@@ -372,11 +372,11 @@ class LocalStore:
     def counts(self) -> Counts:
         """Count documents and passages."""
         with self._translated():
-            later = self._searcher.search(self._later, 1).count  # type: ignore[attr-defined]
+            later = count(self._searcher, self._later)
             return Counts(self._searcher.num_docs - later, self._searcher.num_docs)
 
     def close(self) -> None:
-        """Let go of nothing: tantivy closes its files with the object."""
+        """Do nothing: tantivy closes its files with the object."""
 
     def __enter__(self) -> Self:
         return self

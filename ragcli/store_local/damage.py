@@ -1,4 +1,4 @@
-"""Damaged files of an index: they are found, and told in two lines, without a panic of Rust's."""
+"""Detect damaged index files, and report them as errors instead of Rust panics."""
 
 import math
 import os
@@ -15,7 +15,7 @@ from ragcli.errors import IndexMismatchError, RagcliError, first_line
 
 
 def damaged(folder: Path, error: BaseException) -> RagcliError:
-    """Make the error for an index that cannot be read."""
+    """Return the error for an index that cannot be read."""
     return IndexMismatchError(
         f"index {folder.name} cannot be read: {first_line(error)}",
         f"Build it again: ragcli index FILE --index {folder.name} --rebuild",
@@ -23,10 +23,10 @@ def damaged(folder: Path, error: BaseException) -> RagcliError:
 
 
 def unwritable(folder: Path, error: Exception) -> RagcliError:
-    """Make the error for an index that cannot be written."""
+    """Return the error for an index that cannot be written."""
     return RagcliError(
         f"cannot write index {folder.name}: {first_line(error)}",
-        f"Make room in {folder.parent}, then run this again: it goes on where it stopped.",
+        f"Make room in {folder.parent}, then run this again: it continues where it stopped.",
     )
 
 
@@ -84,7 +84,7 @@ def _is_whole(path: Path) -> bool:
 
 
 class _Quiet:
-    """Send stderr to nowhere for a moment, in any number of threads, because Rust prints its panics there itself."""
+    """Silence stderr, from any number of threads, because Rust prints its panics there."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -112,15 +112,15 @@ _quiet = _Quiet()
 
 @contextmanager
 def translated(folder: Path) -> Iterator[None]:
-    """Turn what tantivy raises into errors of ours."""
+    """Translate tantivy's errors into RagcliError."""
     try:
         with _quiet:
             yield
     except BaseException as e:
         if type(e).__name__ != "PanicException" and not isinstance(e, (ValueError, OSError)):
-            raise  # a panic of Rust's is no Exception, and its class cannot be imported
+            raise  # a Rust panic is not an Exception, and its class cannot be imported
         if "LockBusy" in str(e):
             raise RagcliError(
-                f"index {folder.name} is being written by another process", "Run this again when that one has ended."
+                f"index {folder.name} is being written by another process", "Run this again when it is done."
             ) from e
         raise damaged(folder, e) from e

@@ -1,4 +1,4 @@
-"""The folder of an index: made whole or not at all, taken away whole, and swept of what killed processes left."""
+"""Create and remove the folder of an index atomically, and clean up after killed processes."""
 
 import glob
 import shutil
@@ -10,9 +10,9 @@ import orjson
 
 
 def make_whole(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Fill a folder under another name, then give it its own, unless another process was first.
+    """Fill a folder under a temporary name, then rename it, unless another process was first.
 
-    That one may have begun to write by now, and have swept away what lies beside its folder.
+    That process may already be writing, and have removed the temporary folder.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = side_folder(folder)
@@ -26,28 +26,28 @@ def make_whole(folder: Path, fill: Callable[[Path], None]) -> None:
 
 
 def take_away(folder: Path) -> None:
-    """Remove a folder; a process killed on the way leaves no half one under the name."""
+    """Remove a folder; a killed process leaves no incomplete folder under its name."""
     gone = side_folder(folder) / "gone"
     folder.rename(gone)
     shutil.rmtree(gone.parent)
 
 
 def side_folder(folder: Path) -> Path:
-    """Make a folder beside an index for what is on its way in or out; no index name has a comma."""
+    """Make a temporary folder beside an index; no index name contains a comma."""
     return Path(tempfile.mkdtemp(prefix=f".{folder.name},", dir=folder.parent))
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left beside an index. To be called by its only writer: no one else makes it now."""
+    """Remove the temporary folders of killed processes. Only the index's single writer may call this."""
     for left in folder.parent.glob(f".{glob.escape(folder.name)},*"):
         shutil.rmtree(left, ignore_errors=True)
 
 
 def sweep_deletions(text: Path) -> None:
-    """Remove what runs that were killed in a commit left in a tantivy index: files of deletions that it never counted.
+    """Remove uncommitted deletion files that runs killed during a commit left in a tantivy index.
 
-    Such a file has the name that the next run gives to its own, and tantivy writes no file that is there already. To be
-    called by the index's only writer.
+    The next run would use the same names, and tantivy does not overwrite files. Only the index's single writer may call
+    this.
     """
     committed = orjson.loads((text / "meta.json").read_bytes())["opstamp"]
     for path in text.glob("*.del"):

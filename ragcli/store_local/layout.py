@@ -1,9 +1,9 @@
-"""How passages lie in a tantivy index: its fields, how text becomes terms, and the entry of each passage."""
+"""The layout of a tantivy index: its fields, and the entry of each passage."""
 
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, cast
 
 import orjson
 import tantivy
@@ -24,7 +24,7 @@ def schema(config: IndexConfig) -> tantivy.Schema:
     builder.add_text_field("content", tokenizer_name="whitespace", index_option="freq")
     builder.add_text_field("characters", tokenizer_name="whitespace", index_option="freq")
     builder.add_text_field("spellings", tokenizer_name="whitespace", index_option="basic")
-    builder.add_unsigned_field("later", indexed=True)  # of passages after a document's first
+    builder.add_unsigned_field("later", indexed=True)  # set for passages after a document's first
     builder.add_bytes_field("record", stored=True)
     if config.encoder:
         builder.add_unsigned_field("vector", indexed=True, fast=True)  # the key of the passage's vector
@@ -43,10 +43,21 @@ def make_files(folder: Path, config: IndexConfig) -> None:
     (folder / "facts.json").write_bytes(orjson.dumps(config.as_json()))
 
 
+class _Counted(Protocol):
+    """What tantivy's stubs leave out of a search result."""
+
+    count: int
+
+
+def count(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
+    """Return the number of passages that match a query."""
+    return cast(_Counted, searcher.search(query, 1)).count
+
+
 def add_entries(
     writer: tantivy.IndexWriter, analyzer: Analyzer, update: DocumentUpdate, document: Document, keys: Sequence[int]
 ) -> None:
-    """Add an entry for each passage of a document, with the key of its vector if there are any."""
+    """Add an entry for each passage of a document, with the key of its vector, if any."""
     title, metadata = document.title, document.metadata
     terms = metadata_terms(title, metadata, update.aliases)
     for part, (start, passage) in enumerate(update.passages):
@@ -104,8 +115,8 @@ def _checksum(doc_id: str, content: bytes) -> bytes:
 
 
 def read_names(content: bytes) -> set[str]:
-    """Read the names of fields. Raises ValueError for what is none."""
+    """Read the names of fields. Raises ValueError for anything else."""
     names = orjson.loads(content)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError("fields.json is no list of names")
+        raise ValueError("fields.json is not a list of names")
     return set(names)

@@ -1,8 +1,8 @@
-"""The vectors of an index: a file of rows, each a passage's key and its vector, that grows until dead rows prevail.
+"""The vectors of an index: a file of rows, each a passage's key and vector, rewritten when most rows are unused.
 
-A header holds how many rows the index may count on: those that were on disk before its last commit. What comes after
-them was written by a run that was killed, or is being written now; its whole rows serve as well. Rows of passages that
-are gone stay, and find no passage.
+A header holds the number of committed rows, which were on disk before the last commit. Rows after them were written by
+a killed run or are being written now; complete ones are usable as well. Rows of removed passages stay, and match no
+passage.
 """
 
 import os
@@ -21,13 +21,13 @@ Vector = NDArray[np.float32]
 _HEADER = Struct("<8sIQ")  # a mark, the dimension, the committed rows
 _MARK = b"ragclivc"
 _START = 64
-_NEAR = 1e-6  # what two ways to add the products of one row may differ by
+_NEAR = 1e-6  # rounding difference between two ways to sum the products of a row
 _RECENT = 65_536
 _BLOCK = 16_384
 
 
 class Batch(NamedTuple):
-    """Hold keys with their cosines; all that is still to come has less than `least`, by more than rounding."""
+    """Hold keys with their cosines; all further ones are less than `least`, by more than rounding."""
 
     cosines: dict[int, float]
     least: float
@@ -39,9 +39,9 @@ def create(path: Path, dimension: int) -> None:
 
 
 class VectorFile:
-    """Rank the rows of a file, find them by key, and, for who holds the index's lock, add rows.
+    """Rank the rows of a file, find them by key, and add rows, which needs the index's lock.
 
-    Raises ValueError for a file that is damaged or shorter than it says.
+    Raises ValueError for a file that is damaged or too short.
     """
 
     def __init__(self, path: Path, dimension: int) -> None:
@@ -52,7 +52,7 @@ class VectorFile:
 
     @property
     def count(self) -> int:
-        """Count the rows, dead ones too."""
+        """Return the number of rows, including unused ones."""
         return self._count
 
     def _open(self) -> None:
@@ -60,14 +60,14 @@ class VectorFile:
         with self._path.open("rb") as file:
             head = file.read(_START)
             if len(head) < _START or _HEADER.unpack_from(head)[:2] != (_MARK, dimension):
-                raise ValueError(f"{self._path.name} is no file of vectors of dimension {dimension}")
+                raise ValueError(f"{self._path.name} is not a file of vectors of dimension {dimension}")
             whole = (os.fstat(file.fileno()).st_size - _START) // self._type.itemsize
             if whole < (committed := _HEADER.unpack_from(head)[2]):
                 raise ValueError(f"{self._path.name} has {whole} of {committed} rows")
             # The mapping outlives the file's name: a reader keeps what it has opened.
             self._map = mmap(file.fileno(), _START + whole * self._type.itemsize, access=ACCESS_READ)
         self._rows = np.frombuffer(self._map, self._type, whole, _START)
-        sound = _sound(self._rows["vector"][committed:])  # after a power cut there may be zeros
+        sound = _sound(self._rows["vector"][committed:])  # there may be zeros after a power failure
         self._count = whole if sound.all() else committed + int(np.argmin(sound))
         self._rows = self._rows[: self._count]
         self._sorted: tuple[Keys, NDArray[np.intp]] | None = None
@@ -76,19 +76,19 @@ class VectorFile:
     # Reading
 
     def find(self, keys: Sequence[int]) -> dict[int, Vector]:
-        """Return the vectors (dimension,) of those keys that the file has."""
+        """Return the vectors (dimension,) of the keys in the file."""
         rows = self._rows_of(np.array(keys, np.uint64))
         self._map_more()
         return {key: self._rows["vector"][row].copy() for key, row in zip(keys, rows.tolist(), strict=True) if row >= 0}
 
     def sample(self, n: int) -> Vector:
-        """Return at most n vectors (n, dimension), in rows as far apart as can be."""
+        """Return at most n vectors (n, dimension) from evenly spaced rows."""
         self._map_more()
         steps = np.arange(min(n, self._count), dtype=np.intp)
         return np.array(self._rows["vector"][steps * self._count // max(steps.size, 1)])
 
     def ranking(self, vector: Vector, first: int, among: Iterable[int] | None = None) -> Iterator[Batch]:
-        """Yield the keys (of those given) by their cosine to a vector, best first, in batches of `first` and more."""
+        """Yield keys (only those in `among`) by their cosine to a vector, best first, in growing batches."""
         self._map_more()
         rows = None if among is None else self._rows_of(np.fromiter(among, np.uint64))
         rows = rows if rows is None else rows[rows >= 0]
@@ -96,12 +96,12 @@ class VectorFile:
         if not cosines.size:
             return
         if not np.abs(cosines).max() < 1.01:
-            raise ValueError(f"{self._path.name} holds what is no vector of length 1")
+            raise ValueError(f"{self._path.name} has a vector that does not have length 1")
         size, below = first, np.inf
         while True:
             size = min(size, cosines.size)
             least = float(np.partition(cosines, cosines.size - size)[cosines.size - size])
-            # With all that may be equal to the last: how a product is rounded depends on its row's place.
+            # Including possible ties with the last: the rounding of a product depends on its row's place.
             end = -np.inf if size == cosines.size else least - 2 * _NEAR
             chosen = np.flatnonzero((cosines >= end) & (cosines < below))
             yield Batch(self._exact(vector, chosen if rows is None else rows[chosen]), end + _NEAR)
@@ -117,7 +117,7 @@ class VectorFile:
         return [f"{self._path.name}: {count:,} {what}" for count, what in said if count]
 
     def _cosines(self, vector: Vector, rows: NDArray[np.intp] | None) -> Vector:
-        """Multiply all rows at once (blocks cost several times as much), or gather some in blocks."""
+        """Multiply all rows at once, which is several times faster than in blocks, or gather some in blocks."""
         matrix = self._rows["vector"]
         if rows is None:
             return np.asarray(matrix @ vector)
@@ -125,7 +125,7 @@ class VectorFile:
         return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
     def _exact(self, vector: Vector, rows: NDArray[np.intp]) -> dict[int, float]:
-        """Return keys and cosines that are equal for equal vectors, wherever their rows are."""
+        """Return keys and cosines; equal vectors have equal cosines, wherever their rows are."""
         chosen = self._rows[rows]
         cosines = (chosen["vector"].astype(np.float64) * vector).sum(axis=1)
         return dict(zip(chosen["key"].tolist(), cosines.tolist(), strict=True))
@@ -151,13 +151,13 @@ class VectorFile:
         if self._count > len(self._rows):
             known, recent = self._sorted, self._recent
             self._open()
-            if len(recent) < _RECENT:  # which is cheaper than to sort again
+            if len(recent) < _RECENT:  # cheaper than sorting again
                 self._sorted, self._recent = known, recent
 
     # Writing
 
     def begin(self) -> None:
-        """Begin to add rows, after the last whole one."""
+        """Begin to add rows after the last complete one."""
         self._open()
         self._target = os.open(self._path, os.O_RDWR)
         os.ftruncate(self._target, self._end())
@@ -167,7 +167,7 @@ class VectorFile:
         return _START + self._count * self._type.itemsize
 
     def add(self, keys: Sequence[int], vectors: Vector) -> None:
-        """Write the vectors (keys, dimension) whose keys are new; they outlive this process at once."""
+        """Write the vectors (keys, dimension) with new keys; they survive if this process is killed."""
         known = self._rows_of(np.array(keys, np.uint64))
         new = {key: i for i, key in enumerate(keys) if known[i] < 0}
         if not new:
@@ -183,20 +183,20 @@ class VectorFile:
             self._map_more()
 
     def commit(self) -> None:
-        """Bring all rows to the disk, and let the index count on them."""
+        """Sync all rows to disk, and mark them as committed."""
         os.fsync(self._target)
         dimension = self._type["vector"].shape[0]
         os.pwrite(self._target, _HEADER.pack(_MARK, dimension, self._count), 0)
         os.fsync(self._target)
 
     def end(self) -> None:
-        """Add no more rows."""
+        """Stop adding rows."""
         if self._target >= 0:
             os.close(self._target)
             self._target = -1
 
     def compact(self, alive: Iterable[int]) -> None:
-        """Write a new file of the rows with these keys, and put it in the place of the old one."""
+        """Replace the file by one with only the rows with these keys."""
         self._open()
         rows = np.sort(self._rows_of(np.fromiter(alive, np.uint64)))
         rows = rows[rows >= 0]

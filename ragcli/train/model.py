@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy
 from transformers import GPT2Config, GPT2LMHeadModel
-from transformers.utils import logging
 
 from ragcli.decoder.families.gpt2 import Checkpoint, read_config, runs_here
+from ragcli.decoder.logs import silence_transformers
 from ragcli.errors import RagcliError
 from ragcli.models import ModelFolder
 from ragcli.tokenizer import check_vocabulary, read_byte_level
@@ -39,7 +39,7 @@ class ModelBundle(NamedTuple):
 
 def open_model(folder: ModelFolder, dropout: float) -> ModelBundle:
     """Load a model for training. Raises RagcliError if it is damaged or not a GPT-2."""
-    _quiet()
+    silence_transformers()
     config = json.loads((folder.path / "config.json").read_bytes())
     if not runs_here(config):
         raise RagcliError(f"{folder.name} is a model of type {config.get('model_type')}, not GPT-2", _SUPPORTED)
@@ -56,7 +56,7 @@ def open_model(folder: ModelFolder, dropout: float) -> ModelBundle:
 
 def new_model(tokenizer: Tokenizer, size: Size, context: int | None, seed: int, dropout: float) -> ModelBundle:
     """Make a GPT-2 with random weights."""
-    _quiet()
+    silence_transformers()
     torch.manual_seed(seed)
     end = int(tokenizer.token_to_id(END) or 0)  # it is the first
     config = GPT2Config(
@@ -65,12 +65,6 @@ def new_model(tokenizer: Tokenizer, size: Size, context: int | None, seed: int, 
         bos_token_id=end, eos_token_id=end, pad_token_id=end, **_while_training("gelu_new", dropout),
     )  # fmt: skip
     return ModelBundle(GPT2LMHeadModel(config), tokenizer, end)
-
-
-def _quiet() -> None:
-    """Silence the progress bars and warnings of transformers."""
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _while_training(activation: str, dropout: float) -> dict[str, Any]:

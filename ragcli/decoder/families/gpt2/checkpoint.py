@@ -1,4 +1,4 @@
-"""Read a GPT-2 checkpoint: its sizes from config.json, its tensors as they are named and sized in all GPT-2s."""
+"""Read a GPT-2 checkpoint: its sizes from config.json, and its tensors."""
 
 import math
 import re
@@ -20,13 +20,13 @@ from ragcli.tokenizer import read_byte_level
 
 _CHOOSE = "Choose a causal language model, such as gpt2."
 _KIND = Kind("GPT-2", "causal language model", _CHOOSE, prefix="transformer.", head="lm_head.")
-_HEAD_STEP = 8  # GroupQueryAttention takes heads of a multiple of this size
-# Causal masks, which old checkpoints carry as if they were weights.
+_HEAD_STEP = 8  # GroupQueryAttention needs head sizes that are multiples of this
+# Causal masks, which old checkpoints contain like weights.
 _MASKS = re.compile(r"h\.\d+\.attn\.(masked_)?bias")
 
 
 class Gpt2Config(NamedTuple):
-    """Hold the sizes of a GPT-2; `scales` is what each layer multiplies its attention scores by."""
+    """Hold the sizes of a GPT-2; `scales` are the factors of each layer's attention scores."""
 
     layers: int
     heads: int
@@ -41,21 +41,21 @@ class Gpt2Config(NamedTuple):
 
     @property
     def head_size(self) -> int:
-        """Return the size of an attention head, rounded up to what the kernel takes."""
+        """Return the size of an attention head, rounded up for the kernel."""
         return -(-self.hidden_size // self.heads // _HEAD_STEP) * _HEAD_STEP
 
 
 def runs_here(config: Mapping[str, Any]) -> bool:
-    """Tell whether a configuration is of the GPT-2 family, and has nothing that the graph does not know."""
+    """Return whether a configuration is a GPT-2 that the graph supports."""
     known = config.get("activation_function", ACTIVATIONS[0]) in ACTIVATIONS
     return config.get("model_type") == "gpt2" and known and not config.get("add_cross_attention")
 
 
 def read_config(folder: ModelFolder, config: Mapping[str, Any]) -> Gpt2Config:
-    """Read the sizes from a configuration; what it leaves out is GPT-2's. Raises RagcliError for impossible ones."""
+    """Read the sizes from a configuration, with GPT-2's defaults. Raises RagcliError for invalid ones."""
     kinds = config.get("architectures") or ["GPT2LMHeadModel"]
     if not any(str(kind) == "GPT2LMHeadModel" or str(kind).endswith("Model") for kind in kinds):
-        raise RagcliError(f"{folder.name} is no causal language model but {kinds[0]}", _CHOOSE)
+        raise RagcliError(f"{folder.name} is not a causal language model but {kinds[0]}", _CHOOSE)
     try:
         return _read(config)
     except (TypeError, ValueError, ArithmeticError) as error:
@@ -65,7 +65,7 @@ def read_config(folder: ModelFolder, config: Mapping[str, Any]) -> Gpt2Config:
 def _read(config: Mapping[str, Any]) -> Gpt2Config:
     layers, heads, hidden = (size_of(config, *key) for key in (("n_layer", 12), ("n_head", 12), ("n_embd", 768)))
     if hidden % heads:
-        raise ValueError(f"n_embd {hidden} is no multiple of n_head {heads}")
+        raise ValueError(f"n_embd {hidden} is not a multiple of n_head {heads}")
     scale = 1 / math.sqrt(hidden // heads) if config.get("scale_attn_weights", True) else 1.0
     by_layer = bool(config.get("scale_attn_by_inverse_layer_idx"))
     return Gpt2Config(
@@ -83,12 +83,12 @@ def _read(config: Mapping[str, Any]) -> Gpt2Config:
 
 
 class Checkpoint(Tensors):
-    """Hold the tensors of a GPT-2; names are without the prefix "transformer."."""
+    """The tensors of a GPT-2; names are without the prefix "transformer."."""
 
     end_ids = frozenset({50256})
 
     def __init__(self, folder: ModelFolder, config: Gpt2Config) -> None:
-        """Map the files; raises RagcliError for tensors that are missing, not wanted, or not of the right size."""
+        """Map the files. Raises RagcliError for tensors that are missing, unexpected, or of the wrong size."""
         super().__init__(folder, _KIND)
         self.config = config
         self.sizes = Sizes(
@@ -122,15 +122,15 @@ class Checkpoint(Tensors):
 
 def _wanted(config: Gpt2Config) -> dict[str, tuple[int, ...]]:
     """Return the name and size of each tensor. The linear layers are stored as (in, out), the head as (out, in)."""
-    d, inner = config.hidden_size, config.intermediate_size
+    d, up = config.hidden_size, config.intermediate_size
     norm = {"weight": (d,), "bias": (d,)}
     parts: dict[str, dict[str, tuple[int, ...]]] = {
         "ln_1": {**norm},
         "attn.c_attn": {"weight": (d, 3 * d), "bias": (3 * d,)},
         "attn.c_proj": {"weight": (d, d), "bias": (d,)},
         "ln_2": {**norm},
-        "mlp.c_fc": {"weight": (d, inner), "bias": (inner,)},
-        "mlp.c_proj": {"weight": (inner, d), "bias": (d,)},
+        "mlp.c_fc": {"weight": (d, up), "bias": (up,)},
+        "mlp.c_proj": {"weight": (up, d), "bias": (d,)},
     }
     tensors: dict[str, tuple[int, ...]] = {"wte.weight": (config.vocab_size, d), "wpe.weight": (config.context, d)}
     for i in range(config.layers):
