@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float32]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 LOCAL = "local"
 MAX_QUERY_WORDS = 1_000
 

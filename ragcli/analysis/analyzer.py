@@ -21,6 +21,7 @@ _COMPOUND = 0.5  # weight of a compound in a query, and of each of its parts
 _PLAIN_NAME = 0.2  # weight of "it" for the query "IT"
 _PIECE = re.compile(r"\w(?:\S*[\w+#])?")  # of text between blanks
 _OPENING, _CLOSING = "\"'([{<*`-/", ".,;:!?)]}>\"'*`-/"  # marks that belong to no word beside them
+_FRENCH_PLURAL = re.compile(r"\w{3,}[^m\W]ent")
 _UMLAUTS = frozenset("äöü")
 
 
@@ -172,7 +173,8 @@ class Analyzer:
         found = [self._stem(plain)]
         if low != plain and self._stems:
             if self.language != "en":
-                found.append(self._stem(low))
+                stem = self._stem(low)
+                found += stem, without_accents(stem)  # créée is found by cree
             elif not _UMLAUTS.isdisjoint(low):
                 found.append(self._stem(without_accents(spelled_out(low))))
         if named:
@@ -186,6 +188,8 @@ class Analyzer:
         import Stemmer as Snowball  # --help does not wait for this
 
         stem: Callable[[str], str] = Snowball.Stemmer(self._stems, 0).stemWord
+        if self.language == "fr":  # whose stemmer leaves préparent as it is
+            return lambda word: stem(word[:-2] if _FRENCH_PLURAL.fullmatch(word) else word)
         return stem
 
 

@@ -9,6 +9,7 @@ _UNSEEN = "\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufef
 _DROPPED = re.compile(
     f"[{_UNSEEN}\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06ed]"
 )
+_HIDDEN = re.compile(f"[{_UNSEEN}]")
 _SOFT_BREAK = re.compile("\u00ad\\s*\n\\s*")
 _LINE_END_HYPHEN = re.compile(r"(?<=[^\W\d_])-\r?\n[ \t]*(?=[^\W\d_])")
 _SPACED_DIGITS = re.compile(r"(?<!\d)(?<!\d[.,])\d{1,3}(?: \d{3})+(?![\w])")
@@ -53,6 +54,13 @@ def _plain(text: str) -> str:
     if "\u00ad" in used:
         text = _SOFT_BREAK.sub("", text)
     return _DROPPED.sub("", unicodedata.normalize("NFKC", text).translate(_MARK_TABLE))
+
+
+def legible(text: str) -> str:
+    """Return a text as a reader sees it: ligatures as letters, without what is not seen."""
+    if text.isascii() or (unicodedata.is_normalized("NFKC", text) and not _HIDDEN.search(text)):
+        return text
+    return _HIDDEN.sub("", unicodedata.normalize("NFKC", _SOFT_BREAK.sub("", text)))
 
 
 @cache

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from ragcli.analysis.normal import without_accents
+
 _LONG = 8  # letters from which on a word may have two typos
 
 
@@ -24,12 +26,13 @@ def most_edits(word: str) -> int:
 def nearest_words(word: str, known: Mapping[str, int]) -> list[str]:
     """Return the known words nearest to another in spelling, by distance, then by frequency.
 
-    They share its first letter and are one edit away, or two for words of 8 letters or more.
+    They share its first letter and are one edit away, or two for words of 8 letters or more. Accents do not count.
     """
     most = most_edits(word)
-    near = process.extract_iter(word, list(known), scorer=OSA.distance, processor=None, score_cutoff=most)
-    found = sorted((distance, -known[other], other) for other, distance, _ in near if other[0] == word[0])
-    return [other for distance, _, other in found if 0 < distance <= most]
+    plain = {other: without_accents(other) for other in known if other[0] == word[0]}
+    near = process.extract_iter(without_accents(word), plain, scorer=OSA.distance, processor=None, score_cutoff=most)
+    found = sorted((distance, -known[other], other) for _, distance, other in near)
+    return [other for distance, _, other in found if other != word]
 
 
 def is_slip(word: str, other: str) -> bool:

@@ -9,10 +9,10 @@ from ragcli.analysis.normal import MARKS
 # Indian and South-East Asian scripts write vowels as marks, which Python does not count as letters.
 _LETTER = rf"[\w{MARKS}\u0900-\u0963\u0966-\u0dff\u0e01-\u0e4e\u0e81-\u0ece\u1000-\u109f\u1780-\u17d3]"
 # A compound's parts are joined by one mark, or by ::; digits also by a comma before three digits.
-_JOINED = rf"(?:(?:[-./'@&+]|::?|(?<=\d),(?=\d\d\d(?!\w))){_LETTER}+)*"
+_JOINED = rf"(?:(?:[-./\\'@&+]|::?|(?<=\d),(?=\d\d\d(?!\w))){_LETTER}+)*"
 TOKEN = re.compile(rf"[.\w]{_LETTER}*{_JOINED}(?:\+\+|[+#](?!\w))?")
-_MARK = re.compile(r"[-./'@&+:, _#]")
-_SEPARATED = re.compile(r"[^-./'@&+:, _#]+|[-./'@&+:, _#]+")
+_MARK = re.compile(r"[-./\\'@&+:, _#]")
+_SEPARATED = re.compile(r"[^-./\\'@&+:, _#]+|[-./\\'@&+:, _#]+")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[,']\d{3})+(\.\d+)?|\d{1,3}(?:\.\d{3}){2,}")
 _ACRONYM = re.compile(r"(?:[^\W\d_]|[A-Z][a-z])(?:\.(?:[^\W\d_]|[A-Z][a-z]))+")
 _HUMPS = re.compile(r"[^\W\d_a-z]+(?![a-z])|[^\W\d_a-z]?[a-z]+|[^\W\d_]+|\d+")
@@ -124,6 +124,8 @@ def _compound(bare: str) -> Token:
     if 2 < len(words) <= _MOST_PAIRS:
         places = range(0, len(pieces) - 2, 2)
         parts += [_joined(pieces[i : i + 3]) for i in places]
+    if "-" in whole:
+        parts.append(whole.replace("-", ""))  # of INV-2017-003, INV2017003
     if version := _VERSION.fullmatch(bare):
         parts.append(version[1])
     return Token(whole, tuple(parts))

@@ -12,9 +12,10 @@ _CJK_BYTES = b"\xe1" + bytes(
     range(0xE3, 0xF5)
 )  # lead bytes of CJK text in UTF-8: checking for them is faster than searching for a run
 
+_LONGEST_ENDING = 2  # letters after an apostrophe, as in they're
 _WORD = re.compile(r"[^\W_]+")
 _OPERATORS = frozenset({"AND", "OR", "NOT"})  # operators of other search engines
-_WITH_APOSTROPHES = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_COMPOUND = re.compile(r"[^\W_]+(?:(?:['’&./@+:-]|_+)[^\W_]+)*")
 
 
 def cjk_bigrams(text: str) -> str:
@@ -49,16 +50,20 @@ def split_words(query: str, language: str = "en") -> tuple[str, str]:
     def kept(word: re.Match[str]) -> str:
         if word.start() in names or _means_something(word[0], query, functions):
             return word[0]
+        elided, _, rest = word[0].replace("’", "'").rpartition("'")
+        if len(rest) > _LONGEST_ENDING and rest.lower() not in functions:  # l'école
+            light.append(elided)
+            return rest
         light.append(word[0])
         return ""
 
-    about = _WITH_APOSTROPHES.sub(kept, query)
+    about = _COMPOUND.sub(kept, query)
     return (about, " ".join(light)) if _WORD.search(about) else (query, "")
 
 
 def _capitalised(query: str) -> frozenset[int]:
     """Return the positions of capitalised words inside a query, if capitals are rare in it."""
-    words = [word for word in _WITH_APOSTROPHES.finditer(query) if word[0][0].isalpha()][1:]
+    words = [word for word in _COMPOUND.finditer(query) if word[0][0].isalpha()][1:]
     plain = _OPERATORS | {"I"}
     names = [word.start() for word in words if word[0][0].isupper() and word[0].partition("'")[0] not in plain]
     return frozenset(names if 2 * len(names) <= len(words) + 1 else ())

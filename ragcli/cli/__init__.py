@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +28,8 @@ _EXIT_CODES = (
     "Exit codes: 0 ok · 1 error · 2 usage · 3 nothing found · 4 abstained · 5 store or model unreachable · "
     "6 done with rejects · 7 gate failed · 130 interrupted."
 )
+
+_NEGATIVE = re.compile(r"-[\d.]*\d")
 
 _EXTRAS = {
     **dict.fromkeys(("ir_measures", "pytrec_eval", "scipy"), "eval"),
@@ -60,11 +63,19 @@ def _root(
         context.default_map = settings.read_defaults(path, _known_options(context.command))
 
 
+class _Command(typer.core.TyperCommand):
+    """A command that takes -0054 for an argument: no option begins with a digit."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        ctx.ignore_unknown_options = any(_NEGATIVE.match(argument) for argument in args)
+        return super().parse_args(ctx, args)
+
+
 for command in (
     *(indexing.index, searching.search, generation.generate, answering.ask, answering.review, answering.summarize),
     *(answering.chat, training.train),
 ):
-    app.command()(command)
+    app.command(cls=_Command)(command)
 app.command("list")(contents.list_)
 for command in (contents.show, contents.delete, contents.status, contents.export):
     app.command()(command)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ragcli.analysis.normal import legible
 from ragcli.encoder.cross import CrossEncoder
 from ragcli.encoder.engine import EncoderSession, Precision
 from ragcli.encoder.names import find_encoder
@@ -51,7 +52,7 @@ class Encoder:
         return self._encode(self.config.passage_prefix, texts)
 
     def _encode(self, prefix: str, texts: Sequence[str]) -> Matrix:
-        whole = [f"{prefix}{text}" for text in texts]
+        whole = [f"{prefix}{legible(text)}" for text in texts]
         vectors = self._engine.run([text.lower() for text in whole] if self._lower else whole, self._longest)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not lengths.all():

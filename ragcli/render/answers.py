@@ -190,7 +190,8 @@ def _written(answer: "Answer") -> "Text":
 def _source(source: "Source") -> "Text":
     from rich.text import Text
 
-    place = f"  {line(source.id)} {source.start}-{source.end}  {source.score:.2f}"
+    copies = f"  {source.copies} copies" if source.copies > 1 else ""
+    place = f"  {line(source.id)} {source.start}-{source.end}  {source.score:.2f}{copies}"
     return Text.assemble(
         (f"[{source.n}] ", "cyan"), (line(source.title or source.id), "bold"), (place, linked(source.metadata))
     )

@@ -1,0 +1,126 @@
+"""What people type finds what they mean, first and alone on top, in both stores: names with marks, numbers, accents."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ragcli.analysis.normal import legible, normalized
+from ragcli.documents import Document
+from ragcli.search import search
+from ragcli.store import IndexConfig, IndexLocation, open_store
+from tests.support import Run, write_lines
+from tests.test_store_contract import location, update  # noqa: F401 (a fixture)
+
+CODES = [
+    "Invoice INV-2017-003 was paid.",
+    "Invoice INV-2030-017 was paid.",
+    "The file C:\\Users\\anna\\notes is new.",
+    "The file C:\\anna\\Users\\notes is new.",
+    "The train leaves at 12:05 by law.",
+    "The train leaves at 05:12 by law.",
+    "Release 3.11 mends the page.",
+    "Release 11.3 mends the page.",
+]
+CODE_NAMES = [
+    "Call max_retry_count once.",
+    "Call maxRetryCount once.",
+    "XMLHttpRequest loads a page.",
+    "http.client.HTTPConnection opens a line.",
+    "__getitem__ is called by brackets.",
+]
+MARKS = [
+    "AT&T was split up.",
+    "The T was split up.",
+    "The AT was split up.",
+    "C# is a language.",
+    "C++ is a language.",
+    "C is a language.",
+    "The net is long.",
+    "The .NET is long.",
+]
+FUNCTION_WORDS = [
+    "The Who recorded an opera.",
+    "WHO fights an illness.",
+    "An OR gate gives one.",
+    "An AND gate gives one.",
+    "Vitamin A is in the root.",
+    "Vitamin B is in the root.",
+    "To be, or not to be, that is it.",
+]
+SIGHT = ["The o\ufb03ce shut.", "The infor\u00adma\u00ad\ntion desk.", "A de-\nvelopment.", "Wi\u2011Fi is here."]
+FRENCH = ["Les élèves préparent une fête dans l’école.", "Il a créée une réforme."]
+GERMAN = ["Herr Müller liest Bücher.", "Größere Mädchen sind fröhlich."]
+
+
+@pytest.mark.parametrize(
+    ("language", "texts", "query", "found"),
+    [
+        *(("en", CODES, query, 0) for query in ("INV-2017-003", "inv 2017 003", "INV2017003")),
+        *(("en", CODES, query, 2) for query in ("C:\\Users\\anna\\notes", "Users\\anna")),
+        *(("en", CODES, query, n) for query, n in (("12:05", 4), ("05:12", 5), ("3.11", 6), ("release 11.3", 7))),
+        *(("en", CODE_NAMES, query, 0) for query in ("max_retry_count", "max-retry-count")),
+        *(("en", CODE_NAMES, query, n) for query, n in (("maxRetryCount", 1), ("http request", 2), ("getitem", 4))),
+        *(("en", CODE_NAMES, query, 3) for query in ("HTTPConnection", "http connection", "http.client")),
+        *(("en", MARKS, query, 0) for query in ("AT&T", "When was AT&T split up?")),
+        *(("en", MARKS, query, n) for query, n in (("C#", 3), ("C++", 4), ("What is C?", 5), (".NET", 7))),
+        *(("en", FUNCTION_WORDS, query, 0) for query in ("The Who", "Who were The Who?")),
+        *(("en", FUNCTION_WORDS, query, n) for query, n in (("WHO", 1), ("OR gate", 2), ("vitamin A", 4))),
+        *(("en", FUNCTION_WORDS, query, 6) for query in ("to be or not to be", "not")),
+        *(("en", SIGHT, query, n) for n, query in enumerate(("office", "information", "development", "wi fi"))),
+        *(("fr", FRENCH, query, 0) for query in ("prepare", "eleves", "preparent", "Où est l'école ?", "ecole")),
+        *(("fr", FRENCH, query, 1) for query in ("cree", "reforme", "reforne")),
+        *(("de", GERMAN, query, 0) for query in ("Mueller", "Muller", "Buch", "buecher")),
+        *(("de", GERMAN, query, 1) for query in ("groessere", "grossere", "Maedchen", "froehlich")),
+    ],
+)
+def test_what_is_typed_finds_what_is_meant(
+    location: IndexLocation,  # noqa: F811
+    language: str,
+    texts: Sequence[str],
+    query: str,
+    found: int,
+) -> None:
+    with open_store(location, IndexConfig(language, 1200)) as store:
+        store.write(update(Document(f"d{n}", "", text, {})) for n, text in enumerate(texts))
+        hits = search(store, query)
+    assert hits[0].id == f"d{found}"
+    assert len(hits) == 1 or hits[0].score > hits[1].score
+
+
+def test_a_query_may_begin_with_a_hyphen(ragcli: Run, tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "d.jsonl", {"id": "a", "text": "RFQ-0054 is kept."}, {"id": "b", "text": "None."})
+    assert ragcli("index", path).code == 0
+    done = ragcli("search", "-0054", "--format", "json", "--mode", "keyword")
+    assert done.code == 0 and '"id":"a"' in done.out
+    wrong = ragcli("search", "x", "--indx", "y")
+    assert wrong.code == 2 and "No such option: --indx" in wrong.err
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("The o\ufb03ce is\ufeff here", "The office is here"),
+        ("infor\u00ad\nmation", "information"),
+        ("Ｆｕｌｌ", "Full"),
+        ("It’s “so” – café", "It’s “so” – café"),
+    ],
+)
+def test_encoders_are_given_what_a_reader_sees(text: str, seen: str) -> None:
+    assert legible(text) == seen
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("plain 1 043 500 text", "plain 1043500 text"),
+        ("don\u2019t \u2013 don\u00b4t", "don't - don't"),
+        ("cafe\u0301 \u2011 ½", "café - 1/2"),
+        ("10\u207b\u00b3", "10-3"),
+        ("c\u0327a", "ça"),
+        ("كِتَاب", "كتاب"),
+        ("\u1112\u1161\u11ab", "한"),
+    ],
+)
+def test_what_looks_the_same_has_one_normal_form(text: str, normal: str) -> None:
+    assert normalized(text) == normal
