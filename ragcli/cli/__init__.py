@@ -66,7 +66,7 @@ def _root(
 class _Command(typer.core.TyperCommand):
     """A command that takes -0054 for an argument: no option begins with a digit."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.ignore_unknown_options = any(_NEGATIVE.match(argument) for argument in args)
         return super().parse_args(ctx, args)
 

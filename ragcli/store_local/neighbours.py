@@ -9,12 +9,15 @@ from ragcli.store_local.layout import read_record
 
 _LOOKED_AT = 100  # passages, each the first of a run with a word that is near
 
+_MOST_EDITS = 2  # of a fuzzy query
+
 
 def near_words(searcher: tantivy.Searcher, schema: tantivy.Schema, language: str, word: str) -> list[str]:
     """Return the words nearest to one in spelling, which passages have, by distance."""
     words = Analyzer(language)  # of its own: to this one, each word of these passages is new
     known: dict[str, int] = {}
-    for distance in range(1, most_edits(word) + 1) if word else ():
+    most = most_edits(word) if language == "en" else _MOST_EDITS  # an accent that is left out is an edit here
+    for distance in range(1, most + 1) if word else ():
         query = Query.fuzzy_term_query(schema, "spellings", word, distance)
         known |= {other: 1 for text in _texts(searcher, query) for other in words.indexed(text).spellings.split()}
     return nearest_words(word, known)
