@@ -21,7 +21,7 @@ COMMANDS = (
     *("index", "search", "generate", "ask", "review", "summarize", "chat", "train"),
     *("list", "show", "delete", "status", "export", "doctor", "config show"),
     *("models list", "models show", "models pull", "models remove"),
-    *("template list", "template show"),
+    *("template list", "template show", "logs"),
     *("eval retrieval", "eval answers", "eval perplexity", "eval compare"),
 )
 SUMMARY_KEYS = ["read", "added", "updated", "unchanged", "deleted", "rejected", "documents", "passages", "seconds"]

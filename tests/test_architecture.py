@@ -30,6 +30,7 @@ ORDER = (
         "search",
         "titles",
         "answer",
+        "log",
         "api",
         "evaluate",
         "train",

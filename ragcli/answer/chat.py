@@ -10,6 +10,7 @@ from ragcli.answer.answerer import AskOptions
 from ragcli.answer.leaning import Leaning, is_courtesy, leaning
 from ragcli.answer.pipeline import ask
 from ragcli.answer.schema import Answer
+from ragcli.callbacks import ignore
 from ragcli.errors import NothingFoundError, RagcliError, UsageError
 from ragcli.generate import Generator
 from ragcli.search import Searcher
@@ -31,11 +32,20 @@ class Turn(NamedTuple):
 class Conversation:
     """Answer questions one after another; `turns` are those so far."""
 
-    def __init__(self, searcher: Searcher, open_generator: Callable[[], Generator], options: AskOptions) -> None:
+    def __init__(
+        self,
+        searcher: Searcher,
+        open_generator: Callable[[], Generator],
+        options: AskOptions,
+        told: Callable[[Answer], None] = ignore,
+        before: Answer | None = None,
+    ) -> None:
+        """`told` gets each answer to a question; `before` is the one to go on from."""
         self._searcher = searcher
         self._open_model = open_generator
         self._options = options
-        self.turns: list[Turn] = []
+        self._told = told
+        self.turns: list[Turn] = [Turn(before.question, before.question, before)] if before else []
 
     def ask(self, said: str, emit: Callable[[str], None] | None = None) -> Turn:
         """Answer a question as `ask` does, and a courtesy with a fixed reply. Raises what `ask` raises."""
@@ -46,6 +56,8 @@ class Conversation:
             answer = self._answer(text, emit)
         turn = Turn(text, answer.question, answer)
         self.turns.append(turn)
+        if turn.question:
+            self._told(answer)
         return turn
 
     @property

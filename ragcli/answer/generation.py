@@ -45,6 +45,7 @@ class Written(NamedTuple):
             prompt_tokens=self.completion.prompt_tokens or self.prompt.tokens,
             new_tokens=self.completion.tokens,
             seconds=self.seconds,
+            prompt=self.prompt.text,
         )
 
 

@@ -93,11 +93,13 @@ class Answer(NamedTuple):
     confidence: float | None = None
     nearest: Nearest | None = None
     missing: tuple[MissingName, ...] = ()
+    prompt: str = ""  # what the model was given; not in JSON
 
     def as_json(self, key: str = "question") -> dict[str, Any]:
         """Return the fields that from_json reads; `key` is the name of the question."""
         fields = self._asdict()
         question = fields.pop("question")
+        del fields["prompt"]
         for name in _LISTS:
             fields[name] = [_told(item._asdict()) for item in fields[name]]
         for sentence in fields["sentences"]:

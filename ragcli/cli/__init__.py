@@ -17,6 +17,7 @@ from ragcli.cli import (
     generation,
     health,
     indexing,
+    logs,
     models,
     searching,
     templates,
@@ -79,6 +80,7 @@ for command in (
 app.command("list")(contents.list_)
 for command in (contents.show, contents.delete, contents.status, contents.export):
     app.command()(command)
+app.command()(logs.logs)
 app.add_typer(models.app, name="models")
 app.add_typer(templates.app, name="template")
 app.add_typer(evaluation.app, name="eval")

@@ -9,6 +9,7 @@ import typer
 
 from ragcli import render
 from ragcli.cli import checks
+from ragcli.cli.logs import LogArgs
 from ragcli.cli.options import (
     AnswerLength,
     AskStyle,
@@ -58,6 +59,10 @@ def ask(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip questions that --output already answers.")] = False,
     rejects: Rejects = None,
+    go_on: Annotated[
+        bool, typer.Option("--continue", "-c", help="Go on from the last question in the log, as in a chat.")
+    ] = False,
+    log_args: LogArgs = LogArgs(),
     index_args: SearchedIndexArgs = SearchedIndexArgs(),
     model_args: ModelArgs = ModelArgs(),
     generation_args: GenerationArgs = GenerationArgs(temperature=0.0),
@@ -70,6 +75,8 @@ def ask(
     from ragcli.answer import pipeline
     from ragcli.answer.answerer import AskOptions
     from ragcli.answer.batch import answer_lines, finished
+    from ragcli.answer.chat import Conversation
+    from ragcli.log import last_answer
     from ragcli.readers.rejects import RejectLog
     from ragcli.search import Searcher
 
@@ -79,6 +86,8 @@ def ask(
     options = AskOptions(generation_args.options(), k, filters(where), min_score, named, min_confidence, length, reader)
     options = options._replace(evidence=evidence, strict=strict, template=template)
     opened = model_args.for_style(named, template)
+    answer_log = log_args.open("ask", model_args)
+    before = last_answer() if go_on else None
     with index_args.open() as store:
         searcher = Searcher(store, ranking_args.ranking(context), render.print_note)
         if batch is not None:
@@ -86,7 +95,7 @@ def ask(
             done = finished(output, resume)
             with RejectLog(rejects, [batch]) as log, render.progress("Answering") as progress:
                 answers = answer_lines(batch, answer_all, done, log.add)
-                render.write_answers(answers, output, progress)
+                render.write_answers(answer_log.each(answers), output, progress)
             render.print_rejects(log.first, log.count)
             raise typer.Exit(ExitCode.REJECTS if log.count else ExitCode.OK)
         text = read_argument(question or "")
@@ -94,8 +103,13 @@ def ask(
             render.print_prompt(pipeline.ask_prompt(searcher, opened, text, options), format == "json")
             return
         with render.writing(format == "text" and render.on_terminal()) as emit:
-            answer = pipeline.ask(searcher, opened, text, options, emit)
+            answer = (
+                Conversation(searcher, opened, options, before=before).ask(text, emit).answer
+                if before
+                else pipeline.ask(searcher, opened, text, options, emit)
+            )
     render.print_answer(answer, "question", format == "json", show_sources)
+    answer_log.add(answer)
     if answer.abstained:
         raise typer.Exit(ExitCode.ABSTAINED)
 
@@ -111,6 +125,7 @@ def review(
     shaped: TemplateArgs = TemplateArgs(),
     show_sources: ShowSources = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
+    log_args: LogArgs = LogArgs(),
     index_args: IndexArgs = IndexArgs(),
     model_args: ModelArgs = ModelArgs(),
     generation_args: GenerationArgs = GenerationArgs(),
@@ -139,6 +154,7 @@ def review(
         with render.writing(format == "text" and render.on_terminal()) as emit:
             answer = pipeline.review(searcher, opened, read_argument(title), options, emit)
     render.print_answer(answer, "title", format == "json", show_sources)
+    log_args.open("review", model_args).add(answer)
     if answer.abstained:
         raise typer.Exit(ExitCode.ABSTAINED)
 
@@ -212,6 +228,7 @@ def chat(
             help="Append each turn to this file. [default: chat.jsonl in the data folder]", show_default=False
         ),
     ] = None,
+    log_args: LogArgs = LogArgs(),
     index_args: IndexArgs = IndexArgs(),
     model_args: ModelArgs = ModelArgs(),
     generation_args: GenerationArgs = GenerationArgs(temperature=0.0),
@@ -234,5 +251,6 @@ def chat(
     options = options._replace(template=template)
     with index_args.open() as store:
         searcher = Searcher(store, ranking_args.ranking(context), render.print_note)
-        conversation = Conversation(searcher, model_args.for_style(named, template), options)
+        record = log_args.open("chat", model_args).add
+        conversation = Conversation(searcher, model_args.for_style(named, template), options, record)
         converse(conversation, stdin_lines(), render.ChatView(format == "json", history or chat_history()))

@@ -15,7 +15,7 @@ from ragcli.models.folders import (
     weight_files,
 )
 from ragcli.models.gguf import SMOLLM2, SMOLLM2_NOTE, find_gguf, is_gguf, writes_offline
-from ragcli.models.library import Card, list_models, pull_model, remove_model, show_model
+from ragcli.models.library import Card, list_models, pull_model, remove_model, revision_of, show_model
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -40,6 +40,7 @@ __all__ = [
     "read_header",
     "read_json",
     "remove_model",
+    "revision_of",
     "show_model",
     "trained_folder",
     "weight_files",

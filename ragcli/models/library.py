@@ -18,7 +18,7 @@ from ragcli.errors import RagcliError, UnreachableError, first_line
 from ragcli.files import put_in_place
 from ragcli.models.find import PACKAGED, find_model
 from ragcli.models.folders import CARD, CONFIG, ENCODER, check_files, read_header, read_json, weight_files
-from ragcli.models.gguf import SMOLLM2, SMOLLM2_PACKAGE, find_gguf, installed, is_gguf, read_gguf
+from ragcli.models.gguf import ALIASES, SMOLLM2, SMOLLM2_PACKAGE, find_gguf, installed, is_gguf, read_gguf
 from ragcli.models.hub import cache_of, cached_names, cached_snapshot
 from ragcli.settings import models_home
 
@@ -89,6 +89,18 @@ def pull_model(name: str) -> Card:
         if name != SMOLLM2:
             raise
         return _card_of_file(name, "pulled", _from_package())
+
+
+def revision_of(name: str) -> str:
+    """Return which version of a model is here: the hub's commit, or the size and time of its file; "" if unknown."""
+    path = installed(name) or (Path(name) if Path(name).exists() else models_home() / name)
+    if not path.exists():
+        snapshot = cached_snapshot(ALIASES.get(name, name).partition(":")[0])
+        return snapshot.name if snapshot else ""
+    with suppress(OSError, RagcliError):
+        file = weight_files(path)[0] if path.is_dir() else path
+        return f"{file.stat().st_size}-{file.stat().st_mtime_ns}"
+    return ""
 
 
 def remove_model(name: str) -> Card:

@@ -11,6 +11,7 @@ from ragcli.render.links import linked
 if TYPE_CHECKING:
     from ragcli.contents import Entry, Status
     from ragcli.documents import Document
+    from ragcli.log import Entry as LogEntry
     from ragcli.sources import SourceFile
     from ragcli.store import Hit
 
@@ -90,3 +91,14 @@ def print_objects(values: Iterable[Mapping[str, Any]]) -> None:
     """Print each value as a line of JSON."""
     for value in values:
         print_json(value)
+
+
+def print_log(entries: Iterable["LogEntry"], as_json: bool) -> None:
+    """Print logged answers as JSON Lines, or a few lines each."""
+    for entry in entries:
+        if as_json:
+            print_json(entry.as_json())
+            continue
+        answer = entry.answer
+        model = f"  {line(answer.model)}" if answer.model else ""
+        print_text(f"{entry.time}  {entry.command}{model}\n{line(answer.question)}\n{answer.answer or 'no answer'}\n")
