@@ -4,10 +4,15 @@ import sys
 
 
 def run() -> None:
-    """Run the command line and exit with its code."""
-    from ragcli.cli import main
+    """Run the command line, here or by a server that waits for it, and exit with its code."""
+    from ragcli import __version__, client
 
-    sys.exit(main())
+    code = client.forward(sys.argv[1:], __version__)
+    if code is None:
+        from ragcli.cli import main
+
+        code = main()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 from ragcli import settings
 from ragcli.answer import pipeline
 from ragcli.answer.answerer import AskOptions, Emit
-from ragcli.answer.chat import Conversation
+from ragcli.answer.chat import Conversation, Turn
 from ragcli.answer.schema import Answer, Length, Style
 from ragcli.callbacks import Callbacks, ignore
 from ragcli.contents import Entry, Selected, Status, delete_documents, list_documents, read_document, read_status
@@ -40,6 +40,7 @@ class Index:
         *,
         store: str = LOCAL,
         home: str | Path | None = None,
+        ca_certs: Path | None = None,
         mode: Mode | None = None,
         model: str | None = None,
         note: Callable[[str], None] = ignore,
@@ -50,7 +51,7 @@ class Index:
         user. Nothing is opened yet.
         """
         keep_models()
-        access = Access(settings.api_key())
+        access = Access(settings.api_key(), ca_certs)
         self.location = IndexLocation(store, name, Path(home) if home else settings.data_home(), access)
         self.ranking = Ranking(mode=mode, lenient=True)
         self.model = model
@@ -106,11 +107,16 @@ class Index:
             return pipeline.review(searcher, partial(open_model, self.model, note=self._note), title, options, emit)
 
     @contextmanager
-    def conversation(self, k: int = 5, where: Iterable[str] = (), style: Style = "grounded") -> Iterator[Conversation]:
-        """Begin a conversation, in which a question may depend on those before."""
+    def conversation(
+        self, k: int = 5, where: Iterable[str] = (), style: Style = "grounded", before: str = ""
+    ) -> Iterator[Conversation]:
+        """Begin a conversation, in which a question may depend on those before, the first one on `before`."""
         with self.searcher() as searcher:
             opened = partial(open_model, self.model, note=self._note)
-            yield Conversation(searcher, opened, _options(k, where, style))
+            conversation = Conversation(searcher, opened, _options(k, where, style))
+            if before:
+                conversation.turns.append(Turn(before, before, Answer(before)))
+            yield conversation
 
     def documents(self, where: Iterable[str] = (), limit: int | None = None) -> list[Entry]:
         """List the documents of the index, sorted by id."""

@@ -15,6 +15,7 @@ MODEL_API_KEY = "RAGCLI_API_KEY"
 CACHE = "RAGCLI_CACHE"
 CONFIG = "RAGCLI_CONFIG"
 HOME = "RAGCLI_HOME"
+TOKEN = "RAGCLI_TOKEN"  # noqa: S105 (its name)
 
 Known = Mapping[
     str, "frozenset[str] | Known"
@@ -60,6 +61,11 @@ def api_key() -> str | None:
 def model_api_key() -> str | None:
     """Return the API key of a model server, which is read from the environment only."""
     return os.environ.get(MODEL_API_KEY) or None
+
+
+def server_token() -> str | None:
+    """Return the token that `serve` wants to see, which only the environment may hold."""
+    return os.environ.get(TOKEN) or None
 
 
 def config_file() -> Path | None:

@@ -44,11 +44,12 @@ def keep_models(keep: bool = True) -> None:
 
 
 def opened(folder: ModelFolder, kind: str, make: Callable[[], Opened], alone: bool = False) -> Opened:
-    """Return the model that `make` opens from a folder, or if models are kept, the one opened before.
+    """Return the model that `make` opens from a folder or file, or if models are kept, the one opened before.
 
     `kind` distinguishes models of the same folder. With `alone`, each thread has its own.
     """
     if not _KEPT.on:
         return make()
-    files = tuple((str(file), file.stat().st_mtime_ns) for file in weight_files(folder.path))
+    weights = [folder.path] if folder.path.is_file() else weight_files(folder.path)
+    files = tuple((str(file), file.stat().st_mtime_ns) for file in weights)
     return _KEPT.get((kind, folder.name, files, threading.get_ident() if alone else 0), make)

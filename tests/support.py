@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = (
     *("index", "search", "generate", "ask", "review", "summarize", "chat", "train"),
     *("list", "show", "delete", "status", "export", "doctor", "config show"),
+    *("serve", "mcp"),
     *("models list", "models show", "models pull", "models remove"),
     *("template list", "template show", "logs"),
     *("eval retrieval", "eval answers", "eval perplexity", "eval compare"),

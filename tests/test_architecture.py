@@ -16,7 +16,19 @@ from tests.support import COMMANDS, ROOT, environment
 
 # From the bottom up: a file imports only what stands before it. A folder is one file that grew.
 ORDER = (
-    *("errors", "files", "inputs", "settings", "analysis", "ordering", "filters", "documents", "callbacks", "chunking"),
+    *(
+        "client",
+        "errors",
+        "files",
+        "inputs",
+        "settings",
+        "analysis",
+        "ordering",
+        "filters",
+        "documents",
+        "callbacks",
+        "chunking",
+    ),
     *("readers", "store", "prompt", "models", "warm", "endpoint", "tokenizer", "store_local"),
     *("store_elastic", "templates", "ort", "decoder", "generate", "encoder", "reader"),
     *(
@@ -35,6 +47,8 @@ ORDER = (
         "evaluate",
         "train",
         "render",
+        "serve",
+        "mcp",
     ),
     *("cli", "__main__"),
 )
@@ -80,11 +94,13 @@ OWNERS = {
     "Stemmer": {"analysis"},
     "typer": {"cli"},
     "rich": {"render"},
+    **{name: {"serve"} for name in ("starlette", "uvicorn")},
+    **{name: {"mcp"} for name in ("mcp", "pydantic")},
     "click": set(),
 }
 HEAVY = (
     *("torch", "transformers", "onnxruntime", "onnx", "numpy", "scipy", "ir_measures", "matplotlib"),
-    *("elasticsearch", "huggingface_hub", "httpx2"),
+    *("elasticsearch", "huggingface_hub", "httpx2", "starlette", "uvicorn", "mcp", "pydantic"),
 )
 
 

@@ -23,6 +23,7 @@ from ragcli.cli import (
     templates,
     training,
 )
+from ragcli.cli.serving import mcp, serve
 from ragcli.errors import ExitCode, RagcliError, UsageError
 
 _EXIT_CODES = (
@@ -38,6 +39,8 @@ _EXTRAS = {
     "xllamacpp": "gguf",
     "watchfiles": "watch",
     "pyarrow": "parquet",
+    **dict.fromkeys(("starlette", "uvicorn"), "serve"),
+    **dict.fromkeys(("mcp", "pydantic"), "mcp"),
 }
 
 app = typer.Typer(
@@ -74,7 +77,7 @@ class _Command(typer.core.TyperCommand):
 
 for command in (
     *(indexing.index, searching.search, generation.generate, answering.ask, answering.review, answering.summarize),
-    *(answering.chat, training.train),
+    *(answering.chat, training.train, serve, mcp),
 ):
     app.command(cls=_Command)(command)
 app.command("list")(contents.list_)

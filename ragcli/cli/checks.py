@@ -124,6 +124,12 @@ TRAIN: tuple[Rule, ...] = (
     ),
     Needs(("layers", "heads", "width", "vocabulary"), "from_scratch"),
 )
+_HTTP = ("host", "port", "allow_host", "threads", "waiting", "mode", "index", "store", "ca_certs", "model")
+SERVE: tuple[Rule, ...] = (
+    Needs(("idle",), "background"),
+    Excludes(_HTTP, "background"),
+    Excludes(("background", *_HTTP), "stop"),
+)
 EVAL_RETRIEVAL: tuple[Rule, ...] = (
     Excludes(("queries", "index", "encoder", "passage_size", "limit", "keep_going", *RANKING), "run"),
     Needs(("max_drop",), "baseline"),

@@ -72,7 +72,8 @@ def open_gguf(name: str, as_text: bool = False) -> Generator:
     """
     from ragcli.generate.gguf import GgufGenerator
 
-    return GgufGenerator(name, find_gguf(name), as_text)
+    file = find_gguf(name)
+    return opened(ModelFolder(name, file), f"gguf {as_text}", partial(GgufGenerator, name, file, as_text))
 
 
 def open_language_model(

@@ -3,7 +3,7 @@
 Text from documents, models and users is never parsed as markup, and its control characters never reach a terminal.
 """
 
-from ragcli.render.answers import print_answer, print_sources, write_answers, writing
+from ragcli.render.answers import print_answer, print_sources, silence, write_answers, writing
 from ragcli.render.base import clean, on_terminal, print_error, print_json, print_note, print_text, progress
 from ragcli.render.chat import ChatView
 from ragcli.render.contents import (
@@ -17,6 +17,7 @@ from ragcli.render.contents import (
 )
 from ragcli.render.health import print_checks, print_settings
 from ragcli.render.hits import print_hits, print_left_out, print_rejects, print_summary
+from ragcli.render.markup import shown_text
 from ragcli.render.models import print_model, print_models, print_templates
 from ragcli.render.reports import print_comparison, print_crossings, print_report
 from ragcli.render.texts import print_completions, print_each, print_prompt, stream
@@ -59,6 +60,8 @@ __all__ = [
     "print_training",
     "progress",
     "reader_steps",
+    "shown_text",
+    "silence",
     "steps",
     "stream",
     "write_answers",

@@ -79,7 +79,7 @@ def write_answers(
 def print_reply(answer: "Answer") -> None:
     """Print an answer of a conversation, or that there is none, without its sources."""
     if answer.abstained:
-        print_text(_silence(answer))
+        print_text(silence(answer))
         if answer.nearest:
             _print(_shown(answer.nearest.text))
     else:
@@ -102,14 +102,15 @@ def print_sources(answer: "Answer", show: bool) -> None:
 
 def _print_no_answer(answer: "Answer") -> None:
     """Print that there is no answer, and the nearest text."""
-    print_note(_silence(answer))
+    print_note(silence(answer))
     if answer.nearest:
         nearest = answer.nearest
         _print(_shown(nearest.text).append(f" [{nearest.source}]", "cyan"))
         print_text("")
 
 
-def _silence(answer: "Answer") -> str:
+def silence(answer: "Answer") -> str:
+    """Say why there is no answer."""
     if answer.missing:
         names = " and ".join(one.name for one in answer.missing)
         near = [one.nearest for one in answer.missing if one.nearest]

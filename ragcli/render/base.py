@@ -1,9 +1,10 @@
 """The base of all printing: results on stdout, the rest on stderr, no control characters on a terminal."""
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -84,7 +85,20 @@ def console() -> "Console":
     """Return a console that does not parse markup."""
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, emoji=False)
+    width, height = _size()
+    return Console(highlight=False, markup=False, emoji=False, width=width, height=height)
+
+
+def _size() -> tuple[int | None, int | None]:
+    """Return columns and lines of the terminal that is behind a standard stream, as rich finds them; None for unknown.
+
+    Rich asks the streams that this process was started with: a server prints to those of others.
+    """
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # none, or no terminal
+            columns, lines = os.get_terminal_size(stream.fileno())
+            return int(os.environ.get("COLUMNS") or columns), int(os.environ.get("LINES") or lines)
+    return None, None
 
 
 def figure(value: float | None) -> str:

@@ -30,6 +30,11 @@ def shown_spans(text: str) -> Iterator[tuple[int, int, str]]:
         yield from _flowing(text, start, end)
 
 
+def shown_text(text: str) -> str:
+    """Return what is shown of a text."""
+    return "".join(piece for _, _, piece in shown_spans(text))
+
+
 def _without_marks(text: str) -> Iterator[tuple[int, int]]:
     at = 0
     for match in _MARKS.finditer(text):

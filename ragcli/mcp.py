@@ -1,0 +1,102 @@
+"""An index for agents and editors, by the Model Context Protocol: tools to search, ask and read documents."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar
+from urllib.parse import unquote
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError, ToolError
+from mcp.types import ToolAnnotations
+from pydantic import Field
+
+from ragcli import __version__
+from ragcli.api import Index
+from ragcli.contents import document_json
+from ragcli.errors import RagcliError
+from ragcli.search import Mode
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+_READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+_INSTRUCTIONS = (
+    "Search and ask the user's own texts. `search` finds passages, `ask` answers with cited sentences of the texts or "
+    "says that they do not tell, `get_document` reads a document or a part of it by the offsets that the others give."
+)
+
+K = Annotated[int, Field(ge=1, le=100, description="passages at most")]
+Where = Annotated[list[str], Field(description="filters, such as year>=1990")]
+Length = Annotated[Literal["short", "normal", "long"], Field(description="of the answer")]
+
+
+def make_server(index: Index) -> MCPServer[Any]:
+    """Return the server of an index."""
+    server: MCPServer[Any] = MCPServer("ragcli", instructions=_INSTRUCTIONS, version=__version__, log_level="WARNING")
+
+    @server.tool(annotations=_READS)
+    @_told
+    def search(query: str, k: K = 10, where: Where = [], mode: Mode | None = None) -> dict[str, Any]:  # noqa: B006
+        """Find passages that match a query, best first, with their document's id and their place in it."""
+        ranking = index.ranking._replace(mode=mode) if mode else None
+        return {"hits": [hit.as_json() for hit in index.search(query, k, where, ranking)]}
+
+    @server.tool(annotations=_READS)
+    @_told
+    def ask(question: str, k: K = 5, where: Where = [], length: Length = "normal") -> dict[str, Any]:  # noqa: B006
+        """Answer a question with sentences of the texts; `abstained` where they do not tell."""
+        return index.ask(question, k, where, length=length).as_json()
+
+    @server.tool(annotations=_READS)
+    @_told
+    def get_document(
+        id: str,
+        start: Annotated[int, Field(ge=0, description="first character")] = 0,
+        end: Annotated[int | None, Field(ge=0, description="character after the last; all by default")] = None,
+    ) -> dict[str, Any]:
+        """Read a document, or a part of it, with its metadata; offsets count characters."""
+        document, hits = index.document(id)
+        return document_json(document, hits) | {"text": document.text[start:end], "characters": len(document.text)}
+
+    @server.tool(name="list", annotations=_READS)
+    @_told
+    def list_(
+        where: Where = [],  # noqa: B006
+        limit: Annotated[int, Field(ge=1, le=1000, description="documents at most")] = 100,
+    ) -> dict[str, Any]:
+        """List the documents, and say what the index is."""
+        documents = [entry._asdict() for entry in index.documents(where, limit)]
+        return index.status().as_json(index.location.name) | {"listed": documents}
+
+    @server.resource("ragcli://document/{id}", name="document", mime_type="text/plain")
+    def document(id: str) -> str:
+        """Read a document's text; its id is percent-encoded."""
+        try:
+            return index.document(unquote(id))[0].text
+        except RagcliError as error:
+            raise ResourceNotFoundError(error.message) from error
+
+    return server
+
+
+def run(index: Index, port: int | None) -> None:
+    """Serve an index on standard input and output, or over HTTP on this machine, until the client has gone."""
+    index.status()  # so that a wrong name is told now
+    server = make_server(index)
+    if port is None:
+        server.run("stdio")
+    else:
+        server.run("streamable-http", host="127.0.0.1", port=port)
+
+
+def _told(tool: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Tell what a user can mend, in words that an agent can act on."""
+
+    @wraps(tool)
+    def told(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return tool(*args, **kwargs)
+        except RagcliError as error:
+            raise ToolError(f"{error.message}. {error.hint}") from error
+
+    return told

@@ -1,0 +1,58 @@
+"""The application: all routes, the page, and the guard before them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from ragcli.api import Index
+from ragcli.serve.guard import Guard, Rules
+from ragcli.serve.metrics import Metrics
+from ragcli.serve.openai import OPENAI
+from ragcli.serve.openapi import document
+from ragcli.serve.replies import failure, reply
+from ragcli.serve.routes import OWN, endpoint
+from ragcli.serve.service import Service
+from ragcli.serve.work import Workers
+
+_PAGE = Path(__file__).parent / "page"
+_ALL = (*OWN, *OPENAI)
+
+
+def make_app(index: Index, rules: Rules, threads: int = 2, waiting: int = 32) -> Starlette:
+    """Return the application that serves an index: `threads` requests at once, so many more waiting."""
+    service = Service(index, Workers(threads, waiting), Metrics(), writable=rules.token is not None)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        service.workers.close()
+
+    routes = [Route(one.path, endpoint(service, one.endpoint), methods=list(one.methods)) for one in _ALL]
+    paths = frozenset(["/", "/openapi.json", *(one.path for one in _ALL)])
+    return Starlette(
+        routes=[
+            *routes,
+            Route("/openapi.json", lambda _: reply(document(_ALL))),
+            Route("/", _page),
+            Mount("/page", StaticFiles(directory=_PAGE)),
+        ],
+        middleware=[Middleware(Guard, rules=rules, metrics=service.metrics, paths=paths)],
+        exception_handlers={HTTPException: _no_such_path},  # type: ignore[dict-item]
+        lifespan=lifespan,
+    )
+
+
+def _page(_: Request) -> Response:
+    return FileResponse(_PAGE / "index.html")
+
+
+def _no_such_path(_: Request, error: HTTPException) -> Response:
+    return failure(error.status_code, error.detail, "The paths are listed in /openapi.json.")

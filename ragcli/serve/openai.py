@@ -1,0 +1,213 @@
+"""The paths of OpenAI's interface: chat and text completions from the index, embeddings, and a ranking of texts."""
+
+import base64
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ragcli.answer.schema import Answer
+from ragcli.encoding import passage_text
+from ragcli.errors import UsageError
+from ragcli.render import silence
+from ragcli.serve.fields import AskRequest
+from ragcli.serve.replies import reply
+from ragcli.serve.routes import Route, answered
+from ragcli.serve.service import Service, read_json
+from ragcli.serve.work import Emit
+
+STYLES = {"ragcli": "grounded", "ragcli-free": "free"}  # by the name of the model that a client asks for
+_MOST_TEXTS = 2_048
+_HINT = "See docs/serve.md for what the server reads."
+
+
+async def models(service: Service, _: Request) -> Response:
+    """List what answers: sentences of the texts, or a model."""
+    listed = [{"id": name, "object": "model", "created": 0, "owned_by": "ragcli"} for name in STYLES]
+    return reply({"object": "list", "data": listed})
+
+
+async def chat_completions(service: Service, request: Request) -> Response:
+    """Answer the last message from the index; the question before it is what it may lean on."""
+    body = await read_json(request)
+    said = [_text(message) for message in _messages(body) if message.get("role") == "user"]
+    if not said:
+        raise UsageError("there is no message of a user", _HINT)
+    before = said[-2] if len(said) > 1 else ""
+    return await _completion(service, request, body, said[-1], before, "chat.completion")
+
+
+async def completions(service: Service, request: Request) -> Response:
+    """Answer a prompt from the index."""
+    body = await read_json(request)
+    prompt = body.get("prompt")
+    if isinstance(prompt, list) and len(prompt) == 1:
+        [prompt] = prompt
+    if not isinstance(prompt, str):
+        raise UsageError("the prompt must be one text", _HINT)
+    return await _completion(service, request, body, prompt, "", "text_completion")
+
+
+async def _completion(
+    service: Service, request: Request, body: Mapping[str, Any], question: str, before: str, kind: str
+) -> Response:
+    name = str(body.get("model") or "ragcli")
+    if name not in STYLES:
+        raise UsageError(f"there is no model {name!r}", f"There are: {', '.join(STYLES)}.")
+    asked = AskRequest(question, style=STYLES[name], before=before)  # type: ignore[arg-type]
+    head = {"id": f"{kind.partition('.')[0]}-{uuid.uuid4().hex}", "created": int(time.time()), "model": name}
+
+    def work(emit: Emit) -> Answer:
+        return answered(service, asked, emit)
+
+    if not body.get("stream"):
+        return await service.reply(request, lambda emit: _whole(work(emit), head, kind))
+    part = _parts(head, kind)
+    response = await service.stream(work, part, lambda answer: _end(answer, part))
+    response.headers["x-accel-buffering"] = "no"
+    if response.media_type == "text/event-stream":
+        response.body_iterator = _with_done(response.body_iterator)  # type: ignore[attr-defined]
+    return response
+
+
+async def _with_done(events: Any) -> Any:
+    async for one in events:
+        yield one
+    yield b"data: [DONE]\n\n"
+
+
+def _whole(answer: Answer, head: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    text, cited = content_of(answer), citations(answer)
+    said = {"message": {"role": "assistant", "content": text, "citations": cited}} if _chats(kind) else {"text": text}
+    usage = {"prompt_tokens": answer.prompt_tokens, "completion_tokens": answer.new_tokens}
+    return {
+        **head,
+        "object": kind,
+        "choices": [{"index": 0, "finish_reason": "stop", "logprobs": None, **said}],
+        "usage": usage | {"total_tokens": answer.prompt_tokens + answer.new_tokens},
+        "citations": cited,
+    }
+
+
+def _parts(head: Mapping[str, Any], kind: str) -> Callable[..., dict[str, Any]]:
+    """Return what makes a chunk of a text."""
+    name = f"{kind}.chunk" if _chats(kind) else kind
+
+    def part(text: str, finish: str | None = None, **more: Any) -> dict[str, Any]:
+        said = {"delta": {"role": "assistant", "content": text}} if _chats(kind) else {"text": text}
+        choice = {"index": 0, "finish_reason": finish, "logprobs": None, **said}
+        return {**head, "object": name, "choices": [choice], **more}
+
+    return part
+
+
+def _end(answer: Answer, part: Callable[..., dict[str, Any]]) -> list[Any]:
+    """Return the last chunks: the text, where it was not streamed, and the citations."""
+    streamed = answer.style == "free" and not answer.abstained
+    texts = [] if streamed else [part(content_of(answer))]
+    return [*texts, part("", "stop", citations=citations(answer))]
+
+
+def _chats(kind: str) -> bool:
+    return kind == "chat.completion"
+
+
+def content_of(answer: Answer) -> str:
+    """Return what is answered, or that there is no answer, and what comes nearest to one."""
+    if not answer.abstained:
+        return answer.answer
+    nearest = f" {answer.nearest.text} [{answer.nearest.source}]" if answer.nearest else ""
+    return silence(answer) + nearest
+
+
+def citations(answer: Answer) -> list[dict[str, Any]]:
+    """Return what is cited: the text, its document, and where it stands in that."""
+    sources = {source.n: source for source in answer.sources}
+    return [
+        {"n": one.source, "id": sources[one.source].id, "title": sources[one.source].title}
+        | {"text": one.text, "start": one.start, "end": one.end}
+        for one in answer.sentences
+        if one.source
+    ]
+
+
+def _messages(body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+        raise UsageError("there are no messages", _HINT)
+    return messages
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
+    texts = [part.get("text") for part in parts if isinstance(part, dict) and part.get("type") == "text"]
+    said = [text for text in texts if isinstance(text, str)]
+    if not said:
+        raise UsageError("a message has no text", _HINT)
+    return "\n".join(said)
+
+
+async def embeddings(service: Service, request: Request) -> Response:
+    """Return the vectors of texts by the encoder of the index: of passages, or with input_type "query" of queries."""
+    body = await read_json(request)
+    texts = _texts(body.get("input"))
+    as_query, encoded = body.get("input_type") == "query", body.get("encoding_format") == "base64"
+
+    def work(_: Emit) -> dict[str, Any]:
+        with service.index.searcher() as searcher:
+            encoder = _encoder(searcher.encoder)
+            vectors = encoder.queries(texts) if as_query else encoder.passages(texts)
+        shown = [base64.b64encode(row.tobytes()).decode() if encoded else row.tolist() for row in vectors]
+        data = [{"object": "embedding", "index": n, "embedding": one} for n, one in enumerate(shown)]
+        usage = {"prompt_tokens": 0, "total_tokens": 0}
+        return {"object": "list", "data": data, "model": encoder.config.name, "usage": usage}
+
+    return await service.reply(request, work)
+
+
+async def rerank(service: Service, request: Request) -> Response:
+    """Order texts by how near they are to a query, by the encoder of the index."""
+    body = await read_json(request)
+    query, given = body.get("query"), body.get("documents")
+    if not isinstance(query, str) or not isinstance(given, list):
+        raise UsageError("there must be a query and documents", _HINT)
+    texts = _texts([one.get("text") if isinstance(one, dict) else one for one in given])
+    most = body.get("top_n") or len(texts)
+
+    def work(_: Emit) -> dict[str, Any]:
+        with service.index.searcher() as searcher:
+            encoder = _encoder(searcher.encoder)
+            scores = encoder.passages([passage_text("", text) for text in texts]) @ encoder.queries([query])[0]
+        order = sorted(range(len(texts)), key=lambda n: (-float(scores[n]), n))[: int(most)]
+        results = [{"index": n, "relevance_score": float(scores[n]), "document": {"text": texts[n]}} for n in order]
+        return {"model": encoder.config.name, "results": results}
+
+    return await service.reply(request, work)
+
+
+def _texts(given: Any) -> list[str]:
+    texts = [given] if isinstance(given, str) else given
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text for text in texts):
+        raise UsageError("there must be a text, or a list of texts", _HINT)
+    if len(texts) > _MOST_TEXTS:
+        raise UsageError(f"there are more than {_MOST_TEXTS:,} texts", "Send them in several requests.")
+    return texts
+
+
+def _encoder(encoder: Any) -> Any:
+    if encoder is None:
+        raise UsageError("the index has no vectors", "Build it again: ragcli index FILE --encoder minilm --rebuild")
+    return encoder
+
+
+OPENAI = (
+    Route("/v1/models", ("GET",), "List what answers.", None, models),
+    Route("/v1/chat/completions", ("POST",), "Answer a conversation from the index.", None, chat_completions),
+    Route("/v1/completions", ("POST",), "Answer a prompt from the index.", None, completions),
+    Route("/v1/embeddings", ("POST",), "Return the vectors of texts.", None, embeddings),
+    Route("/v1/rerank", ("POST",), "Order texts by how near they are to a query.", None, rerank),
+)

@@ -1,0 +1,181 @@
+"""The server's own paths: search, ask, review, documents, index."""
+
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from ragcli import __version__
+from ragcli.answer.schema import Answer
+from ragcli.contents import document_json
+from ragcli.errors import RagcliError
+from ragcli.render import shown_text
+from ragcli.search import Ranking
+from ragcli.serve.fields import (
+    AskRequest,
+    DocumentRequest,
+    ListRequest,
+    ReviewRequest,
+    SearchRequest,
+    read_query,
+    read_request,
+)
+from ragcli.serve.replies import error_json, failure, reply, status_of
+from ragcli.serve.service import Service, read_json
+from ragcli.serve.work import Emit
+
+Endpoint = Callable[[Service, Request], Awaitable[Response]]
+
+
+class Route(NamedTuple):
+    """Hold a path of the server: how it is asked, what it does, what it reads, who answers."""
+
+    path: str
+    methods: tuple[str, ...]
+    about: str
+    reads: type[Any] | None
+    endpoint: Endpoint
+
+
+async def _request(kind: type[Any], request: Request) -> Any:
+    if request.method == "GET":
+        return read_query(kind, list(request.query_params.multi_items()))
+    return read_request(kind, await read_json(request))
+
+
+async def search(service: Service, request: Request) -> Response:
+    """Return hits."""
+    asked: SearchRequest = await _request(SearchRequest, request)
+
+    def work(_: Emit) -> list[dict[str, Any]]:
+        hits = service.index.search(asked.query, asked.k, asked.where, _ranking(service, asked.mode))
+        return [hit.as_json(asked.explain) for hit in hits]
+
+    return await service.reply(request, work)
+
+
+async def ask(service: Service, request: Request) -> Response:
+    """Return an answer, or the events of one."""
+    asked: AskRequest = await _request(AskRequest, request)
+    return await _answer(service, request, partial(answered, service, asked), "question", asked.stream)
+
+
+def answered(service: Service, asked: AskRequest, emit: Emit) -> Answer:
+    """Answer a question; where there was one before, as the next of a conversation."""
+    ranking = _ranking(service, asked.mode)
+    options = {"style": asked.style, "length": asked.length, "min_confidence": asked.min_confidence}
+    if not asked.before:
+        return service.index.ask(asked.question, asked.k, asked.where, ranking=ranking, emit=emit, **options)  # type: ignore[arg-type]
+    with service.index.conversation(asked.k, asked.where, asked.style, before=asked.before) as conversation:
+        return conversation.ask(asked.question, emit).answer
+
+
+async def review(service: Service, request: Request) -> Response:
+    """Return a review, or the events of one."""
+    asked: ReviewRequest = await _request(ReviewRequest, request)
+
+    def work(emit: Emit) -> Answer:
+        return service.index.review(asked.title, asked.k, asked.where, style=asked.style, emit=emit)
+
+    return await _answer(service, request, work, "title", asked.stream)
+
+
+async def _answer(
+    service: Service, request: Request, work: Callable[[Emit], Answer], key: str, stream: bool
+) -> Response:
+    if not stream:
+        return await service.reply(request, lambda emit: work(emit).as_json(key))
+
+    def end(answer: Answer) -> list[Any]:
+        """Send what stands in the sources sentence by sentence, as a person reads it; and the whole."""
+        shown = [
+            {"text": shown_text(one.text), "source": one.source} for one in answer.sentences if answer.style != "free"
+        ]
+        return [*shown, {"answer": answer.as_json(key)}]
+
+    return await service.stream(work, lambda piece: {"text": piece}, end)
+
+
+def _ranking(service: Service, mode: Any) -> Ranking:
+    return service.index.ranking._replace(mode=mode) if mode else service.index.ranking
+
+
+async def documents(service: Service, request: Request) -> Response:
+    """Return the list of documents."""
+    asked: ListRequest = await _request(ListRequest, request)
+    return await service.reply(
+        request, lambda _: [entry._asdict() for entry in service.index.documents(asked.where, asked.limit)]
+    )
+
+
+async def document(service: Service, request: Request) -> Response:
+    """Return a document."""
+    asked: DocumentRequest = await _request(DocumentRequest, request)
+    return await service.reply(request, lambda _: document_json(*service.index.document(asked.id)))
+
+
+async def status(service: Service, request: Request) -> Response:
+    """Say what the index is."""
+    return await service.reply(request, lambda _: service.index.status().as_json(service.index.location.name))
+
+
+_WRITING = threading.Lock()
+
+
+async def index(service: Service, request: Request) -> Response:
+    """Take documents in: JSON Lines, as `ragcli index` reads them."""
+    if not service.writable:
+        return failure(403, "this server takes no documents", "Start it with a token in RAGCLI_TOKEN, and send that.")
+    body = await request.body()
+
+    def work(_: Emit) -> dict[str, Any]:
+        with _WRITING, TemporaryDirectory() as folder:
+            file = Path(folder, "documents.jsonl")
+            file.write_bytes(body)
+            return asdict(service.index.add(file))
+
+    return await service.reply(request, work)
+
+
+async def health(service: Service, _: Request) -> Response:
+    """Say that the server is there, without touching the index."""
+    return reply({"status": "ok", "version": __version__, "index": service.index.location.name})
+
+
+async def metrics(service: Service, _: Request) -> Response:
+    """Return the counts."""
+    workers = service.workers
+    gauges = {"ragcli_requests_running": workers.running, "ragcli_requests_waiting": workers.waiting}
+    text = service.metrics.text(gauges | {"ragcli_requests_refused": workers.refused})
+    return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+
+
+OWN = (
+    Route("/search", ("GET", "POST"), "Find passages.", SearchRequest, search),
+    Route("/ask", ("GET", "POST"), "Answer a question from the texts.", AskRequest, ask),
+    Route("/review", ("GET", "POST"), "Compose a review of a film.", ReviewRequest, review),
+    Route("/documents", ("GET",), "List the documents.", ListRequest, documents),
+    Route("/document", ("GET",), "Return a document.", DocumentRequest, document),
+    Route("/status", ("GET",), "Say what the index is.", None, status),
+    Route("/index", ("POST",), "Take in documents as JSON Lines.", None, index),
+    Route("/health", ("GET",), "Say that the server is there.", None, health),
+    Route("/metrics", ("GET",), "Return the counts for Prometheus.", None, metrics),
+)
+
+
+def endpoint(service: Service, answer: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    """Return what Starlette calls: wrong requests become errors with a hint."""
+
+    async def called(request: Request) -> Response:
+        try:
+            return await answer(service, request)
+        except RagcliError as error:
+            return reply(error_json(error), status_of(error))
+
+    return called

@@ -1,0 +1,94 @@
+"""What all routes share: the index, the workers, and the ways from a request to a response."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from ragcli.api import Index
+from ragcli.errors import RagcliError, UsageError
+from ragcli.serve.metrics import Metrics
+from ragcli.serve.replies import error_json, event, failure, reply, status_of
+from ragcli.serve.work import BusyError, Emit, GoneError, Workers
+
+Done = TypeVar("Done")
+Work = Callable[[Emit], Done]
+
+
+@dataclass(frozen=True)
+class Service:
+    """Hold an index, those who work on it, and the counts."""
+
+    index: Index
+    workers: Workers
+    metrics: Metrics
+    writable: bool  # whether documents may be sent in
+
+    async def reply(self, request: Request, work: Work[Any]) -> Response:
+        """Return the JSON of what the work returns; it is given up when the client goes."""
+        try:
+            return reply(await self.workers.run(work, _gone(request)))
+        except RagcliError as error:
+            return _failed(error)
+        except BusyError:
+            return _busy()
+        except GoneError:
+            return Response(status_code=499)  # nobody reads it; the counts say so
+
+    async def stream(self, work: Work[Done], piece: Callable[[str], Any], end: Callable[[Done], list[Any]]) -> Response:
+        """Return server-sent events: a `piece` of what is emitted, and at the `end` what the work returned."""
+        events = self._events(work, piece, end)
+        try:
+            first = await anext(events)
+        except RagcliError as error:  # before anything was sent
+            return _failed(error)
+        except BusyError:
+            return _busy()
+        return StreamingResponse(_after(first, events), media_type="text/event-stream")
+
+    async def _events(
+        self, work: Work[Done], piece: Callable[[str], Any], end: Callable[[Done], list[Any]]
+    ) -> AsyncIterator[bytes]:
+        async for item in self.workers.stream(work):
+            if isinstance(item, str):
+                yield event(piece(item))
+            else:
+                for value in end(item):
+                    yield event(value)
+
+
+async def _after(first: bytes, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    try:
+        async for one in events:
+            yield one
+    except RagcliError as error:
+        yield event(error_json(error))
+
+
+def _failed(error: RagcliError) -> Response:
+    return reply(error_json(error), status_of(error))
+
+
+def _busy() -> Response:
+    return failure(429, "too many requests wait already", "Ask again in a moment.")
+
+
+async def _gone(request: Request) -> None:
+    """Return when the client has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def read_json(request: Request) -> Mapping[str, Any]:
+    """Return the JSON object of a request. Raises UsageError."""
+    try:
+        body = orjson.loads(await request.body())
+    except ValueError as error:
+        raise UsageError(f"the body is no JSON: {error}", "Send a JSON object.") from error
+    if not isinstance(body, dict):
+        raise UsageError("the body is no JSON object", "Send a JSON object.")
+    return body

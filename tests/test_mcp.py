@@ -1,0 +1,89 @@
+"""The Model Context Protocol, by its makers' own client."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client, StdioServerParameters
+
+from ragcli.api import Index
+from ragcli.mcp import make_server
+from ragcli.warm import keep_models
+from tests.support import assert_two_lines, environment, run_process, write_lines
+
+
+def talk(corpus: Path, said: Callable[[Client], Awaitable[Any]]) -> Any:
+    """Let a client talk to the command in a process of its own."""
+    assert run_process("index", corpus).code == 0
+    program = StdioServerParameters(command=sys.executable, args=["-m", "ragcli", "mcp"], env=environment({}))
+
+    async def whole() -> Any:
+        async with Client(program) as client:
+            return await said(client)
+
+    return asyncio.run(whole())
+
+
+def test_an_agent_searches_asks_and_reads(corpus: Path) -> None:
+    async def said(client: Client) -> None:
+        tools = (await client.list_tools()).tools
+        assert {tool.name for tool in tools} == {"search", "ask", "get_document", "list"}
+        assert all(tool.description and tool.annotations and tool.annotations.read_only_hint for tool in tools)
+        hits = (await client.call_tool("search", {"query": "sleeps", "where": ["year>=2010"]})).structured_content
+        assert hits and [hit["id"] for hit in hits["hits"]] == ["cat"]
+        answer = (await client.call_tool("ask", {"question": "When does an owl hunt?"})).structured_content
+        assert answer
+        cited = answer["sentences"][0]
+        place = {"id": answer["sources"][cited["source"] - 1]["id"], "start": cited["start"], "end": cited["end"]}
+        part = (await client.call_tool("get_document", place)).structured_content
+        assert part and part["text"] == cited["text"] == "An owl sleeps by day and hunts by night."
+        listed = (await client.call_tool("list", {"limit": 2})).structured_content
+        assert listed and [one["id"] for one in listed["listed"]] == ["cat", "fox"]
+
+    talk(corpus, said)
+
+
+def test_what_an_agent_can_mend_is_told(corpus: Path) -> None:
+    async def said(client: Client) -> None:
+        for tool, arguments, words in (
+            ("search", {"query": "owl", "where": ["color=red"]}, "Its fields: year"),
+            ("get_document", {"id": "yak"}, "ragcli list"),
+            ("ask", {"question": " "}, "empty"),
+        ):
+            result = await client.call_tool(tool, arguments)
+            assert result.is_error
+            assert words in json.dumps([block.model_dump() for block in result.content])
+
+    talk(corpus, said)
+
+
+def test_a_document_is_a_resource(tmp_path: Path) -> None:
+    document = write_lines(tmp_path / "corpus.jsonl", {"id": "a/b#c", "text": "Text of a section."})
+
+    async def said(client: Client) -> None:
+        [template] = (await client.list_resource_templates()).resource_templates
+        assert template.uri_template == "ragcli://document/{id}"
+        read = await client.read_resource("ragcli://document/a%2Fb%23c")
+        assert [getattr(content, "text", None) for content in read.contents] == ["Text of a section."]
+
+    talk(document, said)
+
+
+def test_an_index_that_is_not_there_is_said() -> None:
+    assert_two_lines(run_process("mcp", "--index", "none"), 1, "no index named none")
+
+
+@pytest.mark.usefixtures("corpus")
+def test_a_server_can_be_part_of_a_program(tmp_path: Path) -> None:
+    async def whole() -> list[str]:
+        async with Client(make_server(Index("unseen", home=tmp_path))) as client:
+            return [tool.name for tool in (await client.list_tools()).tools]
+
+    try:
+        assert "ask" in asyncio.run(whole())
+    finally:
+        keep_models(False)

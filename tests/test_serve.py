@@ -1,0 +1,325 @@
+"""The server, in a process of its own: its paths, who may ask, many at once, OpenAI's client."""
+
+import contextlib
+import json
+import math
+import re
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+from starlette.datastructures import Headers
+
+from ragcli.errors import UsageError
+from ragcli.serve.fields import AskRequest, SearchRequest, read_query, read_request, schema
+from ragcli.serve.guard import Rules, refused
+from ragcli.serve.metrics import Metrics
+from ragcli.serve.work import BusyError, Workers
+from tests.serving import server, world
+from tests.support import ROOT, assert_two_lines, run_process, write_lines
+
+TOKEN = "a-long-secret"
+DOCUMENTS = (
+    {"id": "fox", "title": "The fox", "text": "A quick brown fox jumps over a lazy dog.", "year": 1999},
+    {"id": "owl", "title": "Birds › The owl", "text": "An owl sleeps by day and hunts by night.", "year": 2005},
+    {"id": "cat", "title": "The cat", "text": "A cat <b>sleeps</b> by day and by night.", "year": 2010},
+)
+QUESTION = "When does an owl hunt?"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("serve")
+    write_lines(folder / "corpus.jsonl", *DOCUMENTS)
+    indexed = run_process("index", folder / "corpus.jsonl", "--encoder", "minilm", env=world(folder))
+    assert indexed.code == 0, indexed
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    model = str(ROOT / "ragcli" / "small_gpt2")
+    with server("--waiting", "4", "--model", model, env={**world(folder), "RAGCLI_TOKEN": TOKEN}) as address:
+        yield address
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=address, headers={"authorization": f"Bearer {TOKEN}"}, timeout=60) as client:
+        yield client
+
+
+def events(response: httpx2.Response) -> list[Any]:
+    assert response.headers["content-type"].startswith("text/event-stream")
+    return [json.loads(line[len("data: ") :]) for line in response.text.split("\n\n") if line]
+
+
+def test_answers_are_those_of_the_command_line(client: httpx2.Client, folder: Path) -> None:
+    [told] = run_process("ask", QUESTION, "--format", "json", env=world(folder)).objects()
+    answered = client.post("/ask", json={"question": QUESTION}).json()
+    for one in (told, answered):
+        del one["seconds"], one["seed"]
+    assert answered == told
+    assert "hunts by night" in answered["answer"]
+
+
+def test_hits_are_those_of_the_command_line(client: httpx2.Client, folder: Path) -> None:
+    told = run_process("search", "sleeps by day", "--where", "year>=2000", "--explain", env=world(folder)).objects()
+    asked: dict[str, Any] = {"query": "sleeps by day", "where": ["year>=2000"], "explain": True}
+    assert client.post("/search", json=asked).json() == told
+    assert client.get("/search", params={**asked, "explain": "true"}).json() == told
+
+
+def test_an_answer_comes_as_events(client: httpx2.Client) -> None:
+    *pieces, last = events(client.post("/ask", json={"question": QUESTION, "stream": True}))
+    assert "".join(piece["text"] for piece in pieces) == "An owl sleeps by day and hunts by night."
+    assert pieces[0]["source"] == last["answer"]["sentences"][0]["source"]
+
+
+def test_a_question_may_lean_on_the_one_before(client: httpx2.Client) -> None:
+    answer = client.post("/ask", json={"question": "And when does it sleep?", "before": QUESTION}).json()
+    assert answer["question"] == f"{QUESTION} — And when does it sleep?"
+
+
+def test_a_review_is_made_of_documents_with_the_title(client: httpx2.Client) -> None:
+    assert client.get("/review", params={"title": "The cat"}).json()["title"] == "The cat"
+
+
+def test_documents_are_listed_and_shown_as_they_are(client: httpx2.Client) -> None:
+    assert [one["id"] for one in client.get("/documents", params={"where": "year>=2000"}).json()] == ["cat", "owl"]
+    document = client.get("/document", params={"id": "cat"}).json()
+    assert (document["text"], document["metadata"]) == (DOCUMENTS[2]["text"], {"year": 2010})
+    assert client.get("/status").json()["documents"] >= 3
+
+
+def test_documents_come_in_and_are_found_at_once_also_those_of_other_processes(
+    client: httpx2.Client, folder: Path
+) -> None:
+    sent = client.post("/index", content=b'{"id": "emu", "text": "An emu runs.", "title": "The emu"}\n{}')
+    assert (sent.json()["added"], sent.json()["rejected"]) == (1, 1)
+    assert client.get("/search", params={"query": "emu"}).json()[0]["id"] == "emu"
+    write_lines(folder / "more.jsonl", {"id": "yak", "title": "The yak", "text": "A yak climbs."})
+    assert run_process("index", folder / "more.jsonl", env=world(folder)).code == 0
+    assert client.get("/search", params={"query": "yak"}).json()[0]["id"] == "yak"
+    assert run_process("delete", "emu", "yak", env=world(folder)).code == 0
+    assert client.get("/document", params={"id": "yak"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "words"),
+    [
+        ("/ask", {}, 400, "'question' is missing"),
+        ("/ask", {"question": ""}, 400, "empty"),
+        ("/ask", {"question": 5}, 400, "of type string"),
+        ("/ask", {"question": "x", "k": True}, 400, "of type integer"),
+        ("/ask", {"question": "x", "k": 0}, 400, "out of its limits"),
+        ("/ask", {"question": "x", "min_confidence": math.nan}, 400, "no JSON"),
+        ("/ask", {"question": "x", "style": "loud"}, 400, "grounded"),
+        ("/ask", {"question": "x", "model": "/etc"}, 400, "unknown field"),
+        ("/search", {"query": "x", "where": ["color=red"]}, 400, "has a field"),
+        ("/search", ["query"], 400, "no JSON object"),
+        ("/review", {"title": "Nothing like it"}, 404, ""),
+        ("/nowhere", {}, 404, "Not Found"),
+        ("/v1/chat/completions", {"messages": []}, 400, "no message"),
+        ("/v1/embeddings", {"input": [[1, 2]]}, 400, "list of texts"),
+    ],
+)
+def test_what_cannot_be_meant_is_said(client: httpx2.Client, path: str, body: Any, status: int, words: str) -> None:
+    response = client.post(path, content=json.dumps(body).encode())
+    assert response.status_code == status, response.text
+    error = response.json()["error"]
+    assert words in error["message"] + error["hint"]
+    assert error["hint"]
+
+
+def test_without_the_token_there_is_the_page_and_nothing_else(address: str) -> None:
+    for path in ("/search?query=owl", "/ask?question=owl", "/document?id=owl", "/metrics", "/openapi.json", "/status"):
+        assert httpx2.get(address + path).status_code == 401, path
+    assert httpx2.get(f"{address}/search?query=owl", headers={"authorization": "Bearer wrong"}).status_code == 401
+    page = httpx2.get(address)
+    assert page.status_code == 200
+    assert "default-src 'none'; script-src 'self'" in page.headers["content-security-policy"]
+    for file in re.findall(r'(?:src|href)="(/[^"]+)"', page.text):
+        assert httpx2.get(address + file).status_code == 200, file
+    assert not re.search(r"https?://|<style|<script>|\son\w+=|\sstyle=", page.text)
+    assert httpx2.get(f"{address}/page/../run.py").status_code in (401, 404)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "evil.example"}, 421),
+        ({"host": "evil.example:8420"}, 421),
+        ({}, 421),
+        ({"host": "localhost:8420", "origin": "http://evil.example"}, 403),
+        ({"host": "localhost:8420", "origin": "null"}, 403),
+        ({"host": "localhost:8420", "content-length": "11"}, 413),
+        ({"host": "localhost:8420", "origin": "http://localhost:8420"}, None),
+        ({"host": "[::1]:8420"}, None),
+        ({"host": "127.0.0.1"}, None),
+    ],
+)
+def test_who_may_ask(headers: dict[str, str], status: int | None) -> None:
+    refusal = refused("/ask", Headers(headers), Rules(token=None, longest=10))
+    assert (refusal.status if refusal else None) == status
+
+
+def test_a_body_is_cut_off_where_it_is_too_long(client: httpx2.Client) -> None:
+    def endless() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b" " * 2**20
+
+    with contextlib.suppress(httpx2.WriteError):  # the server may have hung up already
+        assert client.post("/index", content=endless()).status_code == 413
+    assert client.get("/health").status_code == 200
+
+
+def test_an_address_that_others_can_reach_wants_a_token(folder: Path) -> None:
+    assert_two_lines(run_process("serve", "--host", "0.0.0.0", env=world(folder)), 2, "no token", "RAGCLI_TOKEN")  # noqa: S104
+
+
+def test_an_index_that_is_not_there_and_a_port_that_is_taken_are_said(folder: Path, address: str) -> None:
+    assert_two_lines(run_process("serve", "--index", "none", env=world(folder)), 1, "no index named none")
+    port = address.rpartition(":")[2]
+    assert_two_lines(run_process("serve", "--port", port, env=world(folder)), 1, "cannot listen", "--port")
+
+
+def test_many_ask_at_once_and_the_rest_come_again(client: httpx2.Client, address: str) -> None:
+    with ThreadPoolExecutor(24) as pool:
+        done = list(pool.map(lambda _: client.post("/ask", json={"question": QUESTION}), range(24)))
+    statuses = [response.status_code for response in done]
+    assert set(statuses) <= {200, 429}
+    assert {response.json()["answer"] for response in done if response.status_code == 200} == {
+        "An owl sleeps by day and hunts by night. [1]"
+    }
+    assert all(response.headers["retry-after"] == "1" for response in done if response.status_code == 429)
+    text = client.get("/metrics").text
+    assert re.search(r'ragcli_requests_total\{path="/ask",status="200"\} \d+', text)
+    assert 'ragcli_request_seconds_bucket{path="/ask",le="+Inf"}' in text
+
+
+def test_who_goes_gives_up_his_place(address: str, client: httpx2.Client) -> None:
+    host, _, port = address.removeprefix("http://").partition(":")
+    body = json.dumps({"question": QUESTION}).encode()
+    head = f"POST /ask HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {len(body)}\r\n\r\n"
+    for _ in range(20):
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(head.encode() + body)
+    deadline = time.monotonic() + 30
+    while "ragcli_requests_waiting 0" not in (text := client.get("/metrics").text):
+        assert time.monotonic() < deadline, text
+        time.sleep(0.1)
+    assert 'path="/ask",status="499"' in text
+    assert client.post("/ask", json={"question": QUESTION}).status_code == 200
+
+
+def test_work_beyond_the_queue_is_refused() -> None:
+    workers = Workers(1, 1)
+    with workers._lock:
+        workers.taken = 2
+    with pytest.raises(BusyError):
+        workers.submit(lambda: None)
+    assert (workers.running, workers.waiting, workers.refused) == (1, 1, 1)
+    workers.close()
+
+
+def test_metrics_count_by_buckets() -> None:
+    metrics = Metrics()
+    metrics.count("/ask", 200, 0.2)
+    metrics.count("/ask", 200, 99)
+    lines = metrics.text({"ragcli_requests_waiting": 0}).splitlines()
+    for line in ('bucket{path="/ask",le="0.1"} 0', 'bucket{path="/ask",le="0.25"} 1', 'le="+Inf"} 2'):
+        assert any(line in one for one in lines), line
+    assert lines[-1] == "ragcli_requests_waiting 0"
+
+
+# OpenAI's client
+
+
+@pytest.fixture
+def assistant(address: str) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{address}/v1", api_key=TOKEN, max_retries=0) as client:
+        yield client
+
+
+def test_openais_client_chats(assistant: openai.OpenAI) -> None:
+    assert [model.id for model in assistant.models.list()] == ["ragcli", "ragcli-free"]
+    answer = assistant.chat.completions.create(model="ragcli", messages=[{"role": "user", "content": QUESTION}])
+    message: Any = answer.choices[0].message
+    assert message.content == "An owl sleeps by day and hunts by night. [1]"
+    [cited] = message.citations
+    assert (cited["id"], cited["start"], cited["end"]) == ("owl", 0, 40)
+
+
+def test_openais_client_gets_a_stream(assistant: openai.OpenAI) -> None:
+    chunks: list[Any] = list(
+        assistant.chat.completions.create(model="ragcli", messages=[{"role": "user", "content": QUESTION}], stream=True)
+    )
+    said = "".join(chunk.choices[0].delta.content for chunk in chunks)
+    assert said == "An owl sleeps by day and hunts by night. [1]"
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert chunks[-1].citations[0]["id"] == "owl"
+
+
+def test_openais_client_goes_on_with_what_was_said(assistant: openai.OpenAI) -> None:
+    said = [("user", QUESTION), ("assistant", "By night."), ("user", "And when does it sleep?")]
+    answer = assistant.chat.completions.create(
+        model="ragcli",
+        messages=[{"role": role, "content": text} for role, text in said],  # type: ignore[misc]
+    )
+    assert "owl sleeps by day" in str(answer.choices[0].message.content)
+
+
+def test_openais_client_completes_with_a_model(assistant: openai.OpenAI) -> None:
+    answer = assistant.completions.create(model="ragcli-free", prompt=QUESTION)
+    assert answer.usage and answer.usage.completion_tokens > 0
+    parts = list(assistant.completions.create(model="ragcli-free", prompt=QUESTION, stream=True))
+    assert "".join(part.choices[0].text for part in parts).strip() == answer.choices[0].text.strip()
+    with pytest.raises(openai.BadRequestError, match="no model 'gpt-9'"):
+        assistant.completions.create(model="gpt-9", prompt=QUESTION)
+
+
+def test_openais_client_gets_vectors(assistant: openai.OpenAI) -> None:
+    both = assistant.embeddings.create(model="minilm", input=["an owl", "an owl"]).data
+    assert both[0].embedding == both[1].embedding
+    assert math.isclose(sum(value * value for value in both[0].embedding), 1, abs_tol=1e-3)
+    [plain] = assistant.embeddings.create(model="minilm", input="an owl", encoding_format="float").data
+    assert plain.embedding == pytest.approx(both[0].embedding, abs=1e-6)
+
+
+def test_texts_are_ordered_for_a_query(client: httpx2.Client) -> None:
+    texts = ["The moon is a stone.", {"text": "Owls hunt mice at night."}, "Bread is baked."]
+    ranked = client.post("/v1/rerank", json={"query": QUESTION, "documents": texts, "top_n": 2}).json()
+    assert ranked["results"][0]["index"] == 1
+    assert len(ranked["results"]) == 2
+
+
+# Requests
+
+
+def test_a_request_is_read_from_json_and_from_a_query_string() -> None:
+    asked = SearchRequest("owl", 3, ("a=1", "b=2"), None, True)
+    assert read_request(SearchRequest, {"query": "owl", "k": 3, "where": ["a=1", "b=2"], "explain": True}) == asked
+    pairs = [("query", "owl"), ("k", "3"), ("where", "a=1"), ("where", "b=2"), ("explain", "1")]
+    assert read_query(SearchRequest, pairs) == asked
+    for pair in (("k", "many"), ("explain", "perhaps"), ("color", "red")):
+        with pytest.raises(UsageError):
+            read_query(SearchRequest, [("query", "owl"), pair])
+
+
+def test_requests_are_described(client: httpx2.Client) -> None:
+    told = schema(AskRequest)
+    assert told["required"] == ["question"]
+    assert told["properties"]["k"] == {
+        "type": "integer", "maximum": 1000, "minimum": 1, "default": 5, "description": "passages to retrieve",
+    }  # fmt: skip
+    document = client.get("/openapi.json").json()
+    asked = document["paths"]["/ask"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert asked == json.loads(json.dumps(told))
+    assert {"/v1/chat/completions", "/v1/rerank", "/metrics"} <= document["paths"].keys()
