@@ -278,6 +278,13 @@ class Access(NamedTuple):
         return f"Access(ca_certs={self.ca_certs})"  # without secrets
 
 
+class Shards(NamedTuple):
+    """Say in how many parts a new index is kept on a server, and how many copies each has; None leaves it to that."""
+
+    shards: int | None = None
+    replicas: int | None = None
+
+
 def _check_names(location: "IndexLocation") -> None:
     """Raise UsageError for an invalid index name; on a server, several names and patterns are valid."""
     if location.url == LOCAL:
@@ -304,13 +311,17 @@ def check_index_name(name: str) -> None:
 
 
 class IndexLocation(NamedTuple):
-    """Locate an index: `local` (under `home`) or an Elasticsearch URL, its name, and the access to the server."""
+    """Locate an index: `local` (under `home`) or an Elasticsearch URL, its name, and the access to the server.
+
+    A cluster may be given by the URLs of several of its nodes, separated by commas.
+    """
 
     url: str
     name: str
     home: Path
     access: Access = Access()
     fields: TextFields = TextFields()
+    shards: Shards = Shards()
 
     def __repr__(self) -> str:
         return f"IndexLocation({self.url.rpartition('@')[2]}, {self.name})"  # without secrets
@@ -325,10 +336,14 @@ def open_store(location: IndexLocation, create: IndexConfig | None = None) -> St
     if location.url == LOCAL:
         from ragcli.store_local import LocalStore
 
+        if any(number is not None for number in location.shards):
+            raise UsageError("an index without a server has no shards", "Leave out --shards and --replicas.")
         return LocalStore.open(_folder(location), create)
     from ragcli.store_elastic import ElasticStore
 
-    return ElasticStore.open(_server(location), location.name, location.access, create, location.fields)
+    return ElasticStore.open(
+        _server(location), location.name, location.access, create, location.fields, location.shards
+    )
 
 
 def drop_index(location: IndexLocation) -> None:

@@ -19,7 +19,7 @@ from ragcli.cli import main
 ROOT = Path(__file__).parents[1]
 COMMANDS = (
     *("index", "search", "generate", "ask", "review", "summarize", "chat", "train"),
-    *("list", "show", "delete", "status", "export", "doctor", "config show"),
+    *("list", "show", "delete", "status", "export", "copy", "doctor", "config show"),
     *("serve", "mcp"),
     *("models list", "models show", "models pull", "models remove"),
     *("template list", "template show", "logs"),

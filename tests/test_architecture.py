@@ -38,6 +38,7 @@ ORDER = (
         "indexing",
         "watching",
         "contents",
+        "migration",
         "doctor",
         "search",
         "titles",

@@ -298,6 +298,34 @@ def test_a_disk_that_is_really_full(ragcli: Run, folder: Path, corpus: Path, tmp
     assert (done.returncode, done.stdout.count('"id":"owl"')) == (0, 1)
 
 
+# No permission
+
+
+def test_an_index_that_may_only_be_read_is_searched(ragcli: Run, folder: Path, corpus: Path, tmp_path: Path) -> None:
+    """As root without root's power over permissions, or as anyone else."""
+    ragcli("index", corpus)
+    more = write_lines(tmp_path / "more.jsonl", {"id": "hen", "text": "A hen lays eggs."})
+    powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    paths = [tmp_path / "home", *(tmp_path / "home").rglob("*")]
+    for path in paths:
+        path.chmod(path.stat().st_mode & ~0o222)
+
+    def run(*arguments: str | Path) -> Result:
+        words = [*powerless, *map(str, command(*arguments))]
+        done = subprocess.run(words, env=environment({}), check=False, capture_output=True, text=True)
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    try:
+        found = run("search", "owl")
+        assert (found.code, [hit["id"] for hit in found.objects()]) == (0, ["owl"]), found
+        assert_two_lines(run("index", more), 1, "may not be written by you")
+        (folder / "facts.json").chmod(0)
+        assert_two_lines(run("search", "owl"), 1, "may not be read by you")
+    finally:
+        for path in paths:
+            path.chmod(0o755)
+
+
 # A damaged index
 
 

@@ -434,3 +434,13 @@ def test_the_report_can_be_read_by_others(ragcli: Run, collection: Path, tmp_pat
     assert printed["command"] == "eval retrieval"
     assert printed["command_line"].startswith("ragcli eval retrieval ")
     assert len(printed["data"]["qrels"]["sha256"]) == 64
+
+
+def test_an_id_that_a_trec_run_cannot_hold_is_told_before_the_work(ragcli: Run, tmp_path: Path) -> None:
+    write_lines(tmp_path / "c" / "corpus.jsonl", {"_id": "d 1", "text": "An owl."}, {"_id": "d2", "text": "A fox."})
+    write_lines(tmp_path / "c" / "queries.jsonl", {"_id": "q 1", "text": "owl"})
+    (tmp_path / "c" / "qrels").mkdir()
+    (tmp_path / "c" / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq 1\td 1\t1\n")
+    run = tmp_path / "run"
+    assert_two_lines(ragcli("eval", "retrieval", tmp_path / "c", "--run-out", run), 1, "'q 1'", "white space")
+    assert not run.exists()

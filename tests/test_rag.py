@@ -19,6 +19,7 @@ from ragcli.generate import Completion, EngineGenerator, Logits, Options, Stream
 from ragcli.indexing import IndexOptions, index_files
 from ragcli.search import Searcher
 from ragcli.store import IndexLocation, open_store
+from tests.support import Run, assert_two_lines
 
 FILMS = [
     {"id": "i1", "title": "Inception (2010)", "text": "Dreams within dreams. It dazzles.", "rating": 9},
@@ -223,3 +224,9 @@ def test_a_strict_answer_has_only_what_a_source_supports(searcher: Searcher, say
     pieces: list[str] = []
     strict = rag.ask(searcher, lambda: Small(says), QUESTION, job()._replace(strict=True), pieces.append)
     assert (strict.answer, strict.style, pieces) == (kept, style, [])
+
+
+def test_a_dry_run_asks_no_model_where_no_passage_is_good_enough(ragcli: Run, corpus: Path) -> None:
+    ragcli("index", corpus)
+    result = ragcli("ask", "owl", "--style", "free", "--dry-run", "--min-score", "99")
+    assert_two_lines(result, 3, "no passage has a score of 99", "--min-score")

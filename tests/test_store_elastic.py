@@ -54,7 +54,7 @@ from ragcli.store_elastic.layout import index_mapping
 from ragcli.store_elastic.server import address, translated
 from tests.elastic.fake import WHOLE, fake_server, own_index, taken
 from tests.elastic.server import Server
-from tests.support import Run
+from tests.support import Run, assert_two_lines
 
 CONFIG = IndexConfig("en", 100)
 NO_ACCESS = Access()
@@ -500,6 +500,7 @@ def test_a_store_does_not_show_the_password(secured_elasticsearch: Server, caplo
         ("http://me:p%40ss%2F%23@host:1", "http://host:1", ("me", "p@ss/#")),
         ("http://me:p@ss:word@host:1", "http://host:1", ("me", "p@ss:word")),
         ("http://%E5%90%8D:%3A@[::1]:9200", "http://[::1]:9200", ("名", ":")),
+        ("http://a:1,http://me:p,w@b", "http://a:1,http://b:80", ("me", "p,w")),
     ],
 )
 def test_an_address_is_read(url: str, shown: str, who: tuple[str, str] | None) -> None:
@@ -507,6 +508,28 @@ def test_an_address_is_read(url: str, shown: str, who: tuple[str, str] | None) -
 
 
 # Servers that fail
+
+
+def test_another_node_answers_for_a_dead_one(elasticsearch: Server) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        name = f"nodes-{uuid.uuid4().hex}"
+        with open_at(f"{dead},{elasticsearch.url},{dead}", name, CONFIG) as store:
+            store.write([update(str(number)) for number in range(10)])
+            assert [store.counts().documents for _ in range(6)] == [10] * 6
+        drop_index(IndexLocation(elasticsearch.url, name, Path()))
+
+
+def test_shards_and_replicas_are_those_that_were_asked_for(elasticsearch: Server, ragcli: Run, corpus: Path) -> None:
+    name = f"shards-{uuid.uuid4().hex}"
+    at = ("--store", elasticsearch.url, "--index", name)
+    assert ragcli("index", corpus, *at, "--shards", "3", "--replicas", "0").code == 0
+    with urllib.request.urlopen(f"{elasticsearch.url}/{name}/_settings") as answer:
+        numbers = json.load(answer)[name]["settings"]["index"]
+    drop_index(IndexLocation(elasticsearch.url, name, Path()))
+    assert (numbers["number_of_shards"], numbers["number_of_replicas"]) == ("3", "0")
+    assert_two_lines(ragcli("index", corpus, "--shards", "3"), 2, "shards")
 
 
 def test_a_dead_server_is_told() -> None:

@@ -165,8 +165,15 @@ def _composed(found: Retrieved, sentences: Sequence[CitedSentence], seed: int, s
 
 
 def ask_prompt(searcher: Searcher, open_generator: OpenModel, question: str, options: AskOptions) -> Prompt:
-    """Build the prompt that `ask` would give to the model."""
-    found = Retrieved(question, retrieve(searcher, question, options.k, options.filters))
+    """Build the prompt that ask would give to the model. Raises NothingFoundError where it would not be asked."""
+    found = _retrieved(searcher, question, options)
+    if isinstance(found, RagcliError):
+        raise found
+    if isinstance(found, Answer):
+        if not found.sources:
+            raise nothing_found()
+        message = f"no passage has a score of {options.min_score:g}, so the model is not asked"
+        raise NothingFoundError(message, "Ask for a lower one: --min-score.")
     writer = WrittenAnswerer(searcher, open_generator, options)
     [read] = writer.read_all([found])
     if isinstance(read, Answer):

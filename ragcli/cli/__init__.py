@@ -81,7 +81,7 @@ for command in (
 ):
     app.command(cls=_Command)(command)
 app.command("list")(contents.list_)
-for command in (contents.show, contents.delete, contents.status, contents.export):
+for command in (contents.show, contents.delete, contents.status, contents.export, contents.copy):
     app.command()(command)
 app.command()(logs.logs)
 app.add_typer(models.app, name="models")

@@ -1,13 +1,27 @@
-"""The commands on the contents of an index: list, show, delete, status, export."""
+"""The commands on the contents of an index: list, show, delete, status, export, copy."""
 
 from typing import Annotated
 
 import typer
 
 from ragcli import render
-from ragcli.cli.options import IndexArgs, OpenFile, TableFormat, TextFormat, Where, filters, flat, open_file, parse_span
-from ragcli.errors import UsageError
+from ragcli.cli.options import (
+    IndexArgs,
+    OpenFile,
+    Rejects,
+    ReplicaCount,
+    ShardCount,
+    TableFormat,
+    TextFormat,
+    Where,
+    filters,
+    flat,
+    open_file,
+    parse_span,
+)
+from ragcli.errors import ExitCode, UsageError
 from ragcli.inputs import read_argument
+from ragcli.store import Shards
 
 Sources = Annotated[
     list[str] | None,
@@ -117,3 +131,32 @@ def export(source: Sources = None, where: Where = None, index_args: IndexArgs = 
 
     with index_args.open() as store:
         render.print_objects(export_documents(store, Selected((), source or (), filters(where))))
+
+
+@flat
+def copy(
+    to: Annotated[str, typer.Option("--to", help="Where to: `local`, or an Elasticsearch URL.")],
+    to_index: Annotated[
+        str | None, typer.Option("--to-index", help="Name of the copy. [default: the same]", show_default=False)
+    ] = None,
+    shards: ShardCount = None,
+    replicas: ReplicaCount = None,
+    index_args: IndexArgs = IndexArgs(),
+    rejects: Rejects = None,
+    format: TextFormat = "text",
+) -> None:
+    """Copy an index with its vectors to another store; run again, it copies only what differs.
+
+    Example: ragcli copy --to local --to-index backup
+    """
+    from ragcli.callbacks import Callbacks
+    from ragcli.migration import copy_index
+    from ragcli.readers.rejects import RejectLog
+
+    target = index_args.location._replace(url=to, name=to_index or index_args.index, shards=Shards(shards, replicas))
+    with RejectLog(rejects, []) as log, render.progress("Copying") as progress:
+        summary = copy_index(index_args.location, target, Callbacks(progress, render.print_note, log.add))
+    render.print_rejects(log.first, summary.rejected)
+    render.print_summary(summary, format == "json")
+    if summary.rejected:
+        raise typer.Exit(ExitCode.REJECTS)

@@ -120,6 +120,7 @@ def retrieval(
         ranking=ranking_args.ranking(context),
         keep_going=keep_going,
         limit=limit,
+        as_trec=run_out is not None,
     )
     with render.progress("Measuring") as progress:
         measured = evaluate_retrieval(config, Callbacks(progress, render.print_note))

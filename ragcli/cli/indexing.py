@@ -10,7 +10,7 @@ from ragcli import render
 from ragcli.analysis.languages import Language
 from ragcli.callbacks import Callbacks
 from ragcli.cli import checks
-from ragcli.cli.options import EncoderName, IndexArgs, Rejects, TextFormat, flat
+from ragcli.cli.options import EncoderName, MadeIndexArgs, Rejects, TextFormat, flat
 from ragcli.errors import ExitCode
 from ragcli.store import IndexLocation
 
@@ -32,7 +32,7 @@ FollowSymlinks = Annotated[bool, typer.Option("--follow-symlinks", help="Follow 
 def index(
     context: typer.Context,
     files: Annotated[list[str], typer.Argument(help="Files to read, folders of them, URLs, or `-` for stdin.")],
-    index_args: IndexArgs = IndexArgs(),
+    index_args: MadeIndexArgs = MadeIndexArgs(),
     text_field: Annotated[str, typer.Option(help="Field with the text.")] = "text",
     title_field: Annotated[str, typer.Option(help="Field with the title.")] = "title",
     id_field: Annotated[str, typer.Option(help="Field with the id.")] = "id",

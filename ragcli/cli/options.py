@@ -20,12 +20,20 @@ from ragcli import settings
 from ragcli.errors import RagcliError, UsageError
 from ragcli.filters import Filter, parse_filter
 from ragcli.inputs import read_argument
-from ragcli.store import Access, IndexLocation, Store, TextFields, open_store
+from ragcli.store import Access, IndexLocation, Shards, Store, TextFields, open_store
 
 if TYPE_CHECKING:
     from ragcli.search import Ranking
 
 StoreUrl = Annotated[str, typer.Option("--store", envvar="RAGCLI_STORE", help="`local`, or an Elasticsearch URL.")]
+ShardCount = Annotated[
+    int | None,
+    typer.Option("--shards", min=1, max=1024, help="Shards of a new Elasticsearch index.", show_default=False),
+]
+ReplicaCount = Annotated[
+    int | None,
+    typer.Option("--replicas", min=0, max=100, help="Replicas of a new Elasticsearch index.", show_default=False),
+]
 Index = Annotated[str, typer.Option("--index", envvar="RAGCLI_INDEX", help="Name of the index.")]
 CaCerts = Annotated[
     Path | None,
@@ -180,6 +188,19 @@ class IndexArgs:
     def open(self) -> Store:
         """Open the index."""
         return open_store(self.location)
+
+
+@dataclass(frozen=True)
+class MadeIndexArgs(IndexArgs):
+    """Say which index, and how a server keeps it where it is new."""
+
+    shards: ShardCount = None
+    replicas: ReplicaCount = None
+
+    @property
+    def location(self) -> IndexLocation:
+        """Return where the index is, and how it is kept."""
+        return super().location._replace(shards=Shards(self.shards, self.replicas))
 
 
 @dataclass(frozen=True)

@@ -222,13 +222,19 @@ def _finite(text: str) -> float | None:
 
 def write_run(path: Path, run: Mapping[str, Mapping[str, float]]) -> None:
     """Write a run in TREC format, best document first. Raises RagcliError for ids with white space."""
+    check_trec_ids(run)
+    check_trec_ids(doc_id for scores in run.values() for doc_id in scores)
     with path.open("w", encoding="utf-8") as file:
         for query_id, scores in run.items():
             for rank, (doc_id, score) in enumerate(scores.items(), 1):
-                for name in (query_id, doc_id):
-                    if len(name.split()) != 1:
-                        raise RagcliError(f"a TREC run cannot contain the id {name!r}", "Use ids without white space.")
                 file.write(f"{query_id} Q0 {doc_id} {rank} {score!r} {_TAG}\n")
+
+
+def check_trec_ids(ids: Iterable[str]) -> None:
+    """Raise RagcliError for an id with white space."""
+    for name in ids:
+        if len(name.split()) != 1:
+            raise RagcliError(f"a TREC run cannot contain the id {name!r}", "Use ids without white space.")
 
 
 def _wrong(path: Path, number: int, reason: str, hint: str) -> RagcliError:

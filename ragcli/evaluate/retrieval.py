@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ragcli.callbacks import Callbacks
 from ragcli.errors import RagcliError, UsageError
-from ragcli.evaluate.judgments import Judged, Qrels, field_names, read_qrels, read_queries, read_run
+from ragcli.evaluate.judgments import Judged, Qrels, check_trec_ids, field_names, read_qrels, read_queries, read_run
 from ragcli.evaluate.measures import Run, Scores, depth, score, without_ties
 from ragcli.evaluate.notes import counted, listed
 from ragcli.evaluate.report import Report, describe_file, new_report
@@ -38,6 +38,7 @@ class RetrievalConfig(NamedTuple):
     ranking: Ranking = Ranking()
     keep_going: bool = False
     limit: int | None = None  # of queries
+    as_trec: bool = False  # the run is to be written in TREC format
 
     @property
     def documents(self) -> Path | None:
@@ -145,6 +146,9 @@ def _searched(config: RetrievalConfig, qrels: Qrels, callbacks: Callbacks[int]) 
             "no judged query is among the queries", "Check that the queries and the qrels belong together."
         )
     judged = dict(islice(judged.items(), config.limit))
+    if config.as_trec:  # before the work
+        check_trec_ids(judged)
+        check_trec_ids(doc_id for judgments in judged.values() for doc_id in judgments)
     texts = {query: queries[query] for query in judged}
     with _store(config, callbacks) as (store, rejected):
         left_out["judged_documents_not_indexed"] = _missing_documents(store, judged, callbacks)

@@ -1,9 +1,10 @@
 """The Elasticsearch store, for an index that ragcli made or any index with a `text` field."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import groupby, islice
 from operator import itemgetter
+from time import sleep
 from typing import TYPE_CHECKING, Any, Self
 
 from elasticsearch import BadRequestError, Elasticsearch
@@ -18,6 +19,7 @@ from ragcli.store import (
     IndexConfig,
     QueryClause,
     Refused,
+    Shards,
     Stored,
     TextFields,
     check_vectors,
@@ -60,17 +62,26 @@ class ElasticStore:
 
     @classmethod
     def open(
-        cls, url: str, index: str, access: Access, create: IndexConfig | None, fields: TextFields = TextFields()
+        cls,
+        url: str,
+        index: str,
+        access: Access,
+        create: IndexConfig | None,
+        fields: TextFields = TextFields(),
+        shards: Shards = Shards(),
+        wait: Callable[[float], None] = sleep,
     ) -> Self:
-        """Open the index on a server; with `create`, a missing one is made first."""
+        """Open the index on a server; with `create`, a missing one is made first.
+
+        `wait` pauses before a request is repeated.
+        """
         url, login = address(url)
         with ExitStack() as undo, translating(url, index):
-            client = undo.enter_context(connect(url, login, access))
-            session = Session(client, url, index)
-            found = catalog.find(client, url, index)
+            session = Session(undo.enter_context(connect(url, login, access)), url, index, wait)
+            found = catalog.find(session)
             if found is None and create:
-                catalog.create(client, index, create)
-                found = catalog.find(client, url, index)
+                catalog.create(session, create, shards)
+                found = catalog.find(session)
             elif create:
                 session.refresh()  # what a killed run wrote last
             if found is None:
@@ -84,7 +95,7 @@ class ElasticStore:
         """Delete the index, if there is one. Raises IndexMismatchError if ragcli did not make it."""
         url, login = address(url)
         with translating(url, index), connect(url, login, access) as client:
-            catalog.drop(client, url, index)
+            catalog.drop(Session(client, url, index))
 
     @property
     def config(self) -> IndexConfig | None:
@@ -118,7 +129,7 @@ class ElasticStore:
                 refused(*refusal)
             self._session.refresh()
             # If the index was deleted meanwhile, the server has created another one from the remaining passages.
-            found = catalog.find(self._client, self._url, self._index)
+            found = catalog.find(self._session)
             if not found or found.uuid != self._found.uuid:
                 raise replaced(self._index, self._url)
 

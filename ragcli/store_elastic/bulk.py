@@ -12,7 +12,7 @@ from ragcli.analysis.analyzer import Analyzer
 from ragcli.store import DocumentUpdate
 from ragcli.store_elastic.layout import removed, written
 from ragcli.store_elastic.server import IncompleteAnswerError, not_elasticsearch, refused
-from ragcli.store_elastic.session import Json, Session, repeated
+from ragcli.store_elastic.session import Json, Session
 
 _THREADS = 2
 _BULK = 500  # passages in one thread's batch of documents
@@ -159,7 +159,7 @@ def _send(session: Session, request: list[_Entry]) -> list[tuple[_Entry, str | N
             raise IncompleteAnswerError(session.url, f"{len(again):,} entries not accepted: {reason}", busy["status"])
 
     try:
-        repeated(send)
+        session.repeated(send)
     except ApiError as e:
         if e.meta.status != _TOO_LARGE:
             raise

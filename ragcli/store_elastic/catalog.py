@@ -2,14 +2,14 @@
 
 from typing import Any, NamedTuple
 
-from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
+from elasticsearch import BadRequestError, NotFoundError
 
 from ragcli.errors import IndexMismatchError, UsageError
-from ragcli.store import FORMAT_VERSION, IndexConfig
+from ragcli.store import FORMAT_VERSION, IndexConfig, Shards
 from ragcli.store_elastic.external import merged
 from ragcli.store_elastic.layout import Json, index_mapping
 from ragcli.store_elastic.server import foreign, not_elasticsearch
-from ragcli.store_elastic.session import repeated
+from ragcli.store_elastic.session import Session
 
 _MASTER_WAIT = "5s"  # for an election of the cluster's master
 
@@ -22,15 +22,16 @@ class IndexInfo(NamedTuple):
     mapping: Json
 
 
-def find(client: Elasticsearch, url: str, index: str) -> IndexInfo | None:
+def find(session: Session) -> IndexInfo | None:
     """Return the indexes under a name, an alias, a pattern or several names; None if there are none."""
+    index = session.index
 
     def ask() -> Any:
         wanted = "*.mappings,*.settings.index.uuid"
-        return client.indices.get(index=index, filter_path=wanted, master_timeout=_MASTER_WAIT).body
+        return session.client.indices.get(index=index, filter_path=wanted, master_timeout=_MASTER_WAIT).body
 
     try:
-        answer = repeated(ask)
+        answer = session.repeated(ask)
     except NotFoundError as e:
         if e.message != "index_not_found_exception":
             raise
@@ -40,7 +41,7 @@ def find(client: Elasticsearch, url: str, index: str) -> IndexInfo | None:
     try:
         parts = {name: (part["settings"]["index"]["uuid"], part.get("mappings", {})) for name, part in answer.items()}
     except (AttributeError, KeyError, TypeError) as e:
-        raise not_elasticsearch(url) from e
+        raise not_elasticsearch(session.url) from e
     return IndexInfo(tuple(parts), ",".join(uuid for uuid, _ in parts.values()), _mapping(parts, index))
 
 
@@ -58,20 +59,28 @@ def _mapping(parts: dict[str, tuple[str, Json]], index: str) -> Json:
     return mappings[0] if any(configs) else merged(mappings)
 
 
-def create(client: Elasticsearch, index: str, config: IndexConfig) -> None:
+def create(session: Session, config: IndexConfig, shards: Shards) -> None:
     """Create an index, unless another process was first."""
+    numbers = {"number_of_shards": shards.shards, "number_of_replicas": shards.replicas}
+    settings = {name: number for name, number in numbers.items() if number is not None}
+    make = session.client.indices.create
     try:
-        repeated(
-            lambda: client.indices.create(index=index, mappings=index_mapping(config), master_timeout=_MASTER_WAIT)
+        session.repeated(
+            lambda: make(
+                index=session.index,
+                mappings=index_mapping(config),
+                settings=settings,
+                master_timeout=_MASTER_WAIT,
+            )
         )
     except BadRequestError as e:
         if e.message != "resource_already_exists_exception":
             raise
 
 
-def drop(client: Elasticsearch, url: str, index: str) -> None:
+def drop(session: Session) -> None:
     """Delete an index, if it exists. Raises IndexMismatchError if ragcli did not make it, UsageError for an alias."""
-    found = find(client, url, index)
+    found, index = find(session), session.index
     if found is None:
         return
     if "ragcli" not in found.mapping.get("_meta", {}):
@@ -81,7 +90,7 @@ def drop(client: Elasticsearch, url: str, index: str) -> None:
             f"{index} is an alias of {', '.join(found.indexes)}, and cannot be built again by this name",
             f"Name the index itself: --index {found.indexes[0]}",
         )
-    client.indices.delete(index=index)
+    session.client.indices.delete(index=index)
 
 
 def read_config(mapping: Json, url: str, index: str) -> IndexConfig | None:

@@ -35,14 +35,26 @@ _TIMEOUT = 60.0  # seconds; a busy server may need long for a bulk request
 _CA_HINT = "Set RAGCLI_ELASTICSEARCH_CA_CERTS to the file of the server's CA certificate."
 
 
-def address(url: str) -> tuple[str, Login | None]:
-    """Split a URL into one that can be shown, with its port, and user name and password."""
+def address(urls: str) -> tuple[str, Login | None]:
+    """Split the URL of a server, or several URLs of nodes of one cluster, separated by commas.
+
+    Returns the URLs as they can be shown, with their ports, and the first user name and password, used for all nodes.
+    """
+    parts = [_address(url) for url in _each(urls)]
+    return ",".join(dict.fromkeys(shown for shown, _ in parts)), next((login for _, login in parts if login), None)
+
+
+def _each(urls: str) -> list[str]:
+    return re.split(r",\s*(?=https?://)", urls)  # a password may contain commas
+
+
+def _address(url: str) -> tuple[str, Login | None]:
     try:
         scheme, _, path, query, fragment = parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         host = None
-    if not host or query or fragment or "@" in path:
+    if not host or query or fragment or "@" in path or scheme not in ("http", "https"):
         # Neither the URL nor a cause is shown, because any part of it may be a password.
         hint = "Write https://USER:PASSWORD@HOST:PORT, with special characters escaped: %40 for @, %23 for #."
         raise UsageError("the URL of the store cannot be read", hint) from None
@@ -63,12 +75,18 @@ def connect(url: str, login: Login | None, access: Access) -> Elasticsearch:
         if not (access.api_key.isascii() and access.api_key.isprintable()):
             raise UsageError("the API key is invalid: it has special characters", "Check RAGCLI_ELASTICSEARCH_API_KEY.")
         options["api_key"] = access.api_key
-    if access.ca_certs and url.startswith("https:"):
+    if access.ca_certs and "https:" in url:
         options["ca_certs"] = _checked_ca_file(access.ca_certs)
+    nodes = _each(url)
     try:
-        # Requests are repeated by session.py; the client would report the cause of second failures only.
+        # Requests are repeated by session.py; the client only goes on to the next node.
         client = Elasticsearch(
-            url, request_timeout=_TIMEOUT, max_retries=1, retry_on_status=(), serializer=OrjsonSerializer(), **options
+            nodes,
+            request_timeout=_TIMEOUT,
+            max_retries=len(nodes),
+            retry_on_status=(),
+            serializer=OrjsonSerializer(),
+            **options,
         )
     except ValueError as e:
         raise UsageError(f"not the URL of a server: {url}", "Write one such as http://localhost:9200.") from e

@@ -23,10 +23,11 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
 class Session:
     """Send requests about one index, or several that are searched as one."""
 
-    def __init__(self, client: Elasticsearch, url: str, index: str) -> None:
+    def __init__(self, client: Elasticsearch, url: str, index: str, wait: Callable[[float], None] = sleep) -> None:
         self.client = client
         self.url = url
         self.index = index
+        self._wait = wait
 
     def search(self, **body: Any) -> Json:
         """Search the index. Raises IncompleteAnswerError if a part of it did not answer."""
@@ -57,7 +58,7 @@ class Session:
                 raise IncompleteAnswerError(self.url, f"{len(rows):,} of {total['value']:,} hits arrived")
             return rows
 
-        return repeated(search)
+        return self.repeated(search)
 
     def scan(self, size: int, **body: Any) -> Iterator[Json]:
         """Yield all hits of a sorted search, page by page."""
@@ -79,7 +80,7 @@ class Session:
 
     def ask(self, endpoint: Callable[..., ObjectApiResponse[Any]], wanted: str, **body: Any) -> Json:
         """Return an answer that has the key `wanted`; the request is repeated while it may still come."""
-        return repeated(lambda: self._once(endpoint, wanted, **body))
+        return self.repeated(lambda: self._once(endpoint, wanted, **body))
 
     def _once(self, endpoint: Callable[..., ObjectApiResponse[Any]], wanted: str, **body: Any) -> Json:
         answer = endpoint(index=self.index, **body).body
@@ -87,6 +88,20 @@ class Session:
             raise not_elasticsearch(self.url)
         check_whole(answer, self.url)
         return answer
+
+    def repeated(self, request: Callable[[], T]) -> T:
+        """Send a request, repeatedly while the server is busy or not ready, up to a time limit for each reason."""
+        began, waited, pause = monotonic(), 0.0, _FIRST_PAUSE
+        while True:
+            try:
+                return request()
+            except (ApiError, TransportError, IncompleteAnswerError) as e:
+                wait = _retry_after(e) or pause
+                if max(monotonic() - began, waited) + wait > _patience(e):
+                    raise
+            self._wait(wait)
+            waited += wait
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def check_whole(answer: Json, url: str) -> None:
@@ -98,20 +113,6 @@ def check_whole(answer: Json, url: str) -> None:
         raise IncompleteAnswerError(url, f"{failed} of {shards.get('total')} shards failed{said}")
     if answer.get("timed_out"):
         raise IncompleteAnswerError(url, "the search ran out of time")
-
-
-def repeated(request: Callable[[], T]) -> T:
-    """Send a request, repeatedly while the server is busy or not ready, up to a time limit for each reason."""
-    began, pause = monotonic(), _FIRST_PAUSE
-    while True:
-        try:
-            return request()
-        except (ApiError, TransportError, IncompleteAnswerError) as e:
-            wait = _retry_after(e) or pause
-            if monotonic() - began + wait > _patience(e):
-                raise
-        sleep(wait)
-        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def _patience(error: ApiError | TransportError | UnreachableError) -> float:

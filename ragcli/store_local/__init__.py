@@ -35,8 +35,8 @@ from ragcli.store import (
     unknown_field,
     vector_key,
 )
-from ragcli.store_local.damage import check_sums, damaged, damaged_files, translated, unwritable
-from ragcli.store_local.folder import make_whole, sweep, sweep_deletions, take_away
+from ragcli.store_local.damage import check_permission, check_sums, damaged, damaged_files, translated, unwritable
+from ragcli.store_local.folder import make_whole, readable, sweep, sweep_deletions, take_away
 from ragcli.store_local.layout import add_entries, count, make_files, read_names, read_record
 from ragcli.store_local.neighbours import near_words
 
@@ -75,10 +75,11 @@ class LocalStore:
         with self._translated():
             self._saved_fields = (folder / "fields.json").read_bytes()
             self._fields = read_names(self._saved_fields)
-            self._index = tantivy.Index.open(str(folder / "text"))
-            check_sums(folder / "text", _CHECKED_AT_ONCE)
-            self._schema = self._index.schema
-            self._searcher = self._index.searcher()
+            with readable(folder / "text") as text:
+                self._index = tantivy.Index.open(str(text))
+                check_sums(text, _CHECKED_AT_ONCE)
+                self._schema = self._index.schema
+                self._searcher = self._index.searcher()
             self._later = Query.term_query(self._schema, "later", 1)
 
     @classmethod
@@ -140,6 +141,7 @@ class LocalStore:
         updates = iter(updates)
         if (first := next(updates, None)) is None:
             return
+        check_permission(self._folder / "text")
         with self._translated():
             writer = self._index.writer(_HEAP_BYTES)  # holds the lock, so no file is removed now
             check_sums(self._folder / "text")

@@ -16,6 +16,8 @@ from ragcli.errors import IndexMismatchError, RagcliError, first_line
 
 def damaged(folder: Path, error: BaseException) -> RagcliError:
     """Return the error for an index that cannot be read."""
+    if isinstance(error, PermissionError):
+        return RagcliError(f"index {folder.name} may not be read by you", f"Check who may read {folder}.")
     return IndexMismatchError(
         f"index {folder.name} cannot be read: {first_line(error)}",
         f"Build it again: ragcli index FILE --index {folder.name} --rebuild",
@@ -28,6 +30,12 @@ def unwritable(folder: Path, error: Exception) -> RagcliError:
         f"cannot write index {folder.name}: {first_line(error)}",
         f"Make room in {folder.parent}, then run this again: it continues where it stopped.",
     )
+
+
+def check_permission(text: Path) -> None:
+    """Raise RagcliError where this user may not write an index."""
+    if not os.access(text, os.W_OK):
+        raise RagcliError(f"index {text.parent.name} may not be written by you", f"Check who may write {text.parent}.")
 
 
 def check_sums(folder: Path, most: float = math.inf) -> None:

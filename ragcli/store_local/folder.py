@@ -1,9 +1,11 @@
 """Create and remove the folder of an index atomically, and clean up after killed processes."""
 
 import glob
+import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
@@ -35,6 +37,22 @@ def take_away(folder: Path) -> None:
 def side_folder(folder: Path) -> Path:
     """Make a temporary folder beside an index; no index name contains a comma."""
     return Path(tempfile.mkdtemp(prefix=f".{folder.name},", dir=folder.parent))
+
+
+@contextmanager
+def readable(text: Path) -> Iterator[Path]:
+    """Yield a folder in which a tantivy index can be opened, which needs a lock file even to read.
+
+    Where nothing may be written, it is one of links to the files. It can go once they are open.
+    """
+    if os.access(text, os.W_OK):
+        yield text
+        return
+    with tempfile.TemporaryDirectory(prefix="ragcli-") as name:
+        for path in text.iterdir():
+            if path.suffix != ".lock":
+                Path(name, path.name).symlink_to(path.absolute())
+        yield Path(name)
 
 
 def sweep(folder: Path) -> None:
