@@ -1,9 +1,12 @@
 """Texts given to a command, as an argument or on standard input."""
 
+import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-from ragcli.errors import UsageError
+from ragcli.errors import UsageError, first_line
 
 _CONVERT = "Convert it first, for example by iconv -t utf-8."
 
@@ -31,3 +34,16 @@ def split_lines(text: str) -> list[str]:
 def stdin_lines() -> Iterator[str]:
     """Yield the lines of standard input as they come, without byte order marks; what is not UTF-8 becomes U+FFFD."""
     return (line.decode("utf-8", "replace").lstrip("\ufeff") for line in iter(sys.stdin.buffer.readline, b""))
+
+
+def read_schema(file: Path | None) -> dict[str, Any] | None:
+    """Read a JSON Schema, if a file is named. Raises UsageError for what is none."""
+    if file is None:
+        return None
+    try:
+        schema = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError) as e:
+        raise UsageError(f"cannot read the schema {file}: {first_line(e)}", "Give a file that holds JSON.") from e
+    if not isinstance(schema, dict):
+        raise UsageError(f"{file} holds no JSON Schema", 'A schema is an object, such as {"type": "object"}.')
+    return schema

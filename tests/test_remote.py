@@ -1,6 +1,7 @@
 """Write with a model behind a server: a small fake one for faults, and llama.cpp's with SmolLM2 where that is here."""
 
 import importlib.util
+import json
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from ragcli.decoder.sampling import Sampling
 from ragcli.endpoint import Endpoint
 from ragcli.errors import ExitCode, RagcliError, UnreachableError, UsageError
 from ragcli.generate import Completion, Options
+from ragcli.models import PACKAGED
 from tests.openai_server import KEY, Fake, Reply, Server, breaks_off, refuses, says
 from tests.support import Run, assert_two_lines, command, environment, run_process
 
@@ -56,6 +58,53 @@ def test_stop_strings_end_whatever_the_server_makes_of_them(server: Server) -> N
     stream = server.replies(says("Yes. E", "ND and", " more")).open().generate("x", OPTIONS._replace(stop=stops))
     assert list(stream) == ["Yes. "] and stream.finish().ended == "stop"
     assert server.requests[0][1]["stop"] == list(stops[:4])  # OpenAI takes no more
+
+
+@pytest.mark.parametrize(
+    ("pieces", "shown"),
+    [
+        (["<think>", "Hm", "m.</thi", "nk>\n\nYes.", " No."], "Yes. No."),
+        ([" <th", "ink>never ended"], ""),
+        (["<thing> is", " <think>no</think>"], "<thing> is <think>no</think>"),
+        (["<th"], "<th"),
+    ],
+)
+def test_what_a_model_thinks_is_not_shown(server: Server, pieces: list[str], shown: str) -> None:
+    stream = server.replies(says(*pieces)).open().generate("x", OPTIONS)
+    assert "".join(stream) == stream.finish().text == shown
+
+
+CITY = {"type": "object", "properties": {"city": {"enum": ["Rome", "Paris"]}}, "required": ["city"]}
+
+
+def test_a_schema_is_sent_to_the_server(server: Server, ragcli: Run, corpus: Path, tmp_path: Path) -> None:
+    ragcli("index", corpus)
+    file = tmp_path / "city.json"
+    file.write_text(json.dumps(CITY))
+    server.replies(says('{"city": "Rome"}'))
+    by = ("--base-url", server.url, "--schema", file, "--format", "json")
+    [answer] = ragcli("ask", "Where does an owl sleep?", *by).objects()
+    [written] = ragcli("generate", "Where?", *by).objects()
+    assert json.loads(answer["answer"]) == json.loads(written["completions"][0]) == {"city": "Rome"}
+    assert answer["sentences"] == []
+    for path, body in server.requests:
+        sent = body["response_format"]
+        assert (path, sent["type"], sent["json_schema"]["schema"]) == ("/v1/chat/completions", "json_schema", CITY)
+    model = ("--model", PACKAGED, "--schema", file)
+    refused = ragcli("generate", "x", *model)
+    assert refused.code == ExitCode.USAGE and "--schema needs" in refused.err
+    assert_two_lines(ragcli("ask", "x", *model, "--strict"), ExitCode.USAGE, "--strict", "--schema")
+    file.write_text("[]")
+    assert_two_lines(ragcli("ask", "x", *model), ExitCode.USAGE, "no JSON Schema")
+    assert_two_lines(ragcli("ask", "x", "--schema", "nosuch"), ExitCode.USAGE, "nosuch")
+
+
+@pytest.mark.usefixtures("smollm2")
+def test_smollm2_writes_json_by_a_schema(ragcli: Run, tmp_path: Path) -> None:
+    file = tmp_path / "city.json"
+    file.write_text(json.dumps(CITY))
+    by = ("--model", "smollm2", "--schema", file, "--temperature", "0", "--max-new-tokens", "30")
+    assert json.loads(ragcli("generate", "What is the capital of France?", *by).out) == {"city": "Paris"}
 
 
 def test_a_busy_server_is_asked_again_later_and_later(server: Server) -> None:
@@ -192,11 +241,11 @@ def test_a_real_server_answers(ragcli: Run, corpus: Path, smollm2_file: Path) ->
 def test_smollm2_is_a_model_by_its_name_and_stands_in_for_gpt2(tmp_path: Path) -> None:
     writing = ("--temperature", "0", "--max-new-tokens", "8", "--format", "json")
     offline = {"HF_HOME": str(tmp_path / "empty")}
-    named = run_process("generate", "The capital of France is", "--model", "smollm2", *writing)
+    named = run_process("generate", "The capital of France is", "--model", "smollm2", *writing, timeout=200)
     assert (named.code, named.err) == (0, "")
     [written] = named.objects()
     assert "Paris" in written["completions"][0] and written["model"] == "smollm2"
-    instead = run_process("generate", "The capital of France is", *writing, env=offline)
+    instead = run_process("generate", "The capital of France is", *writing, env=offline, timeout=200)
     assert instead.objects()[0]["completions"] == written["completions"] and "smollm2 writes instead" in instead.err
     measured = run_process("eval", "perplexity", "-", "--format", "json", input=b"A text.", env=offline)
     assert "small GPT-2" in measured.err, measured  # what needs a model's tokens takes one that ragcli runs itself

@@ -38,7 +38,7 @@ class FreeAnswerer:
 
     def _answer(self, written: Written) -> Answer:
         answer = written.as_answer(self._generation.open().name, self._options)
-        if self._store is None or not answer.answer:
+        if self._store is None or not answer.answer or self._options.options.schema:
             return answer
         used = written.prompt.used
         judge = Judge(answer.question, self._reader) if self._reader else None

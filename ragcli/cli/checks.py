@@ -104,6 +104,7 @@ ASK: tuple[Rule, ...] = (
     Excludes(("dry_run", "template"), "style", _EXTRACTIVE),
     _VALUES,
     Excludes(("evidence", "strict"), "style", ("grounded", "copy")),
+    Excludes(("strict",), "schema"),
     Excludes(("length",), "style", _WRITTEN),
 )
 REVIEW: tuple[Rule, ...] = (Excludes(("dry_run", "template"), "style", _EXTRACTIVE), _VALUES)

@@ -38,7 +38,7 @@ def generate(
     template = shaped.find()
     write = partial(template.render, ()) if template else str
     prompts = list(map(write, split_lines(text) if lines else [text]))
-    generator = model_args.named(template).open(as_text=template is None)
+    generator = model_args.named(template).open(as_text=template is None and generation_args.schema is None)
     options = generation_args.options(num_return_sequences, [*(stop or ()), *(template.stop if template else ())])
     if lines:
         completions = generator.generate_all(prompts, options)

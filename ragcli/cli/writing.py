@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from ragcli import render, settings
 from ragcli.cli.options import is_given
 from ragcli.errors import UsageError
-from ragcli.inputs import read_argument
+from ragcli.inputs import read_argument, read_schema
 
 if TYPE_CHECKING:
     from ragcli.answer.schema import Style as AnswerStyle
@@ -57,6 +58,10 @@ RepetitionPenalty = Annotated[
     float, typer.Option(min=1.0, max=10.0, help="Make what was generated less likely again; 1 is off.")
 ]
 Seed = Annotated[int | None, typer.Option(min=0, help="Same seed, same text; without one, a new one each time.")]
+Schema = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write JSON that conforms to this JSON Schema.", show_default=False),
+]
 TemplateName = Annotated[
     str | None,
     typer.Option(
@@ -149,6 +154,7 @@ class GenerationArgs:
     no_repeat_ngram_size: NoRepeat = 2
     repetition_penalty: RepetitionPenalty = 1.0
     seed: Seed = None
+    schema: Schema = None
 
     def options(self, rows: int = 1, stop: Sequence[str] = ()) -> "Options":
         """Return how to generate; without a seed, by a new one."""
@@ -159,7 +165,8 @@ class GenerationArgs:
             self.temperature, self.top_k, self.top_p, self.no_repeat_ngram_size, self.min_p, self.repetition_penalty
         )
         seed = new_seed() if self.seed is None else self.seed
-        return Options(self.max_new_tokens, sampling, seed, rows, tuple(read_argument(text) for text in stop))
+        stops = tuple(read_argument(text) for text in stop)
+        return Options(self.max_new_tokens, sampling, seed, rows, stops, read_schema(self.schema))
 
 
 MODEL = tuple(field.name for field in fields(ModelArgs))

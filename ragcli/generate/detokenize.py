@@ -41,6 +41,34 @@ class Detokenizer:
         return self._decode(self._ids)[self._known :]
 
 
+class ThoughtFilter:
+    """Leave out what a model thinks before it answers: what stands first between <think> and </think>."""
+
+    _BEGIN, _END = "<think>", "</think>"
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._thinks: bool | None = None  # None is not known yet
+
+    def add(self, piece: str) -> str:
+        """Return what is certain to be part of the answer."""
+        self._held += piece
+        begun = self._held.lstrip()
+        if self._thinks is None and not self._BEGIN.startswith(begun[: len(self._BEGIN)]):
+            self._thinks = False
+        elif self._thinks is None and begun.startswith(self._BEGIN):
+            self._thinks = True
+        if self._thinks:
+            thought, ended, rest = self._held.partition(self._END)
+            self._thinks, self._held = not ended, rest.lstrip() if ended else thought
+        return "" if self._thinks is not False else self.flush()
+
+    def flush(self) -> str:
+        """Return what was held back, now that nothing follows; a thought without an end is none of it."""
+        text, self._held = "" if self._thinks else self._held, ""
+        return text
+
+
 class StopFilter:
     """Pass text up to the first stop string, holding back an end that may begin one."""
 

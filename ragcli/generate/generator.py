@@ -78,13 +78,21 @@ class EngineGenerator:
 
     def generate(self, prompt: str, options: Options) -> Stream:
         """Return the completion of a prompt, in pieces as they are written."""
+        _refuse_schema(self.name, options)
         return Stream(complete_in_pieces(self.engine, prompt, options))
 
     def generate_all(self, prompts: Sequence[str], options: Options) -> list[Completion]:
         """Complete each prompt `options.rows` times."""
+        _refuse_schema(self.name, options)
         if options.rows == 1:
             return complete_all(self.engine, prompts, options)
         return [one for prompt in prompts for one in complete(self.engine, prompt, options)]
+
+
+def _refuse_schema(name: str, options: Options) -> None:
+    if options.schema:
+        hint = "Name a GGUF file, smollm2, or a server by --base-url."
+        raise UsageError(f"--schema needs a model on llama.cpp or a server, and {name} is none", hint)
 
 
 def engine_of(generator: Generator, purpose: str) -> LanguageModel:

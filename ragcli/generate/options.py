@@ -1,7 +1,7 @@
 """The options of generation, and its result."""
 
 import secrets
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ragcli.decoder.sampling import Sampling
 
@@ -10,13 +10,17 @@ Ended = Literal["end", "stop", "length", "context"]
 
 
 class Options(NamedTuple):
-    """Configure generation; row i depends on `seed` and i, not on the number of `rows`."""
+    """Configure generation; row i depends on `seed` and i, not on the number of `rows`.
+
+    `schema` is a JSON Schema that the text conforms to.
+    """
 
     max_new_tokens: int = 100
     sampling: Sampling = Sampling()
     seed: int = 0
     rows: int = 1
     stop: tuple[str, ...] = ()
+    schema: dict[str, Any] | None = None
 
 
 class Completion(NamedTuple):

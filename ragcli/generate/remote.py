@@ -9,7 +9,7 @@ from typing import Any
 
 from ragcli.endpoint import Endpoint, StatusError
 from ragcli.errors import RagcliError, UsageError
-from ragcli.generate.detokenize import StopFilter
+from ragcli.generate.detokenize import StopFilter, ThoughtFilter
 from ragcli.generate.generator import Stream
 from ragcli.generate.options import Completion, Ended, Options
 
@@ -55,7 +55,7 @@ class RemoteGenerator:
         return _together(lambda one: self.generate(*one).finish(), wanted)
 
     def _pieces(self, prompt: str, options: Options) -> Coroutine[str, None, Completion]:
-        stops, whole, ended = StopFilter(options.stop), list[str](), "end"
+        thoughts, stops, whole, ended = ThoughtFilter(), StopFilter(options.stop), list[str](), "end"
         usage: Mapping[str, Any] = {}
         events = 0
         with closing(self._events(prompt, options)) as answer:
@@ -64,12 +64,12 @@ class RemoteGenerator:
                 for choice in event.get("choices") or ():
                     events += 1
                     ended = choice.get("finish_reason") or ended
-                    if piece := stops.add(_text_of(choice)):
+                    if piece := stops.add(thoughts.add(_text_of(choice))):
                         whole.append(piece)
                         yield piece
                 if stops.stopped:
                     break
-        if rest := "" if stops.stopped else stops.flush():
+        if rest := "" if stops.stopped else stops.add(thoughts.flush()) + stops.flush():
             whole.append(rest)
             yield rest
         tokens = int(usage.get("completion_tokens") or events)
@@ -100,7 +100,12 @@ class RemoteGenerator:
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        return body | ({"stop": list(options.stop[:_STOPS])} if options.stop else {})
+        if options.stop:
+            body["stop"] = list(options.stop[:_STOPS])
+        if options.schema:
+            schema = {"name": "answer", "strict": True, "schema": options.schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return body
 
 
 def _together(write: Callable[[Request], Completion], requests: Sequence[Request]) -> list[Completion]:
