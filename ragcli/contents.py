@@ -85,16 +85,16 @@ def document_json(document: Document, hits: Sequence[Hit]) -> dict[str, Any]:
 
 
 def read_passages(store: Store, doc_id: str, place: Span | None, around: int) -> list[Hit]:
-    """Return the passages of a document that hold a place in its text, or all, and so many before and after them.
+    """Return the passages of a document at a place in its text, or all, with `around` passages before and after.
 
-    The neighbours of a section are those of its file. Raises NothingFoundError for a place that is not there.
+    The neighbours of a section are those of its file. Raises NothingFoundError for a place beyond the text.
     """
     document, own = read_document(store, doc_id)
     start, end = place or (0, len(document.text))
     chosen = [hit for hit in own if hit.start < max(end, start + 1) and start < hit.end]
     if not chosen:
         message = f"document {doc_id!r} ends at {len(document.text):,}, before {start:,}"
-        raise NothingFoundError(message, "Name a place as sources show it: START-END.")
+        raise NothingFoundError(message, "Give a place as shown for sources: START-END.")
     in_order = _passages_of_file(store, document) or own
     first, last = (_index(in_order, hit) for hit in (chosen[0], chosen[-1]))
     return in_order[max(0, first - around) : last + around + 1]
@@ -105,7 +105,7 @@ def _index(hits: Sequence[Hit], wanted: Hit) -> int:
 
 
 def _passages_of_file(store: Store, document: Document) -> list[Hit]:
-    """Return the passages of a section's file in their order; none where it is not known."""
+    """Return the passages of a section's file in order; none if it is unknown."""
     source = document.metadata.get("source")
     place = next((name for name in _PLACES if isinstance(document.metadata.get(name), int)), None)
     if not isinstance(source, str) or place is None:

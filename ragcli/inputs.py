@@ -32,7 +32,7 @@ def split_lines(text: str) -> list[str]:
 
 
 def stdin_lines() -> Iterator[str]:
-    """Yield the lines of standard input as they come, without byte order marks; what is not UTF-8 becomes U+FFFD."""
+    """Yield the lines of standard input as they arrive, without byte order marks; invalid UTF-8 becomes U+FFFD."""
     return (line.decode("utf-8", "replace").lstrip("\ufeff") for line in iter(sys.stdin.buffer.readline, b""))
 
 

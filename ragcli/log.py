@@ -1,4 +1,4 @@
-"""The log: each question with its hits, prompt, model and answer, in a SQLite file that only the user may read."""
+"""The log of questions with hits, prompt, model and answer, in a SQLite file that only the user may read."""
 
 import os
 import sqlite3
@@ -19,11 +19,11 @@ _TABLE = """create table if not exists log (
     id integer primary key, time text, command text, question text, answer text,
     model text, revision text, prompt text, content text)"""
 _COLUMNS = ("time", "command", "question", "answer", "model", "revision", "prompt", "content")
-_SECONDS = 0.5  # that another process may hold the file; then the entry is given up
+_SECONDS = 0.5  # to wait for another process; then the entry is dropped
 
 
 class Entry(NamedTuple):
-    """Hold a logged answer, when and by which command it was given, and which version of the model wrote it."""
+    """Hold a logged answer, with its time, command, and revision of the model."""
 
     id: int
     time: str
@@ -33,12 +33,12 @@ class Entry(NamedTuple):
     answer: Answer
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it."""
+        """Return all fields."""
         return {**self._asdict(), **self.answer.as_json()}
 
 
 class Log:
-    """Write answers down. That never fails an answer: what cannot be written is noted."""
+    """Log answers. Failures are only noted, so that an answer is never lost."""
 
     def __init__(
         self,
@@ -47,11 +47,11 @@ class Log:
         on: bool = True,
         note: Callable[[str], None] = ignore,
     ) -> None:
-        """`revision_of` tells which version of a model it was, by its name; `on` is false for no log."""
+        """Prepare the log; `revision_of` returns the revision of a model by name."""
         self._command, self._revision_of, self._on, self._note = command, revision_of, on, note
 
     def add(self, answer: Answer) -> None:
-        """Write an answer down."""
+        """Log an answer."""
         if not self._on:
             return
         revision = self._revision_of(answer.model) if answer.model else ""
@@ -63,21 +63,21 @@ class Log:
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             with closing(sqlite3.connect(path, timeout=_SECONDS)) as database, database:
-                database.execute("pragma synchronous = off")  # the last entries may be lost where the machine fails
+                database.execute("pragma synchronous = off")  # the last entries may be lost in a power failure
                 database.execute(_TABLE)
                 database.execute(f"insert into log ({', '.join(_COLUMNS)}) values (?, ?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608 (no user's text)
         except (OSError, sqlite3.Error, UnicodeError) as error:
             self._note(f"not logged: {first_line(error)}")
 
     def each(self, answers: Iterable[tuple[str, Answer]]) -> Iterator[tuple[str, Answer]]:
-        """Pass answers with their ids on, and write them down."""
+        """Yield answers with their ids, and log them."""
         for line_id, answer in answers:
             yield line_id, answer
             self.add(answer)
 
 
 def log_file() -> Path:
-    """Return the file that holds the log."""
+    """Return the file of the log."""
     return data_home() / "logs.db"
 
 
@@ -98,10 +98,10 @@ def read_log(words: str = "", limit: int = 10) -> list[Entry]:
 
 
 def last_answer() -> Answer:
-    """Return the last answer to a question that was asked. Raises UsageError where there is none."""
+    """Return the last answer to a question that was asked. Raises UsageError if there is none."""
     found = next((entry.answer for entry in read_log(limit=100) if entry.command in ("ask", "chat")), None)
     if found is None:
-        raise UsageError("there is no question to go on from", "Ask one first; --no-log keeps it out of the log.")
+        raise UsageError("there is no question to continue", "Ask one first, without --no-log.")
     return found
 
 

@@ -1,4 +1,4 @@
-"""An index for agents and editors, by the Model Context Protocol: tools to search, ask and read documents."""
+"""Serve an index with the Model Context Protocol: tools to search, ask and read documents."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -37,14 +37,14 @@ def make_server(index: Index) -> MCPServer[Any]:
     @server.tool(annotations=_READS)
     @_told
     def search(query: str, k: K = 10, where: Where = [], mode: Mode | None = None) -> dict[str, Any]:  # noqa: B006
-        """Find passages that match a query, best first, with their document's id and their place in it."""
+        """Find passages that match a query, best first, with the id and position in their document."""
         ranking = index.ranking._replace(mode=mode) if mode else None
         return {"hits": [hit.as_json() for hit in index.search(query, k, where, ranking)]}
 
     @server.tool(annotations=_READS)
     @_told
     def ask(question: str, k: K = 5, where: Where = [], length: Length = "normal") -> dict[str, Any]:  # noqa: B006
-        """Answer a question with sentences of the texts; `abstained` where they do not tell."""
+        """Answer a question with sentences of the texts; `abstained` if they do not answer it."""
         return index.ask(question, k, where, length=length).as_json()
 
     @server.tool(annotations=_READS)
@@ -64,7 +64,7 @@ def make_server(index: Index) -> MCPServer[Any]:
         where: Where = [],  # noqa: B006
         limit: Annotated[int, Field(ge=1, le=1000, description="documents at most")] = 100,
     ) -> dict[str, Any]:
-        """List the documents, and say what the index is."""
+        """List the documents, with the status of the index."""
         documents = [entry._asdict() for entry in index.documents(where, limit)]
         return index.status().as_json(index.location.name) | {"listed": documents}
 
@@ -80,8 +80,8 @@ def make_server(index: Index) -> MCPServer[Any]:
 
 
 def run(index: Index, port: int | None) -> None:
-    """Serve an index on standard input and output, or over HTTP on this machine, until the client has gone."""
-    index.status()  # so that a wrong name is told now
+    """Serve an index on standard input and output, or over local HTTP, until the client disconnects."""
+    index.status()  # reports a wrong name now
     server = make_server(index)
     if port is None:
         server.run("stdio")
@@ -90,7 +90,7 @@ def run(index: Index, port: int | None) -> None:
 
 
 def _told(tool: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Tell what a user can mend, in words that an agent can act on."""
+    """Report errors that a user can act on to the agent."""
 
     @wraps(tool)
     def told(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:

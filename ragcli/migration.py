@@ -1,4 +1,4 @@
-"""From one store to another: an index with its vectors, document by document; run again, only what differs."""
+"""Copy an index with its vectors to another store; when run again, copy only differences."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -17,12 +17,12 @@ _BATCH = 500  # documents, for a lookup of what the copy holds
 
 
 def copy_index(source: IndexLocation, target: IndexLocation, callbacks: Callbacks[int] = Callbacks()) -> Summary:
-    """Bring an index of ragcli's up to date with another one; what only the copy has stays.
+    """Update a copy of an index; documents that only the copy has stay.
 
     Raises IndexMismatchError for an index that ragcli did not make, and for a copy that was built in another way.
     """
     if (source.url, source.name) == (target.url, target.name):
-        raise UsageError("an index cannot be copied onto itself", "Name another place: --to URL, or --to-index NAME.")
+        raise UsageError("an index cannot be copied onto itself", "Name another target: --to URL, or --to-index NAME.")
     summary = Summary()
     with open_store(source) as old:
         if old.config is None:
@@ -83,7 +83,7 @@ def _update(old: Store, one: Stored, there: Stored | None) -> DocumentUpdate:
 
 
 def _line(update: DocumentUpdate) -> str:
-    """Write a document as a line that `index` reads."""
+    """Return a document as a line that `index` reads."""
     if not update.document:
         return ""
     doc_id, title, text, metadata = update.document[:4]

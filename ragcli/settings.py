@@ -23,7 +23,7 @@ Known = Mapping[
 
 
 class Setting(NamedTuple):
-    """Say which value a setting has and from where; no command stands for all that have it."""
+    """Hold the value of a setting and its origin; an empty command stands for all commands."""
 
     command: str
     name: str
@@ -38,7 +38,7 @@ def data_home() -> Path:
 
 
 def models_home() -> Path:
-    """Return the folder of models that were trained or pulled, each under its name."""
+    """Return the folder of trained and pulled models."""
     return data_home() / "models"
 
 

@@ -25,7 +25,7 @@ _RECENT = 2.0  # seconds within which a file may change again and keep its time
 
 
 class Source(NamedTuple):
-    """Hold what is known of a file that was read: its size, time and hash, the ids of its documents, where it is."""
+    """Hold a file's size, time and hash when it was read, the ids of its documents, and its path."""
 
     size: int
     time: int
@@ -34,7 +34,7 @@ class Source(NamedTuple):
     path: str
 
     def is_unchanged(self, path: Path) -> bool:
-        """Return whether a file is as it was read. Raises OSError."""
+        """Return whether a file has not changed since. Raises OSError."""
         status = path.stat()
         if status.st_size != self.size:
             return False
@@ -42,30 +42,30 @@ class Source(NamedTuple):
 
 
 class SourceFile(NamedTuple):
-    """Say of a file in an index how many documents it holds, when it was changed last, and how it is now."""
+    """Describe a file in an index: its number of documents, last change, and state."""
 
     name: str
     documents: int
-    modified: str  # ISO 8601; empty where it is gone
+    modified: str  # ISO 8601; empty if it is gone
     state: Literal["unchanged", "changed", "gone"]
 
 
 def known_files(location: IndexLocation) -> list[SourceFile]:
-    """Return the files that an index was made from, as far as they are remembered, sorted by name."""
-    held = Sources(location, None).held
-    return [_now(name, source) for name, source in sorted(held.items()) if source.path]
+    """Return the remembered files of an index, sorted by name."""
+    known = Sources(location, None).known
+    return [_now(name, source) for name, source in sorted(known.items()) if source.path]
 
 
 def local_file(location: IndexLocation, metadata: Mapping[str, Any]) -> Path:
-    """Return the file that a document is a section of. Raises RagcliError where the index was not made from it."""
+    """Return the local file of a document. Raises RagcliError if there is none."""
     source = str(metadata.get("source", ""))
-    held = Sources(location, None).held.get(source)
-    if not held or not Path(held.path).is_file():
-        what = f"{source} is not here" if held else "this is no section of a file"
+    known = Sources(location, None).known.get(source)
+    if not known or not Path(known.path).is_file():
+        what = f"{source} is missing" if known else "this is not a section of a file"
         raise RagcliError(
-            f"there is nothing to open: {what}", "Files that a folder's index was made from can be opened."
+            f"there is nothing to open: {what}", "Only files that were indexed from a folder can be opened."
         )
-    return Path(held.path)
+    return Path(known.path)
 
 
 def _now(name: str, source: Source) -> SourceFile:
@@ -102,7 +102,7 @@ class Sources:
             return {}
 
     @property
-    def held(self) -> dict[str, Source]:
+    def known(self) -> dict[str, Source]:
         """Return the remembered files by name."""
         return self._known
 

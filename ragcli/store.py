@@ -240,7 +240,7 @@ class Store(Protocol):
         """Return the sorted names of the documents' metadata fields; of objects, only the top level."""
 
     def damage(self) -> list[str]:
-        """Say what is damaged, a line each, after a look at all files."""
+        """Check all files, and return a line for each damage."""
 
     def counts(self) -> Counts:
         """Count documents and passages."""

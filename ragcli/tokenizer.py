@@ -63,4 +63,4 @@ def check_vocabulary(folder: ModelFolder, tokenizer: Tokenizer, places: int) -> 
     tokens = tokenizer.get_vocab_size()
     if tokens > places:
         message = f"the tokenizer of {folder.name} has {tokens} tokens, its embedding only {places}"
-        raise RagcliError(message, "Is tokenizer.json another model's? Put the right one into the folder.")
+        raise RagcliError(message, "Check that tokenizer.json belongs to this model.")

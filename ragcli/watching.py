@@ -7,12 +7,12 @@ from watchfiles import Change, DefaultFilter, watch
 
 from ragcli.errors import RagcliError, UsageError
 
-_CALM = 500  # milliseconds without a change, after which a group of changes is taken for whole
-_LONGEST = 5_000  # milliseconds that a group of changes may go on
+_CALM = 500  # milliseconds without a change after which a group of changes is complete
+_LONGEST = 5_000  # maximal milliseconds of a group of changes
 
 
 class _Relevant(DefaultFilter):
-    """Pass changes in folders and of files that are watched, but for what the run itself writes."""
+    """Select changes in watched folders and files, except those written by the run itself."""
 
     def __init__(self, watched: Iterable[Path], written: Iterable[Path]) -> None:
         super().__init__(ignore_paths=[path.resolve() for path in written])
@@ -28,11 +28,11 @@ def keep_fresh(
 ) -> None:
     """Run once, and again after each group of changes of these files and folders, until Ctrl-C.
 
-    The first run may raise; an error of a later one goes to `failed`, and the watch goes on.
+    The first run may raise; later errors go to `failed`, and watching continues.
     """
     paths = list(paths)
     if missing := next((path for path in paths if not path.exists()), None):
-        raise UsageError(f"{missing} cannot be watched", "Name files and folders; --watch reads no standard input.")
+        raise UsageError(f"{missing} cannot be watched", "Name files and folders; --watch cannot read standard input.")
     watched = [path.resolve() for path in paths]
     groups = watch(
         *{path if path.is_dir() else path.parent for path in watched},
@@ -41,7 +41,7 @@ def keep_fresh(
         step=_CALM,
         recursive=any(path.is_dir() for path in watched),
         rust_timeout=_CALM,
-        yield_on_timeout=True,  # so that the watch begins before the first run, and no change is lost between the two
+        yield_on_timeout=True,  # so that watching begins before the first run, and no change is lost
         raise_interrupt=False,
     )
     next(groups, None)

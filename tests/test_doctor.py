@@ -68,4 +68,4 @@ def test_each_setting_has_its_origin(ragcli: Run, tmp_path: Path, monkeypatch: p
     everywhere = {(one["command"], one["name"]) for one in ragcli("config", "show").objects()}
     assert {("", "--candidates"), ("ask", "--min-score"), ("search", "--explain")} <= everywhere
     assert "secret" not in ragcli("config", "show", "--format", "table").out
-    assert_two_lines(ragcli("config", "show", "nothing"), 2, "no command: nothing")
+    assert_two_lines(ragcli("config", "show", "nothing"), 2, "unknown command: nothing")

@@ -66,7 +66,7 @@ SHARD_LOST = {"total": 3, "successful": 2, "failed": 1, "failures": [{"reason": 
 PARTIAL: dict[str, tuple[Any, str]] = {
     "shards": (found(hit("a"), _shards=SHARD_LOST), "1 of 3 shards failed: no copy of shard 2"),
     "time": (found(hit("a"), timed_out=True), "out of time"),
-    "hits": (found(hit("a"), total=3), "1 of 3 hits came"),
+    "hits": (found(hit("a"), total=3), "1 of 3 hits arrived"),
     "html": (Raw(b"<html>Log in</html>", "text/html"), "not Elasticsearch"),
     "nothing": (Raw(b""), "not Elasticsearch|not JSON"),
     "null": (None, "not Elasticsearch"),
@@ -176,7 +176,7 @@ def test_a_bulk_request_is_repeated_until_all_is_taken(fault: Callable[[list[str
     ("fault", "message"),
     [
         (lambda ids: (200, {"items": taken(ids)[1]["items"][:-1]}), "2 of 3 entries"),
-        (lambda ids: items(ids, a=503), "1 entries not taken: no primary"),
+        (lambda ids: items(ids, a=503), "1 entries not accepted: no primary"),
         (lambda _: (503, {"error": {"type": "x", "reason": "no master"}}), "not ready: no master"),
         (lambda _: (200, Raw(b"<html>Log in</html>", "text/html")), "not Elasticsearch"),
         (lambda _: (200, {"took": 1}), "not Elasticsearch"),

@@ -259,10 +259,10 @@ def text(name: str, content: str) -> DocumentUpdate:
 
 
 DAMAGES: list[tuple[DocumentUpdate, str]] = [
-    (config(model_type="mpnet"), "of the type mpnet; encoders of bert, roberta"),
-    (config(model_type=None), "of the type None"),
+    (config(model_type="mpnet"), "of type mpnet; supported encoders are bert, roberta"),
+    (config(model_type=None), "of type None"),
     (config(num_hidden_layers=3), "lacks 16 of its tensors, encoder.layer.2"),
-    (config(num_hidden_layers=1), "tensors that no BERT has, encoder.layer.1"),
+    (config(num_hidden_layers=1), "tensors that a BERT does not have, such as encoder.layer.1"),
     (config(num_hidden_layers="2"), "num_hidden_layers is '2'"),
     (config(intermediate_size=65), "does not have the size of config.json"),
     (config(num_attention_heads=5), "not a multiple of num_attention_heads"),
@@ -271,12 +271,12 @@ DAMAGES: list[tuple[DocumentUpdate, str]] = [
     (config(is_decoder=True), "is_decoder"),
     (update(lambda tensors: tensors.pop("encoder.layer.1.output.dense.bias")), "lacks 1 of its tensors"),
     (update(lambda tensors: tensors["encoder.layer.0.output.dense.bias"].__setitem__(0, np.nan)), "not finite"),
-    (pooling(pooling_mode_max_tokens=True), "pools in a way that is not known here: pooling_mode_max_tokens"),
-    (pooling(pooling_mode_mean_tokens=True, pooling_mode_cls_token=True), "not known here: mean, cls"),
+    (pooling(pooling_mode_max_tokens=True), "unsupported pooling: pooling_mode_max_tokens"),
+    (pooling(pooling_mode_mean_tokens=True, pooling_mode_cls_token=True), "unsupported pooling: mean, cls"),
     (pooling(pooling_mode_mean_tokens=True, include_prompt=False), "without the prompt"),
-    (pooling(), "not known here: none"),
+    (pooling(), "unsupported pooling: none"),
     (lambda folder: (folder / "1_Pooling" / "config.json").unlink(), "1_Pooling/config.json is missing"),
-    (module("Dense"), "a module of the type Dense"),
+    (module("Dense"), "an unsupported module of type Dense"),
     (text("modules.json", "{"), "modules.json is damaged"),
     (text("modules.json", "[1]"), "modules.json is damaged"),
     (text("sentence_bert_config.json", "["), "sentence_bert_config.json is damaged"),
@@ -297,10 +297,10 @@ def test_what_is_no_encoder_or_a_damaged_one_is_refused(bert: Path, damage: Docu
 
 
 def test_what_is_no_cross_encoder_is_refused(tmp_path: Path, bert: Path) -> None:
-    with pytest.raises(RagcliError, match="is no cross-encoder but BertModel"):
+    with pytest.raises(RagcliError, match="is not a cross-encoder but BertModel"):
         cross_encoder(bert, "float32", print)
     folder = write_cross_encoder(tmp_path / "two", num_labels=2)
-    with pytest.raises(RagcliError, match="has 2 labels, a re-ranker has one"):
+    with pytest.raises(RagcliError, match="has 2 labels, but a re-ranker has one"):
         cross_encoder(folder, "float32", print)
     config(id2label={"0": "x"})(folder)
     with pytest.raises(RagcliError, match=r"the tensor classifier\.weight does not have the size"):

@@ -218,7 +218,7 @@ def test_shapes_of_a_question(tmp_path: Path, line: dict[str, Any], accepted: tu
         ([{"id": "q", "answers": ["x"]}], "'question'"),
         ([{"id": "q", "question": "Who?"}], "'answers'"),
         ([{"id": "q", "question": "Who?", "answers": [1]}], "'answers'"),
-        ([{"id": "q", "question": "Who?", "answers": []}] * 2, "q comes twice"),
+        ([{"id": "q", "question": "Who?", "answers": []}] * 2, "q occurs twice"),
     ],
 )
 def test_what_is_no_question_is_said(ragcli: Run, tmp_path: Path, lines: list[Any], word: str) -> None:

@@ -118,7 +118,7 @@ def test_bad_input(ragcli: Run, tmp_path: Path) -> None:
         ((tmp_path,), ExitCode.ERROR, str(tmp_path)),
         ((tmp_path / "latin.txt",), ExitCode.ERROR, "latin.txt"),
         ((text, "--window", "9999"), ExitCode.ERROR, "9999"),
-        ((text, "--window", "8", "--stride", "8"), ExitCode.ERROR, "moves by 8"),
+        ((text, "--window", "8", "--stride", "8"), ExitCode.ERROR, "stride 8"),
         ((text, "--fail-over", "f1=1"), ExitCode.USAGE, "'f1'"),
         ((text, "--model", tmp_path), ExitCode.ERROR, "config.json"),
     ]:

@@ -236,8 +236,8 @@ def test_questions_with_a_document_are_judgments_too(ragcli: Run, corpus: Path, 
     ragcli("index", corpus)
     result = ragcli("eval", "retrieval", "--queries", questions, "--qrels", questions)
     assert result.objects()[0]["metrics"]["Success@1"] == 1.0
-    assert "searching the index knowledge_base" in result.err
-    assert "1 query has no judgment; left out" in result.err
+    assert "searching index knowledge_base" in result.err
+    assert "1 query has no judgment; ignored" in result.err
 
 
 def test_only_an_index_on_the_command_line_replaces_the_folders_documents(
@@ -333,7 +333,7 @@ def test_repeated_judgments_and_unknown_ids_are_counted_and_named(ragcli: Run, c
         "judged_documents_not_indexed": ["unicorn"],
     }
     assert report["metrics"]["R@10"] == 1 / 2  # the unicorn was to be found
-    for note in ("1 judgment says again", "q9; left out", "unicorn; they count as not found"):
+    for note in ("1 judgment is repeated", "q9; left out", "unicorn; they count as not found"):
         assert note in result.err
 
 

@@ -394,7 +394,7 @@ def test_a_model_too_large_for_the_gpu_is_named(tiny: Path) -> None:
         def to(self, _: str) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB.")
 
-    with pytest.raises(RagcliError, match="cannot bring tiny to the GPU: CUDA out of memory"):
+    with pytest.raises(RagcliError, match="cannot load tiny onto the GPU: CUDA out of memory"):
         _place(Large(), ModelFolder("tiny", tiny))
 
 
@@ -476,7 +476,7 @@ REMOTE_CODE = {"model_type": "own", "auto_map": {"AutoConfig": "c.Config", "Auto
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (change_config(architectures=["BertForMaskedLM"]), "no causal language model but BertForMaskedLM"),
+        (change_config(architectures=["BertForMaskedLM"]), "not a causal language model but BertForMaskedLM"),
         (change_config(model_type="t5", architectures=None), "cannot load"),
         (change_config(model_type="nonesuch"), "cannot load"),
         (change_config(**REMOTE_CODE), "custom code"),
@@ -571,4 +571,4 @@ except RagcliError as error:
     print(error.message, error.hint)
 """
     done = run_python(program)
-    assert "no GPT-2 and needs the package torch" in done.stdout and "pip install" in done.stdout, done.stderr
+    assert "not a GPT-2 and needs the package torch" in done.stdout and "pip install" in done.stdout, done.stderr

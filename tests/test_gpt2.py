@@ -327,7 +327,7 @@ def integer_tensor(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (extra_tensor, "1 tensors that no GPT-2 has, transformer.score.weight"),
+        (extra_tensor, "1 tensors that a GPT-2 does not have, such as transformer.score.weight"),
         (misshapen_tensor, "transformer.ln_f.bias does not have the size"),
         (integer_tensor, "unknown type"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"\xff" * 50), "cannot load"),

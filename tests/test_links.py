@@ -51,11 +51,11 @@ def test_the_file_of_a_passage_is_opened(page: Path, tmp_path: Path, monkeypatch
         opened.unlink()
     page.unlink()
     result = run_process("search", "nest", "--open")
-    assert result.code == 1 and "is not here" in result.err
+    assert result.code == 1 and "is missing" in result.err
 
 
 def test_only_what_was_indexed_is_opened(ragcli: Run, tmp_path: Path) -> None:
     ragcli("index", write_lines(tmp_path / "a.jsonl", {"id": "x", "text": "Nest.", "source": "/bin/sh"}))
     result = ragcli("show", "x", "--open")
-    assert result.code == 1 and "no section of a file" in result.err
+    assert result.code == 1 and "not a section of a file" in result.err
     assert_two_lines(ragcli("show", "y", "--open"), 3, "no document")

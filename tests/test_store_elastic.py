@@ -224,7 +224,7 @@ def test_fields_of_other_names_are_searched_and_shown(
         assert len(result.err.splitlines()) == 2
         return result.err
 
-    assert "does not keep its field 'body' in _source" in told(f"{name}-2", "--text-field", "body")
+    assert "does not keep field 'body' in _source" in told(f"{name}-2", "--text-field", "body")
     assert "'code'" in told(f"{name}-1", "--text-field", "code")
     assert "whole values (keyword)" in told(f"{name}-1", "--text-field", "code")
     assert "Fields with text: body, page.name, page.text" in told(f"{name}-1")

@@ -57,7 +57,7 @@ def test_templates_are_listed_and_shown_and_ones_own_go_before_the_packages(ragc
         ("---\ncolour: red\n---\n", "unknown colour"),
         ("---\nstyle: grounded\n---\n", "style grounded"),
         ("---\nstop: [\n---\n", "cannot read"),
-        ("---\n- a\n---\n", "no names with values"),
+        ("---\n- a\n---\n", "not a mapping"),
     ],
 )
 def test_what_a_template_cannot_do_is_said(ragcli: Run, tmp_path: Path, text: str, words: str) -> None:

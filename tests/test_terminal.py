@@ -170,7 +170,7 @@ def test_a_conversation_in_a_pipe_shows_what_its_answer_is_built_on(ragcli: Run,
     done = run_process(*CHAT, input=b"/sources\nWhen does an owl sleep?\n/sources\n/help\n")
     assert done.out.splitlines()[0].startswith("An owl sleeps by day") and "The owl  owl 0-40" in done.out
     assert done.out.count("An owl sleeps by day and hunts by night.") == 2
-    assert done.err == "there is no /help; there are /sources and /quit\n"
+    assert done.err == "unknown command /help; use /sources or /quit\n"
 
 
 def test_a_conversation_on_a_terminal_goes_back_to_earlier_lines(ragcli: Run, corpus: Path) -> None:

@@ -65,7 +65,7 @@ def legible(text: str) -> str:
 
 @cache
 def _is_settled(character: str) -> bool:
-    """Return whether a character is the same in the normal form, whatever stands before it."""
+    """Return whether a character is unchanged by normalization, independent of its context."""
     joins = unicodedata.category(character) in ("Mn", "Mc", "Me", "Cf") or "\u1160" <= character <= "\u11ff"
     return not joins and character != "\u0640" and unicodedata.is_normalized("NFKC", character)
 

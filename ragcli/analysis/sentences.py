@@ -124,7 +124,7 @@ def _is_ellipsis(text: str, start: int, match: re.Match[str]) -> bool:
 
 
 def _boundaries(text: str) -> Iterator[re.Match[str]]:
-    """Yield what _BOUNDARY finds, by the marks that it begins with: a set of characters is looked for much faster."""
+    """Yield the matches of _BOUNDARY, searching for their first characters, which is much faster."""
     end = 0
     for mark in _MARK.finditer(text):
         if mark.start() >= end and (match := _BOUNDARY.match(text, mark.start())):

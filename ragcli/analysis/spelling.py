@@ -19,7 +19,7 @@ def edit_distance(one: str, other: str, most: int) -> int:
 
 
 def most_edits(word: str) -> int:
-    """Return how many edits may lie between a misspelled word and the one that is meant."""
+    """Return the maximal number of edits between a misspelled word and the one that is meant."""
     return 2 if len(word) >= _LONG else 1
 
 

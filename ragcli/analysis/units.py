@@ -143,7 +143,7 @@ class _Units:
         return Unit(line.start, end, heads, listed=True, code=True)
 
     def _session(self, line: Line) -> Unit:
-        """Take what is typed at a prompt with what is printed below it, up to a blank line."""
+        """Read the input at a prompt with its output, up to a blank line."""
         heads, end = self._heads(listed=True), line.end
         while self.at < len(self.lines) and self.lines[self.at].kind != Kind.BLANK:
             end = self.lines[self.at].end

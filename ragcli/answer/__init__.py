@@ -1,1 +1,1 @@
-"""Answers made of sentences that stand in the sources."""
+"""Answers, reviews, summaries and conversations from retrieved passages."""

@@ -22,10 +22,9 @@ class AskOptions(NamedTuple):
 
     A `free` answer is written by the model in its own words. A `grounded` one consists of text from the passages. For a
     `copy`, the model may only write pieces of the passages. `min_confidence` (None: the fitted default), `length` and
-    `reader` apply to grounded answers.
-    `evidence` is what a model gets for a free answer: whole passages, or the blocks that a grounded answer would be
-    made of; None is what suits its size. A `strict` one has only sentences that a source supports. A `template` is
-    the form of the prompt, where one was chosen.
+    `reader` apply to grounded answers. `evidence` is what a model gets for a free answer: whole passages, or the blocks
+    of the grounded answer (None: by the model's size). A `strict` answer has only supported sentences. `template`
+    is the chosen form of the prompt, if any.
     """
 
     options: Options

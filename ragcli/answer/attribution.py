@@ -13,7 +13,7 @@ from ragcli.store import Hit, Store
 
 SUPPORTED = 0.5  # share of a sentence's weight that a source sentence must contain to support it
 
-# [1] or [1, 2], as a model cites: not an index such as names[1], unless a sentence goes on or ends there.
+# [1] or [1, 2] as citations; not an index such as names[1], unless a sentence continues or ends there.
 _MARK = re.compile(
     r"(?:\s+|(?<![\w\])`\s])|(?<=\w)(?=\[[\d, ]+\](?:[.,;:!?。]|\s[A-Za-z]|$)))\[(\d{1,2}(?:, ?\d{1,2})*)\]"
 )
@@ -68,7 +68,7 @@ def attribute(
 
 
 def _deciding(texts: Sequence[str], judge: Judge | None) -> list[str]:
-    """Return the words of each sentence that answer the question, if that is told."""
+    """Return the words of each sentence that answer the question, if there is a reader."""
     if judge is None or not texts:
         return [""] * len(texts)
     readings = judge.reader.read(judge.question, [("", text) for text in texts])

@@ -91,7 +91,7 @@ class Copying:
 
     def _begin_again(self) -> None:
         self._tokens: list[int] = []
-        self._places: list[_Place] = []  # where the piece being written may stand
+        self._places: list[_Place] = []  # possible positions of the current piece
         self._done: list[tuple[int, int]] = []  # first and last words of the finished pieces
         self._used: set[int] = set()
 

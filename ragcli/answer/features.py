@@ -97,7 +97,7 @@ class Row(NamedTuple):
     year_fits: float  # the same for times
     name_fits: float  # the same for persons
     reason_fits: float  # the same for reasons
-    points: float  # 1 where it only points to another text
+    points: float  # 1 if it only points to another text
     first: float  # 1 for the passage's first sentence
     late: float  # position in the passage, in [0, 1]
     head: float  # share that the heads and the title add

@@ -112,7 +112,7 @@ def _write_one(
 
 
 def _options(generator: Generator, generation: Generation) -> Options:
-    """Return how to write: a model that answers and ends by itself may write blank lines, unless a template forbids."""
+    """Return the options; blank lines do not stop an instructed model, unless a template says so."""
     ends = generator.instructed and isinstance(generation.template, PromptTemplate)
     return generation.options._replace(stop=()) if ends else generation.options
 

@@ -165,7 +165,7 @@ def _composed(found: Retrieved, sentences: Sequence[CitedSentence], seed: int, s
 
 
 def ask_prompt(searcher: Searcher, open_generator: OpenModel, question: str, options: AskOptions) -> Prompt:
-    """Build the prompt that ask would give to the model. Raises NothingFoundError where it would not be asked."""
+    """Build the prompt that `ask` would give to the model. Raises NothingFoundError if it would not be asked."""
     found = _retrieved(searcher, question, options)
     if isinstance(found, RagcliError):
         raise found

@@ -45,7 +45,7 @@ _NAME = re.compile(r"(?<=[\w,;] )[A-Z][\w’'-]+")
 _YEAR = re.compile(r"\s*\(\d{4}\)$")
 _BLANK = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")  # used instead of a comma
 _LENGTHS = {"en": (35, 240), "zh": (9, 90)}  # characters of a sentence, at least and at most
-# What a review says of a film as a whole; sentences near to one of these open and close the review.
+# Judgements of a film as a whole; sentences similar to these open and close the review.
 JUDGEMENTS = (
     "This is one of the best films ever made.",
     "A masterpiece that everyone should see.",

@@ -1,4 +1,4 @@
-"""Read, then write: choose what a model is given by its size, let it write, and keep what the sources support."""
+"""Answer in a model's own words: choose its evidence by its size, let it write, and check the result."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -12,13 +12,14 @@ from ragcli.generate import Generator
 from ragcli.prompt import CITING, QUESTION, PromptForm
 from ragcli.search import Searcher
 
-_SMALL = 1_000_000_000  # parameters; a smaller model loses its way in whole passages
+_SMALL = 1_000_000_000  # parameters; smaller models are worse with whole passages
 
 
 class WrittenAnswerer:
-    """Let a model word what was found. A small one is given the blocks that a grounded answer would be made of.
+    """Let a model write an answer; a small one gets only the blocks of the grounded answer.
 
-    Where these are no answer, it has none either. A `strict` answer of which nothing is supported is the grounded one.
+    Without a grounded answer it abstains too. A `strict` answer without any supported sentence becomes the grounded
+    one.
     """
 
     def __init__(self, searcher: Searcher, open_generator: Callable[[], Generator], options: AskOptions) -> None:
@@ -27,24 +28,24 @@ class WrittenAnswerer:
         self._grounded = ExtractiveAnswerer(searcher, options)
 
     def answer_all(self, found: Sequence[Retrieved], emit: Emit | None = None) -> list[Answer | RagcliError]:
-        """Answer questions together; in the place of one that is too long stands the error."""
+        """Answer questions together; a question that is too long gets an error in its place."""
         read = self.read_all(found)
         reading = self._grounded.reader if self._options.strict or self.evidence == "blocks" else None
         writer = FreeAnswerer(self._open, self._options, self._searcher.store, self.template, reading)
-        told = [one for one in read if isinstance(one, Retrieved)]
-        written = iter(writer.answer_all(told, None if self._options.strict else emit) if told else [])
+        evidence = [one for one in read if isinstance(one, Retrieved)]
+        written = iter(writer.answer_all(evidence, None if self._options.strict else emit) if evidence else [])
         answers = [next(written) if isinstance(one, Retrieved) else one for one in read]
         return [self._checked(*pair) for pair in zip(answers, found, strict=True)] if self._options.strict else answers
 
     def read_all(self, found: Sequence[Retrieved]) -> list[Retrieved | Answer]:
-        """Return what the model is given for each question; where that is no answer, there is none."""
+        """Return the evidence for each question, or the empty answer if there is none."""
         if self.evidence == "passages":
             return list(found)
         return [self._read(one) for one in found]
 
     @property
     def evidence(self) -> Evidence:
-        """Say what the model is given."""
+        """Return the kind of evidence for the model."""
         return self._options.evidence or ("blocks" if self._is_small else "passages")
 
     @property
@@ -73,7 +74,7 @@ class WrittenAnswerer:
         return Retrieved(one.question, blocks, answer.seconds.total)
 
     def _checked(self, answer: Answer | RagcliError, found: Retrieved) -> Answer | RagcliError:
-        """Keep the sentences that a source supports; where there is none, answer with sentences of the sources."""
+        """Keep the supported sentences; if there are none, return the grounded answer."""
         if isinstance(answer, RagcliError) or answer.abstained:
             return answer
         kept = tuple(sentence for sentence in answer.sentences if sentence.source)

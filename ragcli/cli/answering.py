@@ -15,10 +15,7 @@ from ragcli.cli.options import (
     AskStyle,
     IndexArgs,
     K,
-    MinConfidence,
-    MinScore,
     RankingArgs,
-    ReaderName,
     Rejects,
     SearchedIndexArgs,
     ShowSources,
@@ -27,7 +24,7 @@ from ragcli.cli.options import (
     filters,
     flat,
 )
-from ragcli.cli.writing import GenerationArgs, ModelArgs, Strict, TemplateArgs, WrittenFrom, chosen_style
+from ragcli.cli.writing import AnswerArgs, GenerationArgs, ModelArgs, Strict, TemplateArgs, WrittenFrom, chosen_style
 from ragcli.errors import ExitCode
 from ragcli.inputs import read_argument, stdin_lines
 from ragcli.settings import chat_history
@@ -40,14 +37,11 @@ def ask(
     k: K = 5,
     where: Where = None,
     ranking_args: RankingArgs = RankingArgs(),
-    min_score: MinScore = 0.0,
-    style: AskStyle = None,
-    min_confidence: MinConfidence = None,
+    answer_args: AnswerArgs = AnswerArgs(),
     length: AnswerLength = "normal",
     evidence: WrittenFrom = None,
     strict: Strict = False,
-    reader: ReaderName = None,
-    shaped: TemplateArgs = TemplateArgs(),
+    template_args: TemplateArgs = TemplateArgs(),
     show_sources: ShowSources = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
     batch: Annotated[
@@ -73,7 +67,6 @@ def ask(
     Example: ragcli ask "What is a function in Python?"
     """
     from ragcli.answer import pipeline
-    from ragcli.answer.answerer import AskOptions
     from ragcli.answer.batch import answer_lines, finished
     from ragcli.answer.chat import Conversation
     from ragcli.log import last_answer
@@ -81,11 +74,10 @@ def ask(
     from ragcli.search import Searcher
 
     checks.check(context, checks.ASK)
-    template = shaped.find()
-    named = chosen_style(context, style, template)
-    options = AskOptions(generation_args.options(), k, filters(where), min_score, named, min_confidence, length, reader)
-    options = options._replace(evidence=evidence, strict=strict, template=template)
-    opened = model_args.for_style(named, template)
+    template = template_args.find()
+    options = answer_args.options(context, generation_args.options(), k, filters(where), template)
+    options = options._replace(length=length, evidence=evidence, strict=strict)
+    opened = model_args.for_style(options.style, template)
     answer_log = log_args.open("ask", model_args)
     before = last_answer() if go_on else None
     with index_args.open() as store:
@@ -122,7 +114,7 @@ def review(
     where: Where = None,
     ranking_args: RankingArgs = RankingArgs(),
     style: AskStyle = None,
-    shaped: TemplateArgs = TemplateArgs(),
+    template_args: TemplateArgs = TemplateArgs(),
     show_sources: ShowSources = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
     log_args: LogArgs = LogArgs(),
@@ -140,7 +132,7 @@ def review(
     from ragcli.search import Searcher
 
     checks.check(context, checks.REVIEW)
-    template = shaped.find()
+    template = template_args.find()
     named = chosen_style(context, style, template)
     options = AskOptions(generation_args.options(), k, filters(where), style=named, template=template)
     opened = model_args.for_style(named, template)
@@ -216,12 +208,9 @@ def chat(
     k: K = 5,
     where: Where = None,
     ranking_args: RankingArgs = RankingArgs(),
-    min_score: MinScore = 0.0,
-    style: AskStyle = None,
-    min_confidence: MinConfidence = None,
+    answer_args: AnswerArgs = AnswerArgs(),
     length: AnswerLength = "normal",
-    reader: ReaderName = None,
-    shaped: TemplateArgs = TemplateArgs(),
+    template_args: TemplateArgs = TemplateArgs(),
     history: Annotated[
         Path | None,
         typer.Option(
@@ -240,17 +229,15 @@ def chat(
 
     Example: ragcli chat --index knowledge_base
     """
-    from ragcli.answer.answerer import AskOptions
     from ragcli.answer.chat import Conversation, converse
     from ragcli.search import Searcher
 
     checks.check(context, checks.CHAT)
-    template = shaped.find()
-    named = chosen_style(context, style, template)
-    options = AskOptions(generation_args.options(), k, filters(where), min_score, named, min_confidence, length, reader)
-    options = options._replace(template=template)
+    template = template_args.find()
+    options = answer_args.options(context, generation_args.options(), k, filters(where), template)
+    options = options._replace(length=length)
     with index_args.open() as store:
         searcher = Searcher(store, ranking_args.ranking(context), render.print_note)
         record = log_args.open("chat", model_args).add
-        conversation = Conversation(searcher, model_args.for_style(named, template), options, record)
+        conversation = Conversation(searcher, model_args.for_style(options.style, template), options, record)
         converse(conversation, stdin_lines(), render.ChatView(format == "json", history or chat_history()))

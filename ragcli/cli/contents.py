@@ -56,7 +56,7 @@ def show(
     place: Annotated[
         str | None, typer.Argument(metavar="[START-END]", help="Only its passages there.", show_default=False)
     ] = None,
-    around: Annotated[int, typer.Option(min=0, max=1000, help="Show so many passages before and after as well.")] = 0,
+    around: Annotated[int, typer.Option(min=0, max=1000, help="Also show this many passages before and after.")] = 0,
     open_it: OpenFile = False,
     index_args: IndexArgs = IndexArgs(),
     format: TextFormat = "text",

@@ -1,5 +1,7 @@
 """The commands of `ragcli eval`: retrieval, answers, perplexity, compare."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,19 +11,15 @@ from ragcli import render
 from ragcli.callbacks import Callbacks
 from ragcli.cli import checks
 from ragcli.cli.options import (
-    AskStyle,
     EncoderName,
     IndexArgs,
     K,
-    MinConfidence,
-    MinScore,
     RankingArgs,
-    ReaderName,
     command_line,
     flat,
     is_given,
 )
-from ragcli.cli.writing import GenerationArgs, ModelArgs, chosen_style
+from ragcli.cli.writing import AnswerArgs, GenerationArgs, ModelArgs
 from ragcli.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -49,6 +47,43 @@ Format = Annotated[
     typer.Option("--format", help="[default: table on a terminal, json in a pipe]", show_default=False),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Measure only the first ones.", show_default=False)]
+
+
+@dataclass(frozen=True)
+class ReportArgs:
+    """Choose the limits of a gate, and the outputs of a measurement."""
+
+    baseline: Baseline = None
+    max_drop: MaxDrop = 0.0
+    report: ReportFile = None
+    html: HtmlFile = None
+    format: Format = None
+
+    def gate(self, limits: list[str] | None, canonical: Callable[[str], str]) -> "Gate":
+        """Return the gate, after checking that the outputs can be written."""
+        from ragcli.evaluate.report import read_gate
+
+        checks.check_outputs(self.report, self.html)
+        return read_gate(limits, self.baseline, self.max_drop, canonical)
+
+    def finish(self, context: typer.Context, report: "Report", gate: "Gate") -> None:
+        """Write and print a report; exit with the code of the gate or the rejects."""
+        from ragcli.evaluate.report import crossings, write_report
+
+        report = report._replace(command_line=command_line(context))
+        if self.report:
+            write_report(self.report, report)
+        if self.html:
+            from ragcli.evaluate.page import report_page, write_page
+
+            write_page(self.html, report_page(report))
+        render.print_report(report, _as_json(self.format))
+        crossed = crossings(report, gate)
+        render.print_crossings(crossed)
+        if crossed:
+            raise typer.Exit(ExitCode.GATE_FAILED)
+        if report.failed or report.skipped.get("rejected_documents"):
+            raise typer.Exit(ExitCode.REJECTS)
 
 
 @app.callback(invoke_without_command=True)
@@ -89,11 +124,7 @@ def retrieval(
     limit: Limit = None,
     keep_going: KeepGoing = False,
     fail_under: FailUnder = None,
-    baseline: Baseline = None,
-    max_drop: MaxDrop = 0.0,
-    report: ReportFile = None,
-    html: HtmlFile = None,
-    format: Format = None,
+    report_args: ReportArgs = ReportArgs(),
 ) -> None:
     """Measure search with queries whose relevant documents are known.
 
@@ -103,13 +134,12 @@ def retrieval(
     """
     from ragcli.evaluate.judgments import find_collection, write_run
     from ragcli.evaluate.measures import DEFAULT_MEASURES, parse_measure, parse_measures
-    from ragcli.evaluate.report import read_gate
     from ragcli.evaluate.retrieval import RetrievalConfig, evaluate_retrieval
     from ragcli.indexing import IndexOptions
 
     checks.check(context, checks.EVAL_RETRIEVAL)
-    gate = read_gate(fail_under, baseline, max_drop, lambda name: str(parse_measure(name)))
-    checks.check_outputs(report, html, run_out)
+    gate = report_args.gate(fail_under, lambda name: str(parse_measure(name)))
+    checks.check_outputs(run_out)
     config = RetrievalConfig(
         find_collection(data, queries, qrels, split),
         parse_measures([*(measure or DEFAULT_MEASURES), *gate.least]),
@@ -126,7 +156,7 @@ def retrieval(
         measured = evaluate_retrieval(config, Callbacks(progress, render.print_note))
     if run_out:
         write_run(run_out, measured.run)
-    _finish(context, measured.report, gate, report, html, format)
+    report_args.finish(context, measured.report, gate)
 
 
 @app.command()
@@ -139,10 +169,7 @@ def answers(
     k: K = 5,
     encoder: EncoderName = None,
     ranking_args: RankingArgs = RankingArgs(),
-    min_score: MinScore = 0.0,
-    style: AskStyle = None,
-    min_confidence: MinConfidence = None,
-    reader: ReaderName = None,
+    answer_args: AnswerArgs = AnswerArgs(),
     baseline_answers: Annotated[
         bool, typer.Option("--baseline-answers", help="Also answer without passages, and show their gain.")
     ] = False,
@@ -155,11 +182,7 @@ def answers(
     generation_args: GenerationArgs = GenerationArgs(temperature=0.0, seed=0),
     keep_going: KeepGoing = False,
     fail_under: FailUnder = None,
-    baseline: Baseline = None,
-    max_drop: MaxDrop = 0.0,
-    report: ReportFile = None,
-    html: HtmlFile = None,
-    format: Format = None,
+    report_args: ReportArgs = ReportArgs(),
 ) -> None:
     """Measure answers to questions whose answers are known.
 
@@ -167,22 +190,16 @@ def answers(
 
     Example: ragcli eval answers sample_data/python_questions --limit 5
     """
-    from ragcli.answer.answerer import AskOptions
     from ragcli.evaluate.answers import AnswersConfig, evaluate_answers, gate_names
-    from ragcli.evaluate.report import one_of, read_gate
+    from ragcli.evaluate.report import one_of
     from ragcli.indexing import IndexOptions
 
     checks.check(context, checks.EVAL_ANSWERS)
-    gate = read_gate(fail_under, baseline, max_drop, one_of(gate_names(k)))
-    checks.check_outputs(report, html)
-    wanted = chosen_style(context, style)
-    how = AskOptions(
-        generation_args.options(), k, min_score=min_score, style=wanted, min_confidence=min_confidence, reader=reader
-    )
+    gate = report_args.gate(fail_under, one_of(gate_names(k)))
     config = AnswersConfig(
         questions,
         index_args.location,
-        how,
+        answer_args.options(context, generation_args.options(), k),
         is_given(context, "index"),
         baseline_answers,
         limit,
@@ -193,7 +210,7 @@ def answers(
     )
     with render.progress("Answering") as progress:
         measured = evaluate_answers(config, model_args.open, Callbacks(progress, render.print_note))
-    _finish(context, measured, gate, report, html, format)
+    report_args.finish(context, measured, gate)
 
 
 @app.command()
@@ -213,11 +230,7 @@ def perplexity(
         list[str] | None,
         typer.Option(help="Exit with 7 if MEASURE=VALUE is exceeded; repeatable.", show_default=False),
     ] = None,
-    baseline: Baseline = None,
-    max_drop: MaxDrop = 0.0,
-    report: ReportFile = None,
-    html: HtmlFile = None,
-    format: Format = None,
+    report_args: ReportArgs = ReportArgs(),
 ) -> None:
     """Measure how well a model predicts a text.
 
@@ -227,11 +240,10 @@ def perplexity(
     Example: ragcli eval perplexity README.md
     """
     from ragcli.evaluate.perplexity import MEASURES, evaluate_perplexity
-    from ragcli.evaluate.report import one_of, read_gate
+    from ragcli.evaluate.report import one_of
 
     checks.check(context, checks.EVAL_PERPLEXITY)
-    gate = read_gate(fail_over, baseline, max_drop, one_of(MEASURES))
-    checks.check_outputs(report, html)
+    gate = report_args.gate(fail_over, one_of(MEASURES))
     with render.progress("Reading") as progress:
         measured = evaluate_perplexity(
             text,
@@ -241,7 +253,7 @@ def perplexity(
             limit,
             Callbacks(progress, render.print_note),
         )
-    _finish(context, measured, gate, report, html, format)
+    report_args.finish(context, measured, gate)
 
 
 @app.command()
@@ -270,28 +282,6 @@ def compare(
 
         write_page(html, comparison_page(found))
     render.print_comparison(found, show, _as_json(format))
-
-
-def _finish(
-    context: typer.Context, report: "Report", gate: "Gate", target: Path | None, html: Path | None, format: str | None
-) -> None:
-    """Write and print a report; exit with the code of the gate or the rejects."""
-    from ragcli.evaluate.report import crossings, write_report
-
-    report = report._replace(command_line=command_line(context))
-    if target:
-        write_report(target, report)
-    if html:
-        from ragcli.evaluate.page import report_page, write_page
-
-        write_page(html, report_page(report))
-    render.print_report(report, _as_json(format))
-    crossed = crossings(report, gate)
-    render.print_crossings(crossed)
-    if crossed:
-        raise typer.Exit(ExitCode.GATE_FAILED)
-    if report.failed or report.skipped.get("rejected_documents"):
-        raise typer.Exit(ExitCode.REJECTS)
 
 
 def _as_json(format: str | None) -> bool:

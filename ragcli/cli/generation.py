@@ -16,7 +16,7 @@ from ragcli.inputs import read_argument, split_lines
 def generate(
     context: typer.Context,
     prompt: Annotated[str, typer.Argument(help="Text to continue, or `-` for stdin.")],
-    shaped: TemplateArgs = TemplateArgs(),
+    template_args: TemplateArgs = TemplateArgs(),
     model_args: ModelArgs = ModelArgs(),
     generation_args: GenerationArgs = GenerationArgs(),
     stop: Annotated[
@@ -35,7 +35,7 @@ def generate(
     text = read_argument(prompt)
     if text.strip() and text.endswith(" "):
         render.print_note("The prompt ends with a blank; most models continue better without it.")
-    template = shaped.find()
+    template = template_args.find()
     write = partial(template.render, ()) if template else str
     prompts = list(map(write, split_lines(text) if lines else [text]))
     generator = model_args.named(template).open(as_text=template is None and generation_args.schema is None)

@@ -1,4 +1,4 @@
-"""The command on the log of answers, and the option to keep it."""
+"""The command for the log of answers, and the option to turn it off."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -14,14 +14,14 @@ from ragcli.log import Log
 
 @dataclass(frozen=True)
 class LogArgs:
-    """Say whether answers are logged."""
+    """Choose whether answers are logged."""
 
     log: Annotated[
         bool, typer.Option("--log/--no-log", envvar="RAGCLI_LOG", help="Write the question and its answer to the log.")
     ] = True
 
     def open(self, command: str, model_args: ModelArgs) -> Log:
-        """Return what writes answers down."""
+        """Return the log."""
         from ragcli.models import revision_of
 
         if model_args.base_url:
@@ -36,7 +36,7 @@ def logs(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Entries at most, the newest first.")] = 10,
     format: TableFormat = None,
 ) -> None:
-    """List what was asked and answered.
+    """List logged questions and answers.
 
     Example: ragcli logs lambda
     """

@@ -64,7 +64,7 @@ TableFormat = Annotated[
         "--format", help="A table, or JSON Lines. [default: table on a terminal, json in a pipe]", show_default=False
     ),
 ]
-OpenFile = Annotated[bool, typer.Option("--open", help="Open the local file that it is of, of hits the first.")]
+OpenFile = Annotated[bool, typer.Option("--open", help="Open the local file of the document or the first hit.")]
 AskStyle = Annotated[
     Literal["free", "grounded", "copy"] | None,
     typer.Option(
@@ -89,7 +89,7 @@ AnswerLength = Annotated[
 ]
 ReaderName = Annotated[
     str | None,
-    typer.Option("--reader", help="Your own reader for grounded answers. [default: the package's]", show_default=False),
+    typer.Option("--reader", help="Reader for grounded answers. [default: the packaged one]", show_default=False),
 ]
 ShowSources = Annotated[
     bool, typer.Option("--show-sources", help="Also show each source's passage, with the cited text marked.")
@@ -123,7 +123,7 @@ Rerank = Annotated[
     str | None,
     typer.Option(
         metavar="MODEL",
-        help="Order the best anew: `reader`, a cross-encoder, or a language model such as gpt2.",
+        help="Rerank the best passages with `reader`, a cross-encoder, or a language model such as gpt2.",
         show_default=False,
     ),
 ]
@@ -255,7 +255,7 @@ def parse_span(text: str | None) -> tuple[int, int] | None:
         return None
     found = re.fullmatch(r"(\d{1,15})-(\d{1,15})", text)
     if not found or int(found[1]) > int(found[2]):
-        raise UsageError(f"not a place in a document: {text!r}", "Write START-END as sources show it: 0-186.")
+        raise UsageError(f"not a place in a document: {text!r}", "Write START-END as shown for sources, such as 0-186.")
     return int(found[1]), int(found[2])
 
 
@@ -265,7 +265,7 @@ def open_file(location: IndexLocation, metadata: Mapping[str, Any]) -> None:
 
     path = local_file(location, metadata)
     if typer.launch(str(path)):
-        raise RagcliError(f"no program opens {path}", "Open it by hand.")
+        raise RagcliError(f"no program opens {path}", "Open it yourself.")
 
 
 def command_line(context: typer.Context) -> str:

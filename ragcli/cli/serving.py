@@ -1,4 +1,4 @@
-"""The commands that keep an index within reach: serve, mcp."""
+"""The commands that serve an index: serve, mcp."""
 
 from typing import Annotated
 
@@ -13,26 +13,24 @@ from ragcli.cli.writing import Model
 @flat
 def serve(
     context: typer.Context,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; one that others can reach wants a token.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any that is free.")] = 8420,
+    host: Annotated[str, typer.Option(help="Address to listen on; other than loopback needs a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free one.")] = 8420,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="Another name by which the server may be asked; repeatable.", show_default=False),
+        typer.Option(help="Additional host name that requests may use; repeatable.", show_default=False),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, max=64, help="Requests to work on at once.")] = 2,
-    waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait; more are told to come again.")] = 32,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="Requests to process in parallel.")] = 2,
+    waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait; more are refused with 503.")] = 32,
     background: Annotated[
-        bool, typer.Option("--background", help="Serve the command line's own ask and search, and go on at once.")
+        bool, typer.Option("--background", help="Serve `ask` and `search` of the command line in the background.")
     ] = False,
     idle: Annotated[int, typer.Option(min=1, help="Seconds without a command after which --background ends.")] = 1800,
-    stop: Annotated[bool, typer.Option("--stop", help="End what --background has started.")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop the background server.")] = False,
     mode: Mode = None,
-    at: IndexArgs = IndexArgs(),
+    index_args: IndexArgs = IndexArgs(),
     model: Model = None,
 ) -> None:
-    """Serve an index: a page for people, HTTP for programs, OpenAI's interface for what speaks that.
+    """Serve an index as a web page, an HTTP API, and an OpenAI-compatible API.
 
     Example: ragcli serve --index notes
     """
@@ -46,7 +44,14 @@ def serve(
     from ragcli.serve.run import Listening
     from ragcli.serve.run import serve as listen
 
-    index = Index(at.index, store=at.store, ca_certs=at.ca_certs, mode=mode, model=model, note=render.print_note)
+    index = Index(
+        index_args.index,
+        store=index_args.store,
+        ca_certs=index_args.ca_certs,
+        mode=mode,
+        model=model,
+        note=render.print_note,
+    )
     listening = Listening(host, port, tuple(allow_host or ()), settings.server_token(), threads, waiting)
     return listen(index, listening, render.print_note)
 
@@ -60,13 +65,18 @@ def mcp(
         ),
     ] = None,
     mode: Mode = None,
-    at: IndexArgs = IndexArgs(),
+    index_args: IndexArgs = IndexArgs(),
 ) -> None:
-    """Give agents and editors an index, by the Model Context Protocol.
+    """Serve an index to agents and editors with the Model Context Protocol.
 
     Example: ragcli mcp --index notes
     """
     from ragcli.api import Index
     from ragcli.mcp import run
 
-    run(Index(at.index, store=at.store, ca_certs=at.ca_certs, mode=mode, note=render.print_note), port)
+    run(
+        Index(
+            index_args.index, store=index_args.store, ca_certs=index_args.ca_certs, mode=mode, note=render.print_note
+        ),
+        port,
+    )

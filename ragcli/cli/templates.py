@@ -12,7 +12,7 @@ app = typer.Typer(help="Templates of prompts: list, show.")
 
 @app.command("list")
 def list_(format: TableFormat = None) -> None:
-    """List the templates of the package and your own.
+    """List the packaged templates and your own.
 
     Example: ragcli template list
     """

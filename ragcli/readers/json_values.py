@@ -42,7 +42,7 @@ def _may_go_on(error: json.JSONDecodeError, text: str) -> bool:
 def read_json_values(file: BinaryIO, name: str, fields: FieldNames) -> Iterator[Document | Reject]:
     """Yield each object as a document or a reject.
 
-    Holds one object at a time. After one that is no JSON it goes on with the next that is indented like it.
+    In memory is one object at a time. After an invalid one, reading continues at the next with the same indentation.
     """
     values = _Values(file)
     while True:

@@ -12,7 +12,7 @@ _TOGETHER = 1_000  # rows
 
 
 def read_parquet(path: Path, name: str, fields: FieldNames) -> Iterator[Document | Reject]:
-    """Yield the rows of a file. Raises NoDocumentError for what is damaged, and where pyarrow is not installed."""
+    """Yield the rows of a file. Raises NoDocumentError for what is damaged, and if pyarrow is not installed."""
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile

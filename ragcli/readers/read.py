@@ -99,7 +99,7 @@ def read_content(data: bytes, name: str, found: Format, fields: FieldNames) -> I
 
 
 def _one_reject(items: Iterator[Document | Reject], name: str) -> Iterator[Document | Reject]:
-    """Yield what a reader yields; where it fails or yields nothing, one reject with the reason."""
+    """Yield the output of a reader, or one reject with the reason if it fails or yields nothing."""
     some = False
     try:
         for item in items:
@@ -145,8 +145,8 @@ def _member(name: str, data: bytes, reason: str, fields: FieldNames) -> Iterator
 def read_whole(path: Path, reject: Callable[[Reject], None]) -> list[Document]:
     """Return a file's text as one document, or the documents of JSON Lines; `-` is standard input.
 
-    A folder stands for its JSON Lines files. What is no document goes to `reject`. Raises RagcliError for a file that
-    cannot be read.
+    For a folder, its JSON Lines files are read. `reject` receives invalid lines. Raises RagcliError for an unreadable
+    file.
     """
     documents: list[Document] = []
     with rereadable(find_inputs([path])) as inputs:

@@ -28,7 +28,7 @@ _TITLED = {
 _FIELD = re.compile(
     r"^:(?:param|type|arg|keyword|raises?|rtype)\s*(?:[\w.\[\], |]+\s)?([\w.*]+):|^:(returns?):", re.MULTILINE
 )
-# Directives of extensions say something by what stands in them; by their argument alone only those of known kinds.
+# Unknown directives have text only in their content; known ones also in their argument.
 _DESCRIBING = re.compile(
     r".*:.*|(?:function|class|method|attribute|data|exception|option|describe|envvar|confval|rubric|centered|macro|type|member)$"
 )

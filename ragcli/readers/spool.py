@@ -20,10 +20,9 @@ _ROOM_LEFT = 2**30  # bytes of the disk to keep free
 
 @contextmanager
 def rereadable(inputs: Iterable[Input]) -> Iterator[list[Input]]:
-    """Copy standard input, pipes and what URLs name to temporary files, since an input may be read twice.
+    """Copy standard input, pipes and URLs to temporary files, because inputs may be read twice.
 
-    Raises UnreachableError for a URL; RagcliError for a device, for a stream that is no text, and for one that the disk
-    has no room for.
+    Raises UnreachableError for a URL, RagcliError for a device, a stream that is not text, or a full disk.
     """
     with ExitStack() as stack:
         yield [_spooled(source, stack) for source in inputs]

@@ -56,7 +56,7 @@ def read_rows(
 def read_records(
     records: Iterable[dict[str, Any]], name: str, title: str, fields: FieldNames
 ) -> Iterator[Document | Reject]:
-    """Yield rows with values of any kind. Where one is named as the text's field is, the others are metadata."""
+    """Yield rows with values of any type. If one has the name of the text field, the others are metadata."""
     for number, record in enumerate(records, 1):
         held = {str(column): value for column, value in record.items() if value not in (None, "", b"")}
         if fields.text in held:

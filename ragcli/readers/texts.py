@@ -56,7 +56,7 @@ class _Recoded(io.BytesIO):
 def decode(data: bytes) -> str:
     """Decode bytes by their byte order mark, as UTF-8, or else in the most likely encoding.
 
-    Raises NoDocumentError for what is no text.
+    Raises NoDocumentError if it is not text.
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):

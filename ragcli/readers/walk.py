@@ -167,7 +167,7 @@ def _ignoring_of(folder: Path, names: set[str]) -> Iterator[_Ignoring]:
 
 
 def _is_ignored(path: str, ignoring: list[_Ignoring]) -> bool:
-    """Tell by the ignore files from the nearest to the outermost, of which the first that says anything decides."""
+    """Return whether a file is ignored; the nearest ignore file that matches decides."""
     for one in reversed(ignoring):
         decided = one.patterns.check_file(path.removeprefix(one.folder)).include
         if decided is not None:

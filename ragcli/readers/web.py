@@ -33,19 +33,23 @@ _KINDS = {
 
 
 class Fetched(NamedTuple):
-    """Hold what a URL names in an open file, and its kind as a suffix; none where only the content can tell."""
+    """Hold the downloaded content of a URL, and its format as a suffix; empty if only the content can tell."""
 
     file: BinaryIO
     kind: str
 
 
 def fetch(url: str, stack: ExitStack) -> Fetched:
-    """Copy what a URL names to a file that the stack closes. Raises UnreachableError, RagcliError."""
+    """Download a URL to a file that the stack closes. Raises UnreachableError, RagcliError."""
     file = cast(BinaryIO, stack.enter_context(tempfile.TemporaryFile(prefix="ragcli-")))  # noqa: SIM115
-    options = {"follow_redirects": True, "max_redirects": _MOST_REDIRECTS, "timeout": _SECONDS}
     try:
         with (
-            httpx.Client(headers={"User-Agent": f"ragcli/{__version__}"}, **options) as client,  # type: ignore[arg-type]
+            httpx.Client(
+                headers={"User-Agent": f"ragcli/{__version__}"},
+                follow_redirects=True,
+                max_redirects=_MOST_REDIRECTS,
+                timeout=_SECONDS,
+            ) as client,
             client.stream("GET", url) as response,
         ):
             if response.is_error:
@@ -59,14 +63,14 @@ def fetch(url: str, stack: ExitStack) -> Fetched:
                     )
             kind = _kind(url, response.headers.get("content-type", ""))
     except (httpx.HTTPError, httpx.InvalidURL) as e:
-        hint = "Check the address and the network; or download the file, and name that."
+        hint = "Check the address and the network, or download the file and name that."
         raise UnreachableError(f"{url} cannot be fetched: {first_line(e)}", hint) from e
     file.flush()
     return Fetched(file, kind)
 
 
 def _kind(url: str, content_type: str) -> str:
-    """Return the kind that the server tells; where it tells nothing of use, that of the address."""
+    """Return the format by the server's content type, or else by the URL's suffix."""
     told = _KINDS.get(content_type.partition(";")[0].strip().lower(), "")
     name = urlsplit(url).path.rpartition("/")[2].lower()
     suffix = name[name.rfind(".") :] if "." in name else ""

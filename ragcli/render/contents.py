@@ -58,7 +58,7 @@ def print_passages(hits: Sequence["Hit"], as_json: bool) -> None:
 def print_status(
     status: "Status", files: Sequence["SourceFile"], index: str, *, list_files: bool = False, as_json: bool = False
 ) -> None:
-    """Print what an index is and how many of its files have changed; on demand with its files one by one."""
+    """Print the status of an index and the number of changed files, optionally with all files."""
     states: Counter[str] = Counter(file.state for file in files)
     if as_json:
         counts = {"count": len(files), **states}
@@ -82,7 +82,7 @@ def print_status(
 
 
 def print_lines(texts: Iterable[str]) -> None:
-    """Print each text on a line of its own."""
+    """Print each text on a separate line."""
     for text in texts:
         print_text(line(text))
 

@@ -90,7 +90,7 @@ def reader_steps() -> Iterator[Callable[["ReaderReport"], None]]:
 
 def _stop_if_interrupted(training: "Training | ReaderSummary") -> None:
     if training.interrupted:
-        print_note(f"interrupted after step {training.steps}; go on with --resume")
+        print_note(f"interrupted after step {training.steps}; continue with --resume")
         raise KeyboardInterrupt
 
 

@@ -30,9 +30,9 @@ class Reranker(Protocol):
 
 
 def open_reranker(name: str, note: Callable[[str], None]) -> Reranker:
-    """Open a cross-encoder, a reader, or a language model, which ranks by how likely the query is after the passage.
+    """Open a cross-encoder, a reader, or a language model, which ranks by the query's likelihood after the passage.
 
-    The name `reader` stands for the reader of the package.
+    The name `reader` stands for the packaged reader.
     """
     if name == READER:
         from ragcli.reader import open_reader
@@ -79,7 +79,7 @@ class CrossEncoding:
 
 
 class Reading:
-    """Score passages by how well the best of their blocks answers the query."""
+    """Score passages by their block that answers the query best."""
 
     weight = 0.5
 

@@ -1,1 +1,1 @@
-"""The server: the command line's work over HTTP, a page for people, and a socket for the command line itself."""
+"""The server: an HTTP API, a web page, and a socket for the command line."""

@@ -1,4 +1,4 @@
-"""The application: all routes, the page, and the guard before them."""
+"""The application: routes, the page, and the guard."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,7 +27,7 @@ _ALL = (*OWN, *OPENAI)
 
 
 def make_app(index: Index, rules: Rules, threads: int = 2, waiting: int = 32) -> Starlette:
-    """Return the application that serves an index: `threads` requests at once, so many more waiting."""
+    """Return the application that serves an index, with `threads` requests in parallel and `waiting` queued."""
     service = Service(index, Workers(threads, waiting), Metrics(), writable=rules.token is not None)
 
     @asynccontextmanager
@@ -45,7 +45,7 @@ def make_app(index: Index, rules: Rules, threads: int = 2, waiting: int = 32) ->
             Mount("/page", StaticFiles(directory=_PAGE)),
         ],
         middleware=[Middleware(Guard, rules=rules, metrics=service.metrics, paths=paths)],
-        exception_handlers={HTTPException: _no_such_path},  # type: ignore[dict-item]
+        exception_handlers={HTTPException: _no_such_path},
         lifespan=lifespan,
     )
 
@@ -54,5 +54,6 @@ def _page(_: Request) -> Response:
     return FileResponse(_PAGE / "index.html")
 
 
-def _no_such_path(_: Request, error: HTTPException) -> Response:
+def _no_such_path(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 (Starlette calls it for nothing else)
     return failure(error.status_code, error.detail, "The paths are listed in /openapi.json.")

@@ -1,4 +1,4 @@
-"""A server for the command line: it waits on a socket in the data folder, until it has been idle for long.
+"""A server for the command line, on a socket in the data folder, which ends when it has been idle.
 
 It runs the commands that `ragcli.client` hands to it, in threads, with the caller's own standard streams.
 """
@@ -21,14 +21,14 @@ from ragcli.warm import keep_models
 
 Run = Callable[[list[str]], int]
 
-_STOP = "stop"  # in the place of the version, which is never the same
+_STOP = "stop"  # sent instead of a version
 _NOWHERE = "/"
 _THREADS = 2
 _LONGEST = 2**22  # bytes of a request
 
 
 class _Request(NamedTuple):
-    """Hold a command line, and what its caller runs and where."""
+    """Hold a command line, and its caller's version and folder."""
 
     version: str
     folder: str
@@ -37,7 +37,7 @@ class _Request(NamedTuple):
 
 
 class _Folders:
-    """Let commands run together whose callers are in the same folder; the others wait."""
+    """Run commands in parallel if their callers are in the same folder; others wait."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -46,7 +46,7 @@ class _Folders:
 
     @contextmanager
     def inside(self, folder: str) -> Iterator[None]:
-        """Work in a folder. Raises OSError where that is gone."""
+        """Change to a folder. Raises OSError if it is gone."""
         with self._changed:
             self._changed.wait_for(lambda: not self._running or self._folder == folder)
             os.chdir(folder)
@@ -58,12 +58,12 @@ class _Folders:
             with self._changed:
                 self._running -= 1
                 if not self._running:
-                    os.chdir(_NOWHERE)  # and keep no folder of a caller's
+                    os.chdir(_NOWHERE)  # so that no caller's folder is kept busy
                 self._changed.notify_all()
 
 
 class CommandServer:
-    """Run commands for others until none has come for `idle` seconds."""
+    """Run commands until there was none for `idle` seconds."""
 
     def __init__(self, listener: socket.socket, run: Run, idle: float) -> None:
         self._listener, self._run, self._idle = listener, run, idle
@@ -73,7 +73,7 @@ class CommandServer:
         self._lock = threading.Lock()
 
     def serve(self) -> None:
-        """Take what comes, and at the end wait for what was begun."""
+        """Handle requests, and at the end wait for running ones."""
         self._listener.settimeout(self._idle)
         while caller := self._next():
             if not self._take(caller):
@@ -82,7 +82,7 @@ class CommandServer:
         self._pool.shutdown()
 
     def _next(self) -> socket.socket | None:
-        """Return the next caller, or None where there was nothing to do for long."""
+        """Return the next caller, or None after the idle time."""
         while True:
             try:
                 return self._listener.accept()[0]
@@ -91,7 +91,7 @@ class CommandServer:
                     return None
 
     def _take(self, caller: socket.socket) -> bool:
-        """Begin what a caller wants; return whether to go on."""
+        """Begin a request; return whether to continue."""
         caller.settimeout(10)
         descriptors: list[int] = []
         try:
@@ -108,7 +108,7 @@ class CommandServer:
             os.close(number)
         with caller, suppress(OSError):
             caller.sendall(DECLINED)
-        return request is None or request.version == __version__  # a newer one deserves a newer server
+        return request is None or request.version == __version__  # a newer version needs a newer server
 
     def _answer(self, caller: socket.socket, descriptors: list[int], request: _Request) -> None:
         try:
@@ -123,16 +123,16 @@ class CommandServer:
 
 
 def _receive(caller: socket.socket, descriptors: list[int]) -> _Request:
-    """Return what a caller wants; add its standard streams to the descriptors. Raises ValueError for what is none."""
+    """Return a caller's request, adding its standard streams to the descriptors. Raises ValueError if it is invalid."""
     head, received, _, _ = socket.recv_fds(caller, 4, 3)
     descriptors += received
     length = int.from_bytes(head, "big")
     if len(head) < 4 or len(received) != 3 or length > _LONGEST:
-        raise ValueError("this is no request")
+        raise ValueError("not a request")
     content = b""
     while len(content) < length:
         if not (piece := caller.recv(length - len(content))):
-            raise ValueError("the request is cut short")
+            raise ValueError("the request is truncated")
         content += piece
     version, folder, *parts = map(os.fsdecode, content.split(b"\0"))
     end = parts.index("")
@@ -140,7 +140,7 @@ def _receive(caller: socket.socket, descriptors: list[int]) -> _Request:
 
 
 def start(run: Run, idle: float, note: Callable[[str], None]) -> None:
-    """Start the server in a process of its own, which outlives this one, unless there is one. Raises RagcliError."""
+    """Start the server in a separate process that outlives this one, unless it is running. Raises RagcliError."""
     path = Path(socket_path()).absolute()
     if _listens(path):
         note("a server is running already")
@@ -165,7 +165,7 @@ def start(run: Run, idle: float, note: Callable[[str], None]) -> None:
 
 
 def stop(note: Callable[[str], None]) -> None:
-    """End the server, if there is one."""
+    """Stop the server, if it is running."""
     path = Path(socket_path())
     with socket.socket(socket.AF_UNIX) as server:
         try:
@@ -191,7 +191,7 @@ def _listens(path: Path) -> bool:
 
 
 def _listen(path: Path) -> socket.socket:
-    """Listen at a path that only this user may reach; what a killed server left there goes."""
+    """Listen at a path that only this user may access, replacing that of a killed server."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f"serve.{os.getpid()}")
     listener = socket.socket(socket.AF_UNIX)

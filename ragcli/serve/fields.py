@@ -1,21 +1,24 @@
-"""Requests as dataclasses: read from JSON or a query string, checked, and described for OpenAPI."""
+"""Requests as dataclasses: read from JSON or a query string, check, and describe for OpenAPI."""
 
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ragcli.answer.schema import Length, Style
 from ragcli.errors import UsageError
 from ragcli.search import Mode
 
-Request = TypeVar("Request")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Request = TypeVar("Request", bound="DataclassInstance")
 
 _NAMES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
 def about(text: str, default: Any = MISSING, least: float | None = None, most: float | None = None) -> Any:
-    """Describe a field of a request, and say within which limits a number or the length of a text must be."""
+    """Describe a field of a request, with limits of a number or of the length of a text."""
     return field(default=default, metadata={"about": text, "least": least, "most": most})
 
 
@@ -81,7 +84,7 @@ class DocumentRequest:
 
 def read_request(kind: type[Request], values: Mapping[str, Any]) -> Request:
     """Read a request from JSON. Raises UsageError for a field that is unknown, missing, or of another type."""
-    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
+    known = {one.name: one for one in fields(kind)}
     hints = get_type_hints(kind)
     for name in values:
         if name not in known:
@@ -93,7 +96,7 @@ def read_request(kind: type[Request], values: Mapping[str, Any]) -> Request:
 
 
 def read_query(kind: type[Request], pairs: list[tuple[str, str]]) -> Request:
-    """Read a request from a query string, where a field that is a list may come several times. Raises UsageError."""
+    """Read a request from a query string; list fields may be repeated. Raises UsageError."""
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
     for name, text in pairs:
@@ -105,7 +108,7 @@ def read_query(kind: type[Request], pairs: list[tuple[str, str]]) -> Request:
 
 
 def _from_text(hint: Any, text: str) -> Any:
-    """Return what a text of a query string means; what cannot be meant stays a text, which the check refuses."""
+    """Convert a text of a query string; an invalid one stays a text, which the check refuses."""
     try:
         if hint is bool:
             return {"true": True, "1": True, "false": False, "0": False}.get(text, text)
@@ -137,7 +140,7 @@ def _check_limits(one: Field[Any], value: Any) -> None:
     size = len(value) if isinstance(value, str) else value
     if (least is not None and not size >= least) or (most is not None and not size <= most):
         limits = f"from {least or 0:g} to {most:g}" if most is not None else f"{least:g} or more"
-        raise UsageError(f"the field {one.name!r} is out of its limits", f"It goes {limits}.")
+        raise UsageError(f"the field {one.name!r} is out of range", f"Its range is {limits}.")
 
 
 def _plain(hint: Any) -> tuple[Any, bool]:

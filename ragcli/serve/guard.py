@@ -1,4 +1,4 @@
-"""Who may ask: the token, the Host and Origin of a request, the size of its body; and what every response says."""
+"""Guard the server: check the token, Host, Origin and body size of requests, and add security headers."""
 
 import hmac
 import time
@@ -12,7 +12,7 @@ from ragcli.serve.metrics import Metrics
 from ragcli.serve.replies import failure
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_OPEN = ("/", "/health")  # and the page's own files
+_OPEN = ("/", "/health")  # and the files of the page
 _PAGE = "/page/"
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -28,7 +28,7 @@ _HEADERS = {
 
 
 class Rules(NamedTuple):
-    """Say who may ask: with which token (None: anybody), by which names (none: any), and how long bodies may be."""
+    """Hold the required token (None: none), the allowed host names (empty: any), and the maximal size of bodies."""
 
     token: str | None
     hosts: tuple[str, ...] = LOOPBACK
@@ -36,7 +36,7 @@ class Rules(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Say why a request is not answered."""
+    """Hold the reason for refusing a request."""
 
     status: int
     message: str
@@ -44,11 +44,11 @@ class Refusal(NamedTuple):
 
 
 class TooLongError(Exception):
-    """Report a body that is longer than it may be."""
+    """Report a body that is too long."""
 
 
 class Guard:
-    """Let through what the rules allow, count it, and add the headers that keep a page to itself."""
+    """Pass allowed requests, count them, and add security headers."""
 
     def __init__(self, app: ASGIApp, rules: Rules, metrics: Metrics, paths: frozenset[str]) -> None:
         self._app, self._rules, self._metrics, self._paths = app, rules, metrics, paths

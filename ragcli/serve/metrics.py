@@ -13,23 +13,23 @@ _TYPES = {
 
 
 class Metrics:
-    """Count requests and how long they took."""
+    """Count requests and their durations."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._requests: Counter[tuple[str, int]] = Counter()
         self._seconds: defaultdict[str, list[int]] = defaultdict(lambda: [0] * (len(_BUCKETS) + 1))
-        self._sums: Counter[str] = Counter()
+        self._sums: defaultdict[str, float] = defaultdict(float)
 
     def count(self, path: str, status: int, seconds: float) -> None:
-        """Count a request. `path` must be one of the server's own, so that a stranger cannot make up names."""
+        """Count a request. `path` must be a path of the server, so that clients cannot add names."""
         with self._lock:
             self._requests[path, status] += 1
             self._seconds[path][bisect_left(_BUCKETS, seconds)] += 1
-            self._sums[path] += seconds  # type: ignore[assignment]
+            self._sums[path] += seconds
 
     def text(self, gauges: Mapping[str, float]) -> str:
-        """Return all counts, and gauges, as Prometheus reads them."""
+        """Return all counts and gauges in the text format of Prometheus."""
         with self._lock:
             lines = _head("ragcli_requests_total")
             for (path, status), count in sorted(self._requests.items()):

@@ -1,4 +1,4 @@
-"""The paths of OpenAI's interface: chat and text completions from the index, embeddings, and a ranking of texts."""
+"""The OpenAI-compatible API: chat and text completions from the index, embeddings, and reranking."""
 
 import base64
 import time
@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
-from ragcli.answer.schema import Answer
+from ragcli.answer.schema import Answer, Style
 from ragcli.encoding import passage_text
 from ragcli.errors import UsageError
 from ragcli.render import silence
@@ -19,23 +19,23 @@ from ragcli.serve.routes import Route, answered
 from ragcli.serve.service import Service, read_json
 from ragcli.serve.work import Emit
 
-STYLES = {"ragcli": "grounded", "ragcli-free": "free"}  # by the name of the model that a client asks for
+STYLES: Mapping[str, Style] = {"ragcli": "grounded", "ragcli-free": "free"}  # by the model name of the request
 _MOST_TEXTS = 2_048
 _HINT = "See docs/serve.md for what the server reads."
 
 
 async def models(service: Service, _: Request) -> Response:
-    """List what answers: sentences of the texts, or a model."""
+    """Return the list of models: grounded answers, or a language model."""
     listed = [{"id": name, "object": "model", "created": 0, "owned_by": "ragcli"} for name in STYLES]
     return reply({"object": "list", "data": listed})
 
 
 async def chat_completions(service: Service, request: Request) -> Response:
-    """Answer the last message from the index; the question before it is what it may lean on."""
+    """Answer the last message from the index; it may refer to the question before."""
     body = await read_json(request)
     said = [_text(message) for message in _messages(body) if message.get("role") == "user"]
     if not said:
-        raise UsageError("there is no message of a user", _HINT)
+        raise UsageError("there is no user message", _HINT)
     before = said[-2] if len(said) > 1 else ""
     return await _completion(service, request, body, said[-1], before, "chat.completion")
 
@@ -56,8 +56,8 @@ async def _completion(
 ) -> Response:
     name = str(body.get("model") or "ragcli")
     if name not in STYLES:
-        raise UsageError(f"there is no model {name!r}", f"There are: {', '.join(STYLES)}.")
-    asked = AskRequest(question, style=STYLES[name], before=before)  # type: ignore[arg-type]
+        raise UsageError(f"unknown model {name!r}", f"Models: {', '.join(STYLES)}.")
+    asked = AskRequest(question, style=STYLES[name], before=before)
     head = {"id": f"{kind.partition('.')[0]}-{uuid.uuid4().hex}", "created": int(time.time()), "model": name}
 
     def work(emit: Emit) -> Answer:
@@ -68,8 +68,8 @@ async def _completion(
     part = _parts(head, kind)
     response = await service.stream(work, part, lambda answer: _end(answer, part))
     response.headers["x-accel-buffering"] = "no"
-    if response.media_type == "text/event-stream":
-        response.body_iterator = _with_done(response.body_iterator)  # type: ignore[attr-defined]
+    if isinstance(response, StreamingResponse):
+        response.body_iterator = _with_done(response.body_iterator)
     return response
 
 
@@ -93,7 +93,7 @@ def _whole(answer: Answer, head: Mapping[str, Any], kind: str) -> dict[str, Any]
 
 
 def _parts(head: Mapping[str, Any], kind: str) -> Callable[..., dict[str, Any]]:
-    """Return what makes a chunk of a text."""
+    """Return a function that turns text into a chunk."""
     name = f"{kind}.chunk" if _chats(kind) else kind
 
     def part(text: str, finish: str | None = None, **more: Any) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _parts(head: Mapping[str, Any], kind: str) -> Callable[..., dict[str, Any]]:
 
 
 def _end(answer: Answer, part: Callable[..., dict[str, Any]]) -> list[Any]:
-    """Return the last chunks: the text, where it was not streamed, and the citations."""
+    """Return the last chunks: the text if it was not streamed, and the citations."""
     streamed = answer.style == "free" and not answer.abstained
     texts = [] if streamed else [part(content_of(answer))]
     return [*texts, part("", "stop", citations=citations(answer))]
@@ -116,7 +116,7 @@ def _chats(kind: str) -> bool:
 
 
 def content_of(answer: Answer) -> str:
-    """Return what is answered, or that there is no answer, and what comes nearest to one."""
+    """Return the answer, or that there is none, with the nearest text."""
     if not answer.abstained:
         return answer.answer
     nearest = f" {answer.nearest.text} [{answer.nearest.source}]" if answer.nearest else ""
@@ -124,7 +124,7 @@ def content_of(answer: Answer) -> str:
 
 
 def citations(answer: Answer) -> list[dict[str, Any]]:
-    """Return what is cited: the text, its document, and where it stands in that."""
+    """Return the citations: the text, its document, and its position."""
     sources = {source.n: source for source in answer.sources}
     return [
         {"n": one.source, "id": sources[one.source].id, "title": sources[one.source].title}
@@ -152,7 +152,7 @@ def _text(message: Mapping[str, Any]) -> str:
 
 
 async def embeddings(service: Service, request: Request) -> Response:
-    """Return the vectors of texts by the encoder of the index: of passages, or with input_type "query" of queries."""
+    """Return the index encoder's vectors of texts, as passages or, with input_type "query", as queries."""
     body = await read_json(request)
     texts = _texts(body.get("input"))
     as_query, encoded = body.get("input_type") == "query", body.get("encoding_format") == "base64"
@@ -170,7 +170,7 @@ async def embeddings(service: Service, request: Request) -> Response:
 
 
 async def rerank(service: Service, request: Request) -> Response:
-    """Order texts by how near they are to a query, by the encoder of the index."""
+    """Rerank texts by their similarity to a query, with the index encoder."""
     body = await read_json(request)
     query, given = body.get("query"), body.get("documents")
     if not isinstance(query, str) or not isinstance(given, list):

@@ -1,4 +1,4 @@
-"""What is sent back: JSON as the command line prints it, server-sent events, errors with a status and a hint."""
+"""Responses: JSON as on the command line, server-sent events, and errors with a status and a hint."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ _STATUS: tuple[tuple[type[RagcliError], int], ...] = (
 
 def encoded(value: Any) -> bytes:
     """Return a value as JSON."""
-    return orjson.dumps(value, default=dict)  # metadata that nobody should change are no dict
+    return orjson.dumps(value, default=dict)  # read-only mappings are not dicts
 
 
 def reply(value: Any, status: int = 200) -> Response:
@@ -45,12 +45,12 @@ def status_of(error: RagcliError) -> int:
 
 
 def error_json(error: RagcliError) -> dict[str, Any]:
-    """Return an error as OpenAI's clients read it, with the hint beside it."""
+    """Return an error in the form of OpenAI's API, with a hint."""
     return {"error": {"message": error.message, "hint": error.hint, "type": type(error).__name__, "code": None}}
 
 
 def failure(status: int, message: str, hint: str) -> Response:
-    """Return a response that says what failed, and what to do next."""
+    """Return an error response with a message and a hint."""
     response = reply(error_json(RagcliError(message, hint)), status)
     if status == 429:
         response.headers["retry-after"] = "1"

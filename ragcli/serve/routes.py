@@ -1,4 +1,4 @@
-"""The server's own paths: search, ask, review, documents, index."""
+"""The paths of the HTTP API: search, ask, review, documents, index."""
 
 import threading
 from collections.abc import Awaitable, Callable
@@ -34,7 +34,7 @@ Endpoint = Callable[[Service, Request], Awaitable[Response]]
 
 
 class Route(NamedTuple):
-    """Hold a path of the server: how it is asked, what it does, what it reads, who answers."""
+    """Describe a path of the server: its methods, purpose, request, and handler."""
 
     path: str
     methods: tuple[str, ...]
@@ -61,23 +61,31 @@ async def search(service: Service, request: Request) -> Response:
 
 
 async def ask(service: Service, request: Request) -> Response:
-    """Return an answer, or the events of one."""
+    """Return an answer, or stream it."""
     asked: AskRequest = await _request(AskRequest, request)
     return await _answer(service, request, partial(answered, service, asked), "question", asked.stream)
 
 
 def answered(service: Service, asked: AskRequest, emit: Emit) -> Answer:
-    """Answer a question; where there was one before, as the next of a conversation."""
+    """Answer a question, after an earlier one as in a conversation."""
     ranking = _ranking(service, asked.mode)
-    options = {"style": asked.style, "length": asked.length, "min_confidence": asked.min_confidence}
     if not asked.before:
-        return service.index.ask(asked.question, asked.k, asked.where, ranking=ranking, emit=emit, **options)  # type: ignore[arg-type]
+        return service.index.ask(
+            asked.question,
+            asked.k,
+            asked.where,
+            style=asked.style,
+            length=asked.length,
+            min_confidence=asked.min_confidence,
+            ranking=ranking,
+            emit=emit,
+        )
     with service.index.conversation(asked.k, asked.where, asked.style, before=asked.before) as conversation:
         return conversation.ask(asked.question, emit).answer
 
 
 async def review(service: Service, request: Request) -> Response:
-    """Return a review, or the events of one."""
+    """Return a review, or stream it."""
     asked: ReviewRequest = await _request(ReviewRequest, request)
 
     def work(emit: Emit) -> Answer:
@@ -93,7 +101,7 @@ async def _answer(
         return await service.reply(request, lambda emit: work(emit).as_json(key))
 
     def end(answer: Answer) -> list[Any]:
-        """Send what stands in the sources sentence by sentence, as a person reads it; and the whole."""
+        """Send the sentences from sources without markup, and the whole answer."""
         shown = [
             {"text": shown_text(one.text), "source": one.source} for one in answer.sentences if answer.style != "free"
         ]
@@ -121,7 +129,7 @@ async def document(service: Service, request: Request) -> Response:
 
 
 async def status(service: Service, request: Request) -> Response:
-    """Say what the index is."""
+    """Return the status of the index."""
     return await service.reply(request, lambda _: service.index.status().as_json(service.index.location.name))
 
 
@@ -129,7 +137,7 @@ _WRITING = threading.Lock()
 
 
 async def index(service: Service, request: Request) -> Response:
-    """Take documents in: JSON Lines, as `ragcli index` reads them."""
+    """Index documents in JSON Lines, as `ragcli index` does."""
     if not service.writable:
         return failure(403, "this server takes no documents", "Start it with a token in RAGCLI_TOKEN, and send that.")
     body = await request.body()
@@ -144,12 +152,12 @@ async def index(service: Service, request: Request) -> Response:
 
 
 async def health(service: Service, _: Request) -> Response:
-    """Say that the server is there, without touching the index."""
+    """Return that the server is alive, without using the index."""
     return reply({"status": "ok", "version": __version__, "index": service.index.location.name})
 
 
 async def metrics(service: Service, _: Request) -> Response:
-    """Return the counts."""
+    """Return the metrics."""
     workers = service.workers
     gauges = {"ragcli_requests_running": workers.running, "ragcli_requests_waiting": workers.waiting}
     text = service.metrics.text(gauges | {"ragcli_requests_refused": workers.refused})
@@ -162,7 +170,7 @@ OWN = (
     Route("/review", ("GET", "POST"), "Compose a review of a film.", ReviewRequest, review),
     Route("/documents", ("GET",), "List the documents.", ListRequest, documents),
     Route("/document", ("GET",), "Return a document.", DocumentRequest, document),
-    Route("/status", ("GET",), "Say what the index is.", None, status),
+    Route("/status", ("GET",), "Return the status of the index.", None, status),
     Route("/index", ("POST",), "Take in documents as JSON Lines.", None, index),
     Route("/health", ("GET",), "Say that the server is there.", None, health),
     Route("/metrics", ("GET",), "Return the counts for Prometheus.", None, metrics),
@@ -170,7 +178,7 @@ OWN = (
 
 
 def endpoint(service: Service, answer: Endpoint) -> Callable[[Request], Awaitable[Response]]:
-    """Return what Starlette calls: wrong requests become errors with a hint."""
+    """Return the handler for Starlette; invalid requests become errors with a hint."""
 
     async def called(request: Request) -> Response:
         try:

@@ -1,4 +1,4 @@
-"""Run the server until it is told to end."""
+"""Run the server."""
 
 import socket
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from ragcli.serve.guard import LOOPBACK, Rules
 
 
 class Listening(NamedTuple):
-    """Say where to listen, by which names the server may be asked, and how many requests it takes at once."""
+    """Configure the server: its address, allowed host names, threads, and queue."""
 
     host: str = "127.0.0.1"
     port: int = 8420
@@ -25,14 +25,14 @@ class Listening(NamedTuple):
 
 
 def serve(index: Index, at: Listening, note: Callable[[str], None]) -> None:
-    """Serve an index until Ctrl-C. Raises UsageError for an address that others can reach without a token."""
+    """Serve an index until Ctrl-C. Raises UsageError for a public address without a token."""
     local = at.host in LOOPBACK
     if not local and at.token is None:
         hint = "Set RAGCLI_TOKEN to a long secret, or leave out --host."
-        raise UsageError(f"others can reach {at.host}, and there is no token", hint)
-    # Who has the token is no page of another site, by whatever name the server is asked.
+        raise UsageError(f"{at.host} is a public address, which needs a token", hint)
+    # With a token, any host name is safe, because other sites do not have it.
     hosts = (*LOOPBACK, *map(str.lower, at.hosts)) if local or at.hosts else ()
-    index.status()  # so that a wrong name is told now
+    index.status()  # reports a wrong name now
     app = make_app(index, Rules(at.token, hosts), at.threads, at.waiting)
     with _listen(at.host, at.port) as listener:
         shown = f"[{at.host}]" if ":" in at.host else at.host
@@ -49,4 +49,4 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, OverflowError) as error:
         message = f"cannot listen on {host}:{port}: {error}"
-        raise RagcliError(message, "Choose another --port, or end what listens there.") from error
+        raise RagcliError(message, "Choose another --port, or stop the program that uses it.") from error

@@ -1,4 +1,4 @@
-"""What all routes share: the index, the workers, and the ways from a request to a response."""
+"""The common part of all routes: the index, the workers, and responses."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ Work = Callable[[Emit], Done]
 
 @dataclass(frozen=True)
 class Service:
-    """Hold an index, those who work on it, and the counts."""
+    """An index with its workers and metrics."""
 
     index: Index
     workers: Workers
     metrics: Metrics
-    writable: bool  # whether documents may be sent in
+    writable: bool  # whether documents may be added
 
     async def reply(self, request: Request, work: Work[Any]) -> Response:
-        """Return the JSON of what the work returns; it is given up when the client goes."""
+        """Return the result of the work as JSON; the work is cancelled if the client disconnects."""
         try:
             return reply(await self.workers.run(work, _gone(request)))
         except RagcliError as error:
@@ -36,10 +36,10 @@ class Service:
         except BusyError:
             return _busy()
         except GoneError:
-            return Response(status_code=499)  # nobody reads it; the counts say so
+            return Response(status_code=499)  # only for the metrics
 
     async def stream(self, work: Work[Done], piece: Callable[[str], Any], end: Callable[[Done], list[Any]]) -> Response:
-        """Return server-sent events: a `piece` of what is emitted, and at the `end` what the work returned."""
+        """Return server-sent events: a `piece` for each emitted text, and the result at the `end`."""
         events = self._events(work, piece, end)
         try:
             first = await anext(events)
@@ -78,7 +78,7 @@ def _busy() -> Response:
 
 
 async def _gone(request: Request) -> None:
-    """Return when the client has gone."""
+    """Wait until the client disconnects."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
@@ -88,7 +88,7 @@ async def read_json(request: Request) -> Mapping[str, Any]:
     try:
         body = orjson.loads(await request.body())
     except ValueError as error:
-        raise UsageError(f"the body is no JSON: {error}", "Send a JSON object.") from error
+        raise UsageError(f"the body is not JSON: {error}", "Send a JSON object.") from error
     if not isinstance(body, dict):
-        raise UsageError("the body is no JSON object", "Send a JSON object.")
+        raise UsageError("the body is not a JSON object", "Send a JSON object.")
     return body

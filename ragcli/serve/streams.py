@@ -1,4 +1,4 @@
-"""Standard streams by thread: a command that a thread runs for somebody else reads and prints where that one does."""
+"""Standard streams by thread: a command run for a client uses the client's streams."""
 
 import io
 import os
@@ -13,7 +13,7 @@ _OWN = threading.local()
 
 
 class _Routed:
-    """Stand for a standard stream: the thread's own, else that of the process."""
+    """A standard stream: the thread's own, or else that of the process."""
 
     def __init__(self, name: str) -> None:
         self._name, self._usual = name, getattr(sys, name)
@@ -23,7 +23,7 @@ class _Routed:
 
 
 class _Told(io.FileIO):
-    """Write to a file, and tell before the first byte."""
+    """A file that calls back before the first byte is written."""
 
     tell_first: Callable[[], None]
 
@@ -33,14 +33,14 @@ class _Told(io.FileIO):
 
 
 def route() -> None:
-    """Let each thread have standard streams of its own from now on."""
+    """Give each thread its own standard streams from now on."""
     for name in _NAMES:
         setattr(sys, name, _Routed(name))
 
 
 @contextmanager
 def streams(descriptors: Sequence[int], before_printing: Callable[[], None]) -> Iterator[Callable[[], None]]:
-    """Give this thread these files (stdin, stdout, stderr) as its standard streams, and close them at the end.
+    """Use files (stdin, stdout, stderr) as this thread's standard streams, and close them at the end.
 
     Yields what brings all that was printed to the files.
     """
@@ -55,7 +55,7 @@ def streams(descriptors: Sequence[int], before_printing: Callable[[], None]) -> 
 
 def _flush() -> None:
     for name in _NAMES[1:]:
-        with suppress(OSError):  # its reader has gone
+        with suppress(OSError):  # the reader is gone
             getattr(_OWN, name).flush()
 
 
@@ -64,10 +64,10 @@ def _open(name: str, number: int, before_printing: Callable[[], None]) -> io.Tex
         return io.TextIOWrapper(io.BufferedReader(io.FileIO(number)), encoding="utf-8")
     raw = _Told(number, "w")
     raw.tell_first = before_printing
-    lines = name == "stderr" or os.isatty(number)  # are shown at once, as Python does it
+    lines = name == "stderr" or os.isatty(number)  # line buffering, as in Python
     return io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=lines)
 
 
 def _close(stream: io.TextIOWrapper) -> None:
-    with suppress(OSError):  # its reader has gone
+    with suppress(OSError):  # the reader is gone
         stream.close()

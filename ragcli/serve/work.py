@@ -1,4 +1,4 @@
-"""Work in threads: so many at once, so many waiting, none beyond; what nobody waits for is given up."""
+"""Run work in threads, with a bounded queue; work is cancelled when nobody waits for it."""
 
 import asyncio
 import threading
@@ -11,15 +11,15 @@ Emit = Callable[[str], None]
 
 
 class BusyError(Exception):
-    """Report that as much work waits as may wait."""
+    """Report that the queue is full."""
 
 
 class GoneError(Exception):
-    """Report that nobody waits for the work any more."""
+    """Report that nobody waits for the work anymore."""
 
 
 class Workers:
-    """Do work in `threads` threads; up to `waiting` more pieces of work wait their turn."""
+    """Run work in `threads` threads; up to `waiting` more are queued."""
 
     def __init__(self, threads: int, waiting: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="work")
@@ -30,16 +30,16 @@ class Workers:
 
     @property
     def running(self) -> int:
-        """Count the work that is being done."""
+        """Return the number of running tasks."""
         return min(self.taken, self._threads)
 
     @property
     def waiting(self) -> int:
-        """Count the work that waits."""
+        """Return the number of queued tasks."""
         return self.taken - self.running
 
     def submit(self, work: Callable[[], Done]) -> "Future[Done]":
-        """Have work done. Raises BusyError where too much of it waits."""
+        """Run work. Raises BusyError if the queue is full."""
         with self._lock:
             if self.taken >= self._most:
                 self.refused += 1
@@ -54,7 +54,7 @@ class Workers:
             self.taken -= 1
 
     async def run(self, work: Callable[[Emit], Done], gone: Awaitable[Any]) -> Done:
-        """Have work done, unless `gone` comes first: then what has not begun never begins. Raises GoneError."""
+        """Run work, unless `gone` completes first: then queued work is cancelled. Raises GoneError."""
         cancelled = threading.Event()
         future = self.submit(lambda: work(_guarded(lambda _: None, cancelled)))
         waiting = asyncio.ensure_future(gone)
@@ -70,7 +70,7 @@ class Workers:
             result.cancel()
 
     async def stream(self, work: Callable[[Emit], Done]) -> AsyncIterator[str | Done]:
-        """Yield what the work emits, and then what it returns; who stops listening ends the work."""
+        """Yield what the work emits, then its result; the work ends if the consumer stops."""
         loop = asyncio.get_running_loop()
         cancelled = threading.Event()
         pieces: asyncio.Queue[str | None] = asyncio.Queue()
@@ -89,7 +89,7 @@ class Workers:
             future.cancel()
 
     def close(self) -> None:
-        """Begin no more work."""
+        """Start no more work."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -282,7 +282,7 @@ class ElasticStore:
         return [bucket["key"] for bucket in answer["aggregations"]["found"]["buckets"]]
 
     def damage(self) -> list[str]:
-        """Say what is damaged: nothing, since the server sees to its files itself."""
+        """Return no damage, because the server checks its files itself."""
         return []
 
     def counts(self) -> Counts:

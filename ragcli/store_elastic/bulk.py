@@ -83,7 +83,7 @@ def _send_batch(session: Session, batch: list[DocumentUpdate], words: Analyzer, 
 
     The old version of a refused document stays, unless the server accepted part of the new one; then all is removed.
     """
-    refusals: dict[int, Refusal] = {}  # by the update's identity: an id may come more than once
+    refusals: dict[int, Refusal] = {}  # by the update's identity, because an id may occur more than once
     taken: set[int] = set()
     new = (_entry(session, update, *pair) for update in batch for pair in written(update, words, dimension))
     for entry, reason in _sent(session, new):

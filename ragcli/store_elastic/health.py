@@ -1,4 +1,4 @@
-"""What a server says of itself: its version, its licence, its state, and whether it analyzes as ragcli needs it."""
+"""The health of a server: its version, licence, state, and analyzers."""
 
 from typing import Any, NamedTuple
 

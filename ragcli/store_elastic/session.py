@@ -79,7 +79,7 @@ class Session:
         self.ask(self.client.indices.refresh, "_shards")
 
     def ask(self, endpoint: Callable[..., ObjectApiResponse[Any]], wanted: str, **body: Any) -> Json:
-        """Return an answer that has the key `wanted`; the request is repeated while it may still come."""
+        """Return an answer with the key `wanted`; the request is repeated while the server is busy."""
         return self.repeated(lambda: self._once(endpoint, wanted, **body))
 
     def _once(self, endpoint: Callable[..., ObjectApiResponse[Any]], wanted: str, **body: Any) -> Json:

@@ -364,7 +364,7 @@ class LocalStore:
         return [doc_id for doc_id, _ in self._searcher.terms_with_prefix("doc_id", "") if in_order(doc_id, condition)]
 
     def damage(self) -> list[str]:
-        """Say what is damaged, after a look at all files."""
+        """Check all files, and return a line for each damage."""
         with self._translated():
             found = [f"{name} is damaged" for name in damaged_files(self._folder / "text")]
             if self._config.encoder and not found:

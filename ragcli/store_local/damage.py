@@ -39,9 +39,9 @@ def check_permission(text: Path) -> None:
 
 
 def check_sums(folder: Path, most: float = math.inf) -> None:
-    """Raise ValueError for a damaged file, since tantivy reads it as if it were whole; look at `most` bytes.
+    """Raise ValueError for a damaged file, which tantivy would read as if it were intact; check `most` bytes.
 
-    Small files come first: those of the passages' lengths, by which tantivy ranks, are among them.
+    Small files come first, among them those with the lengths of passages, which affect ranking.
     """
     for size, path in sorted((_size(path), path) for path in _files(folder)):
         if (most := most - size) < 0:
@@ -56,7 +56,7 @@ def damaged_files(folder: Path) -> list[str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """List the files that the index counts on; all else in the folder is what a killed run has left."""
+    """Return the files of the index; other files in the folder were left by a killed run."""
     names = set()
     try:
         for segment in orjson.loads((folder / "meta.json").read_bytes())["segments"]:
@@ -75,9 +75,9 @@ def _size(path: Path) -> int:
 
 
 def _is_whole(path: Path) -> bool:
-    """Compare a file with its footer: JSON that holds the CRC-32 of all before it, the JSON's length, a magic number.
+    """Compare a file with its footer: JSON with the CRC-32 of everything before it, its length, and a magic number.
 
-    One that is gone is no fault of its own: a writer may have merged it with others.
+    A missing file is not an error: a writer may have merged it with others.
     """
     try:
         with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:

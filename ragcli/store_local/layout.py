@@ -81,7 +81,7 @@ def add_entries(
 
 
 class Record(NamedTuple):
-    """Hold what is kept of a passage to be shown, and of its document to be compared with the next input."""
+    """Hold the stored fields of a passage, and the hash of its document."""
 
     title: str
     text: str
@@ -98,9 +98,9 @@ def written_record(doc_id: str, record: Record) -> bytes:
 
 
 def read_record(document: tantivy.Document) -> tuple[str, Record]:
-    """Return the document's id and the record of an entry. Raises ValueError where its checksum is another one.
+    """Return the document's id and the record of an entry. Raises ValueError for a wrong checksum.
 
-    Blocks of texts are compressed, and tantivy reads them without a look at its own checksums.
+    tantivy reads compressed blocks of texts without checking its own checksums.
     """
     doc_id, content = document["doc_id"][0], document["record"][0]
     if content.startswith(_CHECKED):

@@ -14,7 +14,7 @@ _MOST_EDITS = 2  # of a fuzzy query
 
 def near_words(searcher: tantivy.Searcher, schema: tantivy.Schema, language: str, word: str) -> list[str]:
     """Return the words nearest to one in spelling, which passages have, by distance."""
-    words = Analyzer(language)  # of its own: to this one, each word of these passages is new
+    words = Analyzer(language)  # a new one, to which each word of these passages is new
     known: dict[str, int] = {}
     most = most_edits(word) if language == "en" else _MOST_EDITS  # an accent that is left out is an edit here
     for distance in range(1, most + 1) if word else ():

@@ -110,7 +110,7 @@ class VectorFile:
             size, below = size * 4, end
 
     def damage(self, keys: Iterable[int]) -> list[str]:
-        """Say which of these keys have no row, and which rows hold no vector of length 1."""
+        """Return descriptions of keys without a row, and of rows without a vector of length 1."""
         missing = int((self._rows_of(np.fromiter(keys, np.uint64)) < 0).sum())
         bad = sum(int((~_sound(self._rows["vector"][i : i + _BLOCK])).sum()) for i in range(0, len(self._rows), _BLOCK))
         said = ((missing, "passages have no vector"), (bad, "vectors are not of length 1"))
@@ -212,7 +212,7 @@ class VectorFile:
 
 
 def _sound(vectors: Vector) -> NDArray[np.bool_]:
-    """Tell which vectors (rows, dimension) are of length 1."""
+    """Return which vectors (rows, dimension) have length 1."""
     exact = vectors.astype(np.float64)
     return np.asarray(np.abs((exact * exact).sum(axis=1) - 1) < 1e-2)
 

@@ -1,8 +1,8 @@
-"""Prompts as Jinja2 templates: those of the package, the user's own, and files.
+"""Prompts as Jinja2 templates: packaged ones, the user's own, and files.
 
-A template may begin with settings between `---`: `description`, `model`, `style`, `stop`, and `values`, which are
-variables. It sees `question` (`text` is the same), `passages` (each with `n`, `id`, `title`, `text`), `turns` of a
-conversation (each with `question` and `answer`), and its values.
+A template may begin with settings between `---`: `description`, `model`, `style`, `stop`, and `values` of variables.
+Its variables are `question` (or `text`), `passages` (each with `n`, `id`, `title`, `text`), `turns` of a conversation
+(each with `question` and `answer`), and its values.
 """
 
 import os
@@ -30,7 +30,7 @@ _SANDBOX = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=
 
 
 class Turn(NamedTuple):
-    """Hold a question of a conversation and what was answered."""
+    """Hold a question of a conversation and its answer."""
 
     question: str
     answer: str
@@ -38,7 +38,7 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True)
 class Template:
-    """Hold a template: its text as it is written, what its settings say, and what it is filled with."""
+    """Hold a template: its source, its settings, and the values of its variables."""
 
     name: str
     path: Path
@@ -51,12 +51,12 @@ class Template:
     turns: tuple[Turn, ...] = ()
 
     def render(self, used: Sequence[Hit], question: str) -> str:
-        """Return the prompt. Raises RagcliError for what the template cannot do."""
+        """Return the prompt. Raises RagcliError if the template fails."""
         passages = [{"n": n, "id": hit.id, "title": hit.title, "text": hit.text} for n, hit in enumerate(used, 1)]
-        said = {"question": question, "text": question, "passages": passages, "turns": self.turns}
+        variables = {"question": question, "text": question, "passages": passages, "turns": self.turns}
         body = _SETTINGS.sub("", self.source)
         try:
-            return _SANDBOX.from_string(body).render({**self.values, **said}).strip()
+            return _SANDBOX.from_string(body).render({**self.values, **variables}).strip()
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, OverflowError) as error:
             line = f" (line {error.lineno + self._above()})" if isinstance(error, TemplateSyntaxError) else ""
             hint = f"`ragcli template show {self.name}` prints it; --set NAME=VALUE sets a variable."
@@ -67,7 +67,7 @@ class Template:
         return replace(self, values={**self.values, **values})
 
     def after(self, turns: Iterable[tuple[str, str]]) -> "Template":
-        """Return the template in a conversation, after these questions and answers."""
+        """Return the template with the turns of a conversation."""
         return replace(self, turns=tuple(Turn(*turn) for turn in turns))
 
     def _above(self) -> int:
@@ -76,15 +76,15 @@ class Template:
 
 
 def list_templates() -> Iterator[Template]:
-    """Yield the user's templates and the package's, by name; the user's hide the package's of the same name."""
+    """Yield the user's and the packaged templates by name; the user's replace packaged ones of the same name."""
     for name, path in sorted(_found().items()):
         yield read_template(name, path)
 
 
 def find_template(name: str) -> Template:
-    """Find a template: a file where it looks like one, else the user's or the package's by its name.
+    """Find a template: a file if the name is a path, else the user's or a packaged one.
 
-    Raises UsageError where there is none, RagcliError for one that cannot be read.
+    Raises UsageError for an unknown name, RagcliError for a template that cannot be read.
     """
     if os.sep in name or name.endswith(_ENDING):
         return read_template(Path(name).stem, Path(name))
@@ -96,16 +96,18 @@ def find_template(name: str) -> Template:
 
 
 def read_template(name: str, path: Path) -> Template:
-    """Read a template from a file. Raises RagcliError for one that cannot be read, or says what has no meaning."""
+    """Read a template from a file. Raises RagcliError if it cannot be read or its settings are invalid."""
     try:
         source = path.read_text(encoding="utf-8")
         found = _SETTINGS.match(source)
         settings = (yaml.safe_load(found[1]) if found else None) or {}
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise RagcliError(f"cannot read the template {path}: {first_line(error)}", "Mend the file.") from error
+        raise RagcliError(f"cannot read the template {path}: {first_line(error)}", "Correct the file.") from error
     wrong = _wrong(settings)
     if wrong:
-        raise RagcliError(f"the settings of the template {path} are wrong: {wrong}", f"There are {', '.join(_KEYS)}.")
+        raise RagcliError(
+            f"the settings of the template {path} are wrong: {wrong}", f"Settings are {', '.join(_KEYS)}."
+        )
     stop = settings.get("stop", ())
     settings["stop"] = (stop,) if isinstance(stop, str) else tuple(map(str, stop))
     return Template(name, path, source, **settings)
@@ -117,11 +119,11 @@ def _found() -> dict[str, Path]:
 
 
 def _wrong(settings: Any) -> str:
-    """Say what is wrong with a template's settings; nothing where all is right."""
+    """Return what is wrong with a template's settings; empty if nothing is."""
     if not isinstance(settings, dict):
-        return "no names with values"
+        return "they are not a mapping"
     if unknown := [str(key) for key in settings if key not in _KEYS]:
         return f"unknown {unknown[0]}"
     if settings.get("style", "free") not in get_args(Style):
         return f"style {settings['style']}"
-    return "" if isinstance(settings.get("values", {}), dict) else "values are no names with values"
+    return "" if isinstance(settings.get("values", {}), dict) else "values are not a mapping"

@@ -81,7 +81,7 @@ def write_checkpoint(
 ) -> None:
     """Let `write` fill a folder with the model; with an optimizer, add the state to resume from, else remove it.
 
-    Each file gets its name once it is complete, the state first. Raises RagcliError where there is no room.
+    Each file gets its name once it is complete, the state first. Raises RagcliError if there is no room.
     """
     new = folder / _UNFINISHED
     try:

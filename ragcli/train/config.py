@@ -122,7 +122,7 @@ def check(config: TrainConfig) -> None:
 
 
 def check_same(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise UsageError where a training would be resumed with other data, another model or other settings."""
+    """Raise UsageError if a training would be resumed with other data, another model or other settings."""
     found = [line for part in ("model", "data", "settings") for line in _differences(saved[part], now[part])]
     if found:
         message = "this training began with other data or settings: " + "; ".join(found)

@@ -81,7 +81,7 @@ def holds_questions(path: Path) -> bool:
 
 
 def _titled(document: Document, name: str) -> Text:
-    # As a passage stands in a prompt: the title is its first line.
+    # As in a prompt: the title is the first line.
     text = passage_text(document.title, document.text)
     return Text(f"{name}:{document.id}", text.strip(), doc_id=document.id)
 

@@ -44,7 +44,7 @@ def open_model(folder: ModelFolder, dropout: float) -> ModelBundle:
     if not runs_here(config):
         raise RagcliError(f"{folder.name} is a model of type {config.get('model_type')}, not GPT-2", _SUPPORTED)
     sizes = read_config(folder, config)
-    Checkpoint(folder, sizes)  # says in words what is wrong with a damaged one
+    Checkpoint(folder, sizes)  # reports what is wrong with a damaged one
     tokenizer = read_byte_level(folder)
     check_vocabulary(folder, tokenizer, sizes.vocab_size)
     settings = GPT2Config.from_dict(config | _while_training(config.get("activation_function", "gelu_new"), dropout))
@@ -130,7 +130,7 @@ def row_losses(model: Any, tokens: torch.Tensor, labels: torch.Tensor) -> torch.
 def bits_per_byte(model: Any, rows: Rows, sizes: NDArray[np.int64], batch: int) -> float | None:
     """Return nats / (ln 2 · bytes) over at most 32,768 tokens of evenly spaced rows; None if nothing is learnt.
 
-    `sizes` is how many bytes each token stands for.
+    `sizes` is the number of bytes of each token.
     """
     most = max(1, _VALIDATION_TOKENS // rows.tokens.shape[1])
     chosen = np.arange(0, len(rows.tokens), max(1, len(rows.tokens) / most)).astype(int)
