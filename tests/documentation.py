@@ -131,6 +131,9 @@ def renew(page: Path) -> None:
 
 
 if __name__ == "__main__":
+    from tests.manual import MANUAL, manual  # which is made of this file's commands
+
     CLI.write_text(reference(), encoding="utf-8")
+    MANUAL.write_text(manual(), encoding="utf-8")
     for one in map(Path, sys.argv[1:]) if sys.argv[1:] else guides():
         renew(one.resolve())

@@ -1,0 +1,122 @@
+"""Serving: a command by the server in the background against one alone, and many clients for a while.
+
+    python -m tests.benchmarks.serve [--seconds 120] [--clients 20]
+
+Prints a line for each figure. An index of the sample data is made for the occasion.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx2
+
+from tests.support import ROOT, environment
+
+QUESTIONS = ("What is a lambda?", "What does EAFP mean?", "How do I copy an object?", "What is a list comprehension?")
+_RUNS = 9
+
+
+def seconds(words: list[str], env: dict[str, str]) -> float:
+    """Return the median time that a command takes."""
+    times = []
+    for _ in range(_RUNS):
+        started = time.perf_counter()
+        subprocess.run(words, env=env, check=True, capture_output=True)
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def compare_commands(env: dict[str, str]) -> None:
+    """Print what `ask` and `search` take alone, by the server, and what of that is the work and the interpreter."""
+    ragcli = [sys.executable, "-m", "ragcli"]
+    lines = {"ask": [*ragcli, "ask", QUESTIONS[0]], "search": [*ragcli, "search", "list comprehension"]}
+    alone = {name: seconds(words, env) for name, words in lines.items()}
+    subprocess.run([*ragcli, "serve", "--background"], env=env, check=True, capture_output=True)
+    for words in lines.values():  # loads the models
+        subprocess.run(words, env=env, check=True, capture_output=True)
+    empty = seconds([sys.executable, "-c", "pass"], env)
+    for name, words in lines.items():
+        served = seconds(words, env)
+        print(f"{name}: alone {1000 * alone[name]:.0f} ms, by the server {1000 * served:.0f} ms,", end=" ")
+        print(f"{alone[name] / served:.1f} times as fast; an empty interpreter takes {1000 * empty:.0f} ms")
+    subprocess.run([*ragcli, "serve", "--stop"], env=env, check=True, capture_output=True)
+
+
+def load(env: dict[str, str], clients: int, duration: float) -> None:
+    """Print how long searches and questions of many clients took, what failed, and how the memory grew."""
+    words = [sys.executable, "-m", "ragcli", "serve", "--port", "0"]
+    with subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr
+        address = next(line for line in server.stderr if " at http" in line).partition(" at ")[2].split()[0]
+        with httpx2.Client(base_url=address, timeout=60) as client:
+            for question in QUESTIONS:
+                client.get("/ask", params={"question": question})
+        before = memory(server.pid)
+        times: dict[str, list[float]] = {"search": [], "ask": []}
+        statuses: Counter[int] = Counter()
+        end = time.monotonic() + duration
+        threads = [threading.Thread(target=ask_on, args=(address, n, end, times, statuses)) for n in range(clients)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        after = memory(server.pid)
+        server.terminate()
+    print(f"{clients} clients for {duration:.0f} s: {dict(statuses)}; memory {before} MB before, {after} MB after")
+    for name, taken in times.items():
+        p50, p95 = (1000 * percentile(taken, share) for share in (0.5, 0.95))
+        print(f"{name}: {len(taken)} answers, p50 {p50:.0f} ms, p95 {p95:.0f} ms")
+
+
+def ask_on(address: str, n: int, end: float, times: dict[str, list[float]], statuses: "Counter[int]") -> None:
+    """Search three times and ask once, again and again; wait where the server says so."""
+    turn = n
+    with httpx2.Client(base_url=address, timeout=60) as client:
+        while time.monotonic() < end:
+            turn += 1
+            question = QUESTIONS[turn % len(QUESTIONS)]
+            name, key = ("ask", "question") if turn % 4 == 0 else ("search", "query")
+            started = time.perf_counter()
+            status = client.get(f"/{name}", params={key: question}).status_code
+            statuses[status] += 1
+            if status == 200:
+                times[name].append(time.perf_counter() - started)
+            else:
+                time.sleep(1)
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Return the value that this share of all values does not exceed."""
+    return sorted(values)[int(share * (len(values) - 1))] if values else 0.0
+
+
+def memory(process: int) -> int:
+    """Return the resident megabytes of a process."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--clients", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=120)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        env = environment({"RAGCLI_HOME": folder, "HF_HUB_OFFLINE": "1"})
+        data = str(ROOT / "sample_data" / "python.jsonl")
+        subprocess.run([sys.executable, "-m", "ragcli", "index", data], env=env, check=True, capture_output=True)
+        compare_commands(env)
+        load(env, chosen.clients, chosen.seconds)
+
+
+if __name__ == "__main__":
+    main()
