@@ -11,6 +11,11 @@ _CAPITALISED = re.compile(r"(?<![\w'’.])[A-Z][A-Za-z\u00c0-\u024f]{2,}(?:['’
 _IDENTIFIER = re.compile(
     r"(?<![\w-])(?:--[a-z][\w-]+|_*[A-Za-z0-9]+(?:_+[A-Za-z0-9]+)+_*|[a-z]+[a-z0-9]*[A-Z]\w*)(?![\w])"
 )
+# An article, a preposition with one, or an adjective, in German: a noun follows, which has a capital anyway.
+_BEFORE_NOUN = re.compile(
+    r"\b(?:de[rmns]|das|die|(?:k?ein|welche|jede|diese)e?[rmns]?|im|am|ins|zum|zur|vom|beim|viele?|[a-zäöüß]{3,}e[nsm]?)\s+$",
+    re.IGNORECASE,
+)
 _FIRST = re.compile(r"\w+")
 _TITLE_CASE = 0.6  # share of capitalised words from which on capitals do not mark names
 _SLIP = 5  # letters from which on one wrong letter is a typo, not another name
@@ -20,7 +25,7 @@ def missing_names(question: str, searcher: Searcher, hits: list[Hit]) -> tuple[M
     """Return the names in a question that no passage has. An identifier is not found by its parts."""
     identifiers = list(dict.fromkeys(_IDENTIFIER.findall(question)))
     found = [MissingName(one) for one in identifiers if not _stands(one, searcher, hits)]
-    names = [name for name in _capitalised(question) if name not in identifiers]
+    names = [name for name in _capitalised(question, searcher.language) if name not in identifiers]
     counts = searcher.store.frequencies(names) if names else []
     unseen = [name for name, count in zip(names, counts, strict=True) if not count]
     near = searcher.store.near_words([name.lower() for name in unseen]) if unseen else []
@@ -30,10 +35,12 @@ def missing_names(question: str, searcher: Searcher, hits: list[Hit]) -> tuple[M
     return tuple(found)
 
 
-def _capitalised(question: str) -> Iterator[str]:
+def _capitalised(question: str, language: str) -> Iterator[str]:
     """Yield the capitalised words except the first, without a final 's; none if most words are capitalised."""
     words = _FIRST.findall(question)
     names = [match for match in _CAPITALISED.finditer(question) if match.start() > question.find(words[0])]
+    if language == "de":
+        names = [match for match in names if not _BEFORE_NOUN.search(question, 0, match.start())]
     if len(names) <= _TITLE_CASE * len(words):
         yield from dict.fromkeys(re.sub(r"['’]s$", "", match[0]) for match in names)
 
