@@ -23,7 +23,7 @@ _TOO_LONG = 100  # bytes of the path of a socket that every system takes
 
 
 def socket_path() -> str:
-    """Return where the server listens: in the data folder, as settings.data_home finds it."""
+    """Return the socket of the server, in the same data folder as settings.data_home."""
     home = os.environ.get("RAGCLI_HOME")
     if home:
         home = os.path.expanduser(home)
@@ -74,7 +74,7 @@ def _send(server: _socket.socket, parts: list[str]) -> None:
 
 
 def _code(server: _socket.socket) -> int | None:
-    """Wait for the exit code; None where the server does not answer and nothing was printed yet."""
+    """Wait for the exit code; None if the server does not answer and nothing was printed yet."""
     printing = False
     while True:
         answer = server.recv(1)

@@ -54,13 +54,8 @@ class Endpoint:
         with self._answer("GET", path, None) as response:
             return self._json(response)
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Send JSON, and return the JSON response. Raises UnreachableError, StatusError, RagcliError."""
-        with self._answer("POST", path, body) as response:
-            return self._json(response)
-
     def stream(self, path: str, body: Mapping[str, Any]) -> Iterator[Any]:
-        """Send JSON, and yield the JSON of each event. Raises the same errors as `post`."""
+        """Send JSON, and yield the JSON of each event. Raises UnreachableError, StatusError, RagcliError."""
         with self._answer("POST", path, body) as response, self._translated():
             events = 0
             for line in response.iter_lines():

@@ -37,7 +37,7 @@ def stdin_lines() -> Iterator[str]:
 
 
 def read_schema(file: Path | None) -> dict[str, Any] | None:
-    """Read a JSON Schema, if a file is named. Raises UsageError for what is none."""
+    """Read a JSON Schema, if a file is named. Raises UsageError for an invalid one."""
     if file is None:
         return None
     try:

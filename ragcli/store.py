@@ -279,7 +279,7 @@ class Access(NamedTuple):
 
 
 class Shards(NamedTuple):
-    """Say in how many parts a new index is kept on a server, and how many copies each has; None leaves it to that."""
+    """Hold the numbers of shards and replicas of a new index on a server; None is the server's default."""
 
     shards: int | None = None
     replicas: int | None = None

@@ -17,12 +17,12 @@ _YEAR = re.compile(r"\s*[(（]((?:18|19|20)\d\d)[)）]$")
 _ARTICLE = re.compile(r"^(?:the|a|an)\s+|,\s*(?:the|a|an)$")
 _APOSTROPHE = re.compile(r"['’]")
 _WORD = re.compile(r"\d+|[^\W\d_]+")
-# Where a title has parts: before a subtitle, another name, or its name in another script.
+# Boundaries of the parts of a title: a subtitle, another name, or its name in another script.
 _PARTS = re.compile(
     rf"\s*[:：;,，/|·]\s*|\s+[-–—]\s+|\s+(?:or|aka):?\s+|(?<=[{HAN}])\s+(?=[a-z])|(?<=[a-z])\s+(?=[{HAN}])"
 )
 _ROMAN = {"ii": 2, "iii": 3, "iv": 4, "vi": 6, "vii": 7, "viii": 8, "ix": 9, "xi": 11, "xii": 12, "xiii": 13}
-_ONE_LETTER = {"i": 1, "v": 5, "x": 10}  # numerals at a title's end, or where it is told what they count
+_ONE_LETTER = {"i": 1, "v": 5, "x": 10}  # numerals at the end of a title, or after a word such as "part"
 _COUNTED = frozenset({"part", "episode", "chapter", "volume", "vol"})
 _SPELT = {
     word: n

@@ -15,7 +15,7 @@ from ragcli.errors import NothingFoundError, RagcliError, UsageError
 from ragcli.generate import Generator
 from ragcli.search import Searcher
 
-_BETWEEN = " — "  # a question and what was said after it
+_BETWEEN = " — "  # joins a question and the next one
 _SURER = 0.1  # by how much the completed question must be more confident than the original
 _SURE = 0.8  # confidence of an answer to the original question that needs no alternative
 _REPLIES = {"en": "Ask me anything about the texts.", "zh": "关于这些文本，请随时提问。"}
@@ -40,7 +40,7 @@ class Conversation:
         told: Callable[[Answer], None] = ignore,
         before: Answer | None = None,
     ) -> None:
-        """`told` gets each answer to a question; `before` is the one to go on from."""
+        """Prepare a conversation; `told` receives each answer, `before` is an earlier answer to continue from."""
         self._searcher = searcher
         self._open_model = open_generator
         self._options = options

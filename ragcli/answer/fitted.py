@@ -32,14 +32,10 @@ class Linear(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """Hold the fitted weights of one situation.
-
-    Above the probability `enough` one sentence is sufficient; below the confidence `abstain` there is no answer.
-    """
+    """Hold the fitted weights of one situation; below the confidence `abstain` there is no answer."""
 
     ranking: Linear
     confidence: Linear
-    enough: float
     abstain: float
 
 
@@ -58,4 +54,4 @@ def fitted(language: str, encoder: bool = False, reader: bool = False) -> Fitted
 def read_fitted(record: Mapping[str, Any]) -> Fitted:
     """Read one situation of the file."""
     ranking, confidence = (Linear(record[part]["weights"], record[part]["bias"]) for part in ("ranking", "confidence"))
-    return Fitted(ranking, confidence, record["enough"], record["abstain"])
+    return Fitted(ranking, confidence, record["abstain"])

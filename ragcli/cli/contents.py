@@ -135,7 +135,7 @@ def export(source: Sources = None, where: Where = None, index_args: IndexArgs = 
 
 @flat
 def copy(
-    to: Annotated[str, typer.Option("--to", help="Where to: `local`, or an Elasticsearch URL.")],
+    to: Annotated[str, typer.Option("--to", help="Target: `local`, or an Elasticsearch URL.")],
     to_index: Annotated[
         str | None, typer.Option("--to-index", help="Name of the copy. [default: the same]", show_default=False)
     ] = None,

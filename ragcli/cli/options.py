@@ -192,14 +192,14 @@ class IndexArgs:
 
 @dataclass(frozen=True)
 class MadeIndexArgs(IndexArgs):
-    """Say which index, and how a server keeps it where it is new."""
+    """Choose an index, and the shards of a new one on a server."""
 
     shards: ShardCount = None
     replicas: ReplicaCount = None
 
     @property
     def location(self) -> IndexLocation:
-        """Return where the index is, and how it is kept."""
+        """Return the location of the index, with its shards."""
         return super().location._replace(shards=Shards(self.shards, self.replicas))
 
 

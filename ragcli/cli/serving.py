@@ -20,7 +20,7 @@ def serve(
         typer.Option(help="Additional host name that requests may use; repeatable.", show_default=False),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, max=64, help="Requests to process in parallel.")] = 2,
-    waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait; more are refused with 503.")] = 32,
+    waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait; more get status 429.")] = 32,
     background: Annotated[
         bool, typer.Option("--background", help="Serve `ask` and `search` of the command line in the background.")
     ] = False,

@@ -132,7 +132,7 @@ def _measures(report: Report) -> Table:
     rows = []
     for name, value in report.metrics.items():
         more = [figure(without["metrics"].get(name)), figure(without["gain"].get(name), "+")] if without else []
-        n = len(_values(report, name))  # none where the measure is one of all queries together
+        n = len(_values(report, name))  # none for a measure over all queries together
         rows.append([name, figure(value), *more, f"{n:,}" if n else "–"])
     return Table("Measures", heads, rows, texts=1, kind="names", lower=_lower(report.metrics))
 

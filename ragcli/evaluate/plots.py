@@ -11,7 +11,7 @@ from ragcli.evaluate.report import is_worse, mean
 
 _BINS = 20
 _BARS = 100  # a bar for each query up to here; beyond, one for all of about the same change
-_WIDTH, _HEIGHT = 1000, 200  # of a plot, in units of its own
+_WIDTH, _HEIGHT = 1000, 200  # of a plot, in its own units
 _LONGEST = 600  # characters of a text
 
 

@@ -42,7 +42,7 @@ class Detokenizer:
 
 
 class ThoughtFilter:
-    """Leave out what a model thinks before it answers: what stands first between <think> and </think>."""
+    """Remove a model's thinking: leading text between <think> and </think>."""
 
     _BEGIN, _END = "<think>", "</think>"
 
@@ -64,7 +64,7 @@ class ThoughtFilter:
         return "" if self._thinks is not False else self.flush()
 
     def flush(self) -> str:
-        """Return what was held back, now that nothing follows; a thought without an end is none of it."""
+        """Return the text held back, when nothing follows, except an unfinished thought."""
         text, self._held = "" if self._thinks else self._held, ""
         return text
 

@@ -92,7 +92,7 @@ class EngineGenerator:
 def _refuse_schema(name: str, options: Options) -> None:
     if options.schema:
         hint = "Name a GGUF file, smollm2, or a server by --base-url."
-        raise UsageError(f"--schema needs a model on llama.cpp or a server, and {name} is none", hint)
+        raise UsageError(f"--schema needs a model on llama.cpp or a server, which {name} is not", hint)
 
 
 def engine_of(generator: Generator, purpose: str) -> LanguageModel:

@@ -9,9 +9,9 @@ from ragcli.serve.routes import Route
 
 _DONE = {"200": {"description": "what the command prints with --format json"}}
 _FAILED = {
-    "400": {"description": "the request cannot be meant; `error` says why, `hint` what to do"},
+    "400": {"description": "invalid request; `error` is the reason, `hint` what to do"},
     "404": {"description": "nothing found"},
-    "429": {"description": "too many requests wait; ask again"},
+    "429": {"description": "too many requests; try again"},
 }
 
 

@@ -79,7 +79,7 @@ def connect(url: str, login: Login | None, access: Access) -> Elasticsearch:
         options["ca_certs"] = _checked_ca_file(access.ca_certs)
     nodes = _each(url)
     try:
-        # Requests are repeated by session.py; the client only goes on to the next node.
+        # Requests are repeated by session.py; the client only switches to the next node.
         client = Elasticsearch(
             nodes,
             request_timeout=_TIMEOUT,

@@ -41,9 +41,9 @@ def side_folder(folder: Path) -> Path:
 
 @contextmanager
 def readable(text: Path) -> Iterator[Path]:
-    """Yield a folder in which a tantivy index can be opened, which needs a lock file even to read.
+    """Yield a folder in which tantivy can open an index; it needs a lock file even to read.
 
-    Where nothing may be written, it is one of links to the files. It can go once they are open.
+    For a read-only index, this is a temporary folder of links to its files.
     """
     if os.access(text, os.W_OK):
         yield text

@@ -181,7 +181,6 @@ def fit(situation: str, by_set: dict[str, list[Case]]) -> dict[str, Any]:
         "questions": len(own),
         "ranking": ranking._asdict(),
         "confidence": confidence._asdict(),
-        "enough": 0.9,
         "abstain": refusing(confidence, rows, np.array(truth), weights_of(cases)),
     }
 

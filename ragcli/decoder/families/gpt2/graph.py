@@ -54,7 +54,7 @@ def _add_block(
     qkv = graph.linear(f"qkv.{i}", normed, block.qkv)
     qkv = graph.node("Add", [qkv, graph.constant(f"qkv_bias.{i}", block.qkv_bias)])
     mixed = _attention(graph, config, i, qkv)
-    if i == config.layers - 1:  # nothing after the last attention looks at other places
+    if i == config.layers - 1:  # after the last attention, only the wanted positions matter
         mixed = graphs.pick(graph, "last_mixed", mixed, config.heads * config.head_size)
         stream = graphs.pick(graph, "last_stream", stream, config.hidden_size)
     out = graph.linear(f"out.{i}", mixed, block.out)
