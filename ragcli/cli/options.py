@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ragcli import settings
+from ragcli.cli.exposure import warn_of_exposure
 from ragcli.errors import RagcliError, UsageError
 from ragcli.filters import Filter, parse_filter
 from ragcli.inputs import read_argument
@@ -183,6 +184,7 @@ class IndexArgs:
     @property
     def location(self) -> IndexLocation:
         """Return the location of the index."""
+        warn_of_exposure(self.store, settings.api_key() is not None)
         return IndexLocation(self.store, self.index, settings.data_home(), Access(settings.api_key(), self.ca_certs))
 
     def open(self) -> Store:

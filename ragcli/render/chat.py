@@ -50,6 +50,8 @@ class ChatView:
         else:
             print_reply(turn.answer)
         self._history.parent.mkdir(parents=True, exist_ok=True)
+        if not self._history.exists():
+            self._history.touch(0o600)
         with self._history.open("ab") as file:
             file.write(orjson.dumps(_turn_json(turn)) + b"\n")
 
