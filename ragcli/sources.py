@@ -181,8 +181,14 @@ def _described(source: Input, ids: list[str]) -> Source:
         0 if recent else status.st_mtime_ns,
         _hash(path),
         ids,
-        "" if source.is_url else os.fspath(path.absolute()),
+        _place(source),
     )
+
+
+def _place(source: Input) -> str:
+    """Return where a file is; nothing for a URL, and for a path that is no text and so cannot be written down."""
+    path = os.fspath(source.path.absolute())
+    return "" if source.is_url or os.fsencode(path) != path.encode(errors="replace") else path
 
 
 def _hash(path: Path) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ragcli.documents import Document, Reject
+from ragcli.documents import Document, Reject, content_hash
 from ragcli.readers import FieldNames, Input, read_documents
 
 
@@ -304,6 +304,15 @@ def test_rows_of_a_spreadsheet_are_documents(tmp_path: Path) -> None:
         ("a › People 2", "name: Ann\ncity: Paris"),
         ("a › People 4", "name: Bob\ncity: Rome"),
     ]
+    far = "<row r='1'><c r='A1'/></row><row r='1048576'><c r='XFD1048576'/></row>"
+    book["xl/worksheets/sheet1.xml"] = f"<worksheet xmlns='{main}'><sheetData>{far}</sheetData></worksheet>"
+    (tmp_path / "b.xlsx").write_bytes(package(**book))
+    assert reason(tmp_path / "b.xlsx") == "a sheet has more than 5,000,000 cells"
+    t, p = "urn:oasis:names:tc:opendocument:xmlns:table:1.0", "<x:p>{}</x:p>"
+    cell, many = "<t:table-cell>{}</t:table-cell>", "<t:table-cell t:number-columns-repeated='16384'/>"
+    table_rows = "".join(f"<t:table-row>{cell.format(p.format(text))}{many}</t:table-row>" for text in ("name", "Ann"))
+    ods = f"<o xmlns:t='{t}' xmlns:x='x'><t:table t:name='People'>{table_rows}</t:table></o>"
+    assert parts(tmp_path / "a.ods", package(**{"content.xml": ods})) == [("a › People 2", "name: Ann")]
 
 
 def test_rows_of_parquet_are_documents(tmp_path: Path) -> None:
@@ -354,7 +363,7 @@ def test_messages_are_read(tmp_path: Path) -> None:
     assert parts(tmp_path / "a.mbox", box) == [("Grüße", "Hello."), ("Two", "Bye.")]
 
 
-def package(**files: str) -> bytes:
+def package(**files: str | bytes) -> bytes:
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as file:
         for name, content in files.items():
@@ -442,8 +451,29 @@ def test_bombs_are_refused(tmp_path: Path) -> None:
     laughs = "<!DOCTYPE x [<!ENTITY a 'ha'><!ENTITY b '&a;&a;'>]><x>&b;</x>"
     (tmp_path / "a.docx").write_bytes(package(**{"word/document.xml": laughs}))
     assert reason(tmp_path / "a.docx") == "XML with entity definitions"
+    (tmp_path / "b.docx").write_bytes(package(**{"word/document.xml": laughs.encode("utf-16")}))
+    assert reason(tmp_path / "b.docx") == "XML with entity definitions"
+    with tarfile.open(tmp_path / "a.tar.xz", "w:xz") as archive:
+        info = tarfile.TarInfo("zeros.txt")
+        info.size = 2**30  # of which the archive holds nothing
+        archive.fileobj.write(info.tobuf())
+    assert "too large when unpacked" in reason(tmp_path / "a.tar.xz")
     (tmp_path / "a.html").write_text("<div>" * 100_000 + "x", encoding="utf-8")
     assert reason(tmp_path / "a.html") == "nested too deeply"
+
+
+@pytest.mark.parametrize("piece", ["<!-- ", "{{< ", "{% ", "`a", "*a ", "[", "[a](", "<a ", "{x}`a "])
+def test_marks_without_an_end_are_text(tmp_path: Path, piece: str) -> None:
+    """That takes no longer than other text: in proportion to the square of the length it would be minutes."""
+    [document] = read_written(tmp_path / "a.md", f"Begin {piece * 50_000}")
+    assert document.text.startswith("Begin")
+
+
+def test_settings_nested_without_end_are_cut(tmp_path: Path) -> None:
+    nested = "".join(" " * i + "a:\n" for i in range(300))
+    [document] = read_written(tmp_path / "a.md", f"---\n{nested}---\nText.\n")
+    assert document.text == "Text."
+    assert content_hash("", "", document.metadata)
 
 
 @pytest.mark.parametrize("suffix", [".docx", ".xlsx", ".odt", ".pptx", ".epub", ".zip", ".ipynb"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.elastic.server import Server
 from tests.support import Run
 from tests.tiny_encoders import write_encoder
 
@@ -38,6 +39,24 @@ def test_what_did_not_change_is_not_read(ragcli: Run, folder: Path) -> None:
     assert counts(ragcli, folder) == {"updated": 1, "unchanged": 2, "documents": 3}
     os.utime(folder / "other.md")
     assert counts(ragcli, folder) == {"unchanged": 3, "documents": 3}
+
+
+def test_a_folder_on_a_server_is_kept_in_step(ragcli: Run, folder: Path, elasticsearch: Server) -> None:
+    at = ("--store", elasticsearch.url, "--index", "folder-test")
+    assert counts(ragcli, folder, *at, "--rebuild") == {"added": 3, "documents": 3}
+    (folder / "guide.md").write_text(GUIDE.replace("## Two", "## Three"), encoding="utf-8")
+    (folder / "other.md").unlink()
+    assert counts(ragcli, folder, *at) == {"added": 1, "unchanged": 1, "deleted": 1, "documents": 3}
+    assert counts(ragcli, folder, *at, "--prune") == {"unchanged": 2, "deleted": 1, "documents": 2}
+
+
+def test_a_name_that_is_no_text_is_remembered_as_others(ragcli: Run, folder: Path) -> None:
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff.md")).write_text("# Bad\n\nText.\n", encoding="utf-8")
+    (folder / "a\nb\x1b[31m.md").write_text("# Worse\n\nText.\n", encoding="utf-8")
+    assert counts(ragcli, folder) == {"added": 5, "documents": 5}
+    assert counts(ragcli, folder) == {"unchanged": 5, "documents": 5}
+    shown = ragcli("status", "--files").out + ragcli("list", "--format", "table").out
+    assert "\x1b" not in shown
 
 
 def test_sections_that_a_file_no_longer_has_are_deleted(ragcli: Run, folder: Path) -> None:

@@ -36,11 +36,11 @@ def _tar(data: bytes) -> Iterator[Member]:
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:*") as archive:
             for count, entry in enumerate(archive):
-                if count > MAX_PARTS or unpacked > MAX_UNPACKED:
+                unpacked += entry.size
+                if count > MAX_PARTS or unpacked > MAX_UNPACKED:  # before it is read, or passed over
                     raise NoDocumentError("too large when unpacked; unpack it yourself if you trust it")
                 if not entry.isfile():  # links and devices too
                     continue
-                unpacked += entry.size
                 if entry.size > MAX_PART:
                     yield Member(entry.name, b"", f"larger than {MAX_PART // 2**20} MiB")
                     continue

@@ -44,7 +44,7 @@ FORMATS = {
     **dict.fromkeys((".odt", ".odp"), _ODT),
     ".pptx": Format("office", "read_pptx", "bytes"),
     ".epub": Format("office", "read_epub", "bytes"),
-    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), _SHEET),
+    **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".ods"), _SHEET),
     **dict.fromkeys((".csv", ".tsv", ".tab"), _TABLE),
     **dict.fromkeys((".parquet", ".pq"), Format("parquet", "read_parquet", "rows")),
     **dict.fromkeys((".sqlite", ".sqlite3", ".db"), SQLITE),

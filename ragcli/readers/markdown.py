@@ -14,7 +14,7 @@ from ragcli.readers.outline import Outline, Page
 from ragcli.readers.restructured import CODE, SILENT, lead_of, read_rst
 
 _MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-_TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>|<>|</>", re.DOTALL)
+_TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[A-Za-z][^<>]*>|<>|</>", re.DOTALL)
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _UNSEEN = re.compile(r"<(script|style)\b.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _SOFT_BREAK = "\x0b"

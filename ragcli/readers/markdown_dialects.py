@@ -13,16 +13,19 @@ _HEADING_ATTRIBUTES = re.compile(
     r"^(\s{0,3}#{1,6}\s.*?)\s*(?:\{[:#.][^{}]*\}|\{\s*[#.][^{}]*\}|<a\b[^>]*>\s*</a>)\s*#*\s*$"
 )
 _ATTRIBUTES = re.compile(r"\{:?\s*[#.][\w-][^{}\n]*\}|\{:[^{}\n]*\}")
-_SHORTCODE = re.compile(r"\{\{[<%].*?[>%]\}\}|\{%-?.*?-?%\}|\{\*.*?\*\}|\{!.*?!\}|\{/\*.*?\*/\}")
+# What ends on its line is looked for within limits, so that the time stays in proportion to the text.
+_SHORTCODE = re.compile(
+    r"\{\{[<%].{0,999}?[>%]\}\}|\{%.{0,999}?%\}|\{\*.{0,999}?\*\}|\{!.{0,999}?!\}|\{/\*.{0,999}?\*/\}"
+)
 _INCLUDE = re.compile(
     r"\s*(?:\{\{(?!\{).*\}\}\s*$|--8<--|<<<\s|@include|\[TOC\]|\[\[toc\]\]|\[\[_TOC_\]\]|\{\{#\w+ )", re.IGNORECASE
 )
 _MDX = re.compile(r"(?:import\s+(?:[\w*{}\s,]+\s+from\s+)?['\"]|export\s+(?:const|default|function|let|\{|\*))")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_MYST_ROLE = re.compile(r"\{[\w:+.-]+\}(`+)(?!`)(.+?)(?<!`)\1(?!`)")
+_MYST_ROLE = re.compile(r"\{[\w:+.-]+\}(`{1,9})(?!`)(.{1,999}?)(?<!`)\1(?!`)")
 _MYST_TARGET = re.compile(r"\s*<[^<>]*>$")
 _MYST_MARK = re.compile(r"\s*\([\w:.-]+\)=\s*$")
-_COMPUTED_LINK = re.compile(r"\]\(\{\{.*?\}\}[^)\s]*\)")
+_COMPUTED_LINK = re.compile(r"\]\(\{\{.{0,999}?\}\}[^)\s]{0,999}\)")
 _CODE_SPAN = re.compile(r"(`[^`]+`)")
 _LABEL = re.compile(r'(?:inline(?:\s+end)?\s+)?["“](.*?)["”]|\|\s*(.+)|\[(.+)\]')
 _NAMED = re.compile(r"(\w[\w-]*)\s*(.*)")
@@ -31,7 +34,8 @@ _INDENT = 4
 
 def plain_markdown(text: str, *, mdx: bool = False) -> str:
     """Return a text with the usual extensions converted to plain Markdown."""
-    text = _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), text)
+    last = text.rfind("-->") + len("-->")  # after it a comment would be looked for in vain, again and again
+    text = _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), text[:last]) + text[last:]
     lines = text.expandtabs(4).split("\n")
     out: list[str] = []
     fence = ""

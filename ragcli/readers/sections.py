@@ -16,6 +16,7 @@ from ragcli.readers.outline import Page, Section
 _BETWEEN = " › "
 _ANCHOR = re.compile(r"[^\w]+")
 _LONGEST_TITLE = 300
+_DEEPEST = 50  # levels of metadata
 
 
 def documents_of(pages: Iterable[Page], name: str) -> Iterator[Document]:
@@ -56,14 +57,16 @@ def _id(name: str, section: Section, seen: Counter[str]) -> str:
     return doc_id if seen[doc_id] == 1 else f"{doc_id}-{seen[doc_id]}"
 
 
-def _plain(value: Any) -> Any:
-    """Return a value that JSON supports."""
+def _plain(value: Any, depth: int = 0) -> Any:
+    """Return a value that JSON can hold; what is nested too deeply is left out."""
+    if depth > _DEEPEST:
+        return None
     if isinstance(value, date):  # and a time
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _plain(one, depth + 1) for key, one in value.items()}
     if isinstance(value, list | tuple | set):
-        return [_plain(one) for one in value]
+        return [_plain(one, depth + 1) for one in value]
     try:
         orjson.dumps(value)
     except TypeError:

@@ -26,9 +26,10 @@ DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
 def kind_of(path: PurePath) -> str:
-    """Return a file's suffix in lower case, without that of gzip."""
+    """Return a file's suffix, in small letters and without that of gzip; with `.tar` before one of another packer."""
     name = path.name.lower().removesuffix(".gz")
-    return name[name.rfind(".") :] if "." in name[1:] else ""
+    start = len(name.removesuffix(name[name.rfind(".") :])) if "." in name[1:] else len(name)
+    return name[start - 4 :] if name[:start].endswith(".tar") else name[start:]
 
 
 def is_json_lines(path: Path) -> bool:
