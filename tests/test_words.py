@@ -39,6 +39,7 @@ MARKS = [
     "The net is long.",
     "The .NET is long.",
 ]
+OPERATORS = ["Use `:=` to assign inside.", "Use `//` to divide.", "It is not equal: x != y.", "Use the rest."]
 FUNCTION_WORDS = [
     "The Who recorded an opera.",
     "WHO fights an illness.",
@@ -64,6 +65,7 @@ GERMAN = ["Herr Müller liest Bücher.", "Größere Mädchen sind fröhlich."]
         *(("en", CODE_NAMES, query, 3) for query in ("HTTPConnection", "http connection", "http.client")),
         *(("en", MARKS, query, 0) for query in ("AT&T", "When was AT&T split up?")),
         *(("en", MARKS, query, n) for query, n in (("C#", 3), ("C++", 4), ("What is C?", 5), (".NET", 7))),
+        *(("en", OPERATORS, query, n) for n, query in enumerate(("What is the := operator?", "//", "!="))),
         *(("en", FUNCTION_WORDS, query, 0) for query in ("The Who", "Who were The Who?")),
         *(("en", FUNCTION_WORDS, query, n) for query, n in (("WHO", 1), ("OR gate", 2), ("vitamin A", 4))),
         *(("en", FUNCTION_WORDS, query, 6) for query in ("to be or not to be", "not")),

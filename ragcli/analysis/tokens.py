@@ -10,7 +10,10 @@ from ragcli.analysis.normal import MARKS
 _LETTER = rf"[\w{MARKS}\u0900-\u0963\u0966-\u0dff\u0e01-\u0e4e\u0e81-\u0ece\u1000-\u109f\u1780-\u17d3]"
 # A compound's parts are joined by one mark, or by ::; digits also by a comma before three digits.
 _JOINED = rf"(?:(?:[-./\\'@&+]|::?|(?<=\d),(?=\d\d\d(?!\w))){_LETTER}+)*"
-TOKEN = re.compile(rf"[.\w]{_LETTER}*{_JOINED}(?:\+\+|[+#](?!\w))?")
+# Operators stand alone, or in quotes; not the prompt of an example.
+_OPERATOR = r"""(?<![^\s`"'(])(?!--|>>>|<!)[-+*/%=<>!&|^~:@?]{2,3}(?![^\s`"').,;?])"""
+TOKEN = re.compile(rf"[.\w]{_LETTER}*{_JOINED}(?:\+\+|[+#](?!\w))?|{_OPERATOR}")
+_OPERATOR_MARKS = frozenset("-+*/%=<>!&|^~:@?")
 _MARK = re.compile(r"[-./\\'@&+:, _#]")
 _SEPARATED = re.compile(r"[^-./\\'@&+:, _#]+|[-./\\'@&+:, _#]+")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[,']\d{3})+(\.\d+)?|\d{1,3}(?:\.\d{3}){2,}")
@@ -35,6 +38,8 @@ def read_token(written: str) -> tuple[Token, ...]:
     bare = written.lstrip(".")
     if not bare.strip("_"):
         return ()
+    if bare[0] in _OPERATOR_MARKS:
+        return (Token(bare),)
     words = bare.split("-")
     if len(words) == 2 and all(word.isalpha() and word[1:].islower() for word in words):
         return (_with_point(written, Token("".join(words), tuple(words))),)  # most compounds are so
