@@ -13,10 +13,20 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ragcli.answer.answerer import AskOptions
+from ragcli.answer.schema import CitedSentence
 from ragcli.callbacks import Callbacks
 from ragcli.decoder.sampling import Sampling
 from ragcli.errors import ExitCode, RagcliError
-from ragcli.evaluate.answer_measures import by_characters, contains, exact_match, f1, groundedness, normalized, rouge_l
+from ragcli.evaluate.answer_measures import (
+    by_characters,
+    citations,
+    contains,
+    exact_match,
+    f1,
+    groundedness,
+    normalized,
+    rouge_l,
+)
 from ragcli.evaluate.answers import AnswersConfig, evaluate_answers
 from ragcli.evaluate.questions import Question, read_questions
 from ragcli.evaluate.report import Report
@@ -298,6 +308,19 @@ def measured(ragcli: Run, corpus: Path, tmp_path: Path) -> Callable[..., Report]
     return measure
 
 
+def test_citations_are_right_where_their_source_supports_the_sentence() -> None:
+    def sentence(cited: tuple[int, ...], supporting: tuple[int, ...]) -> CitedSentence:
+        return CitedSentence("x", None, 0, 0, 0.0, cited=cited, supporting=supporting)
+
+    sentences = [sentence((1, 2), (1,)), sentence((3,), ()), sentence((), (2,)), sentence((), ())]
+    assert citations(sentences) == {
+        "citation_precision": 1 / 3,
+        "citation_recall": 1 / 4,
+        "faithfulness": 2 / 4,
+    }
+    assert set(citations([]).values()) == {None}
+
+
 def test_each_answer_is_measured(measured: Callable[..., Report]) -> None:
     report = measured(Speaker(SAYS))
     per_query = report.per_query
@@ -305,6 +328,7 @@ def test_each_answer_is_measured(measured: Callable[..., Report]) -> None:
     assert [right[name] for name in ("exact_match", "f1", "accuracy", "rouge_l", "recall@2")] == [1.0] * 5
     assert half["f1"] == pytest.approx(2 * 1 / (5 + 2))
     assert half["groundedness"] == 0.0
+    assert (right["faithfulness"], right["citation_recall"], right["citation_precision"]) == (1.0, 0.0, None)
     assert silent["exact_match"] == 0.0
     assert per_query["unknown"]["exact_match"] == 1.0  # rightly silent
     assert per_query["invented"]["exact_match"] == 0.0

@@ -96,7 +96,9 @@ class _Check:
             return CitedSentence(text, None, 0, 0, best, cited=tuple(cited), verdict="unsupported")
         place = max(named or able, key=shares.__getitem__)
         verdict: Verdict = "supported" if named or not cited else "miscited"
-        return cite(self._found[place], shares[place])._replace(text=text, cited=tuple(cited), verdict=verdict)
+        supporting = tuple(sorted({self._found[one].hit + 1 for one in able}))
+        found = cite(self._found[place], shares[place])
+        return found._replace(text=text, cited=tuple(cited), verdict=verdict, supporting=supporting)
 
     def _holds(self, place: int, text: str, deciding: str) -> bool:
         """Return whether a source has all numbers of a sentence, and most of the words that decide."""

@@ -38,7 +38,8 @@ class CitedSentence(NamedTuple):
 
     `source` counts from 1; None if no source supports the sentence. start and end are character offsets in the source's
     document, 0 without a source. `support` is in [0, 1]. `span` are the words that answer, if known.
-    Of a sentence that a model wrote, `cited` are the sources that it names, and `verdict` says what is true of them.
+    Of a sentence that a model wrote, `cited` are the sources that it names, `supporting`
+    those that support it, and `verdict` compares the two.
     """
 
     text: str
@@ -49,6 +50,7 @@ class CitedSentence(NamedTuple):
     span: Range | None = None
     cited: tuple[int, ...] = ()
     verdict: Verdict = "supported"
+    supporting: tuple[int, ...] = ()
 
 
 class Nearest(NamedTuple):
@@ -118,8 +120,9 @@ class Answer(NamedTuple):
 
 
 def _sentence(**fields: Any) -> CitedSentence:
-    span, cited = fields.get("span"), tuple(fields.get("cited", ()))
-    return CitedSentence(**{**fields, "span": Range(**span) if span else None, "cited": cited})
+    span = fields.get("span")
+    numbers = {name: tuple(fields.get(name, ())) for name in ("cited", "supporting")}
+    return CitedSentence(**{**fields, **numbers, "span": Range(**span) if span else None})
 
 
 _LISTS: dict[str, Callable[..., Any]] = {

@@ -30,8 +30,8 @@ class WrittenAnswerer:
     def answer_all(self, found: Sequence[Retrieved], emit: Emit | None = None) -> list[Answer | RagcliError]:
         """Answer questions together; a question that is too long gets an error in its place."""
         read = self.read_all(found)
-        reading = self._grounded.reader if self._options.strict or self.evidence == "blocks" else None
-        writer = FreeAnswerer(self._open, self._options, self._searcher.store, self.template, reading)
+        store, reader = self._searcher.store, self._grounded.reader
+        writer = FreeAnswerer(self._open, self._options, store, self.template, reader)
         evidence = [one for one in read if isinstance(one, Retrieved)]
         written = iter(writer.answer_all(evidence, None if self._options.strict else emit) if evidence else [])
         answers = [next(written) if isinstance(one, Retrieved) else one for one in read]

@@ -24,7 +24,7 @@ from ragcli.cli.options import (
     filters,
     flat,
 )
-from ragcli.cli.writing import AnswerArgs, GenerationArgs, ModelArgs, Strict, TemplateArgs, WrittenFrom, chosen_style
+from ragcli.cli.writing import AnswerArgs, GenerationArgs, ModelArgs, TemplateArgs, chosen_style
 from ragcli.errors import ExitCode
 from ragcli.inputs import read_argument, stdin_lines
 from ragcli.settings import chat_history
@@ -39,8 +39,6 @@ def ask(
     ranking_args: RankingArgs = RankingArgs(),
     answer_args: AnswerArgs = AnswerArgs(),
     length: AnswerLength = "normal",
-    evidence: WrittenFrom = None,
-    strict: Strict = False,
     template_args: TemplateArgs = TemplateArgs(),
     show_sources: ShowSources = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
@@ -76,7 +74,7 @@ def ask(
     checks.check(context, checks.ASK)
     template = template_args.find()
     options = answer_args.options(context, generation_args.options(), k, filters(where), template)
-    options = options._replace(length=length, evidence=evidence, strict=strict)
+    options = options._replace(length=length)
     opened = model_args.for_style(options.style, template)
     answer_log = log_args.open("ask", model_args)
     before = last_answer() if go_on else None

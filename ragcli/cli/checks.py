@@ -139,6 +139,7 @@ EVAL_ANSWERS: tuple[Rule, ...] = (
     Excludes(
         (
             *("encoder", "min_score", "style", "min_confidence", "reader", "baseline_answers", "keep_going"),
+            *("evidence", "strict"),
             *(*RANKING, *MODEL, *GENERATION),
         ),
         "answers",

@@ -187,6 +187,8 @@ class AnswerArgs:
     min_score: MinScore = 0.0
     style: AskStyle = None
     min_confidence: MinConfidence = None
+    evidence: WrittenFrom = None
+    strict: Strict = False
     reader: ReaderName = None
 
     def options(
@@ -208,6 +210,8 @@ class AnswerArgs:
             chosen_style(context, self.style, template),
             self.min_confidence,
             reader=self.reader,
+            evidence=self.evidence,
+            strict=self.strict,
             template=template,
         )
 

@@ -16,7 +16,7 @@ from ragcli.answer.pipeline import ask, ask_without_passages
 from ragcli.answer.schema import Answer
 from ragcli.callbacks import Callbacks
 from ragcli.errors import NothingFoundError, RagcliError
-from ragcli.evaluate.answer_measures import by_characters, contains, exact_match, f1, groundedness, rouge_l
+from ragcli.evaluate.answer_measures import by_characters, citations, contains, exact_match, f1, groundedness, rouge_l
 from ragcli.evaluate.judgments import find_corpus
 from ragcli.evaluate.notes import listed
 from ragcli.evaluate.questions import Question, Questions, read_questions
@@ -76,6 +76,7 @@ def measure_names(k: int) -> tuple[str, ...]:
     """Return the names of all measures of answers, in the order of a report."""
     return (
         *("exact_match", "f1", "accuracy", "rouge_l", f"recall@{k}", "groundedness"),
+        *("citation_precision", "citation_recall", "faithfulness"),
         *("abstention_precision", "abstention_recall", "mean_tokens", "mean_seconds"),
     )
 
@@ -229,6 +230,8 @@ def values(given: Given, k: int) -> Values:
         found[f"recall@{k}"] = float(question.doc_id in given.retrieved)
     if given.answer:
         found["groundedness"] = _grounded(given.answer)
+        if given.answer.style == "free" and given.answer.sources:
+            found |= citations(given.answer.sentences)
         found |= {"mean_tokens": float(given.answer.new_tokens), "mean_seconds": given.answer.seconds.total}
     return {name: value for name, value in found.items() if not name.startswith("abstention")}
 
@@ -256,7 +259,7 @@ def aggregated(given: Sequence[Given], k: int) -> Values:
 def _without(given: Sequence[Given], alone: Sequence[Given], k: int) -> dict[str, Any]:
     """Describe the answers without passages, and the gain of passages."""
     with_passages, without = aggregated(given, k), aggregated(alone, k)
-    without |= {f"recall@{k}": None, "groundedness": None}  # not defined without passages
+    without |= dict.fromkeys((f"recall@{k}", "groundedness", "citation_precision", "citation_recall", "faithfulness"))
     pairs = {name: (with_passages[name], without[name]) for name in ("exact_match", "f1", "accuracy", "rouge_l")}
     gain = {name: one - other for name, (one, other) in pairs.items() if one is not None and other is not None}
     return {"metrics": without, "gain": gain, "answers": {one.question.id: one.text for one in alone}}
