@@ -15,6 +15,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx2
 
@@ -24,29 +25,40 @@ QUESTIONS = ("What is a lambda?", "What does EAFP mean?", "How do I copy an obje
 _RUNS = 9
 
 
-def seconds(words: list[str], env: dict[str, str]) -> float:
-    """Return the median time that a command takes."""
-    times = []
+class Cost(NamedTuple):
+    """Hold the milliseconds that a command takes, and those of them that a processor worked for its own process."""
+
+    wall: float
+    processor: float
+
+
+def cost(words: list[str], env: dict[str, str]) -> Cost:
+    """Return the medians of what a command takes."""
+    costs = []
     for _ in range(_RUNS):
-        started = time.perf_counter()
+        started, before = time.perf_counter(), os.times()
         subprocess.run(words, env=env, check=True, capture_output=True)
-        times.append(time.perf_counter() - started)
-    return statistics.median(times)
+        after = os.times()
+        worked = after.children_user + after.children_system - before.children_user - before.children_system
+        costs.append(Cost(1000 * (time.perf_counter() - started), 1000 * worked))
+    return Cost(*map(statistics.median, zip(*costs, strict=True)))
 
 
 def compare_commands(env: dict[str, str]) -> None:
     """Print what `ask` and `search` take alone, by the server, and what of that is the work and the interpreter."""
     ragcli = [sys.executable, "-m", "ragcli"]
     lines = {"ask": [*ragcli, "ask", QUESTIONS[0]], "search": [*ragcli, "search", "list comprehension"]}
-    alone = {name: seconds(words, env) for name, words in lines.items()}
+    alone = {name: cost(words, env) for name, words in lines.items()}
     subprocess.run([*ragcli, "serve", "--background"], env=env, check=True, capture_output=True)
     for words in lines.values():  # loads the models
         subprocess.run(words, env=env, check=True, capture_output=True)
-    empty = seconds([sys.executable, "-c", "pass"], env)
+    empty = cost([sys.executable, "-c", "pass"], env)
+    print(f"empty interpreter: {empty.wall:.0f} ms, {empty.processor:.0f} ms of a processor")
     for name, words in lines.items():
-        served = seconds(words, env)
-        print(f"{name}: alone {1000 * alone[name]:.0f} ms, by the server {1000 * served:.0f} ms,", end=" ")
-        print(f"{alone[name] / served:.1f} times as fast; an empty interpreter takes {1000 * empty:.0f} ms")
+        served, before = cost(words, env), alone[name]
+        times = before.wall / served.wall
+        print(f"{name}: alone {before.wall:.0f} ms, by the server {served.wall:.0f} ms: {times:.1f} times as fast")
+        print(f"  its own process works {before.processor:.0f} ms alone, {served.processor:.0f} ms beside the server")
     subprocess.run([*ragcli, "serve", "--stop"], env=env, check=True, capture_output=True)
 
 

@@ -9,7 +9,6 @@ const results = byId("results");
 const query = byId("query");
 const state = { mode: "ask", language: "en", before: "", status: null };
 let running = new AbortController();
-let opener = null;
 
 const say = () => WORDS[state.language];
 
@@ -207,7 +206,6 @@ function sourceView(source, sentences) {
 // Documents
 
 async function openDocument(id, spans) {
-  opener = document.activeElement;
   try {
     const found = await read(`/document?id=${encodeURIComponent(id)}`);
     const { path, last } = heading(titleOf(found));
@@ -269,7 +267,6 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "/" && !writes) { event.preventDefault(); query.focus(); query.select(); }
 });
 byId("close").addEventListener("click", () => byId("document").close());
-byId("document").addEventListener("close", () => opener?.focus());
 byId("document").addEventListener("click", (event) => {
   if (event.target === byId("document")) byId("document").close();
 });
