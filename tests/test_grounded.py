@@ -151,6 +151,7 @@ def test_a_summary_is_made_of_whole_sentences_where_there_are_enough() -> None:
         ("define owl", "Owl", True),
         ("is it safe", "FAQ › Is it safe?", True),
         ("What is the GIL?", "What is the global interpreter lock (GIL)?", True),
+        ("What is the GIL?", "What is the global interpreter lock?", True),
         ("what does hashable mean?", "Glossary: What does hashable mean?", True),
         ("how do i copy a file", "FAQ - How do I copy files?", True),
         ("why do i copy a file", "FAQ - How do I copy files?", False),
@@ -168,6 +169,7 @@ def test_a_title_asks_a_question_with_any_separator(question: str, title: str, a
     [
         ("什么是装饰器？", "Python 术语：什么是装饰器（decorator）？"),
         ("decorator是什么", "术语：什么是装饰器（decorator）？"),
+        ("GIL是什么", "Python 术语：什么是全局解释器锁（global interpreter lock）？"),
     ],
 )
 def test_a_chinese_title_asks_a_question(question: str, title: str) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ragcli.analysis.functions import STOP_WORDS
 from ragcli.answer.terms import words_by_term
 
 _SEPARATOR = re.compile(r"\s*[:：›»|]\s*|\s+[-–—>]+\s+|(?<=[?？])\s*")
@@ -64,9 +65,18 @@ def _forms(part: str) -> Iterator[str]:
     yield part
     if aside := _ASIDE.search(part):
         yield _ASIDE.sub("", part)
-        defines = _DEFINES.match(part) or _DEFINES_CJK.match(part)
-        if defines:
-            yield aside[1]
+    defines = _DEFINES.match(part) or _DEFINES_CJK.match(part)
+    if defines:
+        names = [aside[1]] if aside else []
+        yield from names
+        for name in (*names, next(filter(None, defines.groups()), "")):
+            yield _initials(name)
+
+
+def _initials(name: str) -> str:
+    """Return what a name of several words is shortened to: GIL for the global interpreter lock; of others nothing."""
+    words = [word for word in _ASIDE.sub("", name).split() if word not in STOP_WORDS]
+    return "".join(word[0] for word in words) if len(words) > 2 and all(map(str.isalpha, words)) else ""
 
 
 def _likeness(asked: Asked, titled: Asked, around: frozenset[str]) -> float:
