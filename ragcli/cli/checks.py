@@ -82,7 +82,6 @@ class Excludes(NamedTuple):
 
 
 _EXTRACTIVE = ("grounded",)  # styles without a prompt
-_WRITTEN = ("free", "copy")
 
 INDEX: tuple[Rule, ...] = (Excludes(("dry_run",), "watch"),)
 SEARCH: tuple[Rule, ...] = (
@@ -105,7 +104,6 @@ ASK: tuple[Rule, ...] = (
     _VALUES,
     Excludes(("evidence", "strict"), "style", ("grounded", "copy")),
     Excludes(("strict",), "schema"),
-    Excludes(("length",), "style", _WRITTEN),
 )
 REVIEW: tuple[Rule, ...] = (Excludes(("dry_run", "template"), "style", _EXTRACTIVE), _VALUES)
 SUMMARIZE: tuple[Rule, ...] = (
