@@ -21,7 +21,7 @@ class AskOptions(NamedTuple):
     """Configure answering.
 
     A `free` answer is written by the model in its own words. A `grounded` one consists of text from the passages. For a
-    `copy`, the model may only write pieces of the passages. `min_confidence` (None: the fitted default), `length` and
+    `copy`, the model may only write pieces of the passages. `min_confidence` (None: the default), `length` and
     `reader` apply to grounded answers. `evidence` is what a model gets for a free answer: whole passages, or the blocks
     of the grounded answer (None: by the model's size). A `strict` answer has only supported sentences. `template`
     is the chosen form of the prompt, if any.

@@ -5,6 +5,8 @@ import numpy as np
 from ragcli.answer.features import Matrix
 from ragcli.answer.judge import Judged, softmax
 
+LEAST = 0.2  # by default no answer is given that would be right less often than one time in five
+
 
 def confidence_features(judged: Judged, scores: Matrix) -> dict[str, float]:
     """Return the features of confidence; none depends on the scale of the store's scores."""

@@ -6,7 +6,7 @@ from functools import cache
 from ragcli.analysis.languages import BIGRAMMED
 from ragcli.answer.answerer import AskOptions, Clock, Emit, Retrieved
 from ragcli.answer.compose import Piece, compose
-from ragcli.answer.confidence import confidence_features
+from ragcli.answer.confidence import LEAST, confidence_features
 from ragcli.answer.judge import Models, Reader, judge, softmax
 from ragcli.answer.names import missing_names
 from ragcli.answer.schema import (
@@ -89,7 +89,7 @@ def extract(
 ) -> Extract:
     """Answer a question with blocks of the hits, as few as are enough.
 
-    Below `min_confidence` (None: the fitted threshold) there is no answer, and the best block is `nearest`.
+    Below `min_confidence` (None: LEAST) there is no answer, and the best block is `nearest`.
     """
     language = store.config.language if store.config else "en"
     numbers = models.fitted(language)
@@ -100,7 +100,7 @@ def extract(
     confidence = numbers.confidence.probability(confidence_features(judged, scores))
     pieces = compose(judged, softmax(scores), hits, language, length)
     cited = tuple(_cited(piece, hits[piece.hit]) for piece in pieces)
-    least = numbers.abstain if min_confidence is None else min_confidence
+    least = LEAST if min_confidence is None else min_confidence
     if confidence < least:
         return Extract((), confidence, True, _nearest(cited))
     return Extract(cited, confidence, False)

@@ -1,4 +1,4 @@
-"""The fitted weights of ranking and confidence, and their thresholds."""
+"""The fitted weights of ranking and confidence."""
 
 import json
 from collections.abc import Mapping
@@ -32,11 +32,10 @@ class Linear(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """Hold the fitted weights of one situation; below the confidence `abstain` there is no answer."""
+    """Hold the fitted weights of one situation."""
 
     ranking: Linear
     confidence: Linear
-    abstain: float
 
 
 @cache
@@ -54,4 +53,4 @@ def fitted(language: str, encoder: bool = False, reader: bool = False) -> Fitted
 def read_fitted(record: Mapping[str, Any]) -> Fitted:
     """Read one situation of the file."""
     ranking, confidence = (Linear(record[part]["weights"], record[part]["bias"]) for part in ("ranking", "confidence"))
-    return Fitted(ranking, confidence, record["abstain"])
+    return Fitted(ranking, confidence)

@@ -80,7 +80,7 @@ MinConfidence = Annotated[
     typer.Option(
         min=0.0,
         max=1.0,
-        help="Withhold grounded answers below this confidence. [default: a fitted threshold]",
+        help="Withhold grounded answers below this confidence. [default: 0.2]",
         show_default=False,
     ),
 ]

@@ -19,7 +19,7 @@ from scipy.optimize import minimize
 from scipy.stats import rankdata
 
 from ragcli.answer.compose import choose_places
-from ragcli.answer.confidence import confidence_features
+from ragcli.answer.confidence import LEAST, confidence_features
 from ragcli.answer.features import Features
 from ragcli.answer.fitted import FILE, Linear, fitted, read_fitted
 from ragcli.answer.judge import Models, softmax
@@ -28,7 +28,6 @@ from recipes.answer.record import SEED
 
 Numbers = NDArray[np.float64]
 PENALTY = 2e-3  # L2, on standardised features
-REFUSED = 0.1  # share of the right answers that the default threshold refuses, each set counting the same
 # What confidence is judged by where few questions are read.
 FEW = {
     *("score", "share", "second", "coverage", "best_coverage", "passage", "title", "title_first", "lead_over", "terms"),
@@ -136,14 +135,6 @@ def shown_right(case: Case, places: Sequence[int]) -> bool:
     return bool(len(places) and case.right[list(places)].any())
 
 
-def refusing(confidence: Linear, rows: Sequence[dict[str, float]], right: NDArray[np.bool_], counts: Numbers) -> float:
-    """Return the threshold below which a tenth of the right answers lie."""
-    sure = np.array([confidence.probability(row) for row in rows])[right]
-    order = np.argsort(sure)
-    share = np.cumsum(counts[right][order]) / counts[right].sum()
-    return round(float(sure[order][np.searchsorted(share, REFUSED)]), 2)
-
-
 def weights_of(cases: Sequence[Case]) -> Numbers:
     """Weigh cases so that each set counts the same."""
     sets = [case.record["set"] for case in cases]
@@ -181,7 +172,6 @@ def fit(situation: str, by_set: dict[str, list[Case]]) -> dict[str, Any]:
         "questions": len(own),
         "ranking": ranking._asdict(),
         "confidence": confidence._asdict(),
-        "abstain": refusing(confidence, rows, np.array(truth), weights_of(cases)),
     }
 
 
@@ -210,7 +200,7 @@ def measure(situation: str, by_set: dict[str, list[Case]], record: dict[str, Any
                 shown += len(places)
                 length += sum(len(case.judged.candidates[place].text) for place in places)
         s, r, a = np.array(sure), np.array(right), np.array(answerable)
-        out = s < numbers.abstain
+        out = s < LEAST
         n = len(own)
         refused = [float(out[mask].mean()) if mask.any() else float("nan") for mask in (r, a & ~r, ~a)]
         print(
