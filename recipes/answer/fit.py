@@ -28,6 +28,7 @@ from recipes.answer.record import SEED
 
 Numbers = NDArray[np.float64]
 PENALTY = 2e-3  # L2, on standardised features
+COUNTED = {"docs-fit": 3}  # as many sets: the only one of questions as people type them
 # What confidence is judged by where few questions are read.
 FEW = {
     *("score", "share", "second", "coverage", "best_coverage", "passage", "title", "title_first", "lead_over", "terms"),
@@ -136,9 +137,9 @@ def shown_right(case: Case, places: Sequence[int]) -> bool:
 
 
 def weights_of(cases: Sequence[Case]) -> Numbers:
-    """Weigh cases so that each set counts the same."""
+    """Weigh cases so that each set counts the same, however many it has; some sets count more than once."""
     sets = [case.record["set"] for case in cases]
-    return np.array([1 / sets.count(name) for name in sets])
+    return np.array([COUNTED.get(name, 1) / sets.count(name) for name in sets])
 
 
 def load(situation: str, folder: Path, part: str, live: Models, limit: int | None) -> dict[str, list[Case]]:
