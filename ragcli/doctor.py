@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ragcli import __version__, settings
+from ragcli.contents import verify
 from ragcli.encoding import DEFAULT_ENCODER, matching_encoder, open_encoder
 from ragcli.errors import MissingIndexError, RagcliError
 from ragcli.models import list_models
@@ -135,15 +136,11 @@ def _index(store: Store, location: IndexLocation) -> Iterator[Check]:
     if store.config is None:
         yield Check("index", "ok", f"{told}, not made by ragcli")
         return
-    if location.url == LOCAL:
-        from ragcli.store_local.damage import check_sums, translated
-
-        folder = location.home / "indexes" / location.name
-        with translated(folder):
-            check_sums(folder / "text")
-    half = next((old.doc_id for old in store.stored() if not old.hash), None)
-    if half is not None:
-        yield Check("index", "warning", f"{told}; {half} is half written", "Run the same ragcli index again.")
+    faults = list(verify(store))
+    if faults:
+        more = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
+        mend = f"Run the same index again; if that does not help: ragcli index FILES --index {location.name} --rebuild"
+        yield Check("index", "failed", f"{told}: {faults[0]}{more}", mend)
         return
     if documents == 0:
         yield Check("index", "warning", told, f"Fill it: ragcli index FILES --index {location.name}")

@@ -61,7 +61,7 @@ OFFERED = ("__init__", "api")
 FACTORIES = {
     *STORES,
     *(("generate", "decoder"), ("encoding", "encoder"), ("search", "encoder"), ("search", "generate")),
-    *(("answer", "reader"), ("generate", "endpoint"), ("doctor", "store_local"), ("doctor", "store_elastic")),
+    *(("answer", "reader"), ("generate", "endpoint"), ("doctor", "store_elastic")),
     ("search", "reader"),
 }
 # Each heavy library, and the only files that know it.

@@ -131,6 +131,11 @@ def test_mdx_is_text_without_imports_and_components(tmp_path: Path) -> None:
     assert parts(tmp_path / "a.mdx", source) == [("Title", "Some text.")]
 
 
+def test_a_page_of_settings_only_is_its_description(tmp_path: Path) -> None:
+    source = "---\ntitle: Armut\ndescription: How Armut uses Go.\nlink: https://example.org\n---\n"
+    assert parts(tmp_path / "a.md", source) == [("Armut", "How Armut uses Go.")]
+
+
 def test_settings_that_would_unfold_to_gigabytes_are_left_out(tmp_path: Path) -> None:
     bomb = "---\na: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n---\nText.\n"
     [document] = read_written(tmp_path / "a.md", bomb)

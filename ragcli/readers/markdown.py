@@ -31,6 +31,9 @@ def read_markdown(text: str, *, mdx: bool = False) -> Page:
     outline = Outline({"line": 1})
     add_markdown(outline, front.text, mdx=mdx)
     sections = outline.sections()
+    if not sections and isinstance(told := front.values.get("description"), str):  # a page of settings only
+        outline.add(told)
+        sections = outline.sections()
     title = front.values.pop("title", None)
     return Page(title if isinstance(title, str) else outline.title, sections, front.values)
 
