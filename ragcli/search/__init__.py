@@ -26,6 +26,7 @@ Mode = Literal["keyword", "semantic", "hybrid"]
 Note = Callable[[str], None]
 
 _DEPTH = 200  # hits of each list that are fused
+_EXACT = 0.6  # share of the semantic half that a query of nothing but names with digits or marks gives to words
 _SAMPLE = 500  # passages from which the mean cosine of unrelated texts is estimated
 _MOST_COPIES = 64  # the search goes this many times deeper if most hits are copies
 _PASSAGES_A_DOCUMENT = 5  # searched for each wanted document
@@ -106,7 +107,7 @@ class Searcher:
                 lambda: self._encoder.queries([self._meant.get(query, query)])[0],
                 depth,
                 filters,
-                self._ranking.weight * (1 - exact_share(query, self.language)),
+                self._ranking.weight * (1 - _EXACT * exact_share(query, self.language)),
             )
             if self._copies:
                 return hits
