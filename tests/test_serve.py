@@ -219,6 +219,21 @@ def test_who_goes_gives_up_his_place(address: str, client: httpx2.Client) -> Non
     assert client.post("/ask", json={"question": QUESTION}).status_code == 200
 
 
+def test_a_killed_server_has_lost_nothing_that_it_confirmed(folder: Path) -> None:
+    where = {**world(folder), "RAGCLI_TOKEN": TOKEN, "RAGCLI_INDEX": "killed"}
+    assert run_process("index", folder / "corpus.jsonl", "--no-encoder", env=where).code == 0
+    authorized = {"authorization": f"Bearer {TOKEN}"}
+    confirmed = []
+    with server(env=where, killed_after=3) as address, contextlib.suppress(httpx2.TransportError):
+        for n in range(10_000):
+            body = json.dumps({"id": f"emu-{n}", "text": f"Emu number {n} runs."})
+            sent = httpx2.post(f"{address}/index", content=body, headers=authorized, timeout=60)
+            assert sent.json()["added"] == 1
+            confirmed.append(f"emu-{n}")
+    listed = run_process("list", "--limit", "100000", env=where).objects()
+    assert confirmed and set(confirmed) <= {one["id"] for one in listed}
+
+
 def test_work_beyond_the_queue_is_refused() -> None:
     workers = Workers(1, 1)
     with workers._lock:
