@@ -195,6 +195,13 @@ def test_an_example_is_no_answer_to_why() -> None:
         assert chosen.sentences[0].text == reason
 
 
+def test_code_alone_does_not_say_what_something_is_for() -> None:
+    told = "A module finds out its own name by looking at a variable, which is set when the program starts to run."
+    text = f"{told}\n\nif name == 'main':\n    purpose(name, main)\n    print(name, main)\n    raise SystemExit(main)"
+    chosen = extract("What is the purpose of name main?", [hit(text)], shelf(text), min_confidence=0)  # type: ignore[arg-type]
+    assert chosen.sentences[0].text.startswith(told)
+
+
 def test_what_only_points_elsewhere_is_no_answer() -> None:
     pointing, telling = "See the worker settings reference for more.", "The worker types are sync, thread and gevent."
     judged = judge("worker types", [hit(pointing), hit(telling, 2)], shelf(pointing, telling))  # type: ignore[arg-type]

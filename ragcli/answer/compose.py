@@ -52,8 +52,7 @@ def choose_places(judged: Judged, shares: Matrix, length: Length = "normal") -> 
     asked = _beginning_of_the_title(judged)
     if asked is not None:
         order = [asked, *(place for place in order if place != asked)]
-    if _is_example(judged, order[0]) and (reason := _below(judged, order[0], order)) is not None:
-        order = [reason, *(place for place in order if place not in (reason, order[0]))]
+    order = _told_first(judged, order)
     chosen = order[:1]
     room = _ROOM[length] - len(judged.candidates[order[0]].text)
     if length != "long" and shares[order[0]] >= _ENOUGH:
@@ -78,20 +77,20 @@ def _beginning_of_the_title(judged: Judged) -> int | None:
     return best if asked[best] >= _SAME_QUESTION else None
 
 
-def _is_example(judged: Judged, place: int) -> bool:
-    """Return whether a block only shows what is asked about: "why" is not answered by code, nor by "this bug"."""
-    text = judged.candidates[place].text
-    return judged.kind == "why" and bool(_LEANS.match(text) or _LEAD_IN.search(text))
+def _told_first(judged: Judged, order: list[int]) -> list[int]:
+    """Let words of the same passage come before what only shows: "why" and "what" are not answered by code.
 
-
-def _below(judged: Judged, example: int, order: Sequence[int]) -> int | None:
-    """Return the place of the best block further down in the passage of an example."""
-    one = judged.candidates[example]
-    for place in order:
+    "Why" is not answered by "this bug" either, and the example is left out.
+    """
+    first, text = judged.candidates[order[0]], judged.candidates[order[0]].text
+    example = judged.kind == "why" and bool(_LEANS.match(text) or _LEAD_IN.search(text))
+    code = judged.kind == "what" and not (_STARTS.match(text) or ENDED.search(text))
+    for place in order[1:] if example or code else ():
         other = judged.candidates[place]
-        if other.hit == one.hit and other.place > one.place and _STARTS.match(other.text):
-            return place
-    return None
+        if other.hit == first.hit and _STARTS.match(other.text) and (code or other.place > first.place):
+            rest = [one for one in order if one != place]
+            return [place, *(rest[1:] if example else rest)]
+    return order
 
 
 def _adds(text: str, others: Sequence[str]) -> bool:

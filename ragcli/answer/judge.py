@@ -68,7 +68,9 @@ def judge(question: str, hits: Sequence[Hit], store: Store, models: Models = Mod
     weights = weigh(words, store.frequencies(list(words.values())), store.counts().passages)
     found = find_candidates(hits, language)
     features = word_features(question, weights, hits, found, language)
-    judged = Judged(found, features, weights, [None] * len(found), read_question(question, language).kind)
+    about = read_question(question, language)
+    kind = "what" if about.defines else about.kind
+    judged = Judged(found, features, weights, [None] * len(found), kind)
     judged = _best(judged, features.of("coverage"), _MOST)
     if not judged.candidates or models == Models():
         return judged
