@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ragcli.documents import Document, Span
 from ragcli.errors import IndexMismatchError, NothingFoundError, RagcliError
 from ragcli.filters import Filter
+from ragcli.readers.records import PASSAGES
 from ragcli.store import DocumentUpdate, Hit, IndexConfig, Store
 
 _PLACES = ("line", "page", "row")  # in the metadata of a section
@@ -126,8 +127,9 @@ def joined(hits: Iterable[Hit]) -> str:
 def export_documents(store: Store, selected: Selected) -> Iterator[dict[str, Any]]:
     """Yield documents as the JSON objects that `index` reads."""
     for doc_id in _ids(store, selected):
-        document, _ = read_document(store, doc_id)
-        yield {**document.metadata, "id": document.id, "title": document.title, "text": document.text}
+        document, hits = read_document(store, doc_id)
+        cut = {PASSAGES: [(hit.start, hit.end) for hit in hits]} if len(hits) > 1 else {}
+        yield {**document.metadata, "id": document.id, "title": document.title, "text": document.text, **cut}
 
 
 def delete_documents(store: Store, selected: Selected, *, dry_run: bool = False) -> list[str]:

@@ -75,6 +75,23 @@ def test_what_is_exported_makes_the_same_index(ragcli: Run, index: Path, tmp_pat
     assert ragcli("export", "--index", "copy").out == exported.read_text(encoding="utf-8")
 
 
+def test_an_exported_index_is_cut_at_the_same_places(ragcli: Run, tmp_path: Path) -> None:
+    items = "\n".join(f"- item {n} " + "word " * n for n in range(24))
+    (tmp_path / "a.md").write_text(f"# A\n\nWords. More words.\n\n{items}\n\n" + "Text. " * 300, encoding="utf-8")
+    assert ragcli("index", tmp_path / "a.md").code == 0
+    exported = write_lines(tmp_path / "out.jsonl", *ragcli("export").objects())
+    assert ragcli("index", exported, "--index", "copy").code == 0
+    [first], [second] = (
+        ragcli("show", f"{tmp_path}/a.md#a", "--format", "json", "--index", name).objects()
+        for name in ("knowledge_base", "copy")
+    )
+    assert len(first["passages"]) > 2
+    assert first == second
+    bad = write_lines(tmp_path / "bad.jsonl", {"id": "x", "text": "Text.", "_passages": [[3, 900], "x"]})
+    assert ragcli("index", bad, "--index", "copy").code == 0
+    assert ragcli("show", "x", "--index", "copy").out == "\nText.\n"
+
+
 def test_status_says_how_an_index_was_built(ragcli: Run, index: Path) -> None:
     [status] = ragcli("status", "--format", "json").objects()
     assert (status["documents"], status["passages"], status["config"]["language"]) == (4, 5, "en")

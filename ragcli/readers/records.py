@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ragcli.documents import MAX_ID_BYTES, Document, content_hash
+from ragcli.documents import MAX_ID_BYTES, Document, Span, content_hash
+
+PASSAGES = "_passages"  # of exported documents: where their passages are, so that they are cut there again
 
 
 class FieldNames(NamedTuple):
@@ -51,13 +53,24 @@ def parse_record(line: bytes, fields: FieldNames) -> Document:
     title = record.pop(fields.title, None)
     if not isinstance(title, str):
         title = _checked_title(title, fields.title, doc_id)
+    whole = _passages(record.pop(PASSAGES), len(text)) if PASSAGES in record else ()
     for value in record.values():
         if isinstance(value, (dict, list)):
             _check_depth(record, doc_id)
             break
     if doc_id is not None:
-        return Document(doc_id, title, text, record)
-    return Document(content_hash(title, text, record), title, text, record)
+        return Document(doc_id, title, text, record, whole)
+    return Document(content_hash(title, text, record), title, text, record, whole)
+
+
+def _passages(spans: Any, length: int) -> tuple[Span, ...]:
+    """Return the passages of an exported document, which are not to be cut; none for anything else."""
+    try:
+        found = tuple((int(start), int(end)) for start, end in spans)
+    except (TypeError, ValueError):
+        return ()
+    ends = [place for span in found for place in span]
+    return found if ends == sorted(ends) and min(ends, default=0) >= 0 and max(ends, default=0) <= length else ()
 
 
 def _exact(line: bytes, field: str) -> object:
