@@ -68,13 +68,13 @@ PARTIAL: dict[str, tuple[Any, str]] = {
     "time": (found(hit("a"), timed_out=True), "out of time"),
     "hits": (found(hit("a"), total=3), "1 of 3 hits arrived"),
     "html": (Raw(b"<html>Log in</html>", "text/html"), "not Elasticsearch"),
-    "nothing": (Raw(b""), "not Elasticsearch|not JSON"),
+    "nothing": (Raw(b""), "not Elasticsearch|not valid JSON"),
     "null": (None, "not Elasticsearch"),
     "list": ([1, 2], "not Elasticsearch"),
     "other": ({"status": "ok"}, "not Elasticsearch"),
     "rows": (found({"name": "x"}), "not Elasticsearch"),
-    "cut": (Raw(b'{"hits": {"hits": [', length=10_000), "does not answer|not JSON"),
-    "no json": (Raw(b"{"), "not JSON"),
+    "cut": (Raw(b'{"hits": {"hits": [', length=10_000), "does not answer|not valid JSON"),
+    "no json": (Raw(b"{"), "not valid JSON"),
     "huge": (Raw(b"[", length=600 * 2**20), "more than 256 MB"),
 }
 
