@@ -63,8 +63,8 @@ def _guarded(name: str, look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
 def _local(location: IndexLocation) -> Iterator[Check]:
     folder = location.home / "indexes"
     names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    held = f"{len(names)} indexes" if len(names) != 1 else "1 index"
-    yield Check("store", "ok", f"embedded, in {folder}: {held}")
+    count = f"{len(names)} indexes" if len(names) != 1 else "1 index"
+    yield Check("store", "ok", f"embedded, in {folder}: {count}")
 
 
 def _server(location: IndexLocation) -> Iterator[Check]:
@@ -100,12 +100,12 @@ def _versions(server: "Server") -> Check:
 def _disk(folder: Path, name: str) -> Check:
     there = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(there).free
-    told = f"{folder} · {_size(folder)} used, {_bytes(free)} free"
+    detail = f"{folder} · {_size(folder)} used, {_bytes(free)} free"
     if not os.access(there, os.W_OK):
         return Check(name, "failed", f"{there} cannot be written", "Correct its permissions, or set another folder.")
     if free < _LITTLE_ROOM:
-        return Check(name, "warning", told, "Make room; until then, indexes may not be writable.")
-    return Check(name, "ok", told)
+        return Check(name, "warning", detail, "Make room; until then, indexes may not be writable.")
+    return Check(name, "ok", detail)
 
 
 def _models() -> Check:
@@ -132,20 +132,20 @@ def _encoder(store: Store | None) -> Iterator[Check]:
 
 def _index(store: Store, location: IndexLocation) -> Iterator[Check]:
     documents, passages = store.counts()
-    told = f"{location.name}: {documents:,} documents, {passages:,} passages"
+    detail = f"{location.name}: {documents:,} documents, {passages:,} passages"
     if store.config is None:
-        yield Check("index", "ok", f"{told}, not made by ragcli")
+        yield Check("index", "ok", f"{detail}, not made by ragcli")
         return
     faults = list(verify(store))
     if faults:
         more = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
         mend = f"Run the same index again; if that does not help: ragcli index FILES --index {location.name} --rebuild"
-        yield Check("index", "failed", f"{told}: {faults[0]}{more}", mend)
+        yield Check("index", "failed", f"{detail}: {faults[0]}{more}", mend)
         return
     if documents == 0:
-        yield Check("index", "warning", told, f"Fill it: ragcli index FILES --index {location.name}")
+        yield Check("index", "warning", detail, f"Fill it: ragcli index FILES --index {location.name}")
         return
-    yield Check("index", "ok", f"{told}, language {store.config.language}")
+    yield Check("index", "ok", f"{detail}, language {store.config.language}")
 
 
 def _ignore(_: str) -> None:

@@ -93,10 +93,10 @@ def _told(tool: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Report errors that a user can act on to the agent."""
 
     @wraps(tool)
-    def told(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+    def reporting(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         try:
             return tool(*args, **kwargs)
         except RagcliError as error:
             raise ToolError(f"{error.message}. {error.hint}") from error
 
-    return told
+    return reporting

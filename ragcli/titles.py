@@ -157,6 +157,6 @@ def _number(words: Sequence[str], place: int) -> int | None:
     if word.isdecimal():
         return int(word)
     if word in _ONE_LETTER:
-        told = place > 0 and (place == len(words) - 1 or words[place - 1] in _COUNTED)
-        return _ONE_LETTER[word] if told else None
+        is_numeral = place > 0 and (place == len(words) - 1 or words[place - 1] in _COUNTED)
+        return _ONE_LETTER[word] if is_numeral else None
     return (_ROMAN.get(word) if place else None) or _SPELT.get(word)

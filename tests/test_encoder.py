@@ -261,7 +261,7 @@ def text(name: str, content: str) -> DocumentUpdate:
 DAMAGES: list[tuple[DocumentUpdate, str]] = [
     (config(model_type="mpnet"), "of type mpnet; supported encoders are bert, roberta"),
     (config(model_type=None), "of type None"),
-    (config(num_hidden_layers=3), "lacks 16 of its tensors, encoder.layer.2"),
+    (config(num_hidden_layers=3), "lacks 16 of its tensors, such as encoder.layer.2"),
     (config(num_hidden_layers=1), "tensors that a BERT does not have, such as encoder.layer.1"),
     (config(num_hidden_layers="2"), "num_hidden_layers is '2'"),
     (config(intermediate_size=65), "does not have the size of config.json"),

@@ -101,7 +101,7 @@ def test_documents_are_measured_each_for_itself(ragcli: Run, tmp_path: Path) -> 
     [report] = result.objects()
     assert report["per_query"]["b"] == {"bits_per_byte": None, "perplexity": None}  # one token predicts nothing
     assert report["skipped"] == {"rejected_documents": 1}
-    assert "texts.jsonl: 1 line is no document; left out" in result.err
+    assert "texts.jsonl: 1 line was rejected" in result.err
     nats = report["per_query"]["a"]["bits_per_byte"] * len(TEXT[:500].encode())
     assert report["metrics"]["bits_per_byte"] == pytest.approx(nats / len(TEXT[:500].encode() + b"x"))
 

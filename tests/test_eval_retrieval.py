@@ -333,7 +333,7 @@ def test_repeated_judgments_and_unknown_ids_are_counted_and_named(ragcli: Run, c
         "judged_documents_not_indexed": ["unicorn"],
     }
     assert report["metrics"]["R@10"] == 1 / 2  # the unicorn was to be found
-    for note in ("1 judgment is repeated", "q9; left out", "unicorn; they count as not found"):
+    for note in ("1 judgment is repeated", "q9; ignored", "unicorn; they count as not found"):
         assert note in result.err
 
 
@@ -409,7 +409,7 @@ def test_documents_that_are_none_are_counted(ragcli: Run, collection: Path) -> N
     result = ragcli("eval", "retrieval", collection)
     assert result.code == ExitCode.REJECTS
     assert result.objects()[0]["skipped"]["rejected_documents"] == 1
-    assert "corpus.jsonl: 1 line is no document; left out" in result.err
+    assert "corpus.jsonl: 1 line was rejected" in result.err
 
 
 def test_a_table_on_request(ragcli: Run, collection: Path) -> None:

@@ -485,7 +485,7 @@ REMOTE_CODE = {"model_type": "own", "auto_map": {"AutoConfig": "c.Config", "Auto
         (change_config(activation_function="none"), "cannot load"),
         (change_config(n_layer=3), "lacks 12 of its tensors"),
         (change_config(n_embd=64), "does not have the size of config.json"),
-        (lose_tensor, "lacks 1 of its tensors, transformer.h.1.mlp.c_fc.weight"),
+        (lose_tensor, "lacks 1 of its tensors, such as transformer.h.1.mlp.c_fc.weight"),
         (cut_weights, "cannot load"),
         (grow_tokenizer, "tokens, its embedding only 300"),
         (damage_tokenizer, "tokenizer.json is damaged"),

@@ -105,7 +105,7 @@ def lose(name: str) -> Callable[[Path], None]:
         (edit("config.json", lambda _: b"{"), "config.json is damaged"),
         (edit("config.json", lambda _: b"\xff\xfe\x00"), "config.json is damaged"),
         (edit("config.json", lambda _: b"[1]"), "config.json is damaged"),
-        (lose("model.safetensors"), "holds no model.safetensors"),
+        (lose("model.safetensors"), "has no model.safetensors"),
         (lose("tokenizer.json"), "has no tokenizer"),
         (pickle_only, "only a pickle checkpoint (pytorch_model.bin)"),
         (lose_a_shard, "model-00002-of-00002.safetensors is missing"),
@@ -231,7 +231,7 @@ def test_a_folder_that_happens_to_be_called_gpt2_does_not_hide_the_default(ask: 
     (tmp_path / "gpt2").mkdir()
     default, named, _ = ask("gpt2=fallback", "gpt2=", HF_HUB_OFFLINE="1")
     assert default == ["gpt2", str(path), None]
-    assert named[0] == ExitCode.ERROR and "is no model" in named[1]
+    assert named[0] == ExitCode.ERROR and "is not a model" in named[1]
 
 
 @pytest.fixture

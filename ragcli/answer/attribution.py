@@ -83,11 +83,11 @@ class _Check:
         self._store, self._hits, self._supported = store, hits, supported
         self._passages = store.counts().passages
         self._found = all_sentences(hits)
-        self._held = [frozenset(terms(candidate.text, self._language)) for candidate in self._found]
+        self._terms = [frozenset(terms(candidate.text, self._language)) for candidate in self._found]
 
     def sentence(self, text: str, cited: Sequence[int], deciding: str) -> CitedSentence:
         weights = self._weights(text)
-        shares = [weights.share(held) for held in self._held]
+        shares = [weights.share(source) for source in self._terms]
         able = [place for place, share in enumerate(shares) if share >= self._supported]
         able = [place for place in able if self._holds(place, text, deciding)]
         named = [place for place in able if self._found[place].hit + 1 in cited]

@@ -97,8 +97,8 @@ class Conversation:
             return alone
         stems = analyzer(self._searcher.language).stems
         wanted = stems(said)
-        told, told_alone = (len(wanted & stems(answer.answer)) for answer in (whole, alone))
-        return whole if told >= max(told_alone, 1) else alone
+        covered, covered_alone = (len(wanted & stems(answer.answer)) for answer in (whole, alone))
+        return whole if covered >= max(covered_alone, 1) else alone
 
 
 def completed(said: str, before: str) -> str:

@@ -81,7 +81,7 @@ class _Pool(NamedTuple):
     aspects: Mapping[str, Matrix]
     worth: Matrix
     details: Matrix
-    told: Matrix
+    personal: Matrix
     judging: Matrix
     alike: Matrix
 
@@ -116,10 +116,10 @@ def _pool(hits: Sequence[Hit], language: str, encoder: Encoder | None) -> _Pool:
     aspects["film"] = np.maximum(aspects["film"], [0.7 * bool(named.search(one.text)) for one in found])
     worth -= 0.8 * (sum(aspects.values()) == 0)  # not about the film
     details = np.array([min(3, len(_NAME.findall(one.text))) for one in found], dtype=np.float32)
-    told = np.array([bool(_MYSELF.search(one.text)) for one in found], dtype=np.float32)
+    personal = np.array([bool(_MYSELF.search(one.text)) for one in found], dtype=np.float32)
     typical = central(vectors) if found else worth
     judging = _judging([one.text for one in found], encoder if language == "en" else None)
-    return _Pool(found, polarities, aspects, worth + typical, details, told, judging, vectors @ vectors.T)
+    return _Pool(found, polarities, aspects, worth + typical, details, personal, judging, vectors @ vectors.T)
 
 
 def _judging(texts: Sequence[str], encoder: Encoder | None) -> Matrix:
@@ -134,8 +134,8 @@ def _judging(texts: Sequence[str], encoder: Encoder | None) -> Matrix:
 
 def _leaning(hit: Hit) -> float:
     """Return the polarity of a whole review, by its field `sentiment` if it has one, else by its words."""
-    told = {"positive": 1.0, "negative": -1.0}.get(str(hit.metadata.get("sentiment", "")).lower())
-    return polarity(hit.text) if told is None else told
+    labelled = {"positive": 1.0, "negative": -1.0}.get(str(hit.metadata.get("sentiment", "")).lower())
+    return polarity(hit.text) if labelled is None else labelled
 
 
 def _is_fit(text: str, language: str) -> bool:
@@ -212,7 +212,7 @@ def _fits(slot: _Slot, pool: _Pool) -> Matrix:
     sign = np.clip(pool.polarities * slot.sign * 2, -1, 1)
     aspect = pool.aspects[slot.aspect] if slot.aspect else np.zeros(len(pool.found), dtype=np.float32)
     general = (
-        _JUDGING * pool.judging - 0.4 * pool.details - (aspect == 0) - pool.told
+        _JUDGING * pool.judging - 0.4 * pool.details - (aspect == 0) - pool.personal
         if slot.aspect in ("film", "verdict")
         else 0.0
     )
@@ -225,6 +225,6 @@ def _repeats(place: int, chosen: Sequence[int], pool: _Pool) -> float:
         return 0.0
     one = pool.found[place]
     same = sum(pool.found[other].hit == one.hit for other in chosen)
-    told = float(pool.told[place] * pool.told[list(chosen)].max())
+    personal = float(pool.personal[place] * pool.personal[list(chosen)].max())
     begins = any(pool.found[other].text.split()[:2] == one.text.split()[:2] for other in chosen)
-    return 3.0 * float(pool.alike[place][list(chosen)].max()) + 0.7 * same + 0.4 * begins + 0.8 * told
+    return 3.0 * float(pool.alike[place][list(chosen)].max()) + 0.7 * same + 0.4 * begins + 0.8 * personal

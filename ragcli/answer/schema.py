@@ -103,7 +103,7 @@ class Answer(NamedTuple):
         question = fields.pop("question")
         del fields["prompt"]
         for name in _LISTS:
-            fields[name] = [_told(item._asdict()) for item in fields[name]]
+            fields[name] = [_compact(item._asdict()) for item in fields[name]]
         for sentence in fields["sentences"]:
             sentence["span"] = sentence["span"]._asdict() if sentence["span"] else None
         fields["seconds"] = self.seconds._asdict()
@@ -141,10 +141,10 @@ def sources_of(hits: Sequence[Hit]) -> tuple[Source, ...]:
     )
 
 
-def _told(item: dict[str, Any]) -> dict[str, Any]:
-    """Leave out that a source has no copies, and no metadata."""
-    told = {name: value for name, value in item.items() if name != "copies" or value > 1}
-    return {name: value for name, value in told.items() if name != "metadata" or value}
+def _compact(item: dict[str, Any]) -> dict[str, Any]:
+    """Leave out `copies` if there is only one, and empty metadata."""
+    shown = {name: value for name, value in item.items() if name != "copies" or value > 1}
+    return {name: value for name, value in shown.items() if name != "metadata" or value}
 
 
 def cited_text(sentences: Sequence[CitedSentence]) -> str:

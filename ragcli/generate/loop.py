@@ -188,7 +188,7 @@ def _prompt_ids(engine: LanguageModel, prompt: str) -> list[int]:
         raise RagcliError(f"the prompt is empty, and {engine.name} has no start token", "Give it some text.")
     if len(ids) >= engine.context:
         message = (
-            f"the prompt has {len(ids)} tokens; {engine.name} has room for {engine.context}, with at least one new one"
+            f"the prompt has {len(ids)} tokens, but {engine.name} has room for {engine.context} including one new token"
         )
         raise RagcliError(message, "Shorten the prompt, or choose a model with a longer context.")
     return ids

@@ -53,7 +53,7 @@ def _read(source: Input, fields: FieldNames) -> Iterator[Document | Reject]:
     elif found.takes == "mailbox":
         yield from documents_of(found.load()(source.path), source.name)
     elif found == SQLITE and source.found and not fields.query:
-        yield Skipped(source.name, 0, None, "a database; --query 'SELECT …' says what to read of it", "")
+        yield Skipped(source.name, 0, None, "a database, which needs --query 'SELECT …'", "")
     elif found.takes == "rows":
         yield from _one_reject(found.load()(source.path, source.name, fields), source.name)
     else:

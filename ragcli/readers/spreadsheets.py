@@ -26,7 +26,7 @@ def read_spreadsheet(data: bytes, name: str, fields: FieldNames) -> Iterator[Doc
             if "content.xml" in package.names():
                 yield from _read_ods(package, name, fields)
                 return
-            for part in package.names():  # within the limits of what may be unpacked
+            for part in package.names():  # checks the limits of unpacking
                 content = package.read(part)
                 if part.startswith("xl/workbook.bin"):
                     raise NoDocumentError("XLSB is not supported; save it as XLSX")

@@ -58,10 +58,10 @@ def read_records(
 ) -> Iterator[Document | Reject]:
     """Yield rows with values of any type. If one has the name of the text field, the others are metadata."""
     for number, record in enumerate(records, 1):
-        held = {str(column): value for column, value in record.items() if value not in (None, "", b"")}
-        if fields.text in held:
-            yield _parsed(held, number, name, fields)
-        elif text := "\n".join(f"{column}: {_cell(value)}" for column, value in held.items()):
+        values = {str(column): value for column, value in record.items() if value not in (None, "", b"")}
+        if fields.text in values:
+            yield _parsed(values, number, name, fields)
+        elif text := "\n".join(f"{column}: {_cell(value)}" for column, value in values.items()):
             yield Document(f"{name}#{number}", title, text, {"source": name, "row": number})
 
 

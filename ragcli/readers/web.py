@@ -71,7 +71,7 @@ def fetch(url: str, stack: ExitStack) -> Fetched:
 
 def _kind(url: str, content_type: str) -> str:
     """Return the format by the server's content type, or else by the URL's suffix."""
-    told = _KINDS.get(content_type.partition(";")[0].strip().lower(), "")
+    by_type = _KINDS.get(content_type.partition(";")[0].strip().lower(), "")
     name = urlsplit(url).path.rpartition("/")[2].lower()
     suffix = name[name.rfind(".") :] if "." in name else ""
-    return told or (suffix if suffix in FORMATS else "")
+    return by_type or (suffix if suffix in FORMATS else "")

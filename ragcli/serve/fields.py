@@ -168,15 +168,15 @@ def schema(kind: type[Any]) -> dict[str, Any]:
 def _property(one: Field[Any], hint: Any) -> dict[str, Any]:
     kind, optional = _plain(hint)
     if get_origin(kind) is Literal:
-        told: dict[str, Any] = {"type": "string", "enum": list(get_args(kind))}
+        described: dict[str, Any] = {"type": "string", "enum": list(get_args(kind))}
     elif get_origin(kind) is tuple:
-        told = {"type": "array", "items": {"type": "string"}}
+        described = {"type": "array", "items": {"type": "string"}}
     else:
-        told = {"type": _NAMES[kind]}
+        described = {"type": _NAMES[kind]}
         names = ("maxLength",) if kind is str else ("maximum", "minimum")
         limits = zip(names, (one.metadata["most"], one.metadata["least"]), strict=False)
-        told |= {name: limit for name, limit in limits if limit is not None}
+        described |= {name: limit for name, limit in limits if limit is not None}
     if optional:
-        told["type"] = [told["type"], "null"]
+        described["type"] = [described["type"], "null"]
     default = {} if one.default is MISSING else {"default": one.default}
-    return told | {"description": one.metadata["about"]} | default
+    return described | {"description": one.metadata["about"]} | default

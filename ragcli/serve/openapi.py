@@ -27,14 +27,14 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
 
 
 def _operation(route: Route, method: str) -> dict[str, Any]:
-    told: dict[str, Any] = {"summary": route.about, "responses": _DONE | _FAILED}
+    operation: dict[str, Any] = {"summary": route.about, "responses": _DONE | _FAILED}
     if route.reads is None:
-        return told
+        return operation
     content = schema(route.reads)
     if method == "POST":
-        return told | {"requestBody": {"required": True, "content": {"application/json": {"schema": content}}}}
+        return operation | {"requestBody": {"required": True, "content": {"application/json": {"schema": content}}}}
     parameters = [
         {"name": name, "in": "query", "required": name in content["required"], "schema": one}
         for name, one in content["properties"].items()
     ]
-    return told | {"parameters": parameters}
+    return operation | {"parameters": parameters}

@@ -29,7 +29,7 @@ def serve(index: Index, at: Listening, note: Callable[[str], None]) -> None:
     local = at.host in LOOPBACK
     if not local and at.token is None:
         hint = "Set RAGCLI_TOKEN to a long secret, or leave out --host."
-        raise UsageError(f"{at.host} is a public address, which needs a token", hint)
+        raise UsageError(f"{at.host} is a public address, and there is no token", hint)
     # With a token, any host name is safe, because other sites do not have it.
     hosts = (*LOOPBACK, *map(str.lower, at.hosts)) if local or at.hosts else ()
     index.status()  # reports a wrong name now
