@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ragcli.analysis.functions import function_words
 from ragcli.analysis.languages import HAN, HANGUL, KANA
@@ -37,6 +38,7 @@ def _bigrams(match: re.Match[str]) -> str:
     return f" {' '.join(pairs)} "
 
 
+@lru_cache(64)  # a search asks several times
 def split_words(query: str, language: str = "en") -> tuple[str, str]:
     """Split a query into its content words and its function words.
 

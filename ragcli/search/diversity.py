@@ -1,11 +1,13 @@
 """Diversity of hits: fewer that say the same, and one for each document."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from ragcli.analysis.sentences import sentence_spans
 from ragcli.search.fusion import min_max
 from ragcli.store import Hit, Part
 
+_BEGIN = 80  # characters
 _GAP = 8  # characters of white space between two passages that touch
 
 Similarity = Callable[[int, int], float]  # of two hits or sentences by their places; at most 1
@@ -53,7 +55,12 @@ def without_copies(hits: Sequence[Hit]) -> list[Hit]:
 
     Repetitions within a document are kept.
     """
-    keys = [(_folded(hit.title), _folded(hit.text)) for hit in hits]
+    begins = [_folded(hit.text[:_BEGIN])[: _BEGIN // 2] for hit in hits]
+    alike = Counter(begins)  # few texts begin alike: only these are compared as a whole
+    keys = [
+        (_folded(hit.title), _folded(hit.text) if alike[begin] > 1 else begin)
+        for hit, begin in zip(hits, begins, strict=True)
+    ]
     documents: dict[tuple[str, str], dict[str, None]] = {}
     for key, hit in zip(keys, hits, strict=True):
         documents.setdefault(key, {})[hit.id] = None
