@@ -26,7 +26,7 @@ Mode = Literal["keyword", "semantic", "hybrid"]
 Note = Callable[[str], None]
 
 _DEPTH = 200  # hits of each list that are fused
-_EXACT = 0.6  # share of the semantic half that a query of nothing but names with digits or marks gives to words
+_EXACT = 0.8  # share of the semantic half that a query of nothing but names with digits or marks gives to words
 _SAMPLE = 500  # passages from which the mean cosine of unrelated texts is estimated
 _MOST_COPIES = 64  # the search goes this many times deeper if most hits are copies
 _PASSAGES_A_DOCUMENT = 5  # searched for each wanted document
