@@ -126,7 +126,7 @@ def test_documents_come_in_and_are_found_at_once_also_those_of_other_processes(
         ("/search", ["query"], 400, "not a JSON object"),
         ("/review", {"title": "Nothing like it"}, 404, ""),
         ("/nowhere", {}, 404, "Not Found"),
-        ("/v1/chat/completions", {"messages": []}, 400, "no message"),
+        ("/v1/chat/completions", {"messages": []}, 400, "no user message"),
         ("/v1/embeddings", {"input": [[1, 2]]}, 400, "list of texts"),
     ],
 )

@@ -141,7 +141,7 @@ def _load_model(folder: ModelFolder, config: Any) -> Any:
         name = min(report["mismatched_keys"])[0]
         raise RagcliError(f"{folder.path}: the tensor {name} does not have the size of config.json", _COPY_AGAIN)
     if report["missing_keys"]:
-        lost = f"{len(report['missing_keys'])} of its tensors, {min(report['missing_keys'])} among them"
+        lost = f"{len(report['missing_keys'])} of its tensors, such as {min(report['missing_keys'])}"
         hint = f"It is damaged, or not a causal language model. {_CHOOSE}"
         raise RagcliError(f"the model {folder.name} lacks {lost}", hint)
     return model.eval()
