@@ -207,7 +207,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_loss(
         process.send_signal(way)
     out, err = process.communicate(timeout=60)
     assert process.returncode == (130 if way == signal.SIGINT else -signal.SIGKILL) and out == b""
-    assert (b"go on with --resume" in err) == (way == signal.SIGINT)
+    assert (b"continue with --resume" in err) == (way == signal.SIGINT)
     assert ragcli("generate", "The", "--model", "stopped", "--max-new-tokens", "2").code == 0
 
     resumed = ragcli("train", texts, "--output", "stopped", "--resume", *options(tiny, *LONG), "--format", "json")
@@ -319,7 +319,11 @@ MISTAKES: dict[str, tuple[Mistake, int, str]] = {
     "long context": (lambda tmp, tiny: [write(tmp), "--context", "1000"], 2, "longer than the model's"),
     "short context": (lambda tmp, tiny: [write(tmp), "--context", "1"], 2, "too short to predict"),
     "heads": (lambda tmp, tiny: [write(tmp), "--from-scratch", "--width", "10"], 2, "not a multiple"),
-    "nothing to join": (lambda tmp, tiny: [write(tmp, f"1{END}2"), "--extend-vocabulary", "5"], 1, "split into pieces"),
+    "nothing to join": (
+        lambda tmp, tiny: [write(tmp, f"1{END}2"), "--extend-vocabulary", "5"],
+        1,
+        "no word that the tokenizer splits",
+    ),
     "default's name": (lambda tmp, tiny: [write(tmp), "--output", "gpt2"], 2, "default model's name"),
     "no name": (lambda tmp, tiny: [write(tmp), "--output", "a b"], 2, "not a model's name"),
 }
