@@ -61,7 +61,7 @@ def show(
     index_args: IndexArgs = IndexArgs(),
     format: TextFormat = "text",
 ) -> None:
-    """Print a document with its metadata, or a passage and those around it.
+    """Print a document, or a passage with those around it.
 
     Example: ragcli show glossary/lambda 0-186
     """
@@ -145,7 +145,9 @@ def copy(
     rejects: Rejects = None,
     format: TextFormat = "text",
 ) -> None:
-    """Copy an index with its vectors to another store; run again, it copies only what differs.
+    """Copy an index with its vectors to another store.
+
+    Run again, it copies only what differs.
 
     Example: ragcli copy --to local --to-index backup
     """

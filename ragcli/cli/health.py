@@ -14,7 +14,7 @@ config_app = typer.Typer(help="Show the current settings.")
 
 @flat
 def doctor(index_args: IndexArgs = IndexArgs(), format: TextFormat = "text") -> None:
-    """Check store, disk, models and index, and suggest how to fix problems.
+    """Check the installation and the index, and suggest fixes.
 
     Example: ragcli doctor
     """

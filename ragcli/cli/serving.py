@@ -30,7 +30,9 @@ def serve(
     index_args: IndexArgs = IndexArgs(),
     model: Model = None,
 ) -> None:
-    """Serve an index as a web page, an HTTP API, and an OpenAI-compatible API.
+    """Serve an index as a web page and over HTTP.
+
+    OpenAI's clients can use it as well.
 
     Example: ragcli serve --index notes
     """
@@ -67,7 +69,9 @@ def mcp(
     mode: Mode = None,
     index_args: IndexArgs = IndexArgs(),
 ) -> None:
-    """Serve an index to agents and editors with the Model Context Protocol.
+    """Serve an index to agents and editors over MCP.
+
+    MCP is the Model Context Protocol.
 
     Example: ragcli mcp --index notes
     """
