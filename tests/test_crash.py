@@ -1,8 +1,8 @@
 """Kill, crowd, starve and damage the embedded index: it stays readable, and the next run completes the work."""
 
 import os
-import re
 import random
+import re
 import resource
 import shutil
 import subprocess
