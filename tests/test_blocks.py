@@ -237,3 +237,9 @@ def test_what_is_typed_at_a_prompt_stays_with_what_is_printed() -> None:
     )
     text = f"{lead}\n\n{code}\n\n{after.strip()}"
     assert [text[block.start : block.end] for block in find_blocks(text)] == [f"{lead}\n\n{code}", after.strip()]
+
+
+def test_a_sentence_goes_on_over_a_short_line() -> None:
+    hut = "In winter they built a hut of stones. " * 3
+    text = f"{hut}The leader of the crew was\nKnud Holmberg, a carpenter from Oslo."
+    assert [text[block.start : block.end] for block in find_blocks(text)] == [text]

@@ -195,6 +195,15 @@ def test_an_example_is_no_answer_to_why() -> None:
         assert chosen.sentences[0].text == reason
 
 
+def test_a_title_that_asks_the_question_makes_sure() -> None:
+    text = "A bird of the night."
+    titled, other = (
+        extract("What is an owl?", [hit(text, title=title)], shelf(text))  # type: ignore[arg-type]
+        for title in ("What is an owl?", "Notes")
+    )
+    assert not titled.abstained and titled.confidence >= 0.8 > other.confidence
+
+
 def test_code_alone_does_not_say_what_something_is_for() -> None:
     told = "A module finds out its own name by looking at a variable, which is set when the program starts to run."
     text = f"{told}\n\nif name == 'main':\n    purpose(name, main)\n    print(name, main)\n    raise SystemExit(main)"

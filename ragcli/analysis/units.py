@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ragcli.analysis.lines import Kind, Line, read_lines
+from ragcli.analysis.sentences import sentence_spans
 
 Span = tuple[int, int]
 
@@ -299,17 +300,30 @@ def _joined_labels(run: Sequence[Line]) -> list[Span]:
     return []
 
 
+def _inside_sentences(text: str, run: Sequence[Line]) -> set[int]:
+    """Return the ends of the lines that end in the middle of a sentence."""
+    begin, ends = run[0].start, iter([line.end for line in run[:-1]])
+    found, at = set[int](), next(ends, None)
+    for start, end in sentence_spans(text[begin : run[-1].end]):
+        while at is not None and at < begin + end:
+            if at > begin + start:
+                found.add(at)
+            at = next(ends, None)
+    return found
+
+
 def _unwrapped(text: str, run: Sequence[Line]) -> Iterator[Span]:
     """Join the lines of a paragraph: a line was wrapped if the next word would have made it too long."""
     if not run:
         return
     widest = max(line.end - line.start + line.indent for line in run)
+    inside = _inside_sentences(text, run)
     start, end = run[0].start, run[0].end
     for before, line in pairwise(run):
         word = text[line.start : min(line.end, line.start + _LONGEST_WORD)].split(maxsplit=1)[0]
         full = before.indent + before.end - before.start + 1 + len(word) > widest
         small = text[line.start].islower() and not _ENDED.search(text, before.start, before.end)
-        if not (_NARROWEST <= widest <= _WIDEST and full) and not small:
+        if not (_NARROWEST <= widest <= _WIDEST and full) and not small and before.end not in inside:
             yield start, end
             start = line.start
         end = line.end

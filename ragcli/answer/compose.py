@@ -49,7 +49,7 @@ def choose_places(judged: Judged, shares: Matrix, length: Length = "normal") -> 
     order: list[int] = np.argsort(-shares, kind="stable").tolist()
     if not order:
         return []
-    asked = _beginning_of_the_title(judged)
+    asked = titled_place(judged)
     if asked is not None:
         order = [asked, *(place for place in order if place != asked)]
     order = _told_first(judged, order)
@@ -67,7 +67,7 @@ def choose_places(judged: Judged, shares: Matrix, length: Length = "normal") -> 
     return chosen
 
 
-def _beginning_of_the_title(judged: Judged) -> int | None:
+def titled_place(judged: Judged) -> int | None:
     """Return the place of the first block of a document whose title asks the question; None if there is none.
 
     As in a FAQ or glossary, that block is the answer, unless it is only a lead-in.

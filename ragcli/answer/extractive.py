@@ -6,7 +6,7 @@ from functools import cache
 from ragcli.analysis.languages import BIGRAMMED
 from ragcli.answer.answerer import AskOptions, Clock, Emit, Retrieved
 from ragcli.answer.compose import Piece, compose
-from ragcli.answer.confidence import LEAST, confidence_features
+from ragcli.answer.confidence import LEAST, confidence_of
 from ragcli.answer.judge import Models, Reader, judge, softmax
 from ragcli.answer.names import missing_names
 from ragcli.answer.schema import (
@@ -97,7 +97,7 @@ def extract(
     if not judged.candidates:
         return Extract((), 0.0, True)
     scores = numbers.ranking.scores(judged.features)
-    confidence = numbers.confidence.probability(confidence_features(judged, scores))
+    confidence = confidence_of(numbers.confidence, judged, scores)
     pieces = compose(judged, softmax(scores), hits, language, length)
     cited = tuple(_cited(piece, hits[piece.hit]) for piece in pieces)
     least = LEAST if min_confidence is None else min_confidence

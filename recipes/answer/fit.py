@@ -19,7 +19,7 @@ from scipy.optimize import minimize
 from scipy.stats import rankdata
 
 from ragcli.answer.compose import choose_places
-from ragcli.answer.confidence import LEAST, confidence_features
+from ragcli.answer.confidence import LEAST, confidence_features, confidence_of
 from ragcli.answer.features import Features
 from ragcli.answer.fitted import FILE, Linear, fitted, read_fitted
 from ragcli.answer.judge import Models, softmax
@@ -193,7 +193,7 @@ def measure(situation: str, by_set: dict[str, list[Case]], record: dict[str, Any
                 continue
             scores = numbers.ranking.scores(case.judged.features)
             places = choose_places(case.judged, softmax(scores))
-            sure.append(numbers.confidence.probability(confidence_features(case.judged, scores)))
+            sure.append(confidence_of(numbers.confidence, case.judged, scores))
             right.append(shown_right(case, places))
             answerable.append(case.answerable)
             if case.answerable:
