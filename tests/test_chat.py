@@ -7,7 +7,7 @@ import pytest
 
 from ragcli.answer.chat import completed
 from ragcli.answer.leaning import Leaning, is_courtesy, leaning
-from tests.support import Run, run_process, write_lines
+from tests.support import ROOT, Run, run_process, write_lines
 
 SHOP = (
     {
@@ -151,3 +151,10 @@ def test_a_byte_order_mark_is_no_part_of_what_is_said(ragcli: Run, corpus: Path)
     ragcli("index", corpus)
     said = run_process("chat", "--format", "json", input="\ufeffWhat sleeps by day?\n".encode())
     assert said.objects()[0]["said"] == "What sleeps by day?"
+
+
+def test_a_greeting_in_a_pipe_has_its_answer(ragcli: Run) -> None:
+    assert ragcli("index", ROOT / "sample_data" / "python_zh.jsonl").code == 0
+    done = run_process("chat", input="hello\n列表的价格是多少\n".encode())
+    assert done.out.startswith("Ask me anything about the texts.")
+    assert "no certain answer" in done.err and "no certain answer" not in done.out

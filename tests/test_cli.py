@@ -445,3 +445,15 @@ def test_no_command_waits_for_an_answer(ragcli: Run, corpus: Path, arguments: li
 def test_only_a_dash_reads_standard_input(ragcli: Run, corpus: Path) -> None:
     result = run_process("index", corpus, "-", input=b'{"id": "in", "text": "From stdin."}')
     assert (result.code, len(ragcli("search", "stdin").objects())) == (0, 1)
+
+
+def test_an_interrupt_before_the_command_begins_is_silent() -> None:
+    code = (
+        "import ragcli.client\n"
+        "def interrupt(*_): raise KeyboardInterrupt\n"
+        "ragcli.client.forward = interrupt\n"
+        "from ragcli.__main__ import run\n"
+        "run()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")

@@ -49,6 +49,8 @@ def test_scaled_keeps_what_is_nothing_at_nothing_however_deep_a_list_goes() -> N
 def test_a_floor_is_what_says_nothing() -> None:
     lists = {"a": Ranked(hits(x=0.95, y=0.9, z=0.8), 1, floor=0.85)}
     assert [hit.score for hit in fuse(lists, "scaled", DEEP)] == pytest.approx([1, 0.5, -0.5])
+    alone = fuse(even(hits(x=2), hits(x=0.7)) | {"b": Ranked(hits(x=0.7), 0.5, floor=0.8)}, "scaled", DEEP)
+    assert [hit.score for hit in alone] == [0.5]
 
 
 def test_what_a_cut_list_lacks_counts_as_its_last_hit() -> None:

@@ -46,7 +46,7 @@ def test_the_log_is_searched_by_words_and_the_newest_is_first(indexed: Run) -> N
 
 
 def test_ask_goes_on_from_the_last_question(indexed: Run, server: Server, tmp_path: Path) -> None:
-    assert_two_lines(indexed("ask", "-c", "And by night?"), ExitCode.USAGE, "go on from")
+    assert_two_lines(indexed("ask", "-c", "And by night?"), ExitCode.USAGE, "no question to continue")
     indexed("ask", "When does an owl sleep?")
     indexed("ask", "-c", "And by night?")
     [entry] = indexed("logs", "-n", "1", "--format", "json").objects()

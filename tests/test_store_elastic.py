@@ -671,7 +671,7 @@ TABLE: list[tuple[ApiError | TransportError, type[RagcliError], str, str]] = [
     (ConnectionTimeout("slow"), UnreachableError, "in time", "again"),
     (SSLError("", (OSError(UNTRUSTED),)), UnreachableError, "self-signed certificate", "RAGCLI_ELASTICSEARCH_CA_CERTS"),
     (SSLError("WRONG_VERSION_NUMBER"), UnreachableError, "no secure connection", "http://"),
-    (SerializationError("<html>"), RagcliError, "not JSON", "port"),
+    (SerializationError("<html>"), RagcliError, "not valid JSON", "port"),
     (TransportError("what"), UnreachableError, "does not answer", "URL"),
     (api_error(AuthenticationException, 401, "security_exception"), UnreachableError, "password", "API_KEY"),
     (api_error(AuthorizationException, 403, "security_exception"), UnreachableError, "the reason", "account"),

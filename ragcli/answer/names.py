@@ -46,7 +46,8 @@ def _capitalised(question: str, language: str) -> Iterator[str]:
 
 
 def _stands(identifier: str, searcher: Searcher, hits: list[Hit]) -> bool:
-    pattern = re.compile(rf"(?<![\w]){re.escape(identifier)}(?![\w])", re.IGNORECASE)
+    singular = identifier[:-1] if identifier.lower().endswith("s") else identifier
+    pattern = re.compile(rf"(?<![\w]){re.escape(singular)}s?(?![\w])", re.IGNORECASE)
     return any(pattern.search(f"{hit.title}\n{hit.text}") for hit in [*hits, *searcher.search(identifier, 5)])
 
 

@@ -10,7 +10,7 @@ from ragcli.settings import models_home
 
 DEFAULT_MODEL = "gpt2"
 FALLBACK_NOTE = (
-    "gpt2 is not in the cache and the hub cannot be reached; the small GPT-2 that ships with ragcli answers instead"
+    "gpt2 is not in the cache and the hub cannot be reached; the small GPT-2 that ships with ragcli stands in"
 )
 PACKAGED = Path(__file__).parents[1] / "small_gpt2"
 

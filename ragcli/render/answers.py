@@ -79,11 +79,13 @@ def write_answers(
 def print_reply(answer: "Answer") -> None:
     """Print an answer of a conversation, or that there is none, without its sources."""
     if answer.abstained:
-        print_text(silence(answer))
+        print_note(silence(answer))
         if answer.nearest:
             _print(_shown(answer.nearest.text))
-    else:
+    elif answer.sentences:
         _print(_text(answer))
+    else:
+        print_text(answer.answer)
     _note_unsupported(answer)
 
 

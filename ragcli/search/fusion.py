@@ -52,9 +52,13 @@ def fuse(lists: Mapping[str, Ranked], kind: Fusion, depth: int) -> list[Hit]:
 def scaled(scores: Sequence[float], floor: float) -> list[float]:
     """Scale scores linearly: 0 at the floor, 1 for the highest; if none is above the floor, -1 for the lowest.
 
+    A single score below the floor tells nothing, and is 0.
+
     Unlike min-max, it does not depend on the depth of the list. Source: Bruch et al. 2023, An Analysis of Fusion
     Functions for Hybrid Retrieval, there "theoretical min-max".
     """
+    if len(scores) == 1:
+        return [float(scores[0] > floor)]
     above = [score - floor for score in scores]
     high, low = max(above, default=0.0), min(above, default=0.0)
     size = high if high > 0 else -low or 1.0
