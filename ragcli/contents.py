@@ -1,6 +1,6 @@
 """The documents of an index: list, show, export and delete them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import PurePath
 from typing import Any, NamedTuple
@@ -132,8 +132,13 @@ def export_documents(store: Store, selected: Selected) -> Iterator[dict[str, Any
         yield {**document.metadata, "id": document.id, "title": document.title, "text": document.text, **cut}
 
 
-def delete_documents(store: Store, selected: Selected, *, dry_run: bool = False) -> list[str]:
-    """Delete documents; return their ids, sorted. Raises IndexMismatchError for an index that ragcli did not make."""
+def delete_documents(
+    store: Store, selected: Selected, *, dry_run: bool = False, note: Callable[[str], None] = lambda _: None
+) -> list[str]:
+    """Delete documents; return their ids, sorted; note the ids that match none.
+
+    Raises IndexMismatchError for an index that ragcli did not make, NothingFoundError if nothing matches.
+    """
     if store.config is None:
         raise IndexMismatchError(
             "this index was not made by ragcli, which only reads it",
@@ -144,7 +149,10 @@ def delete_documents(store: Store, selected: Selected, *, dry_run: bool = False)
         raise NothingFoundError("no document matches", "List the ids: ragcli list.")
     if not dry_run:
         store.write(DocumentUpdate(old.doc_id, old) for old in found)
-    return sorted(old.doc_id for old in found)
+    deleted = sorted(old.doc_id for old in found)
+    if missing := sorted(set(selected.ids).difference(deleted)):
+        note(f"no document matches {', '.join(missing)}")
+    return deleted
 
 
 def _ids(store: Store, selected: Selected) -> Iterator[str]:

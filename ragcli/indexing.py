@@ -100,7 +100,15 @@ def index_files(
         sources = Sources(location, options.fields)
         with _opened(location, wanted, options, making=bool(sample)) as store:
             config = _checked_config(store, options, encoder)
-            run = _Run(store, config, sources.changed(inputs, store), options, callbacks, encoder, sources)
+            run = _Run(
+                store,
+                config,
+                sources.changed(inputs, store),
+                options=options,
+                callbacks=callbacks,
+                encoder=encoder,
+                sources=sources,
+            )
             run.update() if store.counts().passages else run.fill()
             run.summary.documents, run.summary.passages = store.counts()
             if not options.dry_run and sample:
@@ -196,6 +204,7 @@ class _Run:
         store: Store,
         config: IndexConfig,
         inputs: list[Input],
+        *,
         options: IndexOptions,
         callbacks: Callbacks[int],
         encoder: "Encoder | None",

@@ -60,7 +60,8 @@ def test_documents_are_deleted_by_id_source_and_filter(ragcli: Run, index: Path)
     assert ragcli("delete", "--where", "year<1995", "--source", index / "guide.md").code == 3
     assert ragcli("delete", "b", "--where", "year<1995").code == 3
     assert ragcli("delete", "--where", "year<1995").out == "a\n"
-    assert ragcli("delete", "b").out == "b\n"
+    done = ragcli("delete", "b", "nobody")
+    assert (done.code, done.out) == (0, "b\n") and "no document matches nobody" in done.err
     assert len(ragcli("delete", "--source", index / "guide.md").out.splitlines()) == 2
     assert ragcli("status", "--format", "json").objects()[0]["documents"] == 0
     assert_two_lines(ragcli("delete", "b"), 3, "no document")

@@ -38,7 +38,6 @@ _ASKS_YEAR = re.compile(
     re.IGNORECASE,
 )
 _ASKS_NAME = re.compile(r"\bwho(?:se|m)?\b|[谁誰]", re.IGNORECASE)
-_ASKS_REASON = re.compile(r"\bwhy\b|为[什甚]么|為[什甚]麼|[为為]何|[为為]啥", re.IGNORECASE)
 _REASON = re.compile(
     r"\b(?:because|since|reasons?|due to|so that|in order to|therefore|as a result|causes?d?|otherwise|means that|"
     r"leads? to|thus|advantages?|avoids?)\b|因[为為]|由[于於]|所以|原因|[为為]了|因此|[导導]致",
@@ -131,7 +130,6 @@ def word_features(
             (_ASKS_NUMBER, _NUMBER),
             (_ASKS_YEAR, _YEAR),
             (_ASKS_NAME, _NAME),
-            (_ASKS_REASON, _REASON),
         )
     ]
 
@@ -144,7 +142,7 @@ def word_features(
         beginning = cut(candidate.text[:_BEGINNING])
         coverage = weights.share(own)
         written = _as_written(candidate.text)
-        number, year, name, reason = (float(bool(pattern and pattern.search(candidate.text))) for pattern in fits)
+        number, year, name = (float(bool(pattern and pattern.search(candidate.text))) for pattern in fits)
         return Row(
             coverage=coverage,
             coverage_local=local.share(own),
@@ -164,7 +162,7 @@ def word_features(
             number_fits=number,
             year_fits=year,
             name_fits=name,
-            reason_fits=reason,
+            reason_fits=float(about.kind == "why" and bool(_REASON.search(candidate.text))),
             points=float(bool(_POINTS.search(candidate.text))),
             first=float(candidate.place == 0),
             late=candidate.place / max(1, candidate.of - 1),

@@ -98,7 +98,7 @@ def delete(
     if not selected:
         raise UsageError("there is nothing to delete", "Give ids, --source FILE, or --where.")
     with index_args.open() as store:
-        render.print_lines(delete_documents(store, selected, dry_run=dry_run))
+        render.print_lines(delete_documents(store, selected, dry_run=dry_run, note=render.print_note))
 
 
 @flat
