@@ -90,6 +90,8 @@ def index_files(
         sample = [item.text for item in islice(_documents(inputs, options.fields), _LANGUAGE_SAMPLE)]
         if options.prune and not sample:
             raise RagcliError("the input contains no document, and --prune would empty the index", "Check the input.")
+        if options.rebuild and not sample:
+            callbacks.note("the input contains no document; an index that exists is kept as it is")
         language = options.language or detect_language(sample)
         name = options.encoder
         if name == AUTO_ENCODER:
