@@ -69,6 +69,7 @@ class Excludes(NamedTuple):
     names: Sequence[str]
     other: str
     values: tuple[object, ...] = ()
+    hint: str = "Leave one of them out."
 
     def check(self, context: typer.Context) -> None:
         """Raise UsageError for one of them together with the other."""
@@ -78,7 +79,7 @@ class Excludes(NamedTuple):
         for name in self.names:
             if is_given(context, name):
                 other = f"{_label(context, self.other)} {value}" if self.values else _label(context, self.other)
-                raise UsageError(f"{other} and {_label(context, name)} do not go together", "Leave one of them out.")
+                raise UsageError(f"{other} and {_label(context, name)} do not go together", self.hint)
 
 
 _EXTRACTIVE = ("grounded",)  # styles without a prompt
@@ -126,7 +127,7 @@ TRAIN: tuple[Rule, ...] = (
 _HTTP = ("host", "port", "allow_host", "threads", "waiting", "mode", "index", "store", "ca_certs", "model")
 SERVE: tuple[Rule, ...] = (
     Needs(("idle",), "background"),
-    Excludes(_HTTP, "background"),
+    Excludes(_HTTP, "background", hint="In the background it serves every index, to commands of this user only."),
     Excludes(("background", *_HTTP), "stop"),
 )
 EVAL_RETRIEVAL: tuple[Rule, ...] = (
