@@ -75,7 +75,7 @@ def read_document(store: Store, doc_id: str) -> tuple[Document, list[Hit]]:
     """Return a document and its passages. Raises NothingFoundError for an unknown id."""
     hits = store.passages(doc_id)
     if not hits:
-        raise NothingFoundError(f"no document {doc_id!r}", "List the ids: ragcli list.")
+        raise NothingFoundError(f"no document {doc_id!r}", "List the ids: ragcli list, with the same --index.")
     return Document(doc_id, hits[0].title, joined(hits), hits[0].metadata), hits
 
 
@@ -146,7 +146,7 @@ def delete_documents(
         )
     found = list(store.stored(list(_ids(store, selected))))
     if not found:
-        raise NothingFoundError("no document matches", "List the ids: ragcli list.")
+        raise NothingFoundError("no document matches", "List the ids: ragcli list, with the same --index.")
     if not dry_run:
         store.write(DocumentUpdate(old.doc_id, old) for old in found)
     deleted = sorted(old.doc_id for old in found)

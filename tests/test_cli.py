@@ -457,3 +457,7 @@ def test_an_interrupt_before_the_command_begins_is_silent() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_an_empty_stop_is_refused(ragcli: Run) -> None:
+    assert_two_lines(ragcli("generate", "Once", "--stop", ""), 2, "--stop is empty")

@@ -173,6 +173,8 @@ class GenerationArgs:
         )
         seed = new_seed() if self.seed is None else self.seed
         stops = tuple(read_argument(text) for text in stop)
+        if "" in stops:
+            raise UsageError("--stop is empty", "Give the text at which to stop.")
         return Options(self.max_new_tokens, sampling, seed, rows, stops, read_schema(self.schema))
 
 
