@@ -460,4 +460,5 @@ def test_an_interrupt_before_the_command_begins_is_silent() -> None:
 
 
 def test_an_empty_stop_is_refused(ragcli: Run) -> None:
-    assert_two_lines(ragcli("generate", "Once", "--stop", ""), 2, "--stop is empty")
+    done = ragcli("generate", "Once", "--stop", "")
+    assert (done.code, done.out) == (2, "") and "--stop is empty" in done.err
