@@ -314,7 +314,8 @@ def _inside_sentences(text: str, run: Sequence[Line]) -> set[int]:
 
 def _unwrapped(text: str, run: Sequence[Line]) -> Iterator[Span]:
     """Join the lines of a paragraph: a line was wrapped if the next word would have made it too long."""
-    if not run:
+    if len(run) < 2:
+        yield from ((line.start, line.end) for line in run)
         return
     widest = max(line.end - line.start + line.indent for line in run)
     inside = _inside_sentences(text, run)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ragcli.analysis.languages import HAN, HANGUL, KANA
 from ragcli.answer.candidates import ENDED, LEADS, Candidate
 from ragcli.answer.terms import Weights, terms
-from ragcli.answer.titled import read_question, title_match
+from ragcli.answer.titled import Asked, title_match
 from ragcli.search.fusion import min_max
 from ragcli.store import Hit
 
@@ -108,9 +108,9 @@ class Row(NamedTuple):
 
 
 def word_features(
-    question: str, weights: Weights, hits: Sequence[Hit], found: Sequence[Candidate], language: str
+    question: str, about: Asked, weights: Weights, hits: Sequence[Hit], found: Sequence[Candidate], language: str
 ) -> Features:
-    """Return the word features of each candidate."""
+    """Return the word features of each candidate; `about` is the question as it was read."""
     seen: dict[str, frozenset[str]] = {"": frozenset()}
 
     def cut(text: str) -> frozenset[str]:
@@ -133,7 +133,6 @@ def word_features(
         )
     ]
 
-    about = read_question(question, language)
     titles = [title_match(about, hit.title, language) for hit in hits]
 
     def row(candidate: Candidate) -> Row:
