@@ -67,6 +67,12 @@ def test_hybrid_is_the_default_where_there_are_vectors(ragcli: Run, indexed: Pat
     assert len(found(ragcli, "fox river")) == 4 > len(found(ragcli, "fox river", "--mode", "keyword"))
 
 
+@pytest.mark.parametrize("marks", ["???", "\N{THINKING FACE}", "//"])
+def test_marks_alone_match_no_meaning(ragcli: Run, indexed: Path, marks: str) -> None:
+    result = ragcli("search", marks)
+    assert result.code == 3 and "Nothing found" in result.err + result.out
+
+
 def test_explain_shows_what_a_score_is_made_of(ragcli: Run, indexed: Path) -> None:
     hits = found(ragcli, "fox river", "--explain")
     for hit in hits:

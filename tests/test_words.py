@@ -1,5 +1,6 @@
 """What people type finds what they mean, first and alone on top, in both stores: names with marks, numbers, accents."""
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from ragcli.analysis.normal import legible, normalized
 from ragcli.documents import Document
 from ragcli.search import search
+from ragcli.search.query import weighted_words
 from ragcli.store import IndexConfig, IndexLocation, open_store
 from tests.support import Run, write_lines
 from tests.test_store_contract import location, update  # noqa: F401 (a fixture)
@@ -126,3 +128,9 @@ def test_encoders_are_given_what_a_reader_sees(text: str, seen: str) -> None:
 )
 def test_what_looks_the_same_has_one_normal_form(text: str, normal: str) -> None:
     assert normalized(text) == normal
+
+
+@pytest.mark.parametrize("query", ["café bar", "naïve Wi-Fi", "où est le café"])
+def test_a_query_means_the_same_in_either_form_of_unicode(query: str) -> None:
+    composed, decomposed = (unicodedata.normalize(form, query) for form in ("NFC", "NFD"))
+    assert composed != decomposed and weighted_words(composed, "fr") == weighted_words(decomposed, "fr")

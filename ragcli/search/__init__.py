@@ -102,13 +102,16 @@ class Searcher:
         """Return the k best passages without copies, searching deeper if copies fill the list."""
         depth = k
         while True:
-            hits = self._find(
-                lambda depth: self._by_query(query, depth, filters),
-                lambda: self._encoder.queries([self._meant.get(query, query)])[0],
-                depth,
-                filters,
-                self._ranking.weight * (1 - _EXACT * exact_share(query, self.language)),
-            )
+            if self.mode == "hybrid" and not any(map(str.isalnum, query)):
+                hits = self._by_query(query, depth, filters)  # no vector tells what "//" or an emoji means
+            else:
+                hits = self._find(
+                    lambda depth: self._by_query(query, depth, filters),
+                    lambda: self._encoder.queries([self._meant.get(query, query)])[0],
+                    depth,
+                    filters,
+                    self._ranking.weight * (1 - _EXACT * exact_share(query, self.language)),
+                )
             if self._copies:
                 return hits
             found = without_copies(hits)

@@ -5,6 +5,7 @@ from itertools import islice
 
 from ragcli.analysis.analyzer import analyzer
 from ragcli.analysis.languages import STEMMED
+from ragcli.analysis.normal import normalized
 from ragcli.analysis.question_words import CHINESE_QUESTION_WORDS
 from ragcli.analysis.scripts import is_single, with_bigrams
 from ragcli.analysis.tokens import joined_pairs
@@ -46,6 +47,7 @@ def weighted_words(query: str, language: str) -> list[QueryClause]:
     """
     if not language:
         return [QueryClause(query)]
+    query = normalized(query)
     if language == "zh":
         return _chinese(query)
     about, light = split_words(query, language) if language in STEMMED else (query, "")
