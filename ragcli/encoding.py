@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from ragcli import settings
 from ragcli.errors import IndexMismatchError
 from ragcli.store import DocumentUpdate, EncoderConfig, Store, vector_key
 
@@ -19,13 +20,10 @@ def passage_text(title: str, text: str) -> str:
 
 
 def open_encoder(name: str, note: Callable[[str], None]) -> "Encoder":
-    """Open an encoder by alias, hub id or folder; NumPy and ONNX Runtime are loaded only here.
-
-    Raises UnreachableError for a model that cannot be downloaded, RagcliError for one that is damaged or unsupported.
-    """
+    """Open an encoder that the user named; NumPy and ONNX Runtime are loaded only here. Errors as in `encoder`."""
     from ragcli import encoder
 
-    return encoder.open_encoder(name, "auto", note)
+    return encoder.open_encoder(name, "auto", note, settings.model_api_key())
 
 
 def matching_encoder(config: EncoderConfig, note: Callable[[str], None]) -> "Encoder":
@@ -33,7 +31,9 @@ def matching_encoder(config: EncoderConfig, note: Callable[[str], None]) -> "Enc
 
     Raises IndexMismatchError if its name now stands for another one, UnreachableError if it cannot be downloaded.
     """
-    encoder = open_encoder(config.name, note)
+    from ragcli.encoder import open_encoder
+
+    encoder = open_encoder(config.name, "auto", note, settings.key_for(config.name))
     if not same_encoder(encoder.config, config):
         raise IndexMismatchError(
             f"{config.name} is no longer the encoder that the index was built with",

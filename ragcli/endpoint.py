@@ -1,22 +1,30 @@
 """Connect to a server with OpenAI's API: requests, retries, and translated errors. The key is never shown."""
 
 import json
+import math
+import re
+import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from itertools import count
+from typing import Any, TypeVar
 
 import httpx2 as httpx
 
 from ragcli.errors import RagcliError, UnreachableError, UsageError, first_line
 
 Sleep = Callable[[float], None]
+Asked = TypeVar("Asked")
+Given = TypeVar("Given")
 
 _TIMEOUT = httpx.Timeout(300.0, connect=5.0)  # seconds; a large model on a CPU needs minutes to read a long prompt
 _RETRIES = 4  # after 0.5, 1, 2, 4 seconds, or as the server asks
 _LONGEST_PAUSE = 30.0
+_TOGETHER = 4  # requests at a time
 _BUSY = (429, 500, 502, 503, 504)
+_TOO_LARGE = re.compile(r"too (large|long|many|much)|context|maximum|exceed|longer|larger", re.IGNORECASE)
 
 
 class StatusError(RagcliError):
@@ -27,11 +35,18 @@ class StatusError(RagcliError):
         self.status = status
         self.reason = reason
 
+    @property
+    def is_too_large(self) -> bool:
+        """Return whether a text was too long, or too many texts were sent."""
+        return self.status in (400, 413, 422, 500) and bool(_TOO_LARGE.search(self.reason))
+
 
 class Endpoint:
-    """A connection to a server; `url` is its address without a password."""
+    """A connection to a server; `url` is its address without a password, `option` the one that names it."""
 
-    def __init__(self, base_url: str, api_key: str | None, sleep: Sleep = time.sleep) -> None:
+    def __init__(
+        self, base_url: str, api_key: str | None, sleep: Sleep = time.sleep, option: str = "--base-url"
+    ) -> None:
         """Prepare a connection. Raises UsageError for an invalid URL."""
         try:
             url = httpx.URL(base_url.rstrip("/"))
@@ -44,6 +59,7 @@ class Endpoint:
         self._client = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT)
         weakref.finalize(self, self._client.close)
         self._sleep = sleep
+        self._place = f"{option}: it often ends in /v1."
 
     def close(self) -> None:
         """End all requests."""
@@ -52,6 +68,11 @@ class Endpoint:
     def get(self, path: str) -> Any:
         """Return the JSON at a path. Raises UnreachableError, StatusError, RagcliError."""
         with self._answer("GET", path, None) as response:
+            return self._json(response)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Send JSON, and return the JSON of the answer. Raises UnreachableError, StatusError, RagcliError."""
+        with self._answer("POST", path, body) as response:
             return self._json(response)
 
     def stream(self, path: str, body: Mapping[str, Any]) -> Iterator[Any]:
@@ -70,37 +91,40 @@ class Endpoint:
 
     @contextmanager
     def _answer(self, method: str, path: str, body: Mapping[str, Any] | None) -> Iterator[httpx.Response]:
-        """Send a request, repeatedly while the server is busy or does not answer; leaving the context ends it."""
-        for again in range(_RETRIES + 1):
-            request = self._client.build_request(method, path.lstrip("/"), json=body)
-            try:
-                response = self._client.send(request, stream=True)
-            except httpx.TransportError as error:
-                if again == _RETRIES or not isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
-                    raise self._unreachable(error) from error
-                if isinstance(error, httpx.ConnectError):  # no server
-                    raise self._unreachable(error) from error
-                self._sleep(_pause(again, {}))
-                continue
-            if response.status_code in _BUSY and again < _RETRIES:
-                response.close()
-                self._sleep(_pause(again, response.headers))
-                continue
-            break
+        """Send a request; leaving the context ends it."""
+        response = self._accepted(method, path, body)
         try:
-            if response.status_code >= 300:
-                with self._translated():
-                    response.read()
-                raise self._refused(response)
             yield response
         finally:
             response.close()
+
+    def _accepted(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
+        """Send a request, repeatedly while the server is busy or does not answer."""
+        for again in count():
+            headers: Mapping[str, str] = {}
+            try:
+                request = self._client.build_request(method, path.lstrip("/"), json=body)
+                response = self._client.send(request, stream=True)
+                if response.status_code < 300:
+                    return response
+                response.read()
+            except httpx.RequestError as error:
+                lost = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
+                if again == _RETRIES or not lost or isinstance(error, httpx.ConnectError):
+                    raise self._unreachable(error) from error
+            else:
+                refusal = self._refused(response)
+                if again == _RETRIES or refusal.status not in _BUSY or refusal.is_too_large:
+                    raise refusal
+                headers = response.headers
+            self._sleep(_pause(again, headers))
+        raise AssertionError  # unreachable
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise UnreachableError(
                 f"the server at {self.url} closed the connection: {first_line(error)}",
                 "Try again, or check the server's log.",
@@ -121,12 +145,11 @@ class Endpoint:
         return content
 
     def _not_json(self) -> RagcliError:
-        hint = "Check that --base-url is an OpenAI-compatible API; it often ends in /v1."
-        return RagcliError(f"the server at {self.url} does not answer in JSON", hint)
+        return RagcliError(f"the server at {self.url} does not answer in JSON", f"Check {self._place}")
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         message = f"no server answers at {self.url} ({first_line(error)})"
-        return UnreachableError(message, "Start it, or check --base-url: it often ends in /v1.")
+        return UnreachableError(message, f"Start it, or check {self._place}")
 
     def _refused(self, response: httpx.Response) -> StatusError:
         status = response.status_code
@@ -137,10 +160,40 @@ class Endpoint:
         hints = {
             401: "Set RAGCLI_API_KEY to a key that the server accepts.",
             403: "Set RAGCLI_API_KEY to a key that the server accepts.",
-            404: "Check --model, and --base-url: it often ends in /v1.",
+            404: f"Check the model's name, and {self._place}",
         }
         hint = hints.get(status, "Try again later." if status in _BUSY else "Correct what the server reports.")
         return StatusError(status, reason, f"the server at {self.url} says {status}: {reason}", hint)
+
+
+def together(ask: Callable[[Asked], Given], requests: Sequence[Asked]) -> list[Given]:
+    """Answer requests, a few at a time; raise the first error.
+
+    The threads are daemons, so that Ctrl-C does not wait for a server that is still reading a prompt.
+    """
+    done: dict[int, Given] = {}
+    failed: list[RagcliError] = []
+    waiting, lock = iter(enumerate(requests)), threading.Lock()
+
+    def work() -> None:
+        while not failed:
+            with lock:
+                item = next(waiting, None)
+            if item is None:
+                return
+            try:
+                done[item[0]] = ask(item[1])
+            except RagcliError as error:
+                failed.append(error)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(_TOGETHER, len(requests)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]
+    return [done[place] for place in range(len(requests))]
 
 
 def _reason(content: Any) -> str:
@@ -156,8 +209,8 @@ def _pause(again: int, headers: Mapping[str, str]) -> float:
     try:
         wanted = float(headers.get("Retry-After", ""))
     except ValueError:
-        wanted = 0.5 * 2**again
-    return min(max(wanted, 0.0), _LONGEST_PAUSE)
+        wanted = math.nan
+    return min(wanted if wanted >= 0 else 0.5 * 2**again, _LONGEST_PAUSE)
 
 
 def _invalid_url(text: str) -> UsageError:

@@ -63,6 +63,15 @@ def model_api_key() -> str | None:
     return os.environ.get(MODEL_API_KEY) or None
 
 
+def key_for(url: str) -> str | None:
+    """Return the API key for a server that an index names, but only if the environment names that server too.
+
+    Whoever made the index chose its server; the key is not sent wherever that one wants it.
+    """
+    named = [os.environ.get(name, "").partition("#")[0].rstrip("/") for name in ("RAGCLI_ENCODER", "RAGCLI_BASE_URL")]
+    return model_api_key() if url.partition("#")[0] in named else None
+
+
 def server_token() -> str | None:
     """Return the token that `serve` wants to see, which only the environment may hold."""
     return os.environ.get(TOKEN) or None

@@ -85,7 +85,7 @@ class Server:
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), self.handler)
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
         self.pauses: list[float] = []
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
 
     def replies(self, *replies: Reply) -> "Server":
         self.handler.replies = list(replies)

@@ -29,7 +29,7 @@ ORDER = (
         "callbacks",
         "chunking",
     ),
-    *("readers", "store", "prompt", "models", "warm", "endpoint", "tokenizer", "store_local"),
+    *("readers", "store", "prompt", "models", "warm", "endpoint", "llama_cpp", "tokenizer", "store_local"),
     *("store_elastic", "templates", "ort", "decoder", "generate", "encoder", "reader"),
     *(
         "encoding",

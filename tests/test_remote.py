@@ -117,7 +117,7 @@ def test_a_busy_server_is_asked_again_later_and_later(server: Server) -> None:
     ("status", "reason", "hint"),
     [
         (401, "Incorrect API key", "RAGCLI_API_KEY"),
-        (404, "model 'tiny' not found", "--model"),
+        (404, "model 'tiny' not found", "model's name"),
         (400, "the request exceeds\nthe context", "reports"),
         (429, "quota used up", "later"),
     ],

@@ -103,7 +103,7 @@ EncoderName = Annotated[
     typer.Option(
         "--encoder",
         envvar="RAGCLI_ENCODER",
-        help="Encoder for the vectors of the index: minilm, e5, a hub id, or a folder.",
+        help="Encoder for the vectors of the index: minilm, e5, a hub id, a folder, a GGUF file, or a server's URL.",
         show_default=False,
     ),
 ]
@@ -124,7 +124,8 @@ Rerank = Annotated[
     str | None,
     typer.Option(
         metavar="MODEL",
-        help="Rerank the best passages with `reader`, a cross-encoder, or a language model such as gpt2.",
+        help="Rerank the best passages with `reader`, a cross-encoder, a language model, a GGUF file, or a server's "
+        "URL.",
         show_default=False,
     ),
 ]

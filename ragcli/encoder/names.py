@@ -1,5 +1,6 @@
 """Find an encoder by its name: the packaged MiniLM, a folder, or a hub id."""
 
+import re
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
@@ -28,11 +29,28 @@ _KNOWN_PREFIXES = {
     "BAAI/bge-*-en*": Prefixes("Represent this sentence for searching relevant passages: "),
     "BAAI/bge-*-zh*": Prefixes("为这个句子生成表示以用于检索相关文章："),
 }
+# The same by what GGUF files and servers call the families.
+_SEARCH = Prefixes("Represent this sentence for searching relevant passages: ")
+_INSTRUCT = _KNOWN_PREFIXES["intfloat/*e5*-instruct"]
+_FAMILIES = (
+    (r"\be5\b.*instruct|qwen3-embedding", _INSTRUCT),
+    (r"\be5\b", _KNOWN_PREFIXES["intfloat/*e5*"]),
+    (r"nomic-embed", Prefixes("search_query: ", "search_document: ")),
+    (r"embedding-?gemma", Prefixes("task: search result | query: ", "title: none | text: ")),
+    (r"arctic-embed.*v2", Prefixes("query: ")),
+    (r"bge-.*\ben\b|mxbai-embed|arctic-embed", _SEARCH),
+    (r"bge-.*\bzh\b", _KNOWN_PREFIXES["BAAI/bge-*-zh*"]),
+)
 
 
 def known_prefixes(hub_id: str) -> Prefixes:
     """Return the prefixes documented in a model's README; none for unknown models."""
     return next((known for pattern, known in _KNOWN_PREFIXES.items() if fnmatch(hub_id, pattern)), Prefixes())
+
+
+def prefixes_like(text: str) -> Prefixes:
+    """Return the prefixes of a model whose family is named in a text, such as the name of a file or at a server."""
+    return next((prefixes for pattern, prefixes in _FAMILIES if re.search(pattern, text, re.IGNORECASE)), Prefixes())
 
 
 def find_encoder(name: str) -> ModelFolder:

@@ -1,27 +1,23 @@
 """Generate with a model of an OpenAI-compatible server: Ollama, llama-server, vLLM, LM Studio, OpenAI, and others."""
 
 import math
-import threading
-from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Generator as Coroutine
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
-from ragcli.endpoint import Endpoint, StatusError
-from ragcli.errors import RagcliError, UsageError
+from ragcli.endpoint import Endpoint, StatusError, together
+from ragcli.errors import UsageError
 from ragcli.generate.detokenize import StopFilter, ThoughtFilter
 from ragcli.generate.generator import Stream
 from ragcli.generate.options import Completion, Ended, Options
 
 _CONTEXT = 4096  # tokens, if a server does not say
 _BYTES_PER_TOKEN = 3  # an upper bound on tokens, because a server counts them only after the prompt is built
-_TOGETHER = 4  # requests at a time
 _STOPS = 4  # stop strings that OpenAI accepts
 _NOT_THERE = (404, 405, 501)
 _CHAT, _TEXT = "chat/completions", "completions"
 _ENDED: dict[object, Ended] = {"length": "length", "stop": "end"}
-
-Request = tuple[str, Options]
 
 
 class RemoteGenerator:
@@ -52,7 +48,7 @@ class RemoteGenerator:
     def generate_all(self, prompts: Sequence[str], options: Options) -> list[Completion]:
         """Complete each prompt `options.rows` times, a few at a time."""
         wanted = [(text, options._replace(seed=options.seed + i)) for text in prompts for i in range(options.rows)]
-        return _together(lambda one: self.generate(*one).finish(), wanted)
+        return together(lambda one: self.generate(*one).finish(), wanted)
 
     def _pieces(self, prompt: str, options: Options) -> Coroutine[str, None, Completion]:
         thoughts, stops, whole, ended = ThoughtFilter(), StopFilter(options.stop), list[str](), "end"
@@ -106,36 +102,6 @@ class RemoteGenerator:
             schema = {"name": "answer", "strict": True, "schema": options.schema}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return body
-
-
-def _together(write: Callable[[Request], Completion], requests: Sequence[Request]) -> list[Completion]:
-    """Complete requests, a few at a time; raise the first error.
-
-    The threads are daemons, so that Ctrl-C does not wait for a server that is still reading a prompt.
-    """
-    done: dict[int, Completion] = {}
-    failed: list[RagcliError] = []
-    waiting, lock = iter(enumerate(requests)), threading.Lock()
-
-    def work() -> None:
-        while not failed:
-            with lock:
-                place, request = next(waiting, (0, None))
-            if request is None:
-                return
-            try:
-                done[place] = write(request)
-            except RagcliError as error:
-                failed.append(error)
-
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(_TOGETHER, len(requests)))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
-    return [done[place] for place in range(len(requests))]
 
 
 def _is_not_there(error: StatusError) -> bool:

@@ -1,6 +1,6 @@
 """Models by name: folders of safetensors and GGUF files, local, trained, pulled, cached, or on the hub."""
 
-from ragcli.models.find import DEFAULT_MODEL, FALLBACK_NOTE, PACKAGED, find_model, trained_folder
+from ragcli.models.find import DEFAULT_MODEL, FALLBACK_NOTE, PACKAGED, find_model, is_url, trained_folder
 from ragcli.models.folders import (
     ENCODER,
     LANGUAGE_MODEL,
@@ -14,7 +14,8 @@ from ragcli.models.folders import (
     read_json,
     weight_files,
 )
-from ragcli.models.gguf import SMOLLM2, SMOLLM2_NOTE, find_gguf, is_gguf, writes_offline
+from ragcli.models.gguf import SMOLLM2, SMOLLM2_NOTE, find_gguf, is_gguf, read_gguf, writes_offline
+from ragcli.models.gguf import Header as GgufHeader
 from ragcli.models.library import Card, list_models, pull_model, remove_model, revision_of, show_model
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "SMOLLM2",
     "SMOLLM2_NOTE",
     "Card",
+    "GgufHeader",
     "Header",
     "ModelFolder",
     "Role",
@@ -35,8 +37,10 @@ __all__ = [
     "is_classifier",
     "is_gguf",
     "is_reader",
+    "is_url",
     "list_models",
     "pull_model",
+    "read_gguf",
     "read_header",
     "read_json",
     "remove_model",

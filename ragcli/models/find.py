@@ -15,6 +15,11 @@ FALLBACK_NOTE = (
 PACKAGED = Path(__file__).parents[1] / "small_gpt2"
 
 
+def is_url(name: str) -> bool:
+    """Return whether a name is the URL of a server."""
+    return name.startswith(("http://", "https://"))
+
+
 def find_model(name: str, *, allow_fallback: bool, role: Role = LANGUAGE_MODEL) -> ModelFolder:
     """Find the folder of a model: a local one, a trained one, the hub's cache, a download, in this order.
 

@@ -116,7 +116,12 @@ class Header(NamedTuple):
     @property
     def context(self) -> int | None:
         """Return the context length that the model was trained for."""
-        return self.values.get(f"{self.values.get('general.architecture')}.context_length")
+        context: int | None = self.get("context_length")
+        return context
+
+    def get(self, name: str) -> Any:
+        """Return a value of the model's family; None if it has none of that name."""
+        return self.values.get(f"{self.values.get('general.architecture')}.{name}")
 
     @property
     def quantization(self) -> str:
@@ -133,9 +138,9 @@ def read_gguf(path: Path) -> Header:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return _Cursor(content).header()
     except OSError as error:
-        raise RagcliError(f"cannot read {path}: {error.strerror}", "Give --model a file that exists.") from error
+        raise RagcliError(f"cannot read {path}: {error.strerror}", "Give a file that exists.") from error
     except (ValueError, struct.error, KeyError, OverflowError) as error:
-        raise RagcliError(f"{path} is not a GGUF file, or truncated", "Give --model a model in that format.") from error
+        raise RagcliError(f"{path} is not a GGUF file, or truncated", "Give a model in that format.") from error
 
 
 class _Cursor:

@@ -6,14 +6,25 @@ from typing import TYPE_CHECKING, Protocol
 
 from ragcli.analysis.blocks import headed_blocks
 from ragcli.encoding import passage_text
-from ragcli.models import DEFAULT_MODEL, LANGUAGE_MODEL, RERANKER, find_model, is_classifier, is_reader
+from ragcli.models import (
+    DEFAULT_MODEL,
+    LANGUAGE_MODEL,
+    RERANKER,
+    find_model,
+    is_classifier,
+    is_gguf,
+    is_reader,
+    is_url,
+)
 from ragcli.prompt import QUESTION
 from ragcli.search.fusion import Ranked, fuse
+from ragcli.settings import model_api_key
 from ragcli.store import Hit, ranked
 from ragcli.warm import opened
 
 if TYPE_CHECKING:
     from ragcli.encoder import CrossEncoder
+    from ragcli.encoder.remote import RemoteModel
     from ragcli.generate import LanguageModel
     from ragcli.reader import Reader
 
@@ -32,12 +43,16 @@ class Reranker(Protocol):
 def open_reranker(name: str, note: Callable[[str], None]) -> Reranker:
     """Open a cross-encoder, a reader, or a language model, which ranks by the query's likelihood after the passage.
 
-    The name `reader` stands for the packaged reader.
+    A GGUF file and the URL of a server are cross-encoders. The name `reader` stands for the packaged reader.
     """
     if name == READER:
         from ragcli.reader import open_reader
 
         return Reading(open_reader())
+    if is_url(name) or is_gguf(name):
+        from ragcli.encoder import open_scorer
+
+        return CrossEncoding(open_scorer(name, model_api_key()))
     default = name == DEFAULT_MODEL
     folder = find_model(name, allow_fallback=default, role=LANGUAGE_MODEL if default else RERANKER)
     if folder.note:
@@ -70,7 +85,7 @@ class CrossEncoding:
 
     weight = 0.8
 
-    def __init__(self, scorer: "CrossEncoder") -> None:
+    def __init__(self, scorer: "CrossEncoder | RemoteModel") -> None:
         self._scorer = scorer
 
     def scores(self, query: str, hits: Sequence[Hit]) -> list[float]:

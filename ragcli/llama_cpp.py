@@ -1,0 +1,100 @@
+"""Run a GGUF file by llama.cpp, which takes tokenizer, chat template and stop tokens from the file.
+
+llama.cpp's server runs in a process of its own, which can be killed at any moment; within this process, Ctrl-C would
+have to wait for it. It listens on the loopback address only, requires a random key, and ends with this process.
+"""
+
+import importlib.util
+import os
+import secrets
+import subprocess
+import sys
+import weakref
+from pathlib import Path
+from typing import Literal
+
+from ragcli.endpoint import Endpoint
+from ragcli.errors import RagcliError
+
+Pooling = Literal["mean", "cls", "last", "rank"]
+
+_SERVE = """
+import os, sys
+import xllamacpp
+file, context, threads, pooling = sys.argv[1:]
+parameters = xllamacpp.CommonParams()
+parameters.model.path = file
+parameters.n_ctx, parameters.n_parallel = int(context), 1
+parameters.port, parameters.api_keys = 0, [sys.stdin.readline().strip()]
+parameters.verbosity, parameters.warmup = -1, False
+parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = int(threads)
+if pooling:
+    parameters.embedding = True
+    parameters.pooling_type = getattr(xllamacpp.llama_pooling_type, "LLAMA_POOLING_TYPE_" + pooling.upper())
+    parameters.n_batch = parameters.n_ubatch = int(context)  # a text is read in one step
+server = xllamacpp.Server(parameters)
+print(server.listening_address, flush=True)
+sys.stdin.read()  # until the parent process ends
+os._exit(0)
+"""
+
+
+def start(file: Path, context: int, pooling: Pooling | None = None) -> Endpoint:
+    """Load a file and return the connection to its server, which ends with it; with a pooling, it does not write.
+
+    Raises RagcliError for a file that cannot be loaded, ModuleNotFoundError without xllamacpp.
+    """
+    _check(file)
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise ModuleNotFoundError("No module named 'xllamacpp'", name="xllamacpp")
+    key = secrets.token_hex(16)
+    server = subprocess.Popen(  # noqa: S603 (our own Python)
+        [sys.executable, "-c", _SERVE, str(file), str(context), str(_threads()), pooling or ""],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # so that Ctrl-C does not reach it
+        text=True,
+    )
+    assert server.stdin  # noqa: S101 (it is a pipe)
+    server.stdin.write(f"{key}\n")
+    server.stdin.flush()
+    endpoint = Endpoint(f"{_address(server, file)}/v1", key)
+    weakref.finalize(endpoint, _end, server)
+    return endpoint
+
+
+def _threads() -> int:
+    """Return as many threads as there are idle cores, at least half of the cores.
+
+    All threads wait for each other after each step, so that one on a busy core holds up the others: beside a process
+    that used two cores, two threads encoded 32 passages in 28 seconds, one thread in 1.1.
+    """
+    cores = os.cpu_count() or 1
+    busy = round(os.getloadavg()[0]) if hasattr(os, "getloadavg") else 0
+    return max(cores - busy, cores // 2, 1)
+
+
+def _address(server: "subprocess.Popen[str]", file: Path) -> str:
+    """Return the server's address once the model is loaded. Raises RagcliError if it ended instead."""
+    assert server.stdout  # noqa: S101 (it is a pipe)
+    if address := server.stdout.readline().strip():
+        return address
+    _end(server)
+    message = f"llama.cpp cannot load {file}: it is truncated, too large for the memory, or of an unknown family"
+    raise RagcliError(message, "Copy or download it again, or use a smaller model or a newer xllamacpp.")
+
+
+def _end(server: "subprocess.Popen[str]") -> None:
+    server.kill()
+    server.communicate()
+
+
+def _check(file: Path) -> None:
+    try:
+        with file.open("rb") as opened:
+            magic = opened.read(4)
+    except OSError as error:
+        raise RagcliError(f"cannot read {file}: {error.strerror}", "Give a file that exists.") from error
+    if magic != b"GGUF":
+        raise RagcliError(f"{file} is not a GGUF file", "Give a model in that format.")
