@@ -1,4 +1,7 @@
-"""Write with a model behind a server: a small fake one for faults, and llama.cpp's with SmolLM2 where that is here."""
+"""Write with a model behind a server: a small fake one for faults, and real ones where they are here.
+
+The real ones are llama.cpp's with SmolLM2, and `transformers serve`.
+"""
 
 import importlib.util
 import json
@@ -51,6 +54,13 @@ def test_a_server_with_one_way_is_asked_in_that_way_from_then_on(server: Server,
     assert [generator.generate("Is it?", OPTIONS).finish().text for _ in range(2)] == ["Yes.", "No."]
     assert [path for path, _ in server.requests] == ["/v1/chat/completions", "/v1/completions", "/v1/completions"]
     assert not generator.instructed
+
+
+def test_a_server_that_fails_in_both_ways_gives_its_first_reason(server: Server) -> None:
+    generator = server.replies(*[refuses(500, "broken")] * 5, refuses(404)).open()
+    with pytest.raises(RagcliError, match="broken"):
+        generator.generate("Is it?", OPTIONS).finish()
+    assert generator.instructed
 
 
 def test_stop_strings_end_whatever_the_server_makes_of_them(server: Server) -> None:

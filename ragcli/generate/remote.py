@@ -74,14 +74,18 @@ class RemoteGenerator:
 
     def _events(self, prompt: str, options: Options) -> Coroutine[Any, None, None]:
         """Yield the events of the server; if it lacks one way to ask, use the other."""
-        for way in list(self._ways):
+        failed: StatusError | None = None
+        ways = self._ways
+        for way in ways:
             try:
                 yield from self._endpoint.stream(way, self._body(way, prompt, options))
-                return
             except StatusError as error:
-                if way == self._ways[-1] or not _is_not_there(error):
-                    raise
-                self._ways = [one for one in self._ways if one != way]
+                if way == ways[-1] or not _may_lack(error):
+                    raise failed or error from error
+                failed = error
+            else:
+                self._ways = [way] if failed else ways
+                return
 
     def _body(self, way: str, prompt: str, options: Options) -> dict[str, Any]:
         """Return a request. What OpenAI's API does not have (top-k, min-p, penalties) is left to the server."""
@@ -104,8 +108,13 @@ class RemoteGenerator:
         return body
 
 
-def _is_not_there(error: StatusError) -> bool:
-    """Return whether the server lacks this way to ask, and not the model, which the other way would lack too."""
+def _may_lack(error: StatusError) -> bool:
+    """Return whether the server may lack this way to ask, and not the model, which the other way would lack too.
+
+    `transformers serve` says 500 where a model has no chat template.
+    """
+    if error.status == 500:
+        return True
     if error.status in _NOT_THERE:
         return "chat" in error.reason or "model" not in error.reason.lower()
     return error.status == 400 and "chat template" in error.reason.lower()
