@@ -7,6 +7,7 @@ import pytest
 
 from ragcli.answer.chat import completed
 from ragcli.answer.leaning import Leaning, is_courtesy, leaning
+from ragcli.answer.resolving import resolved
 from tests.support import ROOT, Run, run_process, write_lines
 
 SHOP = (
@@ -98,8 +99,23 @@ def test_a_question_is_no_courtesy(said: str) -> None:
 
 def test_a_long_text_takes_no_long_time() -> None:
     """Neither rule grows with the square of what is said: 10^5 characters of what each looks for."""
-    for piece in ("谢谢", "嗯", "is it ", "the a ", "that ", "它", "and ", "so "):
+    for piece in (
+        "谢谢",
+        "嗯",
+        "is it ",
+        "the a ",
+        "that ",
+        "它",
+        "and ",
+        "so ",
+        "what is ",
+        "请问",
+        " of the ",
+        "， ",
+    ):
         leaning(piece * 100_000)
+        resolved("Is it?", piece * 100_000)
+        resolved("它是？", piece * 100_000)
         is_courtesy(piece * 100_000)
 
 
@@ -107,6 +123,44 @@ def test_a_question_is_completed_by_the_first_of_its_topic() -> None:
     once = completed("Can it be empty?", "What is a list?")
     assert once == "What is a list? — Can it be empty?"
     assert completed("And why?", once) == "What is a list? — And why?"
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "named"),
+    [
+        ("What is a lambda?", "Can it contain statements?", "Can a lambda contain statements?"),
+        ("Can a lambda contain statements?", "Is it fast?", "Is a lambda fast?"),
+        ("Is garbage collection slow?", "Can I turn that off?", None),
+        ("Is garbage collection slow?", "Can I stop that?", "Can I stop garbage collection?"),
+        ("How do I get rid of the virtual environment?", "Is it safe?", "Is the virtual environment safe?"),
+        ("How do I create a virtual environment?", "Where is this one kept?", "Where is a virtual environment kept?"),
+        ("What is a context manager?", "What are its methods?", "What are a context manager's methods?"),
+        ("What does list.sort() do?", "Does it return the list?", "Does list.sort return the list?"),
+        (
+            "difference between arguments and parameters",
+            "Which of them are named?",
+            "Which of arguments and parameters are named?",
+        ),
+        ("What are the symptoms of flu?", "Is it curable?", "Is flu curable?"),
+        ("What are the symptoms of flu?", "Are they grave?", "Are the symptoms of flu grave?"),
+        ("Tell me more about Marie Curie.", "Where did she study?", "Where did Marie Curie study?"),
+        ("Is it raining?", "Can it rain today?", None),
+        ("What is a lambda?", "And on Sundays?", None),
+        ("什么是 lambda？", "它可以包含语句吗？", "lambda可以包含语句吗？"),
+        ("Python 字符串是可变的吗？", "这个怎么用？", "Python 字符串怎么用？"),
+        ("它是什么？", "它可以包含语句吗？", None),
+    ],
+)
+def test_a_pronoun_is_replaced_by_the_subject_before(before: str, said: str, named: str | None) -> None:
+    assert resolved(said, before) == named
+
+
+def test_the_surer_of_both_ways_answers(ragcli: Run, tmp_path: Path) -> None:
+    """What has the subject for the pronoun is answered, where both questions together are not."""
+    assert ragcli("index", ROOT / "sample_data" / "python.jsonl").code == 0
+    said = run_process("chat", "--format", "json", input=b"What is a tuple?\nAre they mutable?\n").objects()
+    assert said[1]["question"] == "Are a tuple mutable?"
+    assert said[1]["answer"].startswith("Tuples are immutable")
 
 
 def talk(tmp_path: Path, *said: str) -> list[dict[str, str]]:

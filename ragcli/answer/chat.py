@@ -1,7 +1,7 @@
 """A conversation: each question is asked as it is, or completed by the one before if it depends on that."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import NamedTuple, Protocol
 
 from ragcli.analysis.analyzer import analyzer
@@ -9,6 +9,7 @@ from ragcli.analysis.words import cjk_bigrams
 from ragcli.answer.answerer import AskOptions
 from ragcli.answer.leaning import Leaning, is_courtesy, leaning
 from ragcli.answer.pipeline import ask
+from ragcli.answer.resolving import resolved
 from ragcli.answer.schema import Answer
 from ragcli.callbacks import ignore
 from ragcli.errors import NothingFoundError, RagcliError, UsageError
@@ -69,23 +70,30 @@ class Conversation:
         """Ask a question alone or completed; if its words do not tell, try both and keep the more confident answer."""
         before = self.last
         leans = leaning(said) if before else Leaning.NO
-        whole = completed(said, before.question) if before else said
-        if leans is Leaning.YES:
-            return self._ask(whole, emit)
         if self._options.style != "grounded":
-            return self._ask(said, emit)
+            return self._ask(completed(said, before.question) if before and leans is Leaning.YES else said, emit)
+        if before and leans is Leaning.YES:
+            return self._in_context(said, before.question)
         try:
-            alone = self._ask(said, emit)
+            alone = self._ask(said)
         except NothingFoundError:
             if before is None:
                 raise
-            return self._ask(whole, emit)
+            return self._in_context(said, before.question)
         needed = 0.0 if leans is Leaning.NO else _SURE
         if before is None or (not alone.abstained and (alone.confidence or 1.0) >= needed):
             return alone
-        return self._surer(said, alone, self._ask(whole, emit))
+        return self._surer(said, alone, self._in_context(said, before.question))
 
-    def _ask(self, question: str, emit: Callable[[str], None] | None) -> Answer:
+    def _in_context(self, said: str, before: str) -> Answer:
+        """Ask a question together with the one before, and with its subject for a pronoun; keep the surer answer."""
+        answers = [self._ask(completed(said, before))]
+        if named := resolved(said, _first(before)):
+            with suppress(NothingFoundError):
+                answers.append(self._ask(named))
+        return max(answers, key=lambda answer: (not answer.abstained, answer.confidence or 0.0))
+
+    def _ask(self, question: str, emit: Callable[[str], None] | None = None) -> Answer:
         template = self._options.template
         said = [(turn.said, turn.answer.answer) for turn in self.turns if turn.answer.answer]
         options = self._options._replace(template=template.after(said)) if template else self._options
@@ -106,7 +114,12 @@ def completed(said: str, before: str) -> str:
 
     If that one was completed itself, only its first question is kept, so that questions do not grow with each turn.
     """
-    return f"{before.partition(_BETWEEN)[0]}{_BETWEEN}{said}"
+    return f"{_first(before)}{_BETWEEN}{said}"
+
+
+def _first(question: str) -> str:
+    """Return the first question of a completed one."""
+    return question.partition(_BETWEEN)[0]
 
 
 class View(Protocol):
