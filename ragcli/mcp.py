@@ -5,9 +5,12 @@ from functools import wraps
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 from urllib.parse import unquote
 
+import anyio
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError, ToolError
-from mcp.types import ToolAnnotations
+from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+from mcp.types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse, RequestId, ToolAnnotations
 from pydantic import Field
 
 from ragcli import __version__
@@ -32,7 +35,7 @@ Length = Annotated[Literal["short", "normal", "long"], Field(description="of the
 
 def make_server(index: Index) -> MCPServer[Any]:
     """Return the server of an index."""
-    server: MCPServer[Any] = MCPServer("ragcli", instructions=_INSTRUCTIONS, version=__version__, log_level="WARNING")
+    server = _Server("ragcli", instructions=_INSTRUCTIONS, version=__version__, log_level="WARNING")
 
     @server.tool(annotations=_READS)
     @_told
@@ -87,6 +90,46 @@ def run(index: Index, port: int | None) -> None:
         server.run("stdio")
     else:
         server.run("streamable-http", host="127.0.0.1", port=port)
+
+
+class _Server(MCPServer[Any]):
+    """A server that answers all requests on standard input before it ends; the SDK's drops them when input ends."""
+
+    async def run_stdio_async(self) -> None:
+        """Serve on standard input and output until input ends and every request is answered."""
+        pending: set[RequestId] = set()
+        to_server, requests = anyio.create_memory_object_stream[SessionMessage | Exception]()
+        responses, from_server = anyio.create_memory_object_stream[SessionMessage]()
+
+        async def forward() -> None:
+            async with to_server:
+                async for one in incoming:
+                    await to_server.send(_noted(one, pending))
+                while pending:
+                    await anyio.sleep(0.01)
+
+        async def back() -> None:
+            async with outgoing:
+                async for one in from_server:
+                    await outgoing.send(one)
+                    if isinstance(one.message, JSONRPCResponse | JSONRPCError) and one.message.id is not None:
+                        pending.discard(one.message.id)
+
+        async with stdio_server() as (incoming, outgoing), anyio.create_task_group() as tasks:
+            tasks.start_soon(forward)
+            tasks.start_soon(back)
+            server = self._lowlevel_server
+            await server.run(requests, responses, server.create_initialization_options())
+
+
+def _noted(one: SessionMessage | Exception, pending: set[RequestId]) -> SessionMessage | Exception:
+    """Return a message; note a request as pending, unless its client cancels it, because then nobody answers."""
+    if isinstance(one, SessionMessage):
+        if isinstance(one.message, JSONRPCRequest):
+            pending.add(one.message.id)
+        elif isinstance(one.message, JSONRPCNotification) and one.message.method == "notifications/cancelled":
+            pending.discard((one.message.params or {}).get("requestId"))
+    return one
 
 
 def _told(tool: Callable[Arguments, Result]) -> Callable[Arguments, Result]:

@@ -73,6 +73,34 @@ def test_a_document_is_a_resource(tmp_path: Path) -> None:
     talk(document, said)
 
 
+def lines_of(*messages: dict[str, Any]) -> bytes:
+    """Return what a client sends: the handshake, then messages."""
+    about = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    first: list[dict[str, Any]] = [
+        {"id": 0, "method": "initialize", "params": about},
+        {"method": "notifications/initialized"},
+    ]
+    return b"".join(json.dumps({"jsonrpc": "2.0", **one}).encode() + b"\n" for one in (*first, *messages))
+
+
+def test_piped_requests_are_answered_before_the_process_ends(corpus: Path) -> None:
+    assert run_process("index", corpus).code == 0
+    calls = [
+        {"id": n, "method": "tools/call", "params": {"name": "search", "arguments": {"query": "owl"}}} for n in (1, 2)
+    ]
+    result = run_process("mcp", input=lines_of(*calls))
+    answers = {line["id"]: line["result"] for line in result.objects()}
+    assert (result.code, set(answers)) == (0, {0, 1, 2})
+    assert all(answers[n]["structuredContent"]["hits"][0]["id"] == "owl" for n in (1, 2))
+
+
+def test_a_cancelled_request_keeps_no_process(corpus: Path) -> None:
+    assert run_process("index", corpus).code == 0
+    call = {"id": 1, "method": "tools/call", "params": {"name": "ask", "arguments": {"question": "Where is it?"}}}
+    cancel = {"method": "notifications/cancelled", "params": {"requestId": 1}}
+    assert run_process("mcp", input=lines_of(call, cancel)).code == 0
+
+
 def test_an_index_that_is_not_there_is_said() -> None:
     assert_two_lines(run_process("mcp", "--index", "none"), 1, "no index named none")
 
