@@ -119,3 +119,44 @@ def test_a_review_by_a_template(server: Server, ragcli: Run, tmp_path: Path) -> 
     [review] = ragcli("review", "Up", *by, "--format", "json").objects()
     assert review["answer"] == "Lovely." and review["style"] == "free"
     assert "- A lovely film for all." in server.requests[0][1]["messages"][0]["content"]
+
+
+NOTES = "Owls hunt mice at night. Owls sleep in old trees by day. It rained on Monday. Mice fear owls at night."
+
+
+def test_a_summary_by_a_template(server: Server, ragcli: Run, tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text(NOTES)
+    server.replies(says("Owls hunt mice at night. Bread is made of flour and water."))
+    by = ("--template", "summary", "--base-url", server.url, "--format", "json")
+    [summary] = ragcli("summarize", file, *by, "--sentences", "2").objects()
+    assert [one["verdict"] for one in summary["sentences"]] == ["supported", "unsupported"]
+    assert (summary["style"], summary["query"], len(summary["sources"])) == ("free", "", 1)
+    ragcli("summarize", file, *by, "--set", "sentences=7", "--query", "owls", "--temperature", "0.5")
+    first, second = (body for _, body in server.requests)
+    asked = [body["messages"][0]["content"] for body in (first, second)]
+    assert NOTES in asked[0] and "Summarize in 2 sentences what these texts say:" in asked[0]
+    assert 'Summarize in 7 sentences what these texts say on "owls":' in asked[1]
+    assert (first["temperature"], second["temperature"]) == (0, 0.5)
+    file.write_text(" ")
+    assert ragcli("summarize", file, *by).code == ExitCode.NOTHING_FOUND
+    assert_two_lines(ragcli("summarize", file, "--model", PACKAGED), ExitCode.USAGE, "--model", "--template")
+
+
+def test_a_small_model_summarizes_the_most_important_sentences(server: Server, ragcli: Run, tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text(NOTES)
+    server.handler.listed = {"data": [{"id": "tiny", "meta": {"n_params": 135_000_000}}]}
+    server.replies(says("Owls hunt."))
+    by = ("--template", "summary", "--base-url", server.url, "--format", "json")
+    [summary] = ragcli("summarize", file, *by, "--sentences", "1").objects()
+    assert len(summary["sources"]) == 2 and "Monday" not in str(summary["sources"])
+
+
+def test_what_the_index_says_is_summarized_by_a_template(server: Server, ragcli: Run, corpus: Path) -> None:
+    ragcli("index", corpus)
+    server.replies(says("It sleeps by day [1]."))
+    by = ("--template", "summary", "--base-url", server.url, "--format", "json")
+    [summary] = ragcli("summarize", "--query", "owl", "-k", "1", *by).objects()
+    [sentence] = summary["sentences"]
+    assert (summary["answer"], sentence["cited"], sentence["source"]) == ("It sleeps by day.", [1], 1)

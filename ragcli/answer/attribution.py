@@ -8,8 +8,9 @@ from ragcli.analysis.sentences import sentence_spans
 from ragcli.answer.candidates import all_sentences, cite
 from ragcli.answer.judge import Reader
 from ragcli.answer.schema import CitedSentence, Verdict
+from ragcli.answer.statistics import Statistics
 from ragcli.answer.terms import Weights, terms, weigh, words_by_term
-from ragcli.store import Hit, Store
+from ragcli.store import Hit
 
 SUPPORTED = 0.5  # share of a sentence's weight that a source sentence must contain to support it
 
@@ -47,7 +48,7 @@ def without_marks(text: str, sources: int) -> Unmarked:
 
 
 def attribute(
-    written: Unmarked, hits: Sequence[Hit], store: Store, judge: Judge | None = None, supported: float = SUPPORTED
+    written: Unmarked, hits: Sequence[Hit], store: Statistics, judge: Judge | None = None, supported: float = SUPPORTED
 ) -> tuple[CitedSentence, ...]:
     """Return the sentences of a text in order, each with the source sentence that supports it best.
 
@@ -78,7 +79,7 @@ def _deciding(texts: Sequence[str], judge: Judge | None) -> list[str]:
 class _Check:
     """Compare sentences with those of the sources."""
 
-    def __init__(self, hits: Sequence[Hit], store: Store, supported: float) -> None:
+    def __init__(self, hits: Sequence[Hit], store: Statistics, supported: float) -> None:
         self._language = store.config.language if store.config else "en"
         self._store, self._hits, self._supported = store, hits, supported
         self._passages = store.counts().passages

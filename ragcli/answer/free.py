@@ -7,10 +7,10 @@ from ragcli.answer.attribution import Judge, attribute, without_marks
 from ragcli.answer.generation import Generation, Written, write_each
 from ragcli.answer.judge import Reader
 from ragcli.answer.schema import Answer
+from ragcli.answer.statistics import Statistics
 from ragcli.errors import RagcliError
 from ragcli.generate import Generator
 from ragcli.prompt import QUESTION, PromptForm
-from ragcli.store import Store
 
 
 class FreeAnswerer:
@@ -20,7 +20,7 @@ class FreeAnswerer:
         self,
         open_generator: Callable[[], Generator],
         options: AskOptions,
-        store: Store | None = None,
+        store: Statistics | None = None,
         template: PromptForm = QUESTION,
         reader: Reader | None = None,
     ) -> None:

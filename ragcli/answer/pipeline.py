@@ -10,8 +10,9 @@ from ragcli.answer.generation import fit_prompt
 from ragcli.answer.retrieve import nothing_found, retrieve, retrieve_reviews
 from ragcli.answer.review import compose_review
 from ragcli.answer.schema import Answer, CitedSentence, Seconds, cited_text, sources_of
+from ragcli.answer.statistics import TextStatistics
 from ragcli.answer.summary import summarize as choose_summary
-from ragcli.answer.written import WrittenAnswerer
+from ragcli.answer.written import WrittenAnswerer, is_small
 from ragcli.errors import NothingFoundError, RagcliError, UsageError
 from ragcli.generate import Generator
 from ragcli.prompt import QUESTION, REVIEW, Prompt
@@ -21,6 +22,7 @@ from ragcli.store import Hit
 OpenModel = Callable[[], Generator]
 
 _REVIEW_SENTENCES = 6
+_READ = 2  # sentences that a small model reads for each that it may write
 
 
 def ask(
@@ -149,6 +151,29 @@ def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "
     cited = [one._replace(source=numbers[one.source]) for one in chosen]
     sources = [hits[n - 1] for n in numbers if n]
     return _composed(Retrieved(query, sources), cited, 0, clock.seconds())
+
+
+def write_summary(
+    hits: Sequence[Hit],
+    sentences: int,
+    language: str,
+    open_generator: OpenModel,
+    options: AskOptions,
+    query: str = "",
+    emit: Emit | None = None,
+) -> Answer:
+    """Let a model write a summary of texts by a template; a small one reads only the most important sentences.
+
+    Raises UsageError as `summarize` does.
+    """
+    read = [hit for hit in hits if hit.text.strip()]
+    if read and is_small(open_generator()):
+        read = _only_cited(hits, choose_summary(hits, _READ * sentences, language, query))
+    if not read:
+        return Answer(query, abstained=True)
+    statistics = TextStatistics(hits, language)
+    writer = FreeAnswerer(open_generator, options, statistics, options.template or QUESTION)
+    return _only(writer.answer_all([Retrieved(query, read)], emit))
 
 
 def _composed(found: Retrieved, sentences: Sequence[CitedSentence], seed: int, seconds: Seconds) -> Answer:

@@ -15,6 +15,11 @@ from ragcli.search import Searcher
 _SMALL = 1_000_000_000  # parameters; smaller models are worse with whole passages
 
 
+def is_small(generator: Generator) -> bool:
+    """Return whether a model is better given a few sentences than whole texts."""
+    return generator.parameters is not None and generator.parameters < _SMALL
+
+
 class WrittenAnswerer:
     """Let a model write an answer; a small one gets only the blocks of the grounded answer.
 
@@ -50,8 +55,7 @@ class WrittenAnswerer:
 
     @property
     def _is_small(self) -> bool:
-        size = self._open().parameters
-        return size is not None and size < _SMALL
+        return is_small(self._open())
 
     @property
     def template(self) -> PromptForm:

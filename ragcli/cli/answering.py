@@ -160,12 +160,15 @@ def summarize(
     ] = None,
     query: Annotated[str | None, typer.Option(help="Topic of the summary.", show_default=False)] = None,
     sentences: Annotated[int, typer.Option(min=1, max=100, help="Sentences at most.")] = 5,
+    template_args: TemplateArgs = TemplateArgs(),
     k: K = 10,
     where: Where = None,
     ranking_args: RankingArgs = RankingArgs(),
     show_sources: ShowSources = False,
     rejects: Rejects = None,
     index_args: IndexArgs = IndexArgs(),
+    model_args: ModelArgs = ModelArgs(),
+    generation_args: GenerationArgs = GenerationArgs(temperature=0.0),
     format: TextFormat = "text",
 ) -> None:
     """Summarize a text, or what the index says about a query.
@@ -174,6 +177,7 @@ def summarize(
     """
     from ragcli.analysis.languages import detect_language
     from ragcli.answer import pipeline
+    from ragcli.answer.answerer import AskOptions
     from ragcli.answer.retrieve import retrieve
     from ragcli.answer.summary import texts_of
     from ragcli.readers.rejects import RejectLog
@@ -181,6 +185,7 @@ def summarize(
 
     checks.check(context, checks.SUMMARIZE)
     about = read_argument(query or "")
+    template = template_args.find(sentences=sentences)
     log = RejectLog(rejects, [file] if file else [])
     if file is None:
         with index_args.open() as store:
@@ -191,7 +196,13 @@ def summarize(
         with log:
             hits = texts_of(file, filters(where), log.add)
         language = detect_language(map(attrgetter("text"), hits))
-    summary = pipeline.summarize(hits, sentences, language, about)
+    if template:
+        options = AskOptions(generation_args.options(), template=template)
+        opened = model_args.for_style("free", template)
+        with render.writing(format == "text" and render.on_terminal()) as emit:
+            summary = pipeline.write_summary(hits, sentences, language, opened, options, about, emit)
+    else:
+        summary = pipeline.summarize(hits, sentences, language, about)
     render.print_rejects(log.first, log.count)
     if summary.abstained:
         render.print_note("There is no sentence to summarize.")

@@ -113,6 +113,7 @@ SUMMARIZE: tuple[Rule, ...] = (
     ),
     Excludes(("k", "index", "store", *RANKING), "file"),
     Needs(("rejects",), "file"),
+    Needs(("set", *MODEL, *GENERATION), "template"),
 )
 TRAIN: tuple[Rule, ...] = (
     AnyOf(("output", "dry_run"), "the new model has no name", "Name it: --output NAME."),

@@ -137,8 +137,11 @@ class TemplateArgs:
     template: TemplateName = None
     set: TemplateValues = None
 
-    def find(self) -> "Template | None":
-        """Return the template with its variables, if one is named. Raises UsageError."""
+    def find(self, **variables: object) -> "Template | None":
+        """Return the template with its variables, those of --set in place of others, if one is named.
+
+        Raises UsageError.
+        """
         if self.template is None:
             return None
         from ragcli.templates import find_template
@@ -146,7 +149,9 @@ class TemplateArgs:
         pairs = [value.partition("=") for value in self.set or ()]
         if wrong := next((name for name, equals, _ in pairs if not equals), None):
             raise UsageError(f"--set {wrong} has no value", "Write --set NAME=VALUE.")
-        return find_template(self.template).filled({name: read_argument(value) for name, _, value in pairs})
+        return find_template(self.template).filled(
+            {**variables, **{name: read_argument(value) for name, _, value in pairs}}
+        )
 
 
 @dataclass(frozen=True)
