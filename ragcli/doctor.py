@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ragcli import __version__, settings
-from ragcli.contents import verify
+from ragcli.contents import local_indexes, verify
+from ragcli.counts import counted, held
 from ragcli.encoding import DEFAULT_ENCODER, matching_encoder, open_encoder
 from ragcli.errors import MissingIndexError, RagcliError
 from ragcli.models import list_models
@@ -19,6 +20,7 @@ from ragcli.store import LOCAL, IndexLocation, Store, open_store
 if TYPE_CHECKING:
     from ragcli.store_elastic.health import Server
 
+_SHOWN_NAMES = 10
 _LITTLE_ROOM = 2**30  # bytes
 _TESTED = "8."  # versions of Elasticsearch
 _EXTRAS = {"torch": "torch", "eval": "ir_measures", "gguf": "xllamacpp", "parquet": "pyarrow", "watch": "watchfiles"}
@@ -61,10 +63,10 @@ def _guarded(name: str, look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
 
 
 def _local(location: IndexLocation) -> Iterator[Check]:
-    folder = location.home / "indexes"
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    count = f"{len(names)} indexes" if len(names) != 1 else "1 index"
-    yield Check("store", "ok", f"embedded, in {folder}: {count}")
+    names = local_indexes(location)
+    shown = ", ".join(names[:_SHOWN_NAMES]) + (", …" if len(names) > _SHOWN_NAMES else "")
+    count = counted(len(names), "index", "indexes")
+    yield Check("store", "ok", f"embedded, in {location.home / 'indexes'}: {count}{f' ({shown})' if names else ''}")
 
 
 def _server(location: IndexLocation) -> Iterator[Check]:
@@ -132,7 +134,7 @@ def _encoder(store: Store | None) -> Iterator[Check]:
 
 def _index(store: Store, location: IndexLocation) -> Iterator[Check]:
     documents, passages = store.counts()
-    detail = f"{location.name}: {documents:,} documents, {passages:,} passages"
+    detail = f"{location.name}: {held(documents, passages)}"
     if store.config is None:
         yield Check("index", "ok", f"{detail}, not made by ragcli")
         return

@@ -22,6 +22,7 @@ import orjson
 from ragcli.analysis.languages import detect_language
 from ragcli.callbacks import Callbacks
 from ragcli.chunking import split_passages
+from ragcli.counts import counted
 from ragcli.documents import Document, Reject, Skipped, content_hash
 from ragcli.encoding import DEFAULT_ENCODER, matching_encoder, open_encoder, same_encoder, with_vectors
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError
@@ -275,7 +276,9 @@ class _Run:
         if len(repeated) == 1:
             self._callbacks.note("1 id occurs more than once; its last document counts")
         elif repeated:
-            self._callbacks.note(f"{len(repeated):,} ids occur more than once; the last document of each counts")
+            self._callbacks.note(
+                f"{counted(len(repeated), 'id occurs', 'ids occur')} more than once; the last document of each counts"
+            )
 
     def _read(self) -> Iterator[Document]:
         """Yield the documents; count lines, and report rejects and progress."""
@@ -346,7 +349,7 @@ class _Run:
     def _gone(self, survey: Survey) -> Iterator[DocumentUpdate]:
         """Yield the removal of documents that are not in the input; of none if parts of the input are unknown."""
         if survey.unknown:
-            lines = "1 rejected line" if survey.unknown == 1 else f"{survey.unknown:,} rejected lines"
+            lines = counted(survey.unknown, "rejected line", "rejected lines")
             self._callbacks.note(
                 f"--prune deleted nothing: {lines} could be any document; correct the input, then prune again"
             )

@@ -2,16 +2,18 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA
 
 from ragcli.analysis.languages import HAN
-from ragcli.errors import NothingFoundError
+from ragcli.contents import local_indexes
+from ragcli.errors import NothingFoundError, RagcliError
 from ragcli.filters import fold
-from ragcli.store import QueryClause, Store
+from ragcli.store import LOCAL, IndexLocation, QueryClause, Store, open_store
 
 _YEAR = re.compile(r"\s*[(（]((?:18|19|20)\d\d)[)）]$")
 _ARTICLE = re.compile(r"^(?:the|a|an)\s+|,\s*(?:the|a|an)$")
@@ -65,6 +67,30 @@ def find_title(store: Store, title: str) -> str:
     near = _suggestions(asked, known)
     hint = f"Did you mean {' or '.join(near)}?" if near else "Index reviews with the film's title first."
     raise NothingFoundError(f"no reviews of {title!r} in the index", hint)
+
+
+@contextmanager
+def other_indexes_named(location: IndexLocation, title: str) -> Iterator[None]:
+    """Name, in the error for a film that is not in this index, the other indexes of the data folder that have it."""
+    try:
+        yield
+    except NothingFoundError as error:
+        if location.url != LOCAL:
+            raise
+        others = (location._replace(name=name) for name in local_indexes(location) if name != location.name)
+        names = [other.name for other in others if _holds(other, title)]
+        if not names:
+            raise
+        raise NothingFoundError(error.message, f"It is in another index: --index {' or '.join(names)}.") from error
+
+
+def _holds(location: IndexLocation, title: str) -> bool:
+    try:
+        with open_store(location) as store:
+            find_title(store, title)
+    except RagcliError:  # that index is damaged, or has no such film
+        return False
+    return True
 
 
 def _candidates(store: Store, title: str, folded: str) -> set[str]:

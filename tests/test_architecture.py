@@ -19,6 +19,7 @@ ORDER = (
     *(
         "client",
         "errors",
+        "counts",
         "files",
         "inputs",
         "settings",

@@ -210,5 +210,5 @@ def test_a_byte_order_mark_is_no_part_of_what_is_said(ragcli: Run, corpus: Path)
 def test_a_greeting_in_a_pipe_has_its_answer(ragcli: Run) -> None:
     assert ragcli("index", ROOT / "sample_data" / "python_zh.jsonl").code == 0
     done = run_process("chat", input="hello\n列表的价格是多少\n".encode())
-    assert done.out.startswith("Ask me anything about the texts.")
+    assert done.out.startswith("> hello\nAsk me anything about the texts.\n> 列表的价格是多少\n")
     assert "no certain answer" in done.err and "no certain answer" not in done.out

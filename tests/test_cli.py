@@ -141,6 +141,24 @@ def test_3_a_title_that_is_not_quite_known_gets_a_suggestion(ragcli: Run, corpus
     assert_two_lines(ragcli("review", "The foxtrot"), 3, "Did you mean the fox")
 
 
+def test_3_a_title_in_another_index_names_it(ragcli: Run, corpus: Path, tmp_path: Path) -> None:
+    for index, file in (
+        ("films", corpus),
+        ("texts", write_lines(tmp_path / "a.jsonl", {"id": "a", "title": "Another", "text": "A text."})),
+    ):
+        assert ragcli("index", file, "--index", index).code == 0
+    assert_two_lines(ragcli("review", "fox", "--index", "texts"), 3, "It is in another index: --index films.")
+    assert "another index" not in ragcli("review", "Xylophone", "--index", "texts").err
+
+
+def test_one_thing_is_not_many(ragcli: Run, tmp_path: Path) -> None:
+    write_lines(tmp_path / "docs" / "a.jsonl", {"id": "a", "text": "A text."})
+    (tmp_path / "docs" / "a.exe").write_bytes(b"")
+    result = ragcli("index", tmp_path / "docs", "--format", "text")
+    assert "1 document, 1 passage in the index" in result.out and "skipped 1 file: 1 ×" in result.err
+    assert "knowledge_base: 1 document, 1 passage," in ragcli("doctor").out
+
+
 def test_4_abstained(ragcli: Run, corpus: Path) -> None:
     ragcli("index", corpus)
     result = ragcli("ask", "What does an owl do?", "--min-score", "1000", "--format", "json")

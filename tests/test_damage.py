@@ -113,6 +113,6 @@ def test_lost_vectors_are_told(tmp_path: Path) -> None:
     rewrite(path, bytes(content))
     with open_store(location) as store:
         assert list(verify(store)) == [
-            "vectors.bin: 1 passages have no vector",
-            "vectors.bin: 1 vectors are not of length 1",
+            "vectors.bin: 1 passage has no vector",
+            "vectors.bin: 1 vector is not of length 1",
         ]

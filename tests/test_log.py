@@ -42,7 +42,7 @@ def test_the_log_is_searched_by_words_and_the_newest_is_first(indexed: Run) -> N
     found = indexed("logs", "SLEEP owl", "-n", "1", "--format", "table").out
     assert "ask" in found and "When does an owl sleep?\n" in found and "hunts by night" in found
     assert [one["question"] for one in indexed("logs", "0% t_x", "--format", "json").objects()] == ["100% cat_x"]
-    assert indexed("logs", "zebra").out == ""
+    assert indexed("logs", "zebra") == (0, "", "No logged answer has these words.\n")
 
 
 def test_ask_goes_on_from_the_last_question(indexed: Run, server: Server, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_documents_come_in_and_are_found_at_once_also_those_of_other_processes(
         ("/search", {"query": "x", "where": ["color=red"]}, 400, "has a field"),
         ("/search", ["query"], 400, "not a JSON object"),
         ("/review", {"title": "Nothing like it"}, 404, ""),
-        ("/nowhere", {}, 404, "Not Found"),
+        ("/nowhere", {}, 404, "there is no path /nowhere"),
         ("/v1/chat/completions", {"messages": []}, 400, "no user message"),
         ("/v1/embeddings", {"input": [[1, 2]]}, 400, "list of texts"),
     ],
@@ -145,7 +145,7 @@ def test_without_the_token_there_is_the_page_and_nothing_else(address: str) -> N
     page = httpx2.get(address)
     assert page.status_code == 200
     assert "default-src 'none'; script-src 'self'" in page.headers["content-security-policy"]
-    for file in re.findall(r'(?:src|href)="(/[^"]+)"', page.text):
+    for file in ("/favicon.ico", *re.findall(r'(?:src|href)="(/[^"]+)"', page.text)):
         assert httpx2.get(address + file).status_code == 200, file
     assert not re.search(r"https?://|<style|<script>|\son\w+=|\sstyle=", page.text)
     assert httpx2.get(f"{address}/page/../run.py").status_code in (401, 404)

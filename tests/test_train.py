@@ -127,6 +127,7 @@ def test_a_dry_run_writes_nothing_and_says_what_the_data_are(ragcli: Run, tiny: 
     assert 1 < told["tokens_per_word"] < 3 and 0 <= told["badly_split"] < 1
     assert not home().exists()
     assert "words split badly" in ragcli("train", path, "--dry-run", *options(tiny)).out
+    assert "stands in" not in ragcli("train", path, "--dry-run", "--context", "32", "--batch-size", "2").err
 
 
 def test_a_recipe_names_files_and_options(

@@ -128,21 +128,20 @@ def review(
     from ragcli.answer import pipeline
     from ragcli.answer.answerer import AskOptions
     from ragcli.search import Searcher
+    from ragcli.titles import other_indexes_named
 
     checks.check(context, checks.REVIEW)
     template = template_args.find()
     named = chosen_style(context, style, template)
     options = AskOptions(generation_args.options(), k, filters(where), style=named, template=template)
-    opened = model_args.for_style(named, template)
-    with index_args.open() as store:
+    opened, asked = model_args.for_style(named, template), read_argument(title)
+    with index_args.open() as store, other_indexes_named(index_args.location, asked):
         searcher = Searcher(store, ranking_args.ranking(context), render.print_note)
         if dry_run:
-            render.print_prompt(
-                pipeline.review_prompt(searcher, opened, read_argument(title), options), format == "json"
-            )
+            render.print_prompt(pipeline.review_prompt(searcher, opened, asked, options), format == "json")
             return
         with render.writing(format == "text" and render.on_terminal()) as emit:
-            answer = pipeline.review(searcher, opened, read_argument(title), options, emit)
+            answer = pipeline.review(searcher, opened, asked, options, emit)
     render.print_answer(answer, "title", format == "json", show_sources)
     log_args.open("review", model_args).add(answer)
     if answer.abstained:

@@ -43,4 +43,6 @@ def logs(
     from ragcli.log import read_log
 
     entries = read_log(read_argument(words or ""), limit)
+    if not entries:
+        render.print_note("No logged answer has these words." if words else "The log is empty.")
     render.print_log(entries, format == "json" if format else not render.on_terminal())

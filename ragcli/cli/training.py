@@ -119,11 +119,11 @@ def train(
         compile=compile,
     )
     folder = None if from_scratch else find_model(model or DEFAULT_MODEL, allow_fallback=model is None)
-    if folder and folder.note:
-        render.print_note(folder.note)
     if dry_run:
         render.print_survey(survey(config, folder, passages, Callbacks(note=render.print_note)), as_json)
         return
+    if folder and folder.note:
+        render.print_note(folder.note)
     with render.steps() as steps:
         callbacks = Callbacks(steps, render.print_note)
         target, command = trained_folder(output or ""), command_line(context)

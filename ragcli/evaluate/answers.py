@@ -15,10 +15,10 @@ from ragcli.answer.batch import read_answers
 from ragcli.answer.pipeline import ask, ask_without_passages
 from ragcli.answer.schema import Answer
 from ragcli.callbacks import Callbacks
+from ragcli.counts import listed
 from ragcli.errors import NothingFoundError, RagcliError
 from ragcli.evaluate.answer_measures import by_characters, citations, contains, exact_match, f1, groundedness, rouge_l
 from ragcli.evaluate.judgments import find_corpus
-from ragcli.evaluate.notes import listed
 from ragcli.evaluate.questions import Question, Questions, read_questions
 from ragcli.evaluate.report import COSTS, Report, Values, describe_file, mean, new_report
 from ragcli.evaluate.retrieval import temporary_index

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ragcli.counts import counted
 from ragcli.evaluate.comparison import Comparison, Difference
-from ragcli.evaluate.notes import counted
 from ragcli.evaluate.plots import changes_plot, figure, histogram, shortened
 from ragcli.evaluate.report import COSTS, Report, is_worse
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ragcli.callbacks import Callbacks
+from ragcli.counts import counted
 from ragcli.documents import Document
 from ragcli.errors import RagcliError
-from ragcli.evaluate.notes import counted
 from ragcli.evaluate.report import Report, Values, describe_file, new_report, printable
 from ragcli.generate import LanguageModel, damaged_weights
 from ragcli.readers import FieldNames, find_inputs, is_json_lines, read_documents, read_text

@@ -10,10 +10,10 @@ from secrets import token_hex
 from typing import Any, NamedTuple
 
 from ragcli.callbacks import Callbacks
+from ragcli.counts import counted, listed
 from ragcli.errors import RagcliError, UsageError
 from ragcli.evaluate.judgments import Judged, Qrels, check_trec_ids, field_names, read_qrels, read_queries, read_run
 from ragcli.evaluate.measures import Run, Scores, depth, score, without_ties
-from ragcli.evaluate.notes import counted, listed
 from ragcli.evaluate.report import Report, describe_file, new_report
 from ragcli.indexing import IndexOptions, index_files
 from ragcli.search import Ranking, Searcher

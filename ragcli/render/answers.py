@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from ragcli.counts import counted
 from ragcli.render.base import CONTROL, clean, console, line, on_terminal, print_json, print_note, print_text
 from ragcli.render.links import linked
 from ragcli.render.markup import shown_spans
@@ -126,7 +127,8 @@ def silence(answer: "Answer") -> str:
 def _note_unsupported(answer: "Answer") -> None:
     unsupported = sum(sentence.source is None for sentence in answer.sentences)
     if unsupported:
-        print_note(f"{unsupported} of {len(answer.sentences)} sentences are not supported by a source.")
+        share = f"{unsupported} of {counted(len(answer.sentences), 'sentence', 'sentences')}"
+        print_note(f"{share} {'is' if unsupported == 1 else 'are'} not supported by a source.")
 
 
 def _print(text: "Text") -> None:

@@ -11,7 +11,7 @@ import orjson
 
 from ragcli.errors import RagcliError
 from ragcli.render.answers import print_reply, print_sources, writing
-from ragcli.render.base import on_terminal, print_error, print_json, print_note, print_text
+from ragcli.render.base import line, on_terminal, print_error, print_json, print_note, print_text
 
 if TYPE_CHECKING:
     from ragcli.answer.chat import Turn
@@ -27,7 +27,7 @@ class ChatView:
 
     def said(self, lines: Iterator[str]) -> Iterator[str]:
         """Yield lines; on a terminal after a prompt, with line editing and history."""
-        if not (sys.stdin.isatty() and on_terminal()):
+        if not _has_prompt():
             yield from lines
             return
         import readline  # noqa: F401 (input() edits lines by it)
@@ -48,6 +48,8 @@ class ChatView:
         if self._as_json:
             print_json(_turn_json(turn))
         else:
+            if not _has_prompt():
+                print_text(f"> {line(turn.said)}")
             print_reply(turn.answer)
         self._history.parent.mkdir(parents=True, exist_ok=True)
         if not self._history.exists():
@@ -69,6 +71,11 @@ class ChatView:
     def show_note(self, text: str) -> None:
         """Print a line to stderr."""
         print_note(text)
+
+
+def _has_prompt() -> bool:
+    """Return whether the user types questions after a prompt, where they can be seen above the answers."""
+    return sys.stdin.isatty() and on_terminal()
 
 
 def _turn_json(turn: "Turn") -> dict[str, Any]:

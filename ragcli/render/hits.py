@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ragcli.analysis.analyzer import analyzer
+from ragcli.counts import counted, held
 from ragcli.render.base import CONTROL, console, line, print_json, print_note, print_text
 from ragcli.render.links import linked
 
@@ -85,8 +86,7 @@ def print_summary(summary: "Summary", as_json: bool, deletable: Sequence[str] | 
         print_text(f"would delete {line(doc_id)}")
     counts = ("read", "added", "updated", "unchanged", "deleted", "rejected")
     done = ", ".join(f"{getattr(summary, name):,} {name}" for name in counts)
-    size = f"{summary.documents:,} documents, {summary.passages:,} passages in the index"
-    print_text(f"{done} · {size} · {summary.seconds:.1f} s")
+    print_text(f"{done} · {held(summary.documents, summary.passages)} in the index · {summary.seconds:.1f} s")
 
 
 def print_left_out(reasons: Mapping[str, int]) -> None:
@@ -95,8 +95,9 @@ def print_left_out(reasons: Mapping[str, int]) -> None:
         return
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     shown = "; ".join(f"{count:,} × {reason}" for reason, count in ordered[:_SHOWN_REASONS])
-    more = f"; … and {len(ordered) - _SHOWN_REASONS} more reasons" if len(ordered) > _SHOWN_REASONS else ""
-    print_note(f"skipped {sum(reasons.values()):,} files: {shown}{more}")
+    left = counted(len(ordered) - _SHOWN_REASONS, "more reason", "more reasons")
+    more = f"; … and {left}" if len(ordered) > _SHOWN_REASONS else ""
+    print_note(f"skipped {counted(sum(reasons.values()), 'file', 'files')}: {shown}{more}")
 
 
 def print_rejects(rejects: Sequence["Reject"], total: int) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ragcli.counts import counted
 from ragcli.render.base import console, figure, line, print_json, print_note, print_text
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def print_report(report: "Report", as_json: bool) -> None:
         more = (figure(without[key].get(name)) for key in ("metrics", "gain")) if without else ()
         table.add_row(name, figure(value), *more)
     console().print(table)
-    print_text(f"{report.queries:,} queries · {report.seconds:.1f} s")
+    print_text(f"{counted(report.queries, 'query', 'queries')} · {report.seconds:.1f} s")
 
 
 def print_crossings(crossings: Sequence["Crossing"]) -> None:
@@ -65,8 +66,9 @@ def print_comparison(comparison: "Comparison", show: int, as_json: bool) -> None
 
 def _note_unlike(comparison: "Comparison") -> None:
     if comparison.only_a or comparison.only_b:
+        shared = counted(comparison.shared, "query", "queries")
         left_out = f"{comparison.only_a:,} of A and {comparison.only_b:,} of B are left out"
-        print_note(f"compared over the {comparison.shared:,} queries that both reports have; {left_out}")
+        print_note(f"compared over the {shared} that both reports have; {left_out}")
     if comparison.changed_data:
         print_note(f"the reports were measured on different data: {', '.join(comparison.changed_data)}")
 

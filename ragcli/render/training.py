@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ragcli.counts import counted
 from ragcli.render.base import duration, figure, print_json, print_note, print_text
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def print_training(training: "Training", as_json: bool) -> None:
         print_text(f"tokens a character: {tokens}")
         print_text(f"bits a byte, new tokens untrained: {figure(old['bits_per_byte'])} → {figure(training.before)}")
     print_text(f"bits a byte of validation: {figure(training.before)} → {figure(training.after)}")
-    size = f"{training.steps:,} steps, {training.tokens:,} tokens"
+    size = f"{_steps(training.steps)}, {training.tokens:,} tokens"
     print_text(f"{size} · {duration(training.seconds)} · {training.output}")
 
 
@@ -70,7 +71,7 @@ def print_survey(survey: "Survey", as_json: bool) -> None:
             continue
         shown = f"{value:.1%}" if name in shares else f"{value:,}" if isinstance(value, int) else f"{value:.2f}"
         print_text(f"{shown:>12}  {label}")
-    steps = f"{survey.steps:,} steps, " if survey.steps else ""
+    steps = f"{_steps(survey.steps)}, " if survey.steps else ""
     print_text(f"{steps}about {duration(survey.seconds)}")
 
 
@@ -104,10 +105,14 @@ def print_reader_training(training: "ReaderSummary", as_json: bool) -> None:
         }
         print_json(training._asdict() | found)
         return
-    counts = f"{training.questions:,} questions to train on, {training.held_out:,} for validation"
+    counts = f"{counted(training.questions, 'question', 'questions')} to train on, {training.held_out:,} for validation"
     print_text(f"{counts}; {training.left_out:,} left out")
     if training.before and training.after:
         best = f"{training.before.best:.3f} → {training.after.best:.3f}"
         two = f"{training.before.best_two:.3f} → {training.after.best_two:.3f}"
         print_text(f"right block first (validation): {best}; first or second: {two}")
-    print_text(f"{training.steps:,} steps · {duration(training.seconds)} · {training.output}")
+    print_text(f"{_steps(training.steps)} · {duration(training.seconds)} · {training.output}")
+
+
+def _steps(n: int) -> str:
+    return counted(n, "step", "steps")

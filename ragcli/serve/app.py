@@ -36,12 +36,13 @@ def make_app(index: Index, rules: Rules, threads: int = 2, waiting: int = 32) ->
         service.workers.close()
 
     routes = [Route(one.path, endpoint(service, one.endpoint), methods=list(one.methods)) for one in _ALL]
-    paths = frozenset(["/", "/openapi.json", *(one.path for one in _ALL)])
+    paths = frozenset(["/", "/favicon.ico", "/openapi.json", *(one.path for one in _ALL)])
     return Starlette(
         routes=[
             *routes,
             Route("/openapi.json", lambda _: reply(document(_ALL))),
             Route("/", _page),
+            Route("/favicon.ico", _icon),
             Mount("/page", StaticFiles(directory=_PAGE)),
         ],
         middleware=[Middleware(Guard, rules=rules, metrics=service.metrics, paths=paths)],
@@ -54,6 +55,12 @@ def _page(_: Request) -> Response:
     return FileResponse(_PAGE / "index.html")
 
 
-def _no_such_path(_: Request, error: Exception) -> Response:
+def _icon(_: Request) -> Response:
+    """Return the icon to browsers that show another path than the page, whose head names it."""
+    return FileResponse(_PAGE / "icon.svg")
+
+
+def _no_such_path(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (Starlette calls it for nothing else)
-    return failure(error.status_code, error.detail, "The paths are listed in /openapi.json.")
+    message = f"there is no path {request.url.path}" if error.status_code == 404 else error.detail
+    return failure(error.status_code, message, "The paths are listed in /openapi.json.")

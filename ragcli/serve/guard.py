@@ -12,7 +12,7 @@ from ragcli.serve.metrics import Metrics
 from ragcli.serve.replies import failure
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_OPEN = ("/", "/health")  # and the files of the page
+_OPEN = ("/", "/favicon.ico", "/health")  # and the files of the page
 _PAGE = "/page/"
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "

@@ -9,6 +9,7 @@ from elastic_transport import ObjectApiResponse
 from elasticsearch import ApiError
 
 from ragcli.analysis.analyzer import Analyzer
+from ragcli.counts import counted
 from ragcli.store import DocumentUpdate
 from ragcli.store_elastic.layout import removed, written
 from ragcli.store_elastic.server import IncompleteAnswerError, not_elasticsearch, refused
@@ -156,7 +157,8 @@ def _send(session: Session, request: list[_Entry]) -> list[tuple[_Entry, str | N
         waiting = again
         if again:
             reason = busy.get("error", {}).get("reason", f"status {busy['status']}").partition("\n")[0]
-            raise IncompleteAnswerError(session.url, f"{len(again):,} entries not accepted: {reason}", busy["status"])
+            entries = counted(len(again), "entry", "entries")
+            raise IncompleteAnswerError(session.url, f"{entries} not accepted: {reason}", busy["status"])
 
     try:
         session.repeated(send)

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ragcli.counts import counted
+
 Keys = NDArray[np.uint64]
 Vector = NDArray[np.float32]
 
@@ -113,8 +115,11 @@ class VectorFile:
         """Return descriptions of keys without a row, and of rows without a vector of length 1."""
         missing = int((self._rows_of(np.fromiter(keys, np.uint64)) < 0).sum())
         bad = sum(int((~_sound(self._rows["vector"][i : i + _BLOCK])).sum()) for i in range(0, len(self._rows), _BLOCK))
-        said = ((missing, "passages have no vector"), (bad, "vectors are not of length 1"))
-        return [f"{self._path.name}: {count:,} {what}" for count, what in said if count]
+        said = (
+            (missing, "passage has no vector", "passages have no vector"),
+            (bad, "vector is not of length 1", "vectors are not of length 1"),
+        )
+        return [f"{self._path.name}: {counted(*what)}" for what in said if what[0]]
 
     def _cosines(self, vector: Vector, rows: NDArray[np.intp] | None) -> Vector:
         """Multiply all rows at once, which is several times faster than in blocks, or gather some in blocks."""

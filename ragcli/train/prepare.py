@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ragcli import __version__
+from ragcli.counts import counted
 from ragcli.errors import RagcliError, UsageError
 from ragcli.evaluate.report import describe_file, machine
 from ragcli.models import ModelFolder, weight_files
@@ -66,7 +67,7 @@ def prepare(
     check(config)
     texts, rejected = read_texts(config.files, config.filters)
     if rejected:
-        note(f"{rejected:,} lines without text are left out")
+        note(f"{counted(rejected, 'line without text is', 'lines without text are')} left out")
     split = split_texts(texts, config.val_split, config.seed)
     bundle = _open_bundle(config, folder, split)
     context = _context(config, bundle)

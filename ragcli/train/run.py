@@ -9,6 +9,7 @@ import orjson
 import torch
 
 from ragcli.callbacks import Callbacks
+from ragcli.counts import counted
 from ragcli.models import ModelFolder
 from ragcli.train.checkpoint import lock_folder, read_saved, refuse_existing
 from ragcli.train.config import TrainConfig, check_same
@@ -105,14 +106,18 @@ def run(
 def _note_data(data: TrainingData, note: Callable[[str], None]) -> None:
     split = data.split
     dropped = (
-        f"{split.duplicates:,} duplicates and {split.near_duplicates:,} near duplicates of validation texts dropped"
+        f"{counted(split.duplicates, 'duplicate', 'duplicates')} and "
+        f"{counted(split.near_duplicates, 'near duplicate', 'near duplicates')} of validation texts dropped"
     )
-    note(f"{len(split.training):,} texts to train on, {len(split.validation):,} for validation; {dropped}")
+    texts = counted(len(split.training), "text", "texts")
+    note(f"{texts} to train on, {len(split.validation):,} for validation; {dropped}")
     if left_out := data.training.counts.left_out + data.validation.counts.left_out:
-        note(f"{left_out:,} questions left out: no passage with their answer fits, or the answer is over 100 tokens")
+        questions = counted(left_out, "question", "questions")
+        note(f"{questions} left out: no passage with their answer fits, or the answer is over 100 tokens")
     learnt = int((data.training.rows.labels[:, 1:] != IGNORE_INDEX).sum())
     size = f"{data.training.rows.tokens.shape[1] - 1:,} tokens"
-    note(f"{len(data.training.rows.tokens):,} rows of {size}, {learnt:,} of them learnt; rate {data.rate:.2g}")
+    rows = counted(len(data.training.rows.tokens), "row", "rows")
+    note(f"{rows} of {size}, {learnt:,} of them learnt; rate {data.rate:.2g}")
 
 
 def _write_validation(data: TrainingData, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Counts and lists for the notes of an evaluation."""
+"""Numbers with their nouns, and lists, as messages have them."""
 
 from collections.abc import Iterable
 
@@ -8,6 +8,11 @@ _LISTED = 5
 def counted(n: int, singular: str, plural: str) -> str:
     """Return a number with its noun."""
     return f"{n:,} {singular if n == 1 else plural}"
+
+
+def held(documents: int, passages: int) -> str:
+    """Return what an index holds."""
+    return f"{counted(documents, 'document', 'documents')}, {counted(passages, 'passage', 'passages')}"
 
 
 def listed(singular: str, plural: str, ids: Iterable[str]) -> str:
