@@ -16,6 +16,7 @@ from ragcli.answer.compose import choose_places
 from ragcli.answer.confidence import confidence_features
 from ragcli.answer.copying import Copying
 from ragcli.answer.extractive import extract
+from ragcli.answer.features import Matrix
 from ragcli.answer.judge import READ, Models, judge, softmax
 from ragcli.answer.review import compose_review
 from ragcli.answer.schema import CitedSentence, Extract
@@ -266,9 +267,42 @@ def test_no_answer_ends_inside_a_sentence() -> None:
 
 
 def test_where_nothing_is_certain_the_nearest_block_is_told() -> None:
-    found = ask("Which treaty ended the owls?", OWLS, MICE)
+    hits, store = [hit(OWLS), hit(MICE, 2)], shelf(OWLS, MICE)
+    found = extract("How long does a mouse live?", hits, store, min_confidence=1)  # type: ignore[arg-type]
     assert found.abstained and found.sentences == ()
     assert found.nearest and found.nearest.text in (OWLS, MICE)
+
+
+@pytest.mark.parametrize(
+    ("question", "near"),
+    [
+        ("What is the capital of Australia?", False),
+        ("When did Napoleon die?", False),
+        ("What is a bee?", False),
+        ("Which line begins with a letter?", True),
+    ],
+)
+def test_what_shares_little_with_the_question_is_no_help(question: str, near: bool) -> None:
+    line = "The first line should begin with a capital letter and end with a full stop."
+    found = extract(question, [hit(line)], shelf(line), min_confidence=1)  # type: ignore[arg-type]
+    assert found.abstained and (found.nearest is not None) == near
+
+
+@pytest.mark.parametrize(("cosine", "near"), [(0.2, False), (0.4, True)])
+def test_with_an_encoder_the_meaning_says_what_helps(cosine: float, near: bool) -> None:
+    """A word alone is not enough: `file my taxes` is not about files."""
+
+    class Encoder:
+        def queries(self, texts: Sequence[str]) -> Matrix:
+            return np.array([[1.0, 0.0]] * len(texts), dtype=np.float32)
+
+        def passages(self, texts: Sequence[str]) -> Matrix:
+            return np.array([[cosine, (1 - cosine**2) ** 0.5]] * len(texts), dtype=np.float32)
+
+    text = "The old files are on the shelf."
+    question = "when do I have to file my taxes"
+    found = extract(question, [hit(text)], shelf(text), Models(Encoder()), min_confidence=1)  # type: ignore[arg-type]
+    assert (found.nearest is not None) == near
 
 
 def test_features_compare_words_as_they_are_written_names_numbers_and_what_is_spelt_alike() -> None:

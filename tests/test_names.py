@@ -47,6 +47,19 @@ def test_a_name_that_stands_in_the_texts_or_is_misspelt_is_answered(ragcli: Run,
 
 
 @pytest.mark.usefixtures("countries")
+def test_where_the_texts_are_about_something_else_nothing_is_shown(ragcli: Run) -> None:
+    done = ragcli("ask", "How do I set a broken bone?", "--min-confidence", "1")
+    assert done.code == 4 and done.out == ""
+    assert done.err == "no answer: the texts say nothing about it. Try other words, or index more texts.\n"
+
+
+@pytest.mark.usefixtures("countries")
+def test_of_what_may_help_only_its_source_is_shown(ragcli: Run) -> None:
+    shown = ragcli("ask", "What is the capital of Australia?").out
+    assert "Vienna" in shown and "[1] " in shown and "[2] " not in shown
+
+
+@pytest.mark.usefixtures("countries")
 def test_lengths(ragcli: Run) -> None:
     def asked(length: str) -> str:
         argv = ("ask", "What is the capital of Austria?", "--format", "json", "--min-confidence", "0")

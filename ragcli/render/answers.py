@@ -58,7 +58,8 @@ def print_answer(answer: "Answer", key: str, as_json: bool, show_sources: bool =
         _print(_text(answer))
         print_text("")
     _note_unsupported(answer)
-    print_sources(answer, show_sources)
+    if not _says_nothing(answer):
+        print_sources(answer, show_sources)
     note_dropped(answer.dropped)
 
 
@@ -93,6 +94,8 @@ def print_reply(answer: "Answer") -> None:
 def print_sources(answer: "Answer", show: bool) -> None:
     """Print the cited sources of an answer, or all if none is cited; with `show`, also their marked text."""
     cited = {sentence.source for sentence in answer.sentences} if answer.style != "free" else set()
+    if answer.nearest:
+        cited = {answer.nearest.source}
     for source in answer.sources:
         if cited and source.n not in cited:
             continue
@@ -121,7 +124,14 @@ def silence(answer: "Answer") -> str:
         return said + (". This may help:" if answer.nearest else "")
     if answer.nearest:
         return "no certain answer; this may help:"
+    if _says_nothing(answer):
+        return "no answer: the texts say nothing about it. Try other words, or index more texts."
     return "no certain answer: no passage is good enough. These are the nearest:"
+
+
+def _says_nothing(answer: "Answer") -> bool:
+    """Return whether the texts were read, and nothing in them is on the subject of the question."""
+    return answer.abstained and answer.confidence is not None and not answer.nearest
 
 
 def _note_unsupported(answer: "Answer") -> None:
