@@ -1,5 +1,6 @@
 """Questions in ten languages are answered as well as their English twins, in both stores."""
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,12 @@ def test_questions_are_answered_as_well_as_in_english(
     right = {language: answered(engine, language, request, tmp_path) for language in QUESTIONS}
     assert right["en"] >= 9
     assert {language: count for language, count in right.items() if count < right["en"]} == {}
+
+
+def test_a_question_has_one_answer_in_either_form_of_unicode(tmp_path: Path) -> None:
+    index = Index("one", home=tmp_path, mode="keyword")
+    texts = ("Was kostet die Größe?", "Herr Müller liest Bücher in der Küche. Er kocht Gemüse.")
+    index.add(write_lines(tmp_path / "de.jsonl", *({"id": text, "text": text} for text in texts)), language="de")
+    forms = (unicodedata.normalize(form, "Wo liest Herr Müller Bücher in der Küche?") for form in ("NFC", "NFD"))
+    composed, decomposed = (index.ask(form) for form in forms)
+    assert composed.confidence == decomposed.confidence and composed.answer == decomposed.answer

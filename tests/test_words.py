@@ -8,8 +8,8 @@ import pytest
 
 from ragcli.analysis.normal import legible, normalized
 from ragcli.documents import Document
-from ragcli.search import search
-from ragcli.search.query import weighted_words
+from ragcli.search import Searcher, search
+from ragcli.search.query import exact_share, weighted_words
 from ragcli.store import IndexConfig, IndexLocation, open_store
 from tests.support import Run, write_lines
 from tests.test_store_contract import location, update  # noqa: F401 (a fixture)
@@ -130,7 +130,21 @@ def test_what_looks_the_same_has_one_normal_form(text: str, normal: str) -> None
     assert normalized(text) == normal
 
 
-@pytest.mark.parametrize("query", ["café bar", "naïve Wi-Fi", "où est le café"])
+@pytest.mark.parametrize("query", ["café bar", "naïve Wi-Fi", "où est le café", "für Über-x2 Größe"])
 def test_a_query_means_the_same_in_either_form_of_unicode(query: str) -> None:
     composed, decomposed = (unicodedata.normalize(form, query) for form in ("NFC", "NFD"))
-    assert composed != decomposed and weighted_words(composed, "fr") == weighted_words(decomposed, "fr")
+    assert composed != decomposed
+    for language in ("fr", "de"):
+        assert weighted_words(composed, language) == weighted_words(decomposed, language)
+        assert exact_share(composed, language) == exact_share(decomposed, language)
+
+
+@pytest.mark.parametrize("query", ["Größere Müdchen", "Bücher von Müllerr", "fröhlich"])
+def test_the_spelling_is_corrected_in_either_form_of_unicode(location: IndexLocation, query: str) -> None:  # noqa: F811
+    composed, decomposed = (unicodedata.normalize(form, query) for form in ("NFC", "NFD"))
+    notes: list[str] = []
+    with open_store(location, IndexConfig("de", 1200)) as store:
+        store.write(update(Document(f"d{n}", "", text, {})) for n, text in enumerate(GERMAN))
+        searcher = Searcher(store, note=notes.append)
+        assert searcher.search(composed) == searcher.search(decomposed) != []
+    assert notes[: len(notes) // 2] == notes[len(notes) // 2 :]

@@ -1,5 +1,6 @@
 """Search: rank passages for a query by words, by meaning, or by both."""
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -83,7 +84,7 @@ class Searcher:
         """
         if not query.strip():
             raise UsageError("the query is empty", "Enter what to search for.")
-        query = self._first_words(query)
+        query = self._first_words(unicodedata.normalize("NFC", query))
         ranking = self._ranking
         wanted = max(k, ranking.candidates) if ranking.rerank or ranking.diversity else k
         hits = self._distinct(query, wanted, filters)

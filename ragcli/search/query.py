@@ -56,6 +56,7 @@ def weighted_words(query: str, language: str) -> list[QueryClause]:
 
 def exact_share(query: str, language: str) -> float:
     """Return the share of words that are names with digits or marks, whose meaning vectors do not capture."""
+    query = normalized(query)
     about = split_words(query, language)[0] if language in STEMMED else query
     tokens = [token for token in analyzer(language).tokens(about) if not is_single(token.whole)]
     names = [bool(_EXACT.search(token.whole)) for token in tokens]
