@@ -1,6 +1,8 @@
 """Answers of Elasticsearch that are not whole, or fail for a while: repeated or told, never taken for whole."""
 
 import json
+import socket
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ from ragcli.errors import RagcliError, UnreachableError
 from ragcli.store import Access, DocumentUpdate, QueryClause
 from ragcli.store_elastic import ElasticStore
 from tests.elastic.fake import CONFIG, WHOLE, Answer, Raw, fake_server, own_index, taken
-from tests.support import Run, write_lines
+from tests.support import Run, assert_two_lines, write_lines
 
 WORDS = [QueryClause("apples")]
 
@@ -246,3 +248,21 @@ def test_a_refused_document_is_a_reject_and_the_sum_is_right(ragcli: Run, tmp_pa
     [reject] = map(orjson.loads, rejects.read_bytes().splitlines())
     assert (reject["id"], reject["reason"]) == ("b", "too deep")
     assert orjson.loads(reject["raw"]) == {"id": "b", "title": "", "text": "Text b.", "n": 1}
+
+
+def test_a_server_that_hangs_is_told_soon(ragcli: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        began = time.monotonic()
+        result = ragcli("search", "apples", "--store", f"http://127.0.0.1:{hung.getsockname()[1]}")
+    assert_two_lines(result, 5, "did not answer in time")
+    assert time.monotonic() - began < 15
+
+
+def test_another_node_answers_for_one_that_hangs() -> None:
+    answer = searched(lambda _: (200, found(hit("a"))))
+    with socket.create_server(("127.0.0.1", 0)) as hung, fake_server(answer) as url:
+        urls = f"{url},http://127.0.0.1:{hung.getsockname()[1]}"
+        began = time.monotonic()
+        with ElasticStore.open(urls, "any", Access(), None) as store:  # one node is asked, then the other
+            assert [one.id for one in store.search(WORDS, 10)] == ["a"]
+    assert time.monotonic() - began < 15

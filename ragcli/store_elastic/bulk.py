@@ -180,7 +180,7 @@ def _halves(session: Session, request: list[_Entry]) -> list[tuple[_Entry, str |
 def _items(session: Session, request: list[_Entry]) -> list[Json]:
     """Send one request and return the answer to each of its entries."""
     lines = [line for entry in request for line in entry.lines]
-    send: Callable[..., ObjectApiResponse[Any]] = session.client.bulk  # which accepts serialized lines
+    send: Callable[..., ObjectApiResponse[Any]] = session.writing.bulk  # which accepts serialized lines
     answer = send(operations=lines, index=session.index, filter_path=_ANSWER, timeout=_WAIT).body
     items = answer.get("items") if isinstance(answer, dict) else None
     if not isinstance(items, list):

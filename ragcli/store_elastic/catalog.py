@@ -63,7 +63,7 @@ def create(session: Session, config: IndexConfig, shards: Shards) -> None:
     """Create an index, unless another process was first."""
     numbers = {"number_of_shards": shards.shards, "number_of_replicas": shards.replicas}
     settings = {name: number for name, number in numbers.items() if number is not None}
-    make = session.client.indices.create
+    make = session.writing.indices.create
     try:
         session.repeated(
             lambda: make(
@@ -90,7 +90,7 @@ def drop(session: Session) -> None:
             f"{index} is an alias of {', '.join(found.indexes)}, and cannot be built again by this name",
             f"Name the index itself: --index {found.indexes[0]}",
         )
-    session.client.indices.delete(index=index)
+    session.writing.indices.delete(index=index)
 
 
 def read_config(mapping: Json, url: str, index: str) -> IndexConfig | None:

@@ -31,7 +31,10 @@ Login = tuple[str, str]
 
 _MOST_BYTES = 256 * 2**20  # of a response
 TOO_LONG = "the response is too long"
-_TIMEOUT = 60.0  # seconds; a busy server may need long for a bulk request
+WRITE_TIMEOUT = 60.0  # seconds; a busy server may need long for a bulk request
+_TIMEOUT = 10.0  # seconds for other requests
+_TIMEOUT_OF_SEVERAL = 6.0  # with several nodes, so that there is time to try another (session.py)
+_REST = 30.0  # seconds for which a node that did not answer is not asked, if there are others
 _CA_HINT = "Set RAGCLI_ELASTICSEARCH_CA_CERTS to the file of the server's CA certificate."
 
 
@@ -82,8 +85,9 @@ def connect(url: str, login: Login | None, access: Access) -> Elasticsearch:
         # Requests are repeated by session.py; the client only switches to the next node.
         client = Elasticsearch(
             nodes,
-            request_timeout=_TIMEOUT,
+            request_timeout=_TIMEOUT if len(nodes) == 1 else _TIMEOUT_OF_SEVERAL,
             max_retries=len(nodes),
+            dead_node_backoff_factor=_REST,
             retry_on_status=(),
             serializer=OrjsonSerializer(),
             **options,

@@ -9,7 +9,7 @@ from elasticsearch import ApiError, ConnectionTimeout, Elasticsearch, SSLError, 
 from elasticsearch import ConnectionError as NoConnectionError
 
 from ragcli.errors import UnreachableError
-from ragcli.store_elastic.server import TOO_LONG, IncompleteAnswerError, not_elasticsearch
+from ragcli.store_elastic.server import TOO_LONG, WRITE_TIMEOUT, IncompleteAnswerError, not_elasticsearch
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -17,6 +17,7 @@ T = TypeVar("T")
 # Seconds for which a request is repeated after too many requests (429), or without a node or shard to answer.
 _PATIENCE = {429: 30.0, 502: 8.0, 503: 8.0, 504: 8.0}
 _PATIENCE_WITHOUT_CONNECTION = 1.0
+_PATIENCE_WITHOUT_ANSWER = 7.0  # longer than the timeout with several nodes only: another one is tried
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
 
 
@@ -25,6 +26,7 @@ class Session:
 
     def __init__(self, client: Elasticsearch, url: str, index: str, wait: Callable[[float], None] = sleep) -> None:
         self.client = client
+        self.writing = client.options(request_timeout=WRITE_TIMEOUT)
         self.url = url
         self.index = index
         self._wait = wait
@@ -76,7 +78,7 @@ class Session:
 
     def refresh(self) -> None:
         """Let what was written be found."""
-        self.ask(self.client.indices.refresh, "_shards")
+        self.ask(self.writing.indices.refresh, "_shards")
 
     def ask(self, endpoint: Callable[..., ObjectApiResponse[Any]], wanted: str, **body: Any) -> Json:
         """Return an answer with the key `wanted`; the request is repeated while the server is busy."""
@@ -121,7 +123,9 @@ def _patience(error: ApiError | TransportError | UnreachableError) -> float:
         return _PATIENCE.get(error.status, 0.0)
     if isinstance(error, ApiError):
         return _PATIENCE.get(error.meta.status, 0.0)
-    lost = isinstance(error, NoConnectionError) and not isinstance(error, (SSLError, ConnectionTimeout))
+    if isinstance(error, ConnectionTimeout):
+        return _PATIENCE_WITHOUT_ANSWER
+    lost = isinstance(error, NoConnectionError) and not isinstance(error, SSLError)
     return _PATIENCE_WITHOUT_CONNECTION if lost and TOO_LONG not in str(error) else 0.0
 
 
