@@ -260,6 +260,30 @@ def test_a_block_brings_along_what_it_leans_on_and_what_it_leads_to() -> None:
     assert found.sentences[0].text.startswith("The oldest birds")
 
 
+def test_a_second_block_does_not_refer_to_what_is_not_shown() -> None:
+    """The passage begins with "They": what they are stood before it."""
+    first = "The oldest birds hunt by day and by night, in the fields and in the woods, and they rest in the trees."
+    other = "They make no noise with their quaint feathers, so that no prey of the oldest birds can hear them come."
+    hits, store = [hit(first), hit(other, 2, start=500)], shelf(first, other)
+    found = extract("where do the oldest birds hunt", hits, store, min_confidence=0)  # type: ignore[arg-type]
+    assert found.text == f"{first} [1]"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "begin"),
+    [("lock", "it", "tool.lock is"), ("1.", " The", "1. The file"), ("The", "is", "The file")],
+)
+def test_the_deciding_words_begin_with_a_word_and_are_no_number(start: str, end: str, begin: str) -> None:
+    class Reads:
+        def read(self, question: str, blocks: Sequence[tuple[str, str]]) -> list[Reading]:
+            return [Reading(1.0, text.find(start), text.find(end), 1.0) for _, text in blocks]
+
+    text = "1. The file tool.lock is written here by the tool, and it is never changed by hand."
+    found = extract("file", [hit(text)], shelf(text), Models(reader=Reads()), min_confidence=0)  # type: ignore[arg-type]
+    [one] = found.sentences
+    assert one.span and one.text[one.span.start : one.span.end].startswith(begin)
+
+
 def test_no_answer_ends_inside_a_sentence() -> None:
     text = "The owl " + "turns and turns its quaint head " * 20 + "all night. It sleeps by day."
     found = extract("quaint head", [hit(text)], shelf(text), min_confidence=0)  # type: ignore[arg-type]

@@ -213,6 +213,13 @@ def test_restructured_text_of_extensions_is_text(tmp_path: Path) -> None:
     assert parts(tmp_path / "a.txt", source) == sections  # told by its marks
 
 
+def test_roles_become_what_they_name_and_literals_keep_their_tags(tmp_path: Path) -> None:
+    source = (
+        "Views\n=====\n\nA ``<form>`` sets :data:`.current_app`, see :doc:`/views` and `it <x>`_ in :file:`/etc/x`.\n"
+    )
+    assert parts(tmp_path / "a.rst", source) == [("Views", "A <form> sets current_app, see views and it in /etc/x.")]
+
+
 def test_boxes_of_facts_and_titles_of_tables_are_no_columns(tmp_path: Path) -> None:
     box = "<table><tr><td>Logo</td><tr><th>Founded</th><td>1975</td><tr><th>Seat</th><td>Redmond</td></table>"
     assert parts(tmp_path / "a.html", box) == [("a", "- Logo\n- Founded: 1975\n- Seat: Redmond")]

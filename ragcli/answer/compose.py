@@ -31,6 +31,7 @@ _LEANS = re.compile(
 )
 _LEAD_IN = re.compile(r"[:：]\s*\n")
 _WORD = re.compile(r"\w+")
+_SAID = re.compile(r"[^\W\d_]")
 _STARTS = re.compile(r"\W{0,2}[^\W\da-z_]")  # as a sentence does, not as code
 
 
@@ -61,7 +62,11 @@ def choose_places(judged: Judged, shares: Matrix, length: Length = "normal") -> 
         text = judged.candidates[place].text
         if len(chosen) == _MOST[length] or shares[place] < _LEAST[length]:
             break
-        if len(text) <= room and _adds(text, [judged.candidates[other].text for other in chosen]):
+        if (
+            len(text) <= room
+            and not _refers_back(judged.candidates[place])
+            and _adds(text, [judged.candidates[other].text for other in chosen])
+        ):
             chosen.append(place)
             room -= len(text)
     return chosen
@@ -91,6 +96,11 @@ def _told_first(judged: Judged, order: list[int]) -> list[int]:
             rest = [one for one in order if one != place]
             return [place, *(rest[1:] if example else rest)]
     return order
+
+
+def _refers_back(candidate: Candidate) -> bool:
+    """Return whether a block begins with a reference to text that is not in the passage."""
+    return candidate.place == 0 and bool(_LEANS.match(candidate.text))
 
 
 def _adds(text: str, others: Sequence[str]) -> bool:
@@ -129,7 +139,10 @@ def _deciding(text: str, judged: Judged, read: Span | None, language: str) -> Sp
         return share + (_READ if read and sentence[0] <= read[0] < sentence[1] else 0.0)
 
     best = max(sentences, key=value)
-    return (read[0], min(read[1], best[1])) if read and best[0] <= read[0] < best[1] else best
+    if not (read and best[0] <= read[0] < best[1] and _SAID.search(text, *read)):
+        return best
+    start = max(best[0], *(text.rfind(blank, 0, read[0]) + 1 for blank in " \n"))  # "uv.lock" is one word
+    return start, min(read[1], best[1])
 
 
 def _deciding_sentences(candidate: Candidate, span: Span) -> Span:

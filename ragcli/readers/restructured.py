@@ -36,7 +36,7 @@ _FIELD_LIST = re.compile(r"^:([\w -]+):[ \t]+", re.MULTILINE)
 _UNTITLED = ("figure", "list-table", "table", "class", "container", "tabs", "only")
 _ROLE = re.compile(r":(?:[\w+.-]+:)*[\w+.-]+:`([^`]+)`")
 _TARGETED = re.compile(r"^!?~?(.*?)\s*<[^<>]+>$", re.DOTALL)
-_LINK = re.compile(r"`([^`<]*?)\s*<[^`>]+>`_{0,2}")
+_LINK = re.compile(r"(?<!`)`([^`<]*?)\s*<[^`>]+>`_{0,2}")
 _LITERAL = re.compile(r"``(.+?)``", re.DOTALL)
 _REFERENCE = re.compile(r"`([^`]+)`_{0,2}")
 _NAME_REFERENCE = re.compile(r"\b([A-Za-z][\w.-]*)__?(?=[\s.,;:!?)\]]|$)")
@@ -233,7 +233,7 @@ def _rows(lines: list[str]) -> str:
 
 def plain_rst(text: str) -> str:
     """Return a text without inline markup."""
-    text = _ROLE.sub(lambda found: _target(found[1]), text)
+    text = _ROLE.sub(lambda found: _target(found[1]).removeprefix("/" if ":doc:" in found[0] else "."), text)
     text = _LINK.sub(lambda found: found[1], text)
     text = _LITERAL.sub(r"\1", text)
     text = _FOOTNOTE_REFERENCE.sub("", text)

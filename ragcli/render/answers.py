@@ -184,6 +184,7 @@ def _shown(text: str, deciding: tuple[int, int] | None = None) -> "Text":
         if deciding:
             part.stylize("bold", max(0, deciding[0] - start), max(0, min(deciding[1], end) - start))
         whole.append(part)
+    whole.rstrip()
     return whole
 
 

@@ -13,12 +13,13 @@ _MARKS = re.compile(
       | (?<![\w*(,])\*(?P<emphasis>[^\s*](?:[^*\n]*[^\s*])?)\*(?![\w*])
       | </?(?:a|b|i|p|em|br|sub|sup|kbd|code|span|strong|div|ul|li|ol)\b[^<>\n]*>
       | \\(?P<escaped>[*_`\[\]<>#|~.-])
-      | ^[ \t]*(?:```|~~~)[^\n]*\n?                                    # a fence
-      | ^[ \t]*\#{1,6}[ ](?=\S)
+      | ^[ ]{0,3}(?:\#{2,6}|\#(?=[^\n]*(?:\n[ \t]*\n|\n?\Z)))[ ](?=\S)    # a heading, not a comment in code
       | ^[ \t]*\.\.[ ][\w-]+::[^\n]*\n?                                # a directive
     """,
     re.VERBOSE | re.MULTILINE,
 )
+_FENCE = re.compile(r"^[ \t]*(?:```|~~~)(?P<language>[^\n]*)(?:\n|\Z)", re.MULTILINE)
+_PROMPT = re.compile(r"^[ \t]*>>> ", re.MULTILINE)
 # A line that is not part of a paragraph: a list item, row, code, prompt or entry.
 _OWN_LINE = re.compile(r"\s*(?:[-*+•]\s|\d{1,3}[.)]\s|\||>>>|\.\.\.\s|#|Q:|A:|[\w ]{1,30}[:：]\s)|[ \t]{2,}\S")
 _CODE = re.compile(r"[={}\\]|\w\(|;$|^\s*(?:def|class|for|if|while|import|from|return|print)\b.*[:)]?$")
@@ -26,8 +27,12 @@ _CODE = re.compile(r"[={}\\]|\w\(|;$|^\s*(?:def|class|for|if|while|import|from|r
 
 def shown_spans(text: str) -> Iterator[tuple[int, int, str]]:
     """Yield (start, end, text) of what is shown, without markup and without line ends inside paragraphs."""
-    for start, end in _without_marks(text):
-        yield from _flowing(text, start, end)
+    for start, end, code in _stretches(text):
+        if code:
+            yield start, end, text[start:end]
+        else:
+            for left, right in _without_marks(text, start, end):
+                yield from _flowing(text, left, right)
 
 
 def shown_text(text: str) -> str:
@@ -35,17 +40,27 @@ def shown_text(text: str) -> str:
     return "".join(piece for _, _, piece in shown_spans(text))
 
 
-def _without_marks(text: str) -> Iterator[tuple[int, int]]:
+def _stretches(text: str) -> Iterator[tuple[int, int, bool]]:
+    """Yield the stretches between fences, and whether each is code. A text that is cut may begin inside code."""
+    fences = list(_FENCE.finditer(text))
+    code = len(fences) % 2 == 1 and not fences[0]["language"].strip() and fences[0].start() > 0
     at = 0
-    for match in _MARKS.finditer(text):
+    for fence in fences:
+        yield at, fence.start(), code
+        at, code = fence.end(), not code
+    yield at, len(text), code
+
+
+def _without_marks(text: str, at: int, stop: int) -> Iterator[tuple[int, int]]:
+    for match in _MARKS.finditer(text, at, stop):
         if at < match.start():
             yield at, match.start()
         kept = next((name for name, value in match.groupdict().items() if value is not None and name != "tick"), None)
         if kept:
             yield match.span(kept)
         at = match.end()
-    if at < len(text):
-        yield at, len(text)
+    if at < stop:
+        yield at, stop
 
 
 def _flowing(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
@@ -64,6 +79,8 @@ def _flowing(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
 def _wraps(text: str, left: int, right: int) -> bool:
     """Return whether a line end between two offsets only wraps a paragraph."""
     before = text[text.rfind("\n", 0, left) + 1 : left]
+    if not before.strip() or _PROMPT.search(text, text.rfind("\n\n", 0, left) + 1, left):
+        return False
     stop = text.find("\n", right)
     line_start = text.rfind("\n", 0, right) + 1
     after = text[line_start : stop if stop >= 0 else len(text)]
