@@ -23,6 +23,7 @@ _TIMEOUT = httpx.Timeout(300.0, connect=5.0)  # seconds; a large model on a CPU 
 _RETRIES = 4  # after 0.5, 1, 2, 4 seconds, or as the server asks
 _LONGEST_PAUSE = 30.0
 _TOGETHER = 4  # requests at a time
+_JSON = {"Content-Type": "application/json"}
 _BUSY = (429, 500, 502, 503, 504)
 _TOO_LARGE = re.compile(r"too (large|long|many|much)|context|maximum|exceed|longer|larger", re.IGNORECASE)
 
@@ -59,7 +60,7 @@ class Endpoint:
         self._client = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT)
         weakref.finalize(self, self._client.close)
         self._sleep = sleep
-        self._place = f"{option}: it often ends in /v1."
+        self._option, self._place = option, f"{option}: it often ends in /v1."
 
     def close(self) -> None:
         """End all requests."""
@@ -99,11 +100,12 @@ class Endpoint:
             response.close()
 
     def _accepted(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
-        """Send a request, repeatedly while the server is busy or does not answer."""
+        """Send a request, repeatedly while the server is busy or does not answer; half a character becomes a `?`."""
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         for again in count():
             headers: Mapping[str, str] = {}
             try:
-                request = self._client.build_request(method, path.lstrip("/"), json=body)
+                request = self._client.build_request(method, path.lstrip("/"), content=content, headers=_JSON)
                 response = self._client.send(request, stream=True)
                 if response.status_code < 300:
                     return response
@@ -162,6 +164,8 @@ class Endpoint:
             403: "Set RAGCLI_API_KEY to a key that the server accepts.",
             404: f"Check the model's name, and {self._place}",
         }
+        if place := response.headers.get("Location"):
+            hints[status] = f"Give {self._option} the new address: {place}"
         hint = hints.get(status, "Try again later." if status in _BUSY else "Correct what the server reports.")
         return StatusError(status, reason, f"the server at {self.url} says {status}: {reason}", hint)
 

@@ -83,6 +83,9 @@ CITING = PromptTemplate(
     "After each sentence write the number of its source in brackets, such as [1]."
 )
 REVIEW = PromptTemplate(question="A new review of {question}:", answer="")
+REVIEW_TASK = PromptTemplate(
+    question="Write a new review of {question} in four sentences. Say only what the texts above say.", answer=""
+)
 
 
 def build_prompt(

@@ -147,6 +147,42 @@ def test_an_answer_that_breaks_off_is_no_answer(server: Server) -> None:
         stream.finish()
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        *(5, [], [1], "x", {"choices": 5}, {"choices": [5]}, {"choices": [{"delta": 5}]}, {"choices": "ab"}),
+        *({"usage": 5}, {"usage": {"completion_tokens": "many"}}, {"usage": {"completion_tokens": [1]}}),
+    ],
+)
+def test_an_event_of_another_kind_is_named(server: Server, event: Any) -> None:
+    stream = server.replies(lambda fake, _: fake.say(200, f"data: {json.dumps(event)}\n\n".encode())).open()
+    with pytest.raises(RagcliError, match="as OpenAI's API does"):
+        stream.generate("x", OPTIONS).finish()
+
+
+def test_an_odd_reason_to_end_is_an_end(server: Server) -> None:
+    event = {"choices": [{"text": "Yes.", "finish_reason": ["odd"]}]}
+    server.replies(lambda fake, _: fake.say(200, f"data: {json.dumps(event)}\n\n".encode()))
+    assert server.open().generate("x", OPTIONS).finish() == Completion("Yes.", 1, "end")
+
+
+def test_a_server_that_has_moved_tells_where(server: Server) -> None:
+    server.replies(lambda fake, _: fake.say(301, b"", Location="https://new.example/v1"))
+    with pytest.raises(RagcliError, match="says 301") as caught:
+        server.open().generate("x", OPTIONS).finish()
+    assert caught.value.hint == "Give --base-url the new address: https://new.example/v1"
+
+
+def test_an_answer_that_cannot_be_unpacked_is_an_error(server: Server) -> None:
+    server.replies(lambda fake, _: fake.say(200, b"no gzip", Content_Encoding="gzip"))
+    with pytest.raises(RagcliError, match=str(server.url)):
+        server.open().generate("x", OPTIONS).finish()
+
+
+def test_a_prompt_of_broken_characters_is_sent(server: Server) -> None:
+    assert server.replies(says("Yes.")).open().generate("a\udcff\ud83d", OPTIONS).finish().text == "Yes."
+
+
 @pytest.mark.parametrize("sent", [b"<html>", b"data: <html>\n\n", b'data: {"error": {"message": "out of memory"}}\n\n'])
 def test_what_is_no_answer_is_said(server: Server, sent: bytes) -> None:
     stream = server.replies(lambda fake, _: fake.say(200, sent)).open().generate("x", OPTIONS)

@@ -8,6 +8,7 @@ from ragcli.answer.generation import Generation, Written, write_each
 from ragcli.answer.judge import Reader
 from ragcli.answer.schema import Answer
 from ragcli.answer.statistics import Statistics
+from ragcli.answer.tidy import tidied
 from ragcli.errors import RagcliError
 from ragcli.generate import Generator
 from ragcli.prompt import QUESTION, PromptForm
@@ -38,7 +39,10 @@ class FreeAnswerer:
 
     def _answer(self, written: Written) -> Answer:
         answer = written.as_answer(self._generation.open().name, self._options)
-        if self._store is None or not answer.answer or self._options.options.schema:
+        if self._options.options.schema:
+            return answer
+        answer = answer._replace(answer=tidied(answer.answer, is_cut=written.completion.ended in ("length", "context")))
+        if self._store is None or not answer.answer:
             return answer
         used = written.prompt.used
         judge = Judge(answer.question, self._reader) if self._reader else None

@@ -10,6 +10,13 @@ from ragcli.errors import RagcliError, UsageError
 from ragcli.generate import Completion, Generator, Options, complete_all, engine_of
 from ragcli.prompt import Prompt, PromptForm, PromptTemplate, build_prompt
 
+_SMALL = 1_000_000_000  # parameters
+
+
+def is_small(generator: Generator) -> bool:
+    """Return whether a model is better given a few sentences than whole texts, and better stopped early."""
+    return generator.parameters is not None and generator.parameters < _SMALL
+
 
 class Generation(NamedTuple):
     """Configure generation: how to open the model, the prompt template, the options, and whether to copy only.
@@ -112,9 +119,13 @@ def _write_one(
 
 
 def _options(generator: Generator, generation: Generation) -> Options:
-    """Return the options; blank lines do not stop an instructed model, unless a template says so."""
-    ends = generator.instructed and isinstance(generation.template, PromptTemplate)
-    return generation.options._replace(stop=()) if ends else generation.options
+    """Return the options; a blank line does not stop a large instructed model, unless a template says so.
+
+    What a small one writes after its first paragraph is not in the sources.
+    """
+    ends = generator.instructed and not is_small(generator) and isinstance(generation.template, PromptTemplate)
+    stop = tuple(text for text in generation.options.stop if text.strip())
+    return generation.options._replace(stop=stop) if ends else generation.options
 
 
 def _without_blanks_before(pieces: Iterable[str]) -> Iterator[str]:

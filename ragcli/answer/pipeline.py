@@ -7,16 +7,16 @@ from ragcli.answer.answerer import Answerer, AskOptions, Clock, Emit, Retrieved
 from ragcli.answer.copy import CopyAnswerer
 from ragcli.answer.extractive import ExtractiveAnswerer
 from ragcli.answer.free import FreeAnswerer
-from ragcli.answer.generation import fit_prompt
+from ragcli.answer.generation import fit_prompt, is_small
 from ragcli.answer.retrieve import nothing_found, retrieve, retrieve_reviews
 from ragcli.answer.review import compose_review
 from ragcli.answer.schema import Answer, CitedSentence, Seconds, cited_text, sources_of
 from ragcli.answer.statistics import TextStatistics
 from ragcli.answer.summary import summarize as choose_summary
-from ragcli.answer.written import WrittenAnswerer, is_small
+from ragcli.answer.written import WrittenAnswerer
 from ragcli.errors import NothingFoundError, RagcliError, UsageError
 from ragcli.generate import Generator
-from ragcli.prompt import QUESTION, REVIEW, Prompt
+from ragcli.prompt import QUESTION, REVIEW, REVIEW_TASK, Prompt, PromptForm
 from ragcli.search import Searcher
 from ragcli.store import Hit
 
@@ -133,7 +133,12 @@ def review(
 def _review_writer(searcher: Searcher, open_generator: OpenModel, options: AskOptions) -> Answerer:
     if options.style == "copy":
         return CopyAnswerer(open_generator, options, options.template or REVIEW)
-    return FreeAnswerer(open_generator, options, searcher.store, options.template or REVIEW)
+    return FreeAnswerer(open_generator, options, searcher.store, _review_form(open_generator(), options))
+
+
+def _review_form(generator: Generator, options: AskOptions) -> PromptForm:
+    """Return the form of the prompt: a model that takes instructions is told what to write."""
+    return options.template or (REVIEW_TASK if generator.instructed else REVIEW)
 
 
 def _only_cited(hits: Sequence[Hit], sentences: Sequence[CitedSentence]) -> list[Hit]:
@@ -213,4 +218,6 @@ def review_prompt(searcher: Searcher, open_generator: OpenModel, title: str, opt
     """Build the prompt that `review` would give to the model."""
     hits = retrieve_reviews(searcher, title, options.k, options.filters)
     cited = _only_cited(hits, compose_review(hits, _REVIEW_SENTENCES, searcher.language, searcher.encoder))
-    return fit_prompt(open_generator(), Retrieved(hits[0].title, cited), options.template or REVIEW, options.options)
+    generator = open_generator()
+    form = _review_form(generator, options)
+    return fit_prompt(generator, Retrieved(hits[0].title, cited), form, options.options)

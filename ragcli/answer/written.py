@@ -6,18 +6,12 @@ from functools import cache
 from ragcli.answer.answerer import AskOptions, Emit, Evidence, Retrieved
 from ragcli.answer.extractive import ExtractiveAnswerer
 from ragcli.answer.free import FreeAnswerer
+from ragcli.answer.generation import is_small
 from ragcli.answer.schema import Answer
 from ragcli.errors import RagcliError
 from ragcli.generate import Generator
 from ragcli.prompt import CITING, QUESTION, PromptForm
 from ragcli.search import Searcher
-
-_SMALL = 1_000_000_000  # parameters; smaller models are worse with whole passages
-
-
-def is_small(generator: Generator) -> bool:
-    """Return whether a model is better given a few sentences than whole texts."""
-    return generator.parameters is not None and generator.parameters < _SMALL
 
 
 class WrittenAnswerer:

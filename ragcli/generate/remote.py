@@ -4,10 +4,10 @@ import math
 from collections.abc import Generator as Coroutine
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, NamedTuple
 
 from ragcli.endpoint import Endpoint, StatusError, together
-from ragcli.errors import UsageError
+from ragcli.errors import RagcliError, UsageError
 from ragcli.generate.detokenize import StopFilter, ThoughtFilter
 from ragcli.generate.generator import Stream
 from ragcli.generate.options import Completion, Ended, Options
@@ -18,6 +18,15 @@ _STOPS = 4  # stop strings that OpenAI accepts
 _NOT_THERE = (404, 405, 501)
 _CHAT, _TEXT = "chat/completions", "completions"
 _ENDED: dict[object, Ended] = {"length": "length", "stop": "end"}
+
+
+class _Event(NamedTuple):
+    """Hold what a server says in one event: texts, why it ended, and the tokens so far, if it counts them."""
+
+    texts: Sequence[str]
+    ended: str
+    tokens: int | None
+    prompt_tokens: int | None
 
 
 class RemoteGenerator:
@@ -52,15 +61,16 @@ class RemoteGenerator:
 
     def _pieces(self, prompt: str, options: Options) -> Coroutine[str, None, Completion]:
         thoughts, stops, whole, ended = ThoughtFilter(), StopFilter(options.stop), list[str](), "end"
-        usage: Mapping[str, Any] = {}
+        tokens: int | None = None
+        prompt_tokens: int | None = None
         events = 0
         with closing(self._events(prompt, options)) as answer:
-            for event in answer:
-                usage = event.get("usage") or usage
-                for choice in event.get("choices") or ():
+            for event in map(self._read, answer):
+                tokens, prompt_tokens = event.tokens or tokens, event.prompt_tokens or prompt_tokens
+                ended = event.ended or ended
+                for text in event.texts:
                     events += 1
-                    ended = choice.get("finish_reason") or ended
-                    if piece := stops.add(thoughts.add(_text_of(choice))):
+                    if piece := stops.add(thoughts.add(text)):
                         whole.append(piece)
                         yield piece
                 if stops.stopped:
@@ -68,9 +78,15 @@ class RemoteGenerator:
         if rest := "" if stops.stopped else stops.add(thoughts.flush()) + stops.flush():
             whole.append(rest)
             yield rest
-        tokens = int(usage.get("completion_tokens") or events)
         why: Ended = "stop" if stops.stopped else _ENDED.get(ended, "end")
-        return Completion("".join(whole), tokens, why, usage.get("prompt_tokens"))
+        return Completion("".join(whole), tokens or events, why, prompt_tokens)
+
+    def _read(self, event: Any) -> _Event:
+        try:
+            return _event(event)
+        except (AttributeError, TypeError, ValueError) as error:
+            message = f"the server at {self._endpoint.url} does not answer as OpenAI's API does"
+            raise RagcliError(message, "Check --base-url: it often ends in /v1.") from error
 
     def _events(self, prompt: str, options: Options) -> Coroutine[Any, None, None]:
         """Yield the events of the server; if it lacks one way to ask, use the other."""
@@ -118,6 +134,14 @@ def _may_lack(error: StatusError) -> bool:
     if error.status in _NOT_THERE:
         return "chat" in error.reason or "model" not in error.reason.lower()
     return error.status == 400 and "chat template" in error.reason.lower()
+
+
+def _event(event: Mapping[str, Any]) -> _Event:
+    """Read an event of the server. Raises AttributeError, TypeError or ValueError for what is none."""
+    choices, usage = event.get("choices") or (), event.get("usage") or {}
+    ended = [str(choice["finish_reason"]) for choice in choices if choice.get("finish_reason")]
+    counts = (int(usage.get(f"{name}_tokens") or 0) or None for name in ("completion", "prompt"))
+    return _Event([_text_of(choice) for choice in choices], "".join(ended[:1]), *counts)
 
 
 def _text_of(choice: Mapping[str, Any]) -> str:

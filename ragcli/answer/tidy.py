@@ -1,0 +1,70 @@
+"""Tidy what a model wrote: nothing said twice, and no sentence that breaks off."""
+
+import re
+from collections.abc import Sequence
+
+from ragcli.analysis.sentences import sentence_spans
+
+_CODE = re.compile(r"(```.*?(?:```|\Z))", re.DOTALL)
+_WORD = re.compile(r"\w+")
+_LOOP = range(3, 31)  # words that follow themselves at once
+_NUMBER = re.compile(r"^\s*\d+[.)]\s|\[\d+\]")  # of a list, or of a source
+_APART = re.compile(r"\W+")
+_FEWEST = 3  # words of a sentence that is not said again
+_ENDED = re.compile(r"[.!?…。！？`)\]\"'”’*|]\s*$")
+
+
+def tidied(text: str, *, is_cut: bool) -> str:
+    """Return a text without repeated sentences and loops; if it `is_cut`, without its last, unfinished sentence.
+
+    Code between fences stays as it is. A text of one unfinished sentence stays, too.
+    """
+    said: set[str] = set()
+    parts = _CODE.split(text)
+    if is_cut and len(parts) > 1 and not parts[-1] and not parts[-2].endswith("```", 3):
+        parts[-2:] = []  # code without an end
+    kept = "".join(part if place % 2 else _once(part, said) for place, part in enumerate(parts))
+    return (_whole(kept) if is_cut else kept).strip() or text.strip()
+
+
+def _once(text: str, said: set[str]) -> str:
+    text = _without_loops(text)
+    kept, at = "", 0
+    for start, end in sentence_spans(text):
+        words = _APART.split(_NUMBER.sub(" ", text[start:end]).lower().strip())
+        key = " ".join(words)
+        if len(words) < _FEWEST or key not in said:
+            kept += text[at:end]
+        said.add(key)
+        at = end
+    return kept + text[at:]
+
+
+def _without_loops(text: str) -> str:
+    """Remove words that repeat those right before them."""
+    found = list(_WORD.finditer(text))
+    words = [word[0].lower() for word in found]
+    at = 0
+    kept = ""
+    copied = 0  # characters of the text that are in `kept`, or removed
+    while at < len(words):
+        size = next((n for n in _LOOP if words[at] in words[at + n : at + n + 1] and _is_loop(words, at, n)), 0)
+        if not size:
+            at += 1
+            continue
+        while _is_loop(words, at, size):
+            kept += text[copied : found[at + size - 1].end()]
+            copied = found[at + 2 * size - 1].end()
+            at += size
+    return kept + text[copied:]
+
+
+def _whole(text: str) -> str:
+    spans = list(sentence_spans(text))
+    if len(spans) < 2 or _ENDED.search(text):
+        return text
+    return text[: spans[-2][1]]
+
+
+def _is_loop(words: Sequence[str], at: int, size: int) -> bool:
+    return words[at : at + size] == words[at + size : at + 2 * size]

@@ -1,0 +1,72 @@
+"""What a model wrote, tidied: nothing said twice, nothing that breaks off."""
+
+from pathlib import Path
+
+import pytest
+
+from ragcli.answer.tidy import tidied
+from tests.openai_server import Server, says
+from tests.support import Run, write_lines
+
+STORY = "It is odd, but it is a film about storytelling"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"{STORY}{', and it is a film about storytelling' * 4}.", f"{STORY}, and it is a film about storytelling."),
+        ("Owls hunt at night. Cats sleep. Owls hunt at night! Owls hunt at night.", "Owls hunt at night. Cats sleep."),
+        ("It works offline. [1]\nIt works offline. [2]", "It works offline. [1] [2]"),
+        ("1. The owl hunts.\n2. The owl hunts.\n3. The cat sleeps.", "1. The owl hunts.\n3. The cat sleeps."),
+        ("No. No. Yes.", "No. No. Yes."),
+        ("In 1990 it sold five. In 1991 it sold five.", "In 1990 it sold five. In 1991 it sold five."),
+        ("```\nx = x + 1\nx = x + 1\n```\n", "```\nx = x + 1\nx = x + 1\n```"),
+        ("", ""),
+    ],
+)
+def test_nothing_is_said_twice(text: str, expected: str) -> None:
+    assert tidied(text, is_cut=False) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Owls hunt at night. They are al", "Owls hunt at night."),
+        ("Owls hunt at night. They rest.", "Owls hunt at night. They rest."),
+        ("Owls hunt at", "Owls hunt at"),
+        ("Use open.\n\n```python\nwith open(", "Use open."),
+        ("Use open.\n\n```\nopen(name)\n```", "Use open.\n\n```\nopen(name)\n```"),
+    ],
+)
+def test_a_text_that_was_cut_ends_with_a_whole_sentence(text: str, expected: str) -> None:
+    assert tidied(text, is_cut=True) == expected
+
+
+def test_a_free_answer_is_tidied(server: Server, ragcli: Run, corpus: Path) -> None:
+    ragcli("index", corpus)
+    server.replies(says("An owl sleeps by day.", " An owl sleeps by day.", " It hun", ended="length"))
+    [answer] = ragcli("ask", "When does an owl sleep?", "--base-url", server.url, "--format", "json").objects()
+    assert answer["answer"] == "An owl sleeps by day." and len(answer["sentences"]) == 1
+
+
+@pytest.mark.parametrize(("parameters", "stops"), [(135_000_000, ["\n\n"]), (7_000_000_000, [])])
+def test_a_model_does_not_go_on_with_another_question(
+    server: Server, ragcli: Run, corpus: Path, parameters: int, stops: list[str]
+) -> None:
+    """After its first paragraph a small model says what is in no source."""
+    ragcli("index", corpus)
+    server.handler.listed = {"data": [{"id": "tiny", "meta": {"n_params": parameters}}]}
+    server.replies(says("By day.", "\nQuestion: What is a cat?\nAnswer: An animal."))
+    [answer] = ragcli("ask", "When does an owl sleep?", "--base-url", server.url, "--format", "json").objects()
+    assert answer["answer"] == "By day."
+    assert server.requests[0][1]["stop"] == [*stops, "\nQuestion:", "\nAnswer:"]
+
+
+def test_a_model_that_takes_instructions_is_told_to_write_a_review(server: Server, ragcli: Run, tmp_path: Path) -> None:
+    ragcli("index", write_lines(tmp_path / "r.jsonl", {"id": "1", "title": "Up", "text": "A lovely film for all."}))
+    server.replies(says("Lovely."))
+    by = ("--style", "free", "--base-url", server.url)
+    ragcli("review", "Up", *by)
+    message = server.requests[0][1]["messages"][0]["content"]
+    assert message.endswith("Write a new review of Up in four sentences. Say only what the texts above say.")
+    assert ragcli("review", "Up", *by, "--dry-run").out.strip() == message
