@@ -94,12 +94,17 @@ def index_files(
         if options.rebuild and not sample:
             callbacks.note("the input contains no document; an index that exists is kept as it is")
         language = options.language or detect_language(sample)
-        name = options.encoder
-        if name == AUTO_ENCODER:
-            made = bool(sample) and not options.dry_run and (options.rebuild or not _exists(location))
-            name = _default_encoder(language, inputs, callbacks.note) if made else None
-        encoder = open_encoder(name, callbacks.note) if name else None
-        wanted = IndexConfig(language, options.passage_size or PASSAGE_SIZE, encoder.config if encoder else None)
+        automatic = options.encoder == AUTO_ENCODER
+        encoder = open_encoder(options.encoder, callbacks.note) if options.encoder and not automatic else None
+
+        def wanted() -> IndexConfig:
+            """Return the configuration of a new index, and choose its encoder."""
+            nonlocal encoder
+            if automatic and sample and not options.dry_run:
+                name = _default_encoder(language, inputs, callbacks.note)
+                encoder = open_encoder(name, callbacks.note) if name else None
+            return IndexConfig(language, options.passage_size or PASSAGE_SIZE, encoder.config if encoder else None)
+
         sources = Sources(location, options.fields)
         with _opened(location, wanted, options, making=bool(sample)) as store:
             config = _checked_config(store, options, encoder)
@@ -148,24 +153,20 @@ def _default_encoder(language: str, inputs: Sequence[Input], note: Callable[[str
     return None
 
 
-def _exists(location: IndexLocation) -> bool:
-    store = _existing(location)
-    if store:
-        store.close()
-    return store is not None
-
-
 def _documents(inputs: list[Input], fields: FieldNames) -> Iterator[Document]:
     return (item for item in read_documents(inputs, fields) if isinstance(item, Document))
 
 
 @contextmanager
-def _opened(location: IndexLocation, wanted: IndexConfig, options: IndexOptions, making: bool) -> Iterator[Store]:
+def _opened(
+    location: IndexLocation, wanted: Callable[[], IndexConfig], options: IndexOptions, making: bool
+) -> Iterator[Store]:
     """Open the index, created if needed; a dry run or an input without documents uses a temporary one instead."""
     if making and not options.dry_run:
+        config = wanted() if options.rebuild else wanted  # before the old index is dropped
         if options.rebuild:
             drop_index(location)
-        with open_store(location, wanted) as store:
+        with open_store(location, config) as store:
             yield store
         return
     with tempfile.TemporaryDirectory(prefix="ragcli-", ignore_cleanup_errors=True) as folder:

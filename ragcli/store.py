@@ -327,8 +327,8 @@ class IndexLocation(NamedTuple):
         return f"IndexLocation({self.url.rpartition('@')[2]}, {self.name})"  # without secrets
 
 
-def open_store(location: IndexLocation, create: IndexConfig | None = None) -> Store:
-    """Open an index; with `create`, a missing one is made with this configuration.
+def open_store(location: IndexLocation, create: IndexConfig | Callable[[], IndexConfig] | None = None) -> Store:
+    """Open an index; with `create`, a missing one is made with this configuration, or the one that it returns.
 
     Raises IndexMismatchError for an index that does not exist or cannot be read, UnreachableError, UsageError.
     """

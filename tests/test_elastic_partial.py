@@ -266,3 +266,18 @@ def test_another_node_answers_for_one_that_hangs() -> None:
         with ElasticStore.open(urls, "any", Access(), None) as store:  # one node is asked, then the other
             assert [one.id for one in store.search(WORDS, 10)] == ["a"]
     assert time.monotonic() - began < 15
+
+
+def test_an_index_is_opened_once_for_a_run(ragcli: Run, tmp_path: Path) -> None:
+    paths: list[str] = []
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        paths.append(path)
+        return own_index(taken)(method, path, body) if "/_count" not in path else (200, {**WHOLE, "count": 0})
+
+    with fake_server(answer) as url:
+        result = ragcli(
+            "index", write_lines(tmp_path / "a", {"id": "a", "text": "An apple."}), "--store", url, "--index", "any"
+        )
+    assert result.code == 0, result.err
+    assert sum(path.startswith("/any?") for path in paths) == 2  # to open it, and to see that it is still the same

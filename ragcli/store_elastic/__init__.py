@@ -66,7 +66,7 @@ class ElasticStore:
         url: str,
         index: str,
         access: Access,
-        create: IndexConfig | None,
+        create: IndexConfig | Callable[[], IndexConfig] | None,
         fields: TextFields = TextFields(),
         shards: Shards = Shards(),
         wait: Callable[[float], None] = sleep,
@@ -80,7 +80,7 @@ class ElasticStore:
             session = Session(undo.enter_context(connect(url, login, access)), url, index, wait)
             found = catalog.find(session)
             if found is None and create:
-                catalog.create(session, create, shards)
+                catalog.create(session, create() if callable(create) else create, shards)
                 found = catalog.find(session)
             elif create:
                 session.refresh()  # what a killed run wrote last

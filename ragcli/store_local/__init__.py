@@ -1,6 +1,6 @@
 """The embedded store: a tantivy index in a folder, with its configuration beside it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from functools import cached_property
 from itertools import chain
@@ -83,7 +83,7 @@ class LocalStore:
             self._later = Query.term_query(self._schema, "later", 1)
 
     @classmethod
-    def open(cls, folder: Path, create: IndexConfig | None) -> Self:
+    def open(cls, folder: Path, create: IndexConfig | Callable[[], IndexConfig] | None) -> Self:
         """Open the index in a folder; with `create`, a missing one is made first."""
         path = folder / "facts.json"
         if not folder.exists():
@@ -91,7 +91,8 @@ class LocalStore:
                 raise MissingIndexError(
                     f"no index named {folder.name}", f"Create it: ragcli index FILE --index {folder.name}"
                 )
-            make_whole(folder, lambda work: make_files(work, create))
+            config = create() if callable(create) else create
+            make_whole(folder, lambda work: make_files(work, config))
         try:
             config = IndexConfig.from_json(orjson.loads(path.read_bytes()))
         except (OSError, ValueError, TypeError) as e:
