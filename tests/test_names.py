@@ -60,6 +60,18 @@ def test_of_what_may_help_only_its_source_is_shown(ragcli: Run) -> None:
 
 
 @pytest.mark.usefixtures("countries")
+def test_of_an_endless_question_only_the_beginning_is_read_and_few_names_are_looked_up(ragcli: Run) -> None:
+    question = "What is the capital of Austria? " + "so " * 1000
+    whole, longer = (
+        json.loads(ragcli("ask", text, "--format", "json", "--min-confidence", "0").out)
+        for text in (question, question + "The limit of the upload is max_upload. " * 9000)
+    )
+    assert (whole["confidence"], whole["answer"]) == (longer["confidence"], longer["answer"])
+    names = " ".join(f"max_{n}" for n in range(30))
+    assert len(json.loads(ragcli("ask", f"What is the capital? {names}", "--format", "json").out)["missing"]) == 20
+
+
+@pytest.mark.usefixtures("countries")
 def test_lengths(ragcli: Run) -> None:
     def asked(length: str) -> str:
         argv = ("ask", "What is the capital of Austria?", "--format", "json", "--min-confidence", "0")

@@ -260,7 +260,7 @@ def test_an_endless_query_is_cut_and_told(ragcli: Run, corpus: Path) -> None:
     words = " ".join(f"word{chr(97 + n % 26)}{n}" for n in range(150_000))
     cut = ragcli("search", f"fox {words}")
     assert [hit["id"] for hit in cut.objects()] == ["fox"]
-    assert "the query is long: searching for its first 1,000 words" in cut.err
+    assert "the query is long: only its first" in cut.err
     assert ragcli("search", f"{words} fox").code == 3
 
 

@@ -1,5 +1,6 @@
 """Answer with text from the passages, as little as is enough, and compute the confidence in it."""
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
 
@@ -22,6 +23,7 @@ from ragcli.answer.schema import (
 )
 from ragcli.errors import RagcliError
 from ragcli.search import Searcher
+from ragcli.search.query import first_words
 from ragcli.store import Hit, Store
 
 _NAMELESS = 0.1  # maximal confidence in an answer about something that the texts never name
@@ -55,9 +57,10 @@ class ExtractiveAnswerer:
     def answer(self, found: Retrieved) -> Answer:
         """Answer a question."""
         clock, options = Clock(found.seconds), self._options
-        missing = missing_names(found.question, self._searcher, list(found.hits))
+        question = unicodedata.normalize("NFC", first_words(found.question))
+        missing = missing_names(question, self._searcher, list(found.hits))
         chosen = extract(
-            found.question,
+            question,
             found.hits,
             self._searcher.store,
             Models(self._searcher.encoder, self.reader),

@@ -18,14 +18,16 @@ _BEFORE_NOUN = re.compile(
 )
 _FIRST = re.compile(r"\w+")
 _TITLE_CASE = 0.6  # share of capitalised words from which on capitals do not mark names
+_MOST = 20  # names and identifiers of a question that are looked up; each may need a search
+_LONGEST = 40  # letters of a word, with blanks, before a noun
 _SLIP = 5  # letters from which on one wrong letter is a typo, not another name
 
 
 def missing_names(question: str, searcher: Searcher, hits: list[Hit]) -> tuple[MissingName, ...]:
     """Return the names in a question that no passage has. An identifier is not found by its parts."""
-    identifiers = list(dict.fromkeys(_IDENTIFIER.findall(question)))
+    identifiers = list(dict.fromkeys(_IDENTIFIER.findall(question)))[:_MOST]
     found = [MissingName(one) for one in identifiers if not _stands(one, searcher, hits)]
-    names = [name for name in _capitalised(question, searcher.language) if name not in identifiers]
+    names = [name for name in _capitalised(question, searcher.language) if name not in identifiers][:_MOST]
     counts = searcher.store.frequencies(names) if names else []
     unseen = [name for name, count in zip(names, counts, strict=True) if not count]
     near = searcher.store.near_words([name.lower() for name in unseen]) if unseen else []
@@ -40,7 +42,11 @@ def _capitalised(question: str, language: str) -> Iterator[str]:
     words = _FIRST.findall(question)
     names = [match for match in _CAPITALISED.finditer(question) if match.start() > question.find(words[0])]
     if language == "de":
-        names = [match for match in names if not _BEFORE_NOUN.search(question, 0, match.start())]
+        names = [
+            match
+            for match in names
+            if not _BEFORE_NOUN.search(question, max(0, match.start() - _LONGEST), match.start())
+        ]
     if len(names) <= _TITLE_CASE * len(words):
         yield from dict.fromkeys(re.sub(r"['’]s$", "", match[0]) for match in names)
 

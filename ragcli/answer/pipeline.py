@@ -1,6 +1,5 @@
 """From a question to its answer: retrieve, then answer in the chosen style. Also reviews and summaries."""
 
-import unicodedata
 from collections.abc import Callable, Sequence
 
 from ragcli.answer.answerer import Answerer, AskOptions, Clock, Emit, Retrieved
@@ -80,7 +79,6 @@ def open_answerer(searcher: Searcher, open_generator: OpenModel, options: AskOpt
 def _retrieved(searcher: Searcher, question: str, options: AskOptions) -> Retrieved | Answer | RagcliError:
     """Return what to answer from, or else the empty answer, or the error of the search."""
     clock = Clock()
-    question = unicodedata.normalize("NFC", question)
     try:
         hits = retrieve(searcher, question, options.k, options.filters)
     except NothingFoundError:

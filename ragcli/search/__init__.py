@@ -17,7 +17,7 @@ from ragcli.search.query import exact_share, first_words, weighted_words
 from ragcli.search.rerank import Reranker, open_reranker, reranked
 from ragcli.search.similar import centroid, key_terms
 from ragcli.search.spelling import clauses, correct_spelling, corrected
-from ragcli.store import MAX_QUERY_WORDS, EncoderConfig, Hit, Store, vector_key
+from ragcli.store import EncoderConfig, Hit, Store, vector_key
 
 if TYPE_CHECKING:
     from ragcli.encoder import Encoder
@@ -84,7 +84,7 @@ class Searcher:
         """
         if not query.strip():
             raise UsageError("the query is empty", "Enter what to search for.")
-        query = self._first_words(unicodedata.normalize("NFC", query))
+        query = self._first_words(query)
         ranking = self._ranking
         wanted = max(k, ranking.candidates) if ranking.rerank or ranking.diversity else k
         hits = self._distinct(query, wanted, filters)
@@ -93,11 +93,11 @@ class Searcher:
         return self._chosen(hits, k)
 
     def _first_words(self, query: str) -> str:
-        """Truncate a query with too many words, with a note."""
+        """Truncate a query with too many words, with a note, and compose its letters with their accents."""
         first = first_words(query)
         if len(first) < len(query):
-            self._note(f"the query is long: searching for its first {MAX_QUERY_WORDS:,} words only")
-        return first
+            self._note(f"the query is long: only its first {len(first):,} characters are read")
+        return unicodedata.normalize("NFC", first)  # after the cut, because a million accents on a letter take minutes
 
     def _distinct(self, query: str, k: int, filters: Sequence[Filter]) -> list[Hit]:
         """Return the k best passages without copies, searching deeper if copies fill the list."""

@@ -79,7 +79,7 @@ def _joined(query: str, about: str) -> list[QueryClause]:
 def _chinese(query: str) -> list[QueryClause]:
     about = with_bigrams(_LIGHT_CHINESE.sub(" ", query)).split()
     whole = [word for word in about if not is_single(word)]
-    kept = whole or about
+    kept = dict.fromkeys(whole or about)
     light = [word for word in with_bigrams(query).split() if word not in kept and not (whole and is_single(word))]
     singles = [word for word in about if is_single(word)] if whole else []
     weighed = ((kept, 1.0), ([*light, *singles], LIGHT))
