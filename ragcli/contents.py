@@ -9,7 +9,7 @@ from ragcli.documents import Document, Span
 from ragcli.errors import IndexMismatchError, NothingFoundError, RagcliError
 from ragcli.filters import Filter
 from ragcli.readers.records import PASSAGES
-from ragcli.store import DocumentUpdate, Hit, IndexConfig, IndexLocation, Store
+from ragcli.store import DocumentUpdate, Hit, IndexConfig, Store
 
 _PLACES = ("line", "page", "row")  # in the metadata of a section
 _TOGETHER = 10_000  # passages that match a filter, looked up at once
@@ -46,12 +46,6 @@ class Selected(NamedTuple):
 
     def __bool__(self) -> bool:
         return bool(self.ids or self.sources or self.filters)
-
-
-def local_indexes(location: IndexLocation) -> list[str]:
-    """Return the names of the indexes in the data folder, sorted."""
-    folder = location.home / "indexes"
-    return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
 
 def read_status(store: Store) -> Status:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ragcli import __version__, settings
-from ragcli.contents import local_indexes, verify
+from ragcli.contents import verify
 from ragcli.counts import counted, held
 from ragcli.encoding import DEFAULT_ENCODER, matching_encoder, open_encoder
 from ragcli.errors import MissingIndexError, RagcliError
 from ragcli.models import list_models
 from ragcli.reader import open_reader
-from ragcli.store import LOCAL, IndexLocation, Store, open_store
+from ragcli.store import LOCAL, IndexLocation, Store, local_indexes, open_store
 
 if TYPE_CHECKING:
     from ragcli.store_elastic.health import Server
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 _SHOWN_NAMES = 10
 _LITTLE_ROOM = 2**30  # bytes
 _TESTED = "8."  # versions of Elasticsearch
-_EXTRAS = {"torch": "torch", "eval": "ir_measures", "gguf": "xllamacpp", "parquet": "pyarrow", "watch": "watchfiles"}
+_EXTRAS = {
+    "torch": "torch", "eval": "ir_measures", "gguf": "xllamacpp", "parquet": "pyarrow", "watch": "watchfiles",
+    "serve": "uvicorn", "mcp": "mcp",
+}  # fmt: skip
 
 
 class Check(NamedTuple):
@@ -63,10 +66,10 @@ def _guarded(name: str, look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
 
 
 def _local(location: IndexLocation) -> Iterator[Check]:
-    names = local_indexes(location)
+    names = local_indexes(location.folder)
     shown = ", ".join(names[:_SHOWN_NAMES]) + (", …" if len(names) > _SHOWN_NAMES else "")
     count = counted(len(names), "index", "indexes")
-    yield Check("store", "ok", f"embedded, in {location.home / 'indexes'}: {count}{f' ({shown})' if names else ''}")
+    yield Check("store", "ok", f"embedded, in {location.folder}: {count}{f' ({shown})' if names else ''}")
 
 
 def _server(location: IndexLocation) -> Iterator[Check]:

@@ -323,8 +323,19 @@ class IndexLocation(NamedTuple):
     fields: TextFields = TextFields()
     shards: Shards = Shards()
 
+    @property
+    def folder(self) -> Path:
+        """Return the folder of local indexes."""
+        return self.home / "indexes"
+
     def __repr__(self) -> str:
         return f"IndexLocation({self.url.rpartition('@')[2]}, {self.name})"  # without secrets
+
+
+def local_indexes(folder: Path) -> list[str]:
+    """Return the names of the indexes in a folder, sorted; a killed run may have left others that begin with a dot."""
+    names = (path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else ()
+    return sorted(name for name in names if not name.startswith("."))
 
 
 def open_store(location: IndexLocation, create: IndexConfig | Callable[[], IndexConfig] | None = None) -> Store:
@@ -359,7 +370,7 @@ def drop_index(location: IndexLocation) -> None:
 
 
 def _folder(location: IndexLocation) -> Path:
-    return location.home / "indexes" / location.name
+    return location.folder / location.name
 
 
 def _server(location: IndexLocation) -> str:

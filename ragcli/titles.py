@@ -10,10 +10,9 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA
 
 from ragcli.analysis.languages import HAN
-from ragcli.contents import local_indexes
 from ragcli.errors import NothingFoundError, RagcliError
 from ragcli.filters import fold
-from ragcli.store import LOCAL, IndexLocation, QueryClause, Store, open_store
+from ragcli.store import LOCAL, IndexLocation, QueryClause, Store, local_indexes, open_store
 
 _YEAR = re.compile(r"\s*[(（]((?:18|19|20)\d\d)[)）]$")
 _ARTICLE = re.compile(r"^(?:the|a|an)\s+|,\s*(?:the|a|an)$")
@@ -77,7 +76,7 @@ def other_indexes_named(location: IndexLocation, title: str) -> Iterator[None]:
     except NothingFoundError as error:
         if location.url != LOCAL:
             raise
-        others = (location._replace(name=name) for name in local_indexes(location) if name != location.name)
+        others = (location._replace(name=name) for name in local_indexes(location.folder) if name != location.name)
         names = [other.name for other in others if _holds(other, title)]
         if not names:
             raise

@@ -55,7 +55,12 @@ def test_an_index_sees_what_others_write_and_answers_several_at_once(corpus: Pat
 def test_what_a_user_can_mend_has_a_hint(tmp_path: Path) -> None:
     with pytest.raises(RagcliError, match="no index named nothing") as raised:
         Index("nothing", home=tmp_path).search("owl")
-    assert "ragcli index" in raised.value.hint
+    assert raised.value.hint == "Create it: ragcli index FILE --index nothing"
+    write_lines(tmp_path / "a.jsonl", {"id": "a", "text": "A text."})
+    Index("films", home=tmp_path).add(tmp_path / "a.jsonl")
+    with pytest.raises(RagcliError) as raised:
+        Index("nothing", home=tmp_path).search("owl")
+    assert raised.value.hint.endswith("--index nothing, or choose another: --index films")
 
 
 def test_one_call_indexes_and_answers(corpus: Path) -> None:

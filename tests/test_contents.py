@@ -35,6 +35,9 @@ def test_documents_are_listed(ragcli: Run, index: Path) -> None:
     assert len(ragcli("list", "--source", index / "guide.md").objects()) == 2
     assert len(ragcli("list", "--source", index, "--limit", 1).objects()) == 1
     assert "Bees" in ragcli("list", "--format", "table").out
+    for form in ("json", "table"):
+        nothing = ragcli("list", "--where", "year>=2090", "--format", form)
+        assert nothing == (0, "", "No documents found.\n")
 
 
 def test_a_document_is_shown(ragcli: Run, index: Path) -> None:

@@ -21,6 +21,7 @@ def test_all_is_well_with_an_index(ragcli: Run, corpus: Path) -> None:
     assert result.code == 0
     assert "knowledge_base: 3 documents, 3 passages, language en" in result.out
     assert "1 index (knowledge_base)" in result.out
+    assert "watch, serve, mcp" in result.out
 
 
 def test_a_damaged_index_fails_and_says_what_mends_it(ragcli: Run, corpus: Path, tmp_path: Path) -> None:

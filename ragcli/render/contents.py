@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ragcli.contents import document_json
-from ragcli.render.base import console, line, print_json, print_text
+from ragcli.render.base import console, line, print_json, print_note, print_text
 from ragcli.render.links import linked
 
 if TYPE_CHECKING:
@@ -17,11 +17,20 @@ if TYPE_CHECKING:
 
 
 def print_entries(entries: Iterable["Entry"], as_json: bool) -> None:
-    """Print documents as JSON Lines, or as a table."""
+    """Print documents as JSON Lines, or as a table; on stderr, that there are none."""
+    count = 0
     if as_json:
         for entry in entries:
             print_json(entry._asdict())
-        return
+            count += 1
+    else:
+        count = _print_table(entries)
+    if not count:
+        print_note("No documents found.")
+
+
+def _print_table(entries: Iterable["Entry"]) -> int:
+    """Print documents as a table, if there are any; return how many."""
     from rich.table import Table
     from rich.text import Text
 
@@ -30,7 +39,9 @@ def print_entries(entries: Iterable["Entry"], as_json: bool) -> None:
         table.add_column(name, overflow="fold")
     for entry in entries:
         table.add_row(Text(line(entry.id), linked(entry.metadata)), Text(line(entry.title)), str(entry.passages))
-    console().print(table)
+    if table.row_count:
+        console().print(table)
+    return table.row_count
 
 
 def print_document(document: "Document", hits: Sequence["Hit"], as_json: bool) -> None:

@@ -15,7 +15,7 @@ from tantivy import Occur, Query
 from ragcli.analysis.analyzer import Analyzer, analyzer
 from ragcli.analysis.scripts import is_single
 from ragcli.documents import Document
-from ragcli.errors import IndexMismatchError, MissingIndexError
+from ragcli.errors import IndexMismatchError
 from ragcli.files import replace_file
 from ragcli.filters import Filter, TermRange, field_prefixes, fold, in_order, is_known, ranges
 from ragcli.store import (
@@ -35,7 +35,15 @@ from ragcli.store import (
     unknown_field,
     vector_key,
 )
-from ragcli.store_local.damage import check_permission, check_sums, damaged, damaged_files, translated, unwritable
+from ragcli.store_local.damage import (
+    check_permission,
+    check_sums,
+    damaged,
+    damaged_files,
+    missing,
+    translated,
+    unwritable,
+)
 from ragcli.store_local.folder import make_whole, readable, sweep, sweep_deletions, take_away
 from ragcli.store_local.layout import add_entries, count, make_files, read_names, read_record
 from ragcli.store_local.neighbours import near_words
@@ -88,9 +96,7 @@ class LocalStore:
         path = folder / "facts.json"
         if not folder.exists():
             if create is None:
-                raise MissingIndexError(
-                    f"no index named {folder.name}", f"Create it: ragcli index FILE --index {folder.name}"
-                )
+                raise missing(folder)
             config = create() if callable(create) else create
             make_whole(folder, lambda work: make_files(work, config))
         try:

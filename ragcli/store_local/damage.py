@@ -11,7 +11,20 @@ from pathlib import Path
 
 import orjson
 
-from ragcli.errors import IndexMismatchError, RagcliError, first_line
+from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError, first_line
+from ragcli.store import local_indexes
+
+_SHOWN = 5  # names of indexes
+
+
+def missing(folder: Path) -> MissingIndexError:
+    """Return the error for an index that does not exist; the hint names those that do."""
+    others = local_indexes(folder.parent)
+    shown = " or ".join(others[:_SHOWN]) + (" …" if len(others) > _SHOWN else "")
+    choice = f", or choose another: --index {shown}" if others else ""
+    return MissingIndexError(
+        f"no index named {folder.name}", f"Create it: ragcli index FILE --index {folder.name}{choice}"
+    )
 
 
 def damaged(folder: Path, error: BaseException) -> RagcliError:
