@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ragcli.answer.clauses import is_whole
-from ragcli.answer.review import JUDGEMENTS, compose_review
+from ragcli.answer.review import JUDGEMENTS, compose_review, opinion
 from ragcli.answer.sentiment import polarity
 from ragcli.answer.standalone import stands_alone
 from ragcli.store import Hit
@@ -31,6 +31,26 @@ def film(*texts: str, **metadata: object) -> list[Hit]:
 
 def composed(*texts: str, sentences: int = 6, language: str = "en") -> list[str]:
     return [one.text for one in compose_review(film(*texts), sentences, language)]
+
+
+def test_how_the_story_ends_is_not_told() -> None:
+    told = "In the end the older sister dies alone on a boat, which the film shows with great and quiet tenderness."
+    plain = "The two sisters argue all day about a boat, which the film shows with great and quiet tenderness."
+    assert told not in composed(*REVIEWS, told, plain)
+
+
+def test_the_opinions_of_reviews_are_counted_where_all_of_them_tell() -> None:
+    said = [{"sentiment": one} for one in ("positive", "positive", "Mixed", "negative")]
+    assert opinion(said) == "Of 4 reviews, 2 praise the film and 1 finds fault with it."
+    assert opinion(said[:2]) == "Of 2 reviews, 2 praise the film and none finds fault with it."
+    assert opinion(said[2:]) == "Of 2 reviews, none praises the film and 1 finds fault with it."
+    assert opinion(said[:1]) == opinion([*said, {}]) == opinion([]) == ""
+
+
+def test_the_opinions_stand_above_a_review(ragcli: Run) -> None:
+    assert ragcli("index", ROOT / "sample_data" / "film_reviews.jsonl", "--no-encoder").code == 0
+    assert ragcli("review", "Inception").err.startswith("Of 6 reviews, ")
+    assert ragcli("review", "Inception", "--format", "json").err == ""
 
 
 def test_a_review_reads_in_order_from_judgement_to_verdict() -> None:

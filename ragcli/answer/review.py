@@ -6,10 +6,10 @@ same shares as in the reviews.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,6 +42,13 @@ _PERSONAL = re.compile(
 )
 _MYSELF = re.compile(r"\bI\b|\bI['’]|我|本人|个人|偶|俺")
 _NAME = re.compile(r"(?<=[\w,;] )[A-Z][\w’'-]+")
+# How a story ends: those who have not seen the film do not want to read it.
+_ENDING = re.compile(
+    r"\b(?:dies?|dead|deaths?|killed|kills|resurrection|twists?|reveals?|revealed|turns? out to be|learns that"
+    r"|the (?:very )?end(?:ing)?|finale|climax|(?:final|last|closing) (?:scene|shot|act|minutes|image)s?)\b"
+    r"|死了|去世|牺牲|犧牲|结局|結局|原来是|原來是|凶手|反转|反轉",
+    re.IGNORECASE,
+)
 _YEAR = re.compile(r"\s*\(\d{4}\)$")
 _BLANK = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")  # used instead of a comma
 _LENGTHS = {"en": (35, 240), "zh": (9, 90)}  # characters of a sentence, at least and at most
@@ -63,6 +70,7 @@ _COMPARED = 200  # sentences of which that is known
 _BEAM = 60
 _POOR = 0.3  # least fit of a sentence to its slot, if there are enough others
 _FEWEST = 4  # sentences of a review
+_FEW = 2  # reviews that make an opinion
 _CHOICES = 14  # sentences that are tried for each slot
 
 
@@ -98,6 +106,18 @@ def compose_review(
         return ()
     slots = _slots(pool, min(sentences, len(pool.found)))
     return tuple(cite(pool.found[place]) for place in _fill(slots, pool))
+
+
+def opinion(reviews: Iterable[Mapping[str, Any]]) -> str:
+    """Say how many reviews praise a film and how many find fault, by their metadata; empty if not all of them tell."""
+    said = [str(metadata.get("sentiment", "")).lower() for metadata in reviews]
+    if len(said) < _FEW or not set(said) <= {"positive", "negative", "mixed", "neutral"}:
+        return ""
+    praise, blame = said.count("positive"), said.count("negative")
+    return (
+        f"Of {len(said)} reviews, {praise or 'none'} {'praise' if praise > 1 else 'praises'} the film"
+        f" and {blame or 'none'} {'find' if blame > 1 else 'finds'} fault with it."
+    )
 
 
 def _pool(hits: Sequence[Hit], language: str, encoder: Encoder | None) -> _Pool:
@@ -152,7 +172,7 @@ def _is_fit(text: str, language: str) -> bool:
 
 
 def _worth(one: Candidate, language: str) -> float:
-    """Return the value of a sentence apart from its content, by its length and whether it is about the viewer."""
+    """Return the value of a sentence apart from its content, by its length, its subject and what it tells."""
     shortest, longest = _LENGTHS.get(language, _LENGTHS["en"])
     aim = (shortest + longest) / 2.2
     length = -abs(len(one.text) - aim) / (longest - shortest)
@@ -160,7 +180,8 @@ def _worth(one: Candidate, language: str) -> float:
     first = 0.3 if one.place == 0 else 0.0
     loose = -0.5 * len(_BLANK.findall(one.text))
     ended = 0.2 if _ENDED.search(one.text) else 0.0
-    return length + personal + first + ended + loose
+    told = -1.0 if _ENDING.search(one.text) else 0.0
+    return length + personal + first + ended + loose + told
 
 
 @cache

@@ -127,6 +127,7 @@ def review(
     """
     from ragcli.answer import pipeline
     from ragcli.answer.answerer import AskOptions
+    from ragcli.answer.review import opinion
     from ragcli.search import Searcher
     from ragcli.titles import other_indexes_named
 
@@ -142,6 +143,9 @@ def review(
             return
         with render.writing(format == "text" and render.on_terminal()) as emit:
             answer = pipeline.review(searcher, opened, asked, options, emit)
+    said = opinion({source.id: source.metadata for source in answer.sources}.values())
+    if said and format == "text" and named == "grounded":
+        render.print_note(said)
     render.print_answer(answer, "title", format == "json", show_sources)
     log_args.open("review", model_args).add(answer)
     if answer.abstained:
