@@ -528,6 +528,15 @@ def test_a_summary_says_nothing_twice_and_is_about_the_query() -> None:
     assert summarize([], 2, "en") == ()
 
 
+def test_a_summary_of_a_query_has_only_what_is_about_it_and_no_commands() -> None:
+    text = (
+        "Owls hunt mice at night.\n\n$ owl --hunt 'mice?'\n\nRun `make owls && make mice`.\n\nOwls sleep by day.\n\n"
+        "Bread is made of flour and of water."
+    )
+    chosen = [one.text for one in summarize([hit(text)], 5, "en", "owls")]
+    assert chosen == ["Owls hunt mice at night.", "Owls sleep by day."]
+
+
 def test_no_sentence_of_a_summary_leans_on_one_that_is_left_out() -> None:
     text = (
         "The lighthouse guides ships around the tip. Its lamp was lit in 1858 by the keeper of the tower and his sons. "

@@ -17,6 +17,8 @@ from ragcli.render.markup import shown_spans
         ("Run:\n\n```bash\nmake | grep x\n```\n\nIf it\nfails:", "Run:\n\nmake | grep x\n\nIf it fails:"),
         ("```\n# install it\nRUN **x** `y`\n```\n", "# install it\nRUN **x** `y`\n"),
         ("rest **of** code\n```\nIt is **so**.", "rest **of** code\nIt is so."),
+        ("It\nis:\n\n```\nx\n\n# y\n", "It is:\n\nx\n\n# y\n"),
+        ("It is from the\nquestion: by it.\nDefault: off", "It is from the question: by it.\nDefault: off"),
         ("# Set it\nkey = 1", "# Set it\nkey = 1"),
         ("# Title\n\n## Part\nIt is.", "Title\n\nPart\nIt is."),
         (">>> for line in f: print(line)\n...\nThe first line.\nThe second.", None),

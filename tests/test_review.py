@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ragcli.answer.clauses import is_whole
 from ragcli.answer.review import JUDGEMENTS, compose_review, opinion
+from ragcli.answer.schema import sources_of
 from ragcli.answer.sentiment import polarity
 from ragcli.answer.standalone import stands_alone
 from ragcli.store import Hit
@@ -40,11 +41,24 @@ def test_how_the_story_ends_is_not_told() -> None:
 
 
 def test_the_opinions_of_reviews_are_counted_where_all_of_them_tell() -> None:
-    said = [{"sentiment": one} for one in ("positive", "positive", "Mixed", "negative")]
-    assert opinion(said) == "Of 4 reviews, 2 praise the film and 1 finds fault with it."
-    assert opinion(said[:2]) == "Of 2 reviews, 2 praise the film and none finds fault with it."
-    assert opinion(said[2:]) == "Of 2 reviews, none praises the film and 1 finds fault with it."
-    assert opinion(said[:1]) == opinion([*said, {}]) == opinion([]) == ""
+    reviews = sources_of(
+        [
+            one._replace(id=f"r{n}", metadata={"sentiment": kind})
+            for n, (one, kind) in enumerate(
+                zip(film(*"abcd"), ("positive", "positive", "Mixed", "negative"), strict=True)
+            )
+        ]
+    )
+    assert opinion(reviews) == "Of 4 reviews, 2 praise the film and 1 finds fault with it."
+    assert opinion((*reviews[:2], reviews[0])) == "Of 2 reviews, 2 praise the film and none finds fault with it."
+    assert opinion(reviews[2:]) == "Of 2 reviews, none praises the film and 1 finds fault with it."
+    assert opinion(reviews[:1]) == opinion([*reviews, *sources_of(film("x"))]) == opinion([]) == ""
+    assert opinion([one._replace(metadata={"sentiment": "mixed"}) for one in reviews]) == ""
+
+
+def test_a_chinese_review_has_no_sentences_in_another_language() -> None:
+    texts = ("Remember the way of living on the edge.", "评分「7.0」是一部好看的电影。", "这部电影画面精彩，故事动人。")
+    assert composed(*texts, language="zh") == [texts[2]]
 
 
 def test_the_opinions_stand_above_a_review(ragcli: Run) -> None:

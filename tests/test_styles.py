@@ -148,6 +148,13 @@ def test_a_text_is_summarized_by_its_own_sentences(ragcli: Run, tmp_path: Path) 
     assert about["answer"] == "The weather was fine. [1]"
 
 
+def test_list_items_become_sentences_of_a_summary(ragcli: Run, tmp_path: Path) -> None:
+    path = tmp_path / "list.md"
+    path.write_text("- Owls hunt mice at night.\n- Owls sleep in trees by day.\n", encoding="utf-8")
+    shown = ragcli("summarize", path).out
+    assert shown.startswith("Owls hunt mice at night. [1] Owls sleep in trees by day. [1]\n")
+
+
 def test_documents_and_the_index_are_summarized(ragcli: Run, texts: dict[str, str]) -> None:
     summary = asked(ragcli, "summarize", "--query", "lambda function", "--sentences", "3")
     assert len(summary["sentences"]) == 3 and "lambda" in summary["answer"].lower()

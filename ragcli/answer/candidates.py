@@ -13,6 +13,7 @@ _SPOKEN = re.compile(r"\w")
 ENDED = re.compile(r"""[.!?…。！？｡]["'”’」』）)\]*_`]*$""")
 LEADS = re.compile(r"[?？:：][*_`]*$")  # a question, or a lead-in of the lines after it
 _CODE = re.compile(r"[={}\\]|\w\(|;$|(?:^|\s)(?:#|//|>>>)")
+_SHELL = re.compile(r"^\s*[$>]\s|\s(?:&&|\|\|)\s")
 _FEWEST_WORDS = 4  # of a line without a final mark or a number; shorter ones are headings
 
 
@@ -68,7 +69,7 @@ def all_sentences(hits: Sequence[Hit]) -> list[Candidate]:
 
 
 def _says_something(text: str) -> bool:
-    if LEADS.search(text):
+    if LEADS.search(text) or _SHELL.search(text):
         return False
     if ENDED.search(text):
         return True

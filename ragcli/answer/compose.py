@@ -100,7 +100,7 @@ def _told_first(judged: Judged, order: list[int]) -> list[int]:
 
 def _refers_back(candidate: Candidate) -> bool:
     """Return whether a block begins with a reference to text that is not in the passage."""
-    return candidate.place == 0 and bool(_LEANS.match(candidate.text))
+    return candidate.place == 0 < candidate.start and bool(_LEANS.match(candidate.text))
 
 
 def _adds(text: str, others: Sequence[str]) -> bool:

@@ -6,10 +6,10 @@ same shares as in the reviews.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from ragcli.answer.candidates import Candidate, all_sentences, cite
 from ragcli.answer.clauses import is_whole
 from ragcli.answer.features import Matrix
 from ragcli.answer.meaning import Encoder
-from ragcli.answer.schema import CitedSentence
+from ragcli.answer.schema import CitedSentence, Source
 from ragcli.answer.sentiment import pattern_of, polarity
 from ragcli.answer.standalone import stands_alone
 from ragcli.answer.summary import central, tf_idf
@@ -30,7 +30,7 @@ _ENDED = re.compile(r"[.!。！][\"'”’」』）)]*$")
 # Marks of a sentence that is cut off or part of a web page.
 _NOISE = re.compile(
     r"[\[\]【】]|https?:|www\.|@|#|\*|_{2}|/\d|\d/|\bfull review\b|\bspoilers?\b|\bclick\b|\bgrade:|\.{3}|…|[~～]|[?？]"
-    r"|\n|哈哈|呵呵|看到第|QAQ|豆瓣|短评|楼上|:$|^[-–—,.;:)）」”、，。\d]|^[“\"][^”\"]*$|^[^(（]*[)）]|[(（][^)）]*$",
+    r"|\n|哈哈|呵呵|看到第|QAQ|豆瓣|短评|楼上|评分|:$|^[-–—,.;:)）」”、，。\d]|^[“\"][^”\"]*$|^[^(（]*[)）]|[(（][^)）]*$",
     re.IGNORECASE,
 )
 _SMALL_START = re.compile(
@@ -51,6 +51,7 @@ _ENDING = re.compile(
 )
 _YEAR = re.compile(r"\s*\(\d{4}\)$")
 _BLANK = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")  # used instead of a comma
+_HAN = re.compile(rf"[{HAN}]")
 _LENGTHS = {"en": (35, 240), "zh": (9, 90)}  # characters of a sentence, at least and at most
 # Judgements of a film as a whole; sentences similar to these open and close the review.
 JUDGEMENTS = (
@@ -108,15 +109,17 @@ def compose_review(
     return tuple(cite(pool.found[place]) for place in _fill(slots, pool))
 
 
-def opinion(reviews: Iterable[Mapping[str, Any]]) -> str:
+def opinion(reviews: Sequence[Source]) -> str:
     """Say how many reviews praise a film and how many find fault, by their metadata; empty if not all of them tell."""
-    said = [str(metadata.get("sentiment", "")).lower() for metadata in reviews]
+    said = [str(one.metadata.get("sentiment", "")).lower() for one in {one.id: one for one in reviews}.values()]
     if len(said) < _FEW or not set(said) <= {"positive", "negative", "mixed", "neutral"}:
         return ""
     praise, blame = said.count("positive"), said.count("negative")
     return (
         f"Of {len(said)} reviews, {praise or 'none'} {'praise' if praise > 1 else 'praises'} the film"
         f" and {blame or 'none'} {'find' if blame > 1 else 'finds'} fault with it."
+        if praise + blame
+        else ""
     )
 
 
@@ -163,6 +166,7 @@ def _is_fit(text: str, language: str) -> bool:
     return (
         shortest <= len(text) <= longest
         and (language != "en" or bool(_ENDED.search(text)))
+        and (language != "zh" or 2 * len(_HAN.findall(text)) > len(text))
         and not _NOISE.search(text)
         and not _SMALL_START.search(text)
         and not _PERSONAL.search(text)

@@ -52,7 +52,9 @@ def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "
     found = whole_sentences(hits, sentences)
     bags = [bag_of(candidate.text, language) for candidate in found]
     asked = set(words_by_term(query, language)) if query else set()
-    kept = [i for i, bag in enumerate(bags) if len(bag) >= _FEWEST_TERMS or asked & set(bag)] or list(range(len(found)))
+    everything = list(range(len(found)))
+    about = [i for i in everything if asked & set(bags[i])]
+    kept = about or [i for i in everything if len(bags[i]) >= _FEWEST_TERMS] or everything
     found, bags = [found[i] for i in kept], [bags[i] for i in kept]
     if not found:
         return ()

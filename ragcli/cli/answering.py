@@ -143,7 +143,7 @@ def review(
             return
         with render.writing(format == "text" and render.on_terminal()) as emit:
             answer = pipeline.review(searcher, opened, asked, options, emit)
-    said = opinion({source.id: source.metadata for source in answer.sources}.values())
+    said = opinion(answer.sources)
     if said and format == "text" and named == "grounded":
         render.print_note(said)
     render.print_answer(answer, "title", format == "json", show_sources)

@@ -1,5 +1,6 @@
 """Print answers with their citations and sources."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _WHOLE = 1_500  # characters of a passage that is shown whole; of a longer one, only the cited parts
 _AROUND = 200  # characters of context around these
+_BULLET = re.compile(r"\A(?:[-*+•]|\d{1,3}[.)])\s+(?=\S)")  # of a list item that becomes a sentence of a paragraph
 _SURE = (("sure", 0.8), ("likely", 0.6), ("unsure", 0.0))  # confidence from which on each word is used
 
 
@@ -159,7 +161,8 @@ def _text(answer: "Answer") -> "Text":
         if shown:
             shown.append("\n\n" if _in_blocks(answer) else " ")
         span = (sentence.span.start - sentence.start, sentence.span.end - sentence.start) if sentence.span else None
-        shown.append(_shown(sentence.text, span)).append(f" [{sentence.source}]", "cyan")
+        text = sentence.text if _in_blocks(answer) else _BULLET.sub("", sentence.text)
+        shown.append(_shown(text, span)).append(f" [{sentence.source}]", "cyan")
     if answer.confidence is not None and on_terminal():
         shown.append(f"  {_in_words(answer.confidence)}", "dim")
     return shown

@@ -21,7 +21,7 @@ _MARKS = re.compile(
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)(?P<language>[^\n]*)(?:\n|\Z)", re.MULTILINE)
 _PROMPT = re.compile(r"^[ \t]*>>> ", re.MULTILINE)
 # A line that is not part of a paragraph: a list item, row, code, prompt or entry.
-_OWN_LINE = re.compile(r"\s*(?:[-*+•]\s|\d{1,3}[.)]\s|\||>>>|\.\.\.\s|#|Q:|A:|[\w ]{1,30}[:：]\s)|[ \t]{2,}\S")
+_OWN_LINE = re.compile(r"\s*(?:[-*+•]\s|\d{1,3}[.)]\s|\||>>>|\.\.\.\s|#|Q:|A:|[^\Wa-z][\w ]{0,29}[:：]\s)|[ \t]{2,}\S")
 _CODE = re.compile(r"[={}\\]|\w\(|;$|^\s*(?:def|class|for|if|while|import|from|return|print)\b.*[:)]?$")
 
 
@@ -43,12 +43,17 @@ def shown_text(text: str) -> str:
 def _stretches(text: str) -> Iterator[tuple[int, int, bool]]:
     """Yield the stretches between fences, and whether each is code. A text that is cut may begin inside code."""
     fences = list(_FENCE.finditer(text))
-    code = len(fences) % 2 == 1 and not fences[0]["language"].strip() and fences[0].start() > 0
+    code = len(fences) % 2 == 1 and not fences[0]["language"].strip() and _ends_code(text, fences[0].start())
     at = 0
     for fence in fences:
         yield at, fence.start(), code
         at, code = fence.end(), not code
     yield at, len(text), code
+
+
+def _ends_code(text: str, fence: int) -> bool:
+    """Return whether a fence ends code that began before the text: something stands directly above it."""
+    return bool(text[text.rfind("\n", 0, max(0, fence - 1)) + 1 : fence].strip())
 
 
 def _without_marks(text: str, at: int, stop: int) -> Iterator[tuple[int, int]]:
