@@ -101,7 +101,9 @@ class Searcher:
 
     def _distinct(self, query: str, k: int, filters: Sequence[Filter]) -> list[Hit]:
         """Return the k best passages without copies, searching deeper if copies fill the list."""
-        depth = k
+        depth, weight = k, self._ranking.weight
+        if self.mode == "hybrid":
+            weight *= 1 - _EXACT * exact_share(query, self.language)
         while True:
             if self.mode == "hybrid" and not any(map(str.isalnum, query)):
                 hits = self._by_query(query, depth, filters)  # no vector tells what "//" or an emoji means
@@ -111,7 +113,7 @@ class Searcher:
                     lambda: self._encoder.queries([self._meant.get(query, query)])[0],
                     depth,
                     filters,
-                    self._ranking.weight * (1 - _EXACT * exact_share(query, self.language)),
+                    weight,
                 )
             if self._copies:
                 return hits

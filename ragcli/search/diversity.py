@@ -58,7 +58,7 @@ def without_copies(hits: Sequence[Hit]) -> list[Hit]:
     begins = [_folded(hit.text[:_BEGIN])[: _BEGIN // 2] for hit in hits]
     alike = Counter(begins)  # few texts begin alike: only these are compared as a whole
     keys = [
-        (_folded(hit.title), _folded(hit.text) if alike[begin] > 1 else begin)
+        (_folded(hit.title), _folded(hit.text)) if alike[begin] > 1 else ("", begin)
         for hit, begin in zip(hits, begins, strict=True)
     ]
     documents: dict[tuple[str, str], dict[str, None]] = {}
