@@ -83,8 +83,13 @@ CITING = PromptTemplate(
     "After each sentence write the number of its source in brackets, such as [1]."
 )
 REVIEW = PromptTemplate(question="A new review of {question}:", answer="")
+# SmolLM2-135M counts the passages or writes headings where these have numbers, and where a number of sentences is told.
 REVIEW_TASK = PromptTemplate(
-    question="Write a new review of {question} in four sentences. Say only what the texts above say.", answer=""
+    passage="{text}",
+    untitled="{text}",
+    question="Rewrite this as one short review of the film {question}.",
+    answer="",
+    stop=("\nQuestion:",),
 )
 
 

@@ -68,5 +68,5 @@ def test_a_model_that_takes_instructions_is_told_to_write_a_review(server: Serve
     by = ("--style", "free", "--base-url", server.url)
     ragcli("review", "Up", *by)
     message = server.requests[0][1]["messages"][0]["content"]
-    assert message.endswith("Write a new review of Up in four sentences. Say only what the texts above say.")
+    assert message == "A lovely film for all.\n\nRewrite this as one short review of the film Up."
     assert ragcli("review", "Up", *by, "--dry-run").out.strip() == message

@@ -118,7 +118,7 @@ def review(
     log_args: LogArgs = LogArgs(),
     index_args: IndexArgs = IndexArgs(),
     model_args: ModelArgs = ModelArgs(),
-    generation_args: GenerationArgs = GenerationArgs(),
+    generation_args: GenerationArgs = GenerationArgs(temperature=0.3),
     format: TextFormat = "text",
 ) -> None:
     """Compose a review of a film from its reviews.
