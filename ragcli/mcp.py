@@ -1,5 +1,7 @@
 """Serve an index with the Model Context Protocol: tools to search, ask and read documents."""
 
+import signal
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar
@@ -82,13 +84,17 @@ def make_server(index: Index) -> MCPServer[Any]:
     return server
 
 
-def run(index: Index, port: int | None) -> None:
+def run(index: Index, port: int | None, note: Callable[[str], None]) -> None:
     """Serve an index on standard input and output, or over local HTTP, until the client disconnects."""
     index.status()  # reports a wrong name now
-    server = make_server(index)
+    server, name = make_server(index), index.location.name
     if port is None:
+        if sys.stdin.isatty():
+            note(f"serving {name} to a program that writes to standard input – Ctrl-C ends it")
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's handler would wait for the next line of input
         server.run("stdio")
     else:
+        note(f"serving {name} at http://127.0.0.1:{port}/mcp – Ctrl-C ends it")
         server.run("streamable-http", host="127.0.0.1", port=port)
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import signal
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,7 +15,7 @@ from mcp import Client, StdioServerParameters
 from ragcli.api import Index
 from ragcli.mcp import make_server
 from ragcli.warm import keep_models
-from tests.support import assert_two_lines, environment, run_process, write_lines
+from tests.support import assert_two_lines, command, environment, run_on_terminal, run_process, write_lines
 
 
 def talk(corpus: Path, said: Callable[[Client], Awaitable[Any]]) -> Any:
@@ -99,6 +101,25 @@ def test_a_cancelled_request_keeps_no_process(corpus: Path) -> None:
     call = {"id": 1, "method": "tools/call", "params": {"name": "ask", "arguments": {"question": "Where is it?"}}}
     cancel = {"method": "notifications/cancelled", "params": {"requestId": 1}}
     assert run_process("mcp", input=lines_of(call, cancel)).code == 0
+
+
+def test_ctrl_c_ends_it_without_another_line(corpus: Path) -> None:
+    assert run_process("index", corpus).code == 0
+    with subprocess.Popen(
+        command("mcp"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment({})
+    ) as process:
+        assert process.stdin and process.stdout
+        process.stdin.write(lines_of())
+        process.stdin.flush()
+        assert b"serverInfo" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == -signal.SIGINT
+
+
+def test_on_a_terminal_it_says_what_it_waits_for(corpus: Path) -> None:
+    assert run_process("index", corpus).code == 0
+    shown = run_on_terminal("mcp", typed=b"\x04")
+    assert "serving knowledge_base to a program" in shown.out
 
 
 def test_an_index_that_is_not_there_is_said() -> None:

@@ -83,4 +83,5 @@ def mcp(
             index_args.index, store=index_args.store, ca_certs=index_args.ca_certs, mode=mode, note=render.print_note
         ),
         port,
+        render.print_note,
     )
