@@ -268,7 +268,8 @@ def test_another_node_answers_for_one_that_hangs() -> None:
     assert time.monotonic() - began < 15
 
 
-def test_an_index_is_opened_once_for_a_run(ragcli: Run, tmp_path: Path) -> None:
+def test_an_index_is_opened_once_for_a_run(ragcli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAGCLI_NO_ENCODER")
     paths: list[str] = []
 
     def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
