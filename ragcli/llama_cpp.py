@@ -81,7 +81,8 @@ def _address(server: "subprocess.Popen[str]", file: Path) -> str:
     if address := server.stdout.readline().strip():
         return address
     _end(server)
-    message = f"llama.cpp cannot load {file}: it is truncated, too large for the memory, or of an unknown family"
+    why = "it is truncated, too large for the memory, or of an unknown family, or its chat template fails"
+    message = f"llama.cpp cannot load {file}: {why}"
     raise RagcliError(message, "Copy or download it again, or use a smaller model or a newer xllamacpp.")
 
 
