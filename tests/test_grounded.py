@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ragcli.answer.attribution import Judge, attribute, without_marks
 from ragcli.answer.blocks import find_candidates as find_blocks_to_answer
 from ragcli.answer.candidates import find_candidates
-from ragcli.answer.compose import choose_places
+from ragcli.answer.compose import choose_places, compose
 from ragcli.answer.confidence import confidence_features
 from ragcli.answer.copying import Copying
 from ragcli.answer.extractive import extract
@@ -258,6 +258,29 @@ def test_a_block_brings_along_what_it_leans_on_and_what_it_leads_to() -> None:
     text = f"{wide}\n\n{quaint}\n\n{wide}"
     found = extract("quaint feathers noise", [hit(text)], shelf(text), min_confidence=0)  # type: ignore[arg-type]
     assert found.sentences[0].text.startswith("The oldest birds")
+
+
+def test_the_best_block_is_shown_with_its_neighbour_unless_it_is_certain() -> None:
+    rule = "The oldest birds hunt by day and by night, in the fields and in the woods around them."
+    limit = "Where there is snow on the ground, none of them leaves the trees for more than an hour."
+    hits, store = [hit(f"{rule}\n\n{limit}")], shelf(rule)
+    judged = judge("do the oldest birds hunt by night", hits, store)  # type: ignore[arg-type]
+    for share, shown in ((0.96, f"{rule}\n\n{limit}"), (0.99, rule)):
+        shares = np.array([share, 1 - share], dtype=np.float32)
+        [piece] = compose(judged, shares, hits, "en", "normal")
+        assert hits[0].text[piece.start : piece.end] == shown
+
+
+def test_a_block_that_only_points_elsewhere_is_never_enough() -> None:
+    pointer, way = (
+        "See the cookbook of owls for a long discussion of this.",
+        "Owls are removed by hand, one by one, at noon.",
+    )
+    hits = [hit(f"{pointer}\n\n{'An owl. ' * 60}"), hit(way, 2)]
+    judged = judge("how are owls removed", hits, shelf(pointer, way))  # type: ignore[arg-type]
+    shares = np.full(len(judged.candidates), 0.0, dtype=np.float32)
+    shares[0], shares[-1] = 0.94, 0.06
+    assert [judged.candidates[place].text for place in choose_places(judged, shares)] == [pointer, way]
 
 
 def test_a_second_block_does_not_refer_to_what_is_not_shown() -> None:

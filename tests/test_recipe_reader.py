@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from ragcli.models import ModelFolder
 from ragcli.reader import Reader
-from recipes.reader import documentation, evaluate, sets
+from recipes.reader import documentation, evaluate, sets, written
 from recipes.reader.quantize import quantize
 from recipes.reader.train import read_examples
 from tests.support import write_lines
@@ -83,3 +83,25 @@ def test_a_reader_of_8_bits_reads_alike(tmp_path: Path) -> None:
     scores = [[reading.score for reading in reader.read("who?", blocks)] for reader in (one, other)]
     assert scores[1] == pytest.approx(scores[0], abs=0.3)
     assert json.loads((small / "config.json").read_bytes())["architectures"] == ["BertForTokenClassification"]
+
+
+def test_questions_written_for_blocks_become_examples(tmp_path: Path) -> None:
+    page = tmp_path / "psf+black" / "docs" / "faq.md"
+    page.parent.mkdir(parents=True)
+    texts = [
+        "At most 88 characters stand in one of the lines; `--length` sets another number.",
+        "Colours of lines come from the theme that your terminal has, never from a file.",
+        "Margins are measured in lines of the same font and do not shrink when printed.",
+    ]
+    page.write_text(
+        "# FAQ\n\n" + "\n\n".join(f"## Entry {n}\n\n{text}" for n, text in enumerate(texts)), encoding="utf-8"
+    )
+    asked = {"repo": "psf+black", "page": "docs/faq.md#entry-0"}
+    right = {**asked, "question": "how long may lines be", "words": "At most 88", "block": "At most"}
+    none = {**asked, "question": "Are lines printed in bold?"}
+    gone = {**right, "block": "Another text"}
+    [answered, unanswered] = written.examples(tmp_path, "psf+black", [right, none, gone], tmp_path / "home")
+    [[start, end]] = answered["spans"]
+    assert answered["blocks"][0][2][start:end] == "At most 88" and not answered["held"]
+    assert len(answered["blocks"]) == 3 and all("--length" not in text for _, _, text in answered["blocks"][1:])
+    assert unanswered["spans"] == [] and unanswered["blocks"]

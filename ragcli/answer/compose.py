@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ragcli.analysis.blocks import block_size
 from ragcli.analysis.sentences import sentence_spans
 from ragcli.answer.blocks import blocks_of
 from ragcli.answer.candidates import ENDED, LEADS, Candidate
@@ -16,13 +17,14 @@ from ragcli.answer.terms import terms
 from ragcli.store import Hit
 
 _MOST = {"short": 1, "normal": 2, "long": 5}
-_ROOM = {"short": 400, "normal": 650, "long": 2_000}  # characters of all blocks together
+_ROOM = {"short": 400, "normal": 600, "long": 2_000}  # characters of all blocks together
 _ENOUGH = 0.9  # probability of the best block from which on no other is needed
 _LEAST = {"short": 1.0, "normal": 0.05, "long": 0.01}  # probability of another block that is worth showing
 _READ = 0.3  # weight of the reader's choice of a sentence, as a share of the question's weight
 _SAME_QUESTION = 0.75  # match of a title from which on it asks the question
 _SAME = 0.7  # share of a block's words in another one from which on it adds nothing
 _LONGEST = 800  # characters of a block with its context
+_CERTAIN = 0.97  # probability of the best block from which on it is shown without its neighbour
 _LEANS = re.compile(
     r"(?:also|it|its|this|these|that|those|they|their|he|she|his|her|so|but|and|however|therefore|thus|then|such|"
     r"otherwise|instead|moreover|furthermore|similarly|likewise|in addition|in this case|for this reason|as a result|"
@@ -56,7 +58,7 @@ def choose_places(judged: Judged, shares: Matrix, length: Length = "normal") -> 
     order = _told_first(judged, order)
     chosen = order[:1]
     room = _ROOM[length] - len(judged.candidates[order[0]].text)
-    if length != "long" and shares[order[0]] >= _ENOUGH:
+    if length != "long" and _certainty(judged, order[0], shares) >= _ENOUGH:
         return chosen
     for place in order[1:]:
         text = judged.candidates[place].text
@@ -70,6 +72,11 @@ def choose_places(judged: Judged, shares: Matrix, length: Length = "normal") -> 
             chosen.append(place)
             room -= len(text)
     return chosen
+
+
+def _certainty(judged: Judged, place: int, shares: Matrix) -> float:
+    """Return the probability of a candidate, and 0 if it only points to another text: that is never enough."""
+    return float(shares[place] * (1 - judged.features.of("points")[place]))
 
 
 def titled_place(judged: Judged) -> int | None:
@@ -110,8 +117,12 @@ def _adds(text: str, others: Sequence[str]) -> bool:
 
 def compose(judged: Judged, shares: Matrix, hits: Sequence[Hit], language: str, length: Length) -> list[Piece]:
     """Return the pieces to show, ordered by passage, best first, and within a passage by position."""
-    places = choose_places(judged, shares, length)
-    pieces = [_piece(judged, place, float(shares[place]), hits, language, length) for place in places]
+    pieces: list[Piece] = []
+    for place in choose_places(judged, shares, length):
+        piece = _piece(judged, place, float(shares[place]), hits, language, length)
+        if not pieces and length == "normal" and _certainty(judged, place, shares) < _CERTAIN:
+            piece = _widened(piece, judged.candidates[place], hits[piece.hit], language)
+        pieces.append(piece)
     rank = {hit: n for n, hit in enumerate(dict.fromkeys(piece.hit for piece in pieces))}
     return _joined(sorted(pieces, key=lambda piece: (rank[piece.hit], piece.start)))
 
@@ -166,6 +177,21 @@ def _with_neighbours(candidate: Candidate, hit: Hit, language: str) -> Span:
     if LEADS.search(candidate.text) and following < len(blocks) and blocks[following].end - start <= _LONGEST:
         end = blocks[following].end
     return start, end
+
+
+def _widened(piece: Piece, candidate: Candidate, hit: Hit, language: str) -> Piece:
+    """Add the block below, or else the one above, under the same heading, if both are no longer than one.
+
+    The one above is not added if it needs context itself or introduces something else.
+    """
+    blocks = blocks_of(hit, candidate.hit, language)
+    for beside in (candidate.place + 1, candidate.place - 1):
+        if 0 <= beside < len(blocks) and blocks[beside].head == candidate.head:
+            text, above = blocks[beside].text, beside < candidate.place
+            start, end = min(piece.start, blocks[beside].start), max(piece.end, blocks[beside].end)
+            if end - start <= block_size(language) and not (above and (_LEANS.match(text) or _LEAD_IN.search(text))):
+                return piece._replace(start=start, end=end)
+    return piece
 
 
 def _to_sentence_end(hit: Hit, start: int, end: int) -> int:

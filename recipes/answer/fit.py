@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import rankdata
 
-from ragcli.answer.compose import choose_places
+from ragcli.answer.compose import Piece, compose
 from ragcli.answer.confidence import LEAST, confidence_features, confidence_of
-from ragcli.answer.features import Features
+from ragcli.answer.features import Features, Matrix
 from ragcli.answer.fitted import FILE, Linear, fitted, read_fitted
 from ragcli.answer.judge import Models, softmax
-from recipes.answer.cases import Case, read_cases
+from recipes.answer.cases import Case, answers, read_cases
 from recipes.answer.record import SEED
 
 Numbers = NDArray[np.float64]
@@ -131,9 +131,21 @@ def calibration_error(sure: Numbers, truth: NDArray[np.bool_]) -> float:
     return float(sum(abs(sure[bins == b].sum() - truth[bins == b].sum()) for b in range(10)) / len(sure))
 
 
-def shown_right(case: Case, places: Sequence[int]) -> bool:
-    """Tell whether one of the places is right."""
-    return bool(len(places) and case.right[list(places)].any())
+def shown(case: Case, scores: Matrix) -> list[Piece]:
+    """Return what `ask` shows."""
+    return compose(case.judged, softmax(scores), case.hits, case.record["language"], "normal")
+
+
+def shown_right(case: Case, pieces: Sequence[Piece]) -> bool:
+    """Tell whether one of the pieces holds an accepted answer."""
+    candidates = enumerate(case.judged.candidates)
+    inside = [
+        n for n, one in candidates for piece in pieces if piece.hit == one.hit and piece.start <= one.start < piece.end
+    ]
+    texts = (
+        case.hits[hit].text[start - case.hits[hit].start : end - case.hits[hit].start] for hit, start, end, *_ in pieces
+    )
+    return bool(case.right[inside].any()) or (case.answerable and any(answers(case.record, text) for text in texts))
 
 
 def weights_of(cases: Sequence[Case]) -> Numbers:
@@ -150,7 +162,8 @@ def load(situation: str, folder: Path, part: str, live: Models, limit: int | Non
     for name in names:
         path = folder / f"{name}.jsonl"
         if path.exists():
-            found[name] = list(read_cases(path, "all" if name in NOT_FITTED[kind] else part, use, live, limit))
+            most = None if name.startswith("docs") else limit  # there are few
+            found[name] = list(read_cases(path, "all" if name in NOT_FITTED[kind] else part, use, live, most))
     return {name: cases for name, cases in found.items() if cases}
 
 
@@ -167,7 +180,7 @@ def fit(situation: str, by_set: dict[str, list[Case]]) -> dict[str, Any]:
         scores = ranking.scores(case.judged.features)
         known = confidence_features(case.judged, scores)
         rows.append({name: value for name, value in known.items() if not stacked or name in FEW})
-        truth.append(shown_right(case, choose_places(case.judged, softmax(scores))))
+        truth.append(shown_right(case, shown(case, scores)))
     confidence = fit_logistic(rows, np.array(truth), weights_of(cases))
     return {
         "questions": len(own),
@@ -187,26 +200,26 @@ def measure(situation: str, by_set: dict[str, list[Case]], record: dict[str, Any
     for name, cases in by_set.items():
         own = [case for case in cases if case.answerable]
         sure, right, answerable = [], [], []
-        best, shown, length = 0, 0, 0
+        best, count, length = 0, 0, 0
         for case in cases:
             if not len(case.right):
                 continue
             scores = numbers.ranking.scores(case.judged.features)
-            places = choose_places(case.judged, softmax(scores))
+            pieces = shown(case, scores)
             sure.append(confidence_of(numbers.confidence, case.judged, scores))
-            right.append(shown_right(case, places))
+            right.append(shown_right(case, pieces))
             answerable.append(case.answerable)
             if case.answerable:
                 best += bool(case.right[int(np.argmax(scores))])
-                shown += len(places)
-                length += sum(len(case.judged.candidates[place].text) for place in places)
+                count += len(pieces)
+                length += sum(piece.end - piece.start for piece in pieces)
         s, r, a = np.array(sure), np.array(right), np.array(answerable)
         out = s < LEAST
         n = len(own)
         refused = [float(out[mask].mean()) if mask.any() else float("nan") for mask in (r, a & ~r, ~a)]
         print(
             f"{name:26s} {n:9d} {np.mean([c.right.any() for c in own]):.3f} {best / n:.3f} {r[a].sum() / n:.3f} "
-            f"{shown / n:6.2f} {length / n:10.0f} | {auc(s, a):14.3f} {auc(s, r):10.3f} {calibration_error(s, r):.3f} "
+            f"{count / n:6.2f} {length / n:10.0f} | {auc(s, a):14.3f} {auc(s, r):10.3f} {calibration_error(s, r):.3f} "
             f"{refused[0]:14.3f} {refused[1]:.3f} {refused[2]:.3f}"
         )
 
