@@ -178,7 +178,7 @@ def test_a_bulk_request_is_repeated_until_all_is_taken(fault: Callable[[list[str
     ("fault", "message"),
     [
         (lambda ids: (200, {"items": taken(ids)[1]["items"][:-1]}), "2 of 3 entries"),
-        (lambda ids: items(ids, a=503), "1 entries not accepted: no primary"),
+        (lambda ids: items(ids, a=503), "1 entry not accepted: no primary"),
         (lambda _: (503, {"error": {"type": "x", "reason": "no master"}}), "not ready: no master"),
         (lambda _: (200, Raw(b"<html>Log in</html>", "text/html")), "not Elasticsearch"),
         (lambda _: (200, {"took": 1}), "not Elasticsearch"),
