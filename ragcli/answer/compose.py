@@ -95,7 +95,7 @@ def _told_first(judged: Judged, order: list[int]) -> list[int]:
     "Why" is not answered by "this bug" either, and the example is left out.
     """
     first, text = judged.candidates[order[0]], judged.candidates[order[0]].text
-    example = judged.kind == "why" and bool(_LEANS.match(text) or _LEAD_IN.search(text))
+    example = judged.kind == "why" and _is_partial(text)
     code = judged.kind == "what" and not (_STARTS.match(text) or ENDED.search(text))
     for place in order[1:] if example or code else ():
         other = judged.candidates[place]
@@ -103,6 +103,11 @@ def _told_first(judged: Judged, order: list[int]) -> list[int]:
             rest = [one for one in order if one != place]
             return [place, *(rest[1:] if example else rest)]
     return order
+
+
+def _is_partial(text: str) -> bool:
+    """Return whether a block refers back to another or introduces what is in it."""
+    return bool(_LEANS.match(text) or _LEAD_IN.search(text))
 
 
 def _refers_back(candidate: Candidate) -> bool:
@@ -189,7 +194,7 @@ def _widened(piece: Piece, candidate: Candidate, hit: Hit, language: str) -> Pie
         if 0 <= beside < len(blocks) and blocks[beside].head == candidate.head:
             text, above = blocks[beside].text, beside < candidate.place
             start, end = min(piece.start, blocks[beside].start), max(piece.end, blocks[beside].end)
-            if end - start <= block_size(language) and not (above and (_LEANS.match(text) or _LEAD_IN.search(text))):
+            if end - start <= block_size(language) and not (above and _is_partial(text)):
                 return piece._replace(start=start, end=end)
     return piece
 
