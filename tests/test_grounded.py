@@ -271,6 +271,49 @@ def test_the_best_block_is_shown_with_its_neighbour_unless_it_is_certain() -> No
         assert hits[0].text[piece.start : piece.end] == shown
 
 
+def test_what_is_announced_at_the_end_of_a_passage_is_shown_with_it() -> None:
+    announces = "There are several ways to set an environment variable:"
+    judged = judge(
+        "how do I set an environment variable",
+        [
+            hit(announces, 1, 10, title="Environment › Setting"),
+            hit("An environment has variables and an owner.", 2, 9, title="Terms"),
+            hit("Write export NAME=value, which lasts as long as the shell runs.", 3, 8, title="Environment › Setting › Once"),
+        ],
+        shelf(announces),
+    )
+    assert choose_places(judged, np.array([0.98, 0.015, 0.005], dtype=np.float32)) == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("```python\nimport owls\n\nowls.count(\n    night=True,\n)\n```\n\nMore about it.", "\n\nMore about it."),
+        ("@owls.count(\n    night=True,\n    day=False\n)\ndef hunt():\n    return 270", ""),
+    ],
+)
+def test_code_is_shown_to_its_end(text: str, rest: str) -> None:
+    found = hit(text)
+    judged = judge("owls count night", [found], shelf(text))
+    cut = judged._replace(candidates=[judged.candidates[0]._replace(text=text[:40], start=0, end=40, of=1)]).only([0])
+    (piece,) = compose(cut, np.ones(1, dtype=np.float32), [found], "en", "normal")
+    assert text[piece.end :] == rest
+
+
+@pytest.mark.parametrize(
+    ("second", "leans"),
+    [
+        ("It is often expected that a mouse is safe. This is not what happens.", False),
+        ("It is often found under roofs, where nobody goes to look for an owl.", True),
+    ],
+)
+def test_it_is_expected_that_refers_to_nothing(second: str, leans: bool) -> None:
+    found = hit(f"The barn owl is a bird of the night, and is known for its silent flight.\n\n{second}")
+    judged = judge("why is a mouse not safe", [found], shelf(found.text))
+    (piece,) = compose(judged, np.array([0.01, 0.99], dtype=np.float32), [found], "en", "normal")
+    assert (piece.start == 0) == leans
+
+
 def test_a_block_that_only_points_elsewhere_is_never_enough() -> None:
     pointer, way = (
         "See the cookbook of owls for a long discussion of this.",

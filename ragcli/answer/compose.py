@@ -8,6 +8,7 @@ import numpy as np
 
 from ragcli.analysis.blocks import block_size
 from ragcli.analysis.sentences import sentence_spans
+from ragcli.analysis.units import read_units
 from ragcli.answer.blocks import blocks_of
 from ragcli.answer.candidates import ENDED, LEADS, Candidate
 from ragcli.answer.features import Matrix
@@ -25,13 +26,19 @@ _SAME_QUESTION = 0.75  # match of a title from which on it asks the question
 _SAME = 0.7  # share of a block's words in another one from which on it adds nothing
 _LONGEST = 800  # characters of a block with its context
 _CERTAIN = 0.97  # probability of the best block from which on it is shown without its neighbour
+_EXPLETIVE = (  # "it is often expected that" refers to nothing
+    r"it(?= (?:is|was|can be|may be) (?:\w+ly )?(?:\w+ed|common|usual|possible|impossible|easy|hard|good|best|"
+    r"important|necessary|often)\b[^.,;]{0,30}\b(?:that|to)\b)"
+)
 _LEANS = re.compile(
-    r"(?:also|it|its|this|these|that|those|they|their|he|she|his|her|so|but|and|however|therefore|thus|then|such|"
+    rf"(?!{_EXPLETIVE})(?:"
+    r"also|it|its|this|these|that|those|they|their|he|she|his|her|so|but|and|however|therefore|thus|then|such|"
     r"otherwise|instead|moreover|furthermore|similarly|likewise|in addition|in this case|for this reason|as a result|"
     r"the (?:former|latter|above|following|same))\b|[它他她这這那其此]|但|因此|所以|然而|此外|另外|同样|同樣",
     re.IGNORECASE,
 )
 _LEAD_IN = re.compile(r"[:：]\s*\n")
+_CODE_GOES_ON = re.compile(r"\s*\n(?:[ \t]+(?![-*+•>]\s|\d+[.)]\s)|(?=[)\]}]))\S[^\n]*(?:\n\S[^\n]*)*")
 _WORD = re.compile(r"\w+")
 _SAID = re.compile(r"[^\W\d_]")
 _STARTS = re.compile(r"\W{0,2}[^\W\da-z_]")  # as a sentence does, not as code
@@ -57,12 +64,15 @@ def choose_places(judged: Judged, shares: Matrix, length: Length = "normal") -> 
         order = [asked, *(place for place in order if place != asked)]
     order = _told_first(judged, order)
     chosen = order[:1]
+    if _only_announces(judged, order[0]):
+        order = [order[0], *_below_first(judged, order)]
     room = _ROOM[length] - len(judged.candidates[order[0]].text)
     if length != "long" and _certainty(judged, order[0], shares) >= _ENOUGH:
         return chosen
     for place in order[1:]:
         text = judged.candidates[place].text
-        if len(chosen) == _MOST[length] or shares[place] < _LEAST[length]:
+        announced = _only_announces(judged, chosen[-1])
+        if len(chosen) == _MOST[length] or (shares[place] < _LEAST[length] and not announced):
             break
         if (
             len(text) <= room
@@ -76,7 +86,8 @@ def choose_places(judged: Judged, shares: Matrix, length: Length = "normal") -> 
 
 def _certainty(judged: Judged, place: int, shares: Matrix) -> float:
     """Return the probability of a candidate, and 0 if it only points to another text: that is never enough."""
-    return float(shares[place] * (1 - judged.features.of("points")[place]))
+    points = judged.features.of("points")[place] or _only_announces(judged, place)
+    return 0.0 if points else float(shares[place])
 
 
 def titled_place(judged: Judged) -> int | None:
@@ -103,6 +114,19 @@ def _told_first(judged: Judged, order: list[int]) -> list[int]:
             rest = [one for one in order if one != place]
             return [place, *(rest[1:] if example else rest)]
     return order
+
+
+def _below_first(judged: Judged, order: list[int]) -> list[int]:
+    """Return the other places that tell something, first those under the heading of the first one."""
+    head, points = judged.candidates[order[0]].head, judged.features.of("points")
+    telling = [place for place in order[1:] if not points[place] and not _only_announces(judged, place)]
+    return sorted(telling, key=lambda place: not judged.candidates[place].head.startswith(head))
+
+
+def _only_announces(judged: Judged, place: int) -> bool:
+    """Return whether a block ends its passage with a colon, so that what it announces stands elsewhere."""
+    candidate = judged.candidates[place]
+    return candidate.place == candidate.of - 1 and bool(LEADS.search(candidate.text))
 
 
 def _is_partial(text: str) -> bool:
@@ -140,7 +164,7 @@ def _piece(judged: Judged, place: int, share: float, hits: Sequence[Hit], langua
         start, end = _deciding_sentences(candidate, span)
     else:
         start, end = _with_neighbours(candidate, hit, language)
-    return Piece(candidate.hit, start, _to_sentence_end(hit, start, end), share, where)
+    return Piece(candidate.hit, start, _to_code_end(hit, start, _to_sentence_end(hit, start, end)), share, where)
 
 
 def _deciding(text: str, judged: Judged, read: Span | None, language: str) -> Span:
@@ -208,6 +232,15 @@ def _to_sentence_end(hit: Hit, start: int, end: int) -> int:
         if hit.start + sentence_start < end < hit.start + sentence_end <= start + _LONGEST:
             return hit.start + sentence_end
     return end
+
+
+def _to_code_end(hit: Hit, start: int, end: int) -> int:
+    """Extend a piece to the end of the code that the block cuts: its unit, or lines that are indented or close it."""
+    at = end - hit.start
+    at = next((unit.end for unit in read_units(hit.text) if unit.code and unit.start < at < unit.end), at)
+    while more := _CODE_GOES_ON.match(hit.text, at):
+        at = more.end()
+    return hit.start + at if hit.start + at - start <= _LONGEST else end
 
 
 def _joined(pieces: Sequence[Piece]) -> list[Piece]:
