@@ -10,7 +10,7 @@ from ragcli.answer.candidates import Candidate
 from ragcli.answer.features import Features, Matrix, word_features
 from ragcli.answer.fitted import Fitted, fitted
 from ragcli.answer.meaning import Encoder, meaning_features
-from ragcli.answer.terms import Weights, weigh, words_by_term
+from ragcli.answer.terms import Weights, weigh
 from ragcli.answer.titled import read_question
 from ragcli.reader import Reading
 from ragcli.store import Hit, Store
@@ -64,10 +64,9 @@ class Judged(NamedTuple):
 def judge(question: str, hits: Sequence[Hit], store: Store, models: Models = Models()) -> Judged:
     """Find the candidates for an answer and their features; of very many, only the best by words."""
     language = store.config.language if store.config else "en"
-    words = words_by_term(question, language)
-    weights = weigh(words, store.frequencies(list(words.values())), store.counts().passages)
-    found = find_candidates(hits, language)
     about = read_question(question, language)
+    weights = weigh(about.words, store.frequencies(list(about.words.values())), store.counts().passages)
+    found = find_candidates(hits, language)
     features = word_features(question, about, weights, hits, found, language)
     kind = "what" if about.defines else about.kind
     judged = Judged(found, features, weights, [None] * len(found), kind)

@@ -1,7 +1,7 @@
 """Match a question with the titles of documents, as in a FAQ or glossary."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ragcli.analysis.functions import STOP_WORDS
@@ -25,11 +25,19 @@ _OTHER_KIND = 0.3  # factor for a title that asks another question about the sam
 
 
 class Asked(NamedTuple):
-    """Hold the terms of a question, whether it asks for a definition, and else its question word."""
+    """Hold the words of a question by their terms, whether it asks for a definition, and else its question word.
 
-    terms: frozenset[str]
+    Of "what does X mean", the words are those of X.
+    """
+
+    words: Mapping[str, str]
     defines: bool
     kind: str
+
+    @property
+    def terms(self) -> frozenset[str]:
+        """Return the terms."""
+        return frozenset(self.words)
 
 
 def read_question(text: str, language: str) -> Asked:
@@ -37,12 +45,12 @@ def read_question(text: str, language: str) -> Asked:
     found = _DEFINES.match(text) or _DEFINES_CJK.match(text.strip())
     subject = next((group for group in found.groups() if group), "") if found else ""
     if subject and not _ASKS.search(subject):
-        return Asked(frozenset(words_by_term(subject, language)), True, "")
+        return Asked(words_by_term(subject, language), True, "")
     kind = "why" if _CJK_WHY.search(text) else "how" if _CJK_HOW.search(text) else ""
     if asks := _ASKS.search(text):
         kind = asks[1].lower()
     short = not kind and not text.rstrip().endswith(("?", "？", ".", "。")) and len(text.split()) <= _FEW
-    return Asked(frozenset(words_by_term(text, language)), short, kind)
+    return Asked(words_by_term(text, language), short, kind)
 
 
 def title_match(asked: Asked, title: str, language: str) -> float:
