@@ -278,7 +278,12 @@ def test_what_is_announced_at_the_end_of_a_passage_is_shown_with_it() -> None:
         [
             hit(announces, 1, 10, title="Environment › Setting"),
             hit("An environment has variables and an owner.", 2, 9, title="Terms"),
-            hit("Write export NAME=value, which lasts as long as the shell runs.", 3, 8, title="Environment › Setting › Once"),
+            hit(
+                "Write export NAME=value, which lasts as long as the shell runs.",
+                3,
+                8,
+                title="Environment › Setting › Once",
+            ),
         ],
         shelf(announces),
     )

@@ -119,6 +119,7 @@ def test_markdown_is_read_by_its_headings(tmp_path: Path) -> None:
         ("```{eval-rst}\n.. currentmodule:: x\n```\nText.", "Text."),
         ("中文\n换行 and\nEnglish", "中文换行 and English"),
         ('Text.\n\n{{ tabs({ command: "x" }) }}\n\nMore.', "Text.\n\nMore."),
+        ("See [`a()`][x.y.a], [Field][x.Field] and [b][], not x[1][2.5].", "See a(), Field and b, not x[1][2.5]."),
         ("```js\n{% raw %}\nx = `{{y}}`\n{% endraw %}\n```", "```js\nx = `{{y}}`\n```"),
     ],
 )

@@ -23,6 +23,7 @@ _SOFT_IN_HAN = re.compile(f"(?<=[\u3000-\u9fff\uff00-\uffef]){_SOFT_BREAK}(?=[\u
 _DIRECTIVE = re.compile(r"\{([\w:.-]+)\}\s*(.*)$")
 _RAW = re.compile(r"^[ \t]*\{%-?\s*(?:end)?raw\s*-?%\}[ \t]*\n", re.MULTILINE)  # of templates
 _FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]:?")
+_REFERENCE = re.compile(r"(?<![\w\])])\[([^\[\]]+)\]\[(?:\w[\w:/-]*\.[\w.:/-]+)?\]")  # [Model][pydantic.BaseModel]
 
 
 def read_markdown(text: str, *, mdx: bool = False) -> Page:
@@ -157,6 +158,7 @@ def table_text(rows: Sequence[Sequence[str]]) -> str:
 
 def _inline(token: Token) -> str:
     text = _FOOTNOTE.sub("", "".join(map(_piece, token.children or [])))
+    text = _REFERENCE.sub(r"\1", text)
     return _SOFT.sub(" ", _SOFT_IN_HAN.sub("", text)).strip()
 
 
