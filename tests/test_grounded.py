@@ -285,7 +285,7 @@ def test_what_is_announced_at_the_end_of_a_passage_is_shown_with_it() -> None:
                 title="Environment › Setting › Once",
             ),
         ],
-        shelf(announces),
+        shelf(announces),  # type: ignore[arg-type]
     )
     assert choose_places(judged, np.array([0.98, 0.015, 0.005], dtype=np.float32)) == [0, 2]
 
@@ -299,7 +299,7 @@ def test_what_is_announced_at_the_end_of_a_passage_is_shown_with_it() -> None:
 )
 def test_code_is_shown_to_its_end(text: str, rest: str) -> None:
     found = hit(text)
-    judged = judge("owls count night", [found], shelf(text))
+    judged = judge("owls count night", [found], shelf(text))  # type: ignore[arg-type]
     cut = judged._replace(candidates=[judged.candidates[0]._replace(text=text[:40], start=0, end=40, of=1)]).only([0])
     (piece,) = compose(cut, np.ones(1, dtype=np.float32), [found], "en", "normal")
     assert text[piece.end :] == rest
@@ -314,7 +314,7 @@ def test_code_is_shown_to_its_end(text: str, rest: str) -> None:
 )
 def test_it_is_expected_that_refers_to_nothing(second: str, leans: bool) -> None:
     found = hit(f"The barn owl is a bird of the night, and is known for its silent flight.\n\n{second}")
-    judged = judge("why is a mouse not safe", [found], shelf(found.text))
+    judged = judge("why is a mouse not safe", [found], shelf(found.text))  # type: ignore[arg-type]
     (piece,) = compose(judged, np.array([0.01, 0.99], dtype=np.float32), [found], "en", "normal")
     assert (piece.start == 0) == leans
 
