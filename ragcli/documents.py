@@ -44,6 +44,10 @@ class Skipped(Reject):
     """Describe a file that is skipped because nothing reads its format, such as an image."""
 
 
+class Unread(Skipped):
+    """Describe a folder or file that is there, or was, and cannot be read: it may hold any document."""
+
+
 def content_hash(title: str, text: str, metadata: dict[str, Any]) -> str:
     """Return a hash of a document's content, independent of the order of its fields: 32 hex digits."""
     content = orjson.dumps((title, text, metadata), option=orjson.OPT_SORT_KEYS)

@@ -23,12 +23,13 @@ from ragcli.analysis.languages import detect_language
 from ragcli.callbacks import Callbacks
 from ragcli.chunking import split_passages
 from ragcli.counts import counted
-from ragcli.documents import Document, Reject, Skipped, content_hash
+from ragcli.documents import Document, Reject, Skipped, Unread, content_hash
 from ragcli.encoding import DEFAULT_ENCODER, matching_encoder, open_encoder, same_encoder, with_vectors
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError
 from ragcli.readers import FieldNames, Input, Selection, find_files, read_documents
 from ragcli.readers.inputs import printable_name
 from ragcli.readers.spool import rereadable
+from ragcli.readers.walk import FoundFiles
 from ragcli.sources import Sources
 from ragcli.store import LOCAL, DocumentUpdate, IndexConfig, IndexLocation, Store, Stored, drop_index, open_store
 from ragcli.survey import Survey, is_last, repeated_keys, survey_inputs
@@ -87,7 +88,8 @@ def index_files(
     Raises RagcliError for files that cannot be read, IndexMismatchError for an index built with other settings.
     """
     started = time.perf_counter()
-    with rereadable(_found(paths, location, options, callbacks)) as inputs:
+    found = _found(paths, location, options, callbacks)
+    with rereadable(found.inputs) as inputs:
         sample = [item.text for item in islice(_documents(inputs, options.fields), _LANGUAGE_SAMPLE)]
         if options.prune and not sample:
             raise RagcliError("the input contains no document, and --prune would empty the index", "Check the input.")
@@ -112,6 +114,7 @@ def index_files(
                 store,
                 config,
                 sources.changed(inputs, store),
+                [one for one in found.skipped if isinstance(one, Unread)],
                 options=options,
                 callbacks=callbacks,
                 encoder=encoder,
@@ -127,7 +130,7 @@ def index_files(
 
 def _found(
     paths: Iterable[Path | str], location: IndexLocation, options: IndexOptions, callbacks: Callbacks[int]
-) -> list[Input]:
+) -> FoundFiles:
     paths = list(paths)
     found = find_files(paths, options.selection, (*options.written, location.home))
     for one in found.skipped:
@@ -137,7 +140,7 @@ def _found(
         raise RagcliError(
             f"there is nothing to read in {', '.join(printable_name(Path(path)) for path in paths)}", hint
         )
-    return found.inputs
+    return found
 
 
 def _default_encoder(language: str, inputs: Sequence[Input], note: Callable[[str], None]) -> str | None:
@@ -208,6 +211,7 @@ class _Run:
         store: Store,
         config: IndexConfig,
         inputs: list[Input],
+        unread: list[Unread],
         *,
         options: IndexOptions,
         callbacks: Callbacks[int],
@@ -221,6 +225,7 @@ class _Run:
         self._config = config
         self._given = encoder
         self._inputs = inputs
+        self._unread = unread
         self._options = options
         self._callbacks = callbacks
 
@@ -237,7 +242,7 @@ class _Run:
 
     def update(self) -> None:
         """Write changed documents; delete those gone from changed files, with --prune all that are not in the input."""
-        survey = survey_inputs(self._inputs, self._options.fields)
+        survey = survey_inputs(self._inputs, self._options.fields, self._unread)
         self._warn(survey.repeated)
         self._write(chain(self._differing(survey), self._gone(survey) if self._options.prune else self._vanished()))
 
@@ -350,9 +355,10 @@ class _Run:
     def _gone(self, survey: Survey) -> Iterator[DocumentUpdate]:
         """Yield the removal of documents that are not in the input; of none if parts of the input are unknown."""
         if survey.unknown:
-            lines = counted(survey.unknown, "rejected line", "rejected lines")
+            parts = counted(survey.unknown, "part", "parts")
             self._callbacks.note(
-                f"--prune deleted nothing: {lines} could be any document; correct the input, then prune again"
+                f"--prune deleted nothing: {parts} of the input could not be read and may be any document; "
+                "correct the input, then prune again"
             )
             return
         kept = {doc_id for source in self._sources.kept.values() for doc_id in source.ids}

@@ -4,18 +4,21 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
-from itertools import pairwise
+from itertools import chain, pairwise
+from pathlib import PurePath
 from typing import NamedTuple
 
-from ragcli.documents import Document
+from ragcli.documents import Document, Reject, Skipped, Unread
 from ragcli.readers import FieldNames, Input, read_documents
+from ragcli.readers.formats import FORMATS
+from ragcli.readers.texts import kind_of
 
 
 class Survey(NamedTuple):
     """Hold the ids of the input by their hashes, and the number of lines of each repeated one.
 
     `unknown` counts the rejects whose id could not be read: any document of the index may be one of them. `unread` are
-    the files that could not be read at all.
+    files that could not be read, whose documents have ids that begin with the file's name.
     """
 
     ids: "array[int]"
@@ -32,23 +35,32 @@ class Survey(NamedTuple):
         return at < len(self.ids) and self.ids[at] == key
 
 
-def survey_inputs(inputs: list[Input], fields: FieldNames) -> Survey:
-    """Read the input once, and return its ids."""
+def survey_inputs(inputs: list[Input], fields: FieldNames, beside: Iterable[Unread] = ()) -> Survey:
+    """Read the input once, and return its ids; `beside` is what could not be read of the folders."""
     keys: list[int] = []
     rejected: list[int] = []
     unknown = 0
     unread: set[str] = set()
-    for item in read_documents(inputs, fields):
+    for item in chain(read_documents(inputs, fields), beside):
         if isinstance(item, Document):
             keys.append(hash(item.id))
         elif item.id:
             rejected.append(hash(item.id))
-        elif not item.line:
+        elif _is_known_by_name(item):
             unread.add(item.file)
         else:
             unknown += 1
     keys.sort()  # once: the two sorts that follow find it done
     return Survey(array("q", sorted(keys + rejected)), repeated_keys(keys), unknown, frozenset(unread))
+
+
+def _is_known_by_name(item: Reject) -> bool:
+    """Return whether it is a whole file, whose documents have its name in their ids."""
+    if item.line:
+        return False
+    found = FORMATS.get(kind_of(PurePath(item.file)))
+    by_name = found is not None and found.takes in ("text", "bytes", "mailbox")
+    return by_name or (isinstance(item, Skipped) and not isinstance(item, Unread))
 
 
 def repeated_keys(keys: Iterable[int]) -> Counter[int]:

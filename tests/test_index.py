@@ -307,7 +307,9 @@ def test_bad_lines_are_rejected_in_a_dry_run_as_well(ragcli: Run, tmp_path: Path
 
 
 def test_blank_lines_a_byte_order_mark_and_windows_line_ends_are_no_trouble(ragcli: Run, tmp_path: Path) -> None:
-    path = write_lines(tmp_path / "a.jsonl", b'\xef\xbb\xbf{"text": "One."}\r', b"", b"  \t\r", b'{"text": "Two."}\r')
+    mark = b"\xef\xbb\xbf"
+    lines = [mark + b'{"text": "One."}\r', b"", b"  \t\r", 2 * mark, 2 * mark + b'{"text": "Two."}\r']
+    path = write_lines(tmp_path / "a.jsonl", *lines)
     assert ragcli("index", path, "--format", "json").summary() == {
         "read": 2, **NOTHING, "added": 2, "documents": 2, "passages": 2,
     }  # fmt: skip

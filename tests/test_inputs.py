@@ -1,19 +1,29 @@
 """Finding input files, and keeping copies of streams."""
 
+import bz2
+import gzip
 import io
 import json
+import os
+import shutil
+import sqlite3
 import subprocess
 import sys
+import tarfile
 import time
+import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
+from ragcli.documents import Reject
 from ragcli.errors import RagcliError
-from ragcli.readers import Input, Selection, find_files, find_inputs
+from ragcli.readers import FieldNames, Input, Selection, find_files, find_inputs, read_documents
 from ragcli.readers.spool import rereadable
-from tests.support import ROOT, Run, assert_two_lines, environment, write_lines
+from tests.support import ROOT, Run, assert_two_lines, command, environment, write_lines
 
 
 def names(folder: Path) -> list[str]:
@@ -153,3 +163,97 @@ def test_prune_spares_a_file_that_could_not_be_read(ragcli: Run, tmp_path: Path)
 
 def test_a_folder_with_nothing_to_read_is_an_error(ragcli: Run, tmp_path: Path) -> None:
     assert_two_lines(ragcli("index", tmp_path), 1, "there is nothing to read in", "--include")
+
+
+ROWS = [{"id": f"d{number}", "text": f"Document {number}."} for number in range(9)]
+LINES = b"".join(orjson.dumps(row) + b"\n" for row in ROWS)
+PACKED = gzip.compress(LINES)
+
+
+def packed(*members: bytes) -> bytes:
+    """Return a tar archive of JSON Lines files."""
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as archive:
+        for number, content in enumerate(members):
+            entry = tarfile.TarInfo(f"{number}.jsonl")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return whole.getvalue()
+
+
+def zipped(method: int) -> bytes:
+    """Return a zip archive of one JSON Lines file, whose packed content is damaged."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", method) as archive:
+        archive.writestr("a.jsonl", LINES)
+    content = bytearray(whole.getvalue())
+    content[45:60] = b"\xff" * 15
+    return bytes(content)
+
+
+DAMAGED = {
+    "array.json": b"[" + b",\n".join(LINES.splitlines()[:5]),
+    "quote.csv": b'id,text\nd0,Document 0.\nd1,"Document 1.\nd2,Document 2.\n',
+    "members.jsonl.gz": gzip.compress(LINES[:100]) + PACKED[:40],
+    "behind.jsonl.gz": PACKED + b"behind",
+    "sum.jsonl.gz": PACKED[:-6] + b"\0\0" + PACKED[-4:],
+    "deflate.zip": zipped(zipfile.ZIP_DEFLATED),
+    "lzma.zip": zipped(zipfile.ZIP_LZMA),
+    "cut.tar": packed(LINES, LINES)[:1536],
+    "cut.jsonl.bz2": bz2.compress(LINES)[:60],
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_prune_deletes_nothing_where_a_file_is_damaged(ragcli: Run, tmp_path: Path, name: str) -> None:
+    whole, damaged = tmp_path / "whole.jsonl", tmp_path / name
+    whole.write_bytes(LINES)
+    damaged.write_bytes(DAMAGED[name])
+    ragcli("index", whole, "--language", "en")
+    some = write_lines(tmp_path / "some.jsonl", ROWS[0])
+    result = ragcli("index", some, damaged, "--prune", "--format", "json")
+    assert (result.code, result.summary()["deleted"], result.summary()["documents"]) == (6, 0, len(ROWS)), result
+    assert result.summary()["rejected"] == 1
+    assert "--prune deleted nothing" in result.err
+
+
+def test_a_cut_database_is_not_read_as_a_whole_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE notes (id, text)")
+        database.executemany("INSERT INTO notes VALUES (?, ?)", [(n, f"Note {n}.") for n in range(50)])
+        database.commit()
+    path.write_bytes(path.read_bytes()[:-1000])
+    [item] = read_documents([Input(path, "a.db")], FieldNames(query="SELECT id, text FROM notes"))
+    assert isinstance(item, Reject)
+    assert "cut" in item.reason
+
+
+def test_prune_deletes_nothing_where_a_link_leads_nowhere(ragcli: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    write_lines(folder / "b.jsonl", {"id": "b", "text": "Text."})
+    (tmp_path / "elsewhere").write_bytes(LINES)
+    (folder / "link.jsonl").symlink_to(tmp_path / "elsewhere")
+    assert ragcli("index", folder, "--language", "en", "--format", "json").summary()["documents"] == 1 + len(ROWS)
+    (tmp_path / "elsewhere").unlink()
+    result = ragcli("index", folder, "--prune", "--format", "json")
+    assert result.summary()["documents"] == 1 + len(ROWS)
+    assert "--prune deleted nothing" in result.err
+
+
+def test_prune_deletes_nothing_where_a_folder_cannot_be_read(ragcli: Run, tmp_path: Path) -> None:
+    if os.geteuid() == 0 and not shutil.which("setpriv"):
+        pytest.skip("root reads everything, and setpriv is missing")
+    folder = tmp_path / "docs"
+    write_lines(folder / "b.jsonl", {"id": "b", "text": "Text."})
+    write_lines(folder / "inside" / "a.jsonl", *ROWS)
+    assert ragcli("index", folder, "--language", "en", "--format", "json").summary()["documents"] == 1 + len(ROWS)
+    powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    words = [*powerless, *command("index", folder, "--prune", "--format", "json")]
+    (folder / "inside").chmod(0)
+    try:
+        done = subprocess.run(words, env=environment({}), capture_output=True, check=True)
+    finally:
+        (folder / "inside").chmod(0o755)
+    assert json.loads(done.stdout)["documents"] == 1 + len(ROWS)
+    assert b"--prune deleted nothing" in done.stderr

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ragcli.readers.packages import MAX_PART, MAX_PARTS, MAX_UNPACKED, open_package
 from ragcli.readers.records import NoDocumentError
+from ragcli.readers.texts import DAMAGED
 
 
 class Member(NamedTuple):
@@ -46,5 +47,14 @@ def _tar(data: bytes) -> Iterator[Member]:
                     continue
                 file = archive.extractfile(entry)
                 yield Member(entry.name, file.read() if file else b"")
-    except (tarfile.TarError, EOFError, OSError, ValueError) as e:
+            _check_end(archive)
+    except (tarfile.TarError, OSError, ValueError, *DAMAGED) as e:
         raise NoDocumentError(f"damaged: {e}") from e
+
+
+def _check_end(archive: tarfile.TarFile) -> None:
+    """Raise NoDocumentError if the block of zeros is missing that ends a whole archive."""
+    if file := archive.fileobj:
+        file.seek(archive.offset)
+        if len(block := file.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE or block.strip(b"\0"):
+            raise NoDocumentError("cut: its end is missing")

@@ -21,6 +21,9 @@ def read_sqlite(path: Path, name: str, fields: FieldNames) -> Iterator[Document 
     address = f"file:{quote(str(path.absolute()))}?mode=ro"
     try:
         with closing(sqlite3.connect(address, uri=True)) as database:
+            [page_size] = database.execute("PRAGMA page_size").fetchone()
+            if path.stat().st_size % page_size:  # SQLite reads the cut page as if the rest were zeros
+                raise NoDocumentError("cut: its last page is not whole")
             database.set_authorizer(_authorize)
             yield from read_records(_rows(database.execute(fields.query)), name, PurePath(name).stem, fields)
     except (sqlite3.Error, sqlite3.Warning) as e:

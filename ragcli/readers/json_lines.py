@@ -15,7 +15,7 @@ _BOM = b"\xef\xbb\xbf"
 def read_json_lines(file: BinaryIO, name: str, fields: FieldNames) -> Iterator[Document | Reject]:
     """Yield each line as a document or a reject. Blank lines are skipped.
 
-    In memory is one line at a time. Any line may begin with a byte order mark, as after `cat`.
+    In memory is one line at a time. Any line may begin with byte order marks, as after `cat`.
     """
     number, line = 0, b""
     while True:
@@ -27,9 +27,9 @@ def read_json_lines(file: BinaryIO, name: str, fields: FieldNames) -> Iterator[D
                 raise NoDocumentError(too_long("line"))
             if not line:
                 return
-            if line.isspace() or line.strip() == _BOM:
+            if line.isspace() or not line.strip().strip(_BOM):
                 continue
-            yield parse_record(line.removeprefix(_BOM), fields)
+            yield parse_record(line.lstrip(_BOM), fields)
         except NoDocumentError as e:
             yield Reject(name, number, e.doc_id, e.reason, printable(line))
         except DAMAGED as e:

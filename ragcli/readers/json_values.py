@@ -81,11 +81,16 @@ class _Values:
         self._lines = 1  # the line of `_at`
         self._ended = False
         self._begun = False
+        self._inside = False  # an array that has not ended
 
     def next(self) -> _Value | None:
         """Return the next value, or None at the end. Raises NoDocumentError for anything but a JSON object."""
         self._skip_between()
         if self._at == len(self._text):
+            if self._inside:
+                self._inside = False
+                self.line, self.shown = self._lines, ""
+                raise NoDocumentError("the array does not end: the file was cut here")
             return None
         self.line = self._lines
         while True:
@@ -127,11 +132,12 @@ class _Values:
                 break
             self._fill()
         if not self._begun and self._text.startswith("[", self._at):
-            self._begun = True
+            self._begun = self._inside = True
             self._at += 1
             return self._skip_between()
         self._begun = True
-        if self._text.startswith("]", self._at):  # the end of the array
+        if self._text.startswith("]", self._at):
+            self._inside = False
             self._at += 1
             return self._skip_between()
         return None

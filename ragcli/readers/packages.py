@@ -7,6 +7,7 @@ from io import BytesIO
 from xml.etree import ElementTree
 
 from ragcli.readers.records import NoDocumentError
+from ragcli.readers.texts import DAMAGED
 
 MAX_UNPACKED = 2**29
 MAX_PART = 2**26
@@ -38,7 +39,7 @@ class Package:
                 content = part.read(MAX_PART + 1)
         except KeyError as e:
             raise NoDocumentError(f"damaged: it lacks {name}") from e
-        except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError) as e:
+        except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, *DAMAGED) as e:
             raise NoDocumentError(f"damaged: {e}") from e
         self._unpacked += len(content)
         bloated = len(content) > _SMALL and len(content) > MAX_RATIO * max(1, info.compress_size)

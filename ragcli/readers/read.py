@@ -45,9 +45,7 @@ def _read(source: Input, fields: FieldNames) -> Iterator[Document | Reject]:
     head = _head(source.path)
     found = format_of(source.kind or kind_of(PurePath(source.name)), head)
     if found == JSON:
-        with open_bytes(source.path) as file:
-            items = (read_json_values if is_spread(head) else read_json_lines)(file, source.name, fields)
-            yield from _documents_of_folder(items, source, fields) if source.found else items
+        yield from _read_json(source, fields, spread=is_spread(head))
     elif found is None:
         yield Reject(source.name, 0, None, "not text, nor another format that ragcli reads", "")
     elif found.takes == "mailbox":
@@ -58,6 +56,15 @@ def _read(source: Input, fields: FieldNames) -> Iterator[Document | Reject]:
         yield from _one_reject(found.load()(source.path, source.name, fields), source.name)
     else:
         yield from _read_whole_file(source, found, fields)
+
+
+def _read_json(source: Input, fields: FieldNames, *, spread: bool) -> Iterator[Document | Reject]:
+    try:
+        with open_bytes(source.path) as file:
+            items = (read_json_values if spread else read_json_lines)(file, source.name, fields)
+            yield from _documents_of_folder(items, source, fields) if source.found else items
+    except DAMAGED as e:
+        yield Reject(source.name, 0, None, f"the compressed file is damaged: {e}", "")
 
 
 def _documents_of_folder(

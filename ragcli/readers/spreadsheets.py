@@ -60,6 +60,10 @@ def _read_excel(data: bytes, name: str, fields: FieldNames) -> Iterator[Document
             yield from read_rows(rows, name, PurePath(name).stem, fields, where=sheet_name)
     except CalamineError as e:
         raise NoDocumentError(f"damaged or encrypted: {e}") from e
+    except BaseException as e:
+        if type(e).__name__ != "PanicException":  # the library's own, which no module exports
+            raise
+        raise NoDocumentError("damaged") from e
 
 
 def _cell(value: object) -> str:

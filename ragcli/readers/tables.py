@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import PurePath
 from typing import Any
 
@@ -14,6 +14,7 @@ from ragcli.readers.records import FieldNames, NoDocumentError, parse_record
 
 _LONGEST_CELL = 16 * 2**20
 _SAMPLE = 8_000
+_END = "\0end"  # a row after the last one, unless a quotation mark is still open
 
 
 def read_csv(text: str, name: str, fields: FieldNames) -> Iterator[Document | Reject]:
@@ -23,11 +24,21 @@ def read_csv(text: str, name: str, fields: FieldNames) -> Iterator[Document | Re
         dialect: Any = csv.Sniffer().sniff(text[:_SAMPLE], "\t" if name.lower().endswith((".tsv", ".tab")) else ",;\t|")
     except csv.Error:
         dialect = csv.excel_tab if name.lower().endswith((".tsv", ".tab")) else csv.excel
-    rows = csv.reader(io.StringIO(text, newline=""), dialect)
+    rows = csv.reader(chain(io.StringIO(text, newline=""), [_END]), dialect)
     try:
-        yield from read_rows(rows, name, PurePath(name).stem, fields)
+        yield from read_rows(_closed(rows), name, PurePath(name).stem, fields)
     except csv.Error as e:
-        yield Reject(name, rows.line_num, None, f"invalid CSV from here on: {e}", "")
+        yield Reject(name, min(rows.line_num, text.count("\n") + 1), None, f"invalid CSV from here on: {e}", "")
+
+
+def _closed(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Yield rows up to the end mark. Raises csv.Error if it stands within quotation marks."""
+    for row in rows:
+        if row == [_END]:
+            return
+        if row and row[-1].endswith(_END):
+            raise csv.Error(f"a quotation mark is never closed, in the value {row[-1][:40]!r}")
+        yield row
 
 
 def read_rows(

@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import io
+import lzma
 import sys
 import zlib
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ _JSON_LINES = (".jsonl", ".ndjson")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), *((mark, "utf-16") for mark in _UTF16))
 _SAMPLE = 2**16
 _ENCODINGS = ("gb18030 cp950 cp932 euc_jp euc_kr cp1252 cp1251 koi8_r").split()
-DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
+DAMAGED = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 
 
 def kind_of(path: PurePath) -> str:

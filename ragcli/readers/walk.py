@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pathspec import GitIgnoreSpec
 
-from ragcli.documents import Skipped
+from ragcli.documents import Skipped, Unread
 from ragcli.errors import RagcliError
 from ragcli.readers.formats import FORMATS, NO_TEXT, PLAIN_NAMES
 from ragcli.readers.inputs import Input, is_url, printable_name
@@ -83,7 +83,7 @@ class _Walk:
             with os.scandir(folder) as entries:
                 inside = sorted(entries, key=lambda entry: entry.name)
         except OSError as e:
-            self._skip(folder, f"a folder that cannot be read: {e.strerror}")
+            self._skip(folder, f"a folder that cannot be read: {e.strerror}", Unread)
             return
         if (status.st_dev, status.st_ino) in self._seen:
             return
@@ -109,8 +109,11 @@ class _Walk:
         elif folder:
             if not (self._exclude and self._exclude.match_file(f"{self._inside(path)}/")):
                 self._folder(path, Path(os.path.realpath(path)) if link else real, ignoring)
+        elif not file and link:
+            wanted = self._follow or not _why_not(path)
+            self._skip(path, "a link that leads nowhere", Unread if wanted else Skipped)
         elif not file:
-            self._skip(path, "a link that leads nowhere" if link else "neither a file nor a folder")
+            self._skip(path, "neither a file nor a folder")
         else:
             self._file(path)
 
@@ -128,8 +131,8 @@ class _Walk:
     def _inside(self, path: Path) -> str:
         return path.relative_to(self._top).as_posix()
 
-    def _skip(self, path: Path, reason: str) -> None:
-        self._found.skipped.append(Skipped(printable_name(path), 0, None, reason, ""))
+    def _skip(self, path: Path, reason: str, kind: type[Skipped] = Skipped) -> None:
+        self._found.skipped.append(kind(printable_name(path), 0, None, reason, ""))
 
 
 def _why_not(path: Path) -> str:

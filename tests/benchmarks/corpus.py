@@ -7,12 +7,12 @@ from pathlib import Path
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "python.jsonl"
 
 
-def write_corpus(path: Path, documents: int) -> None:
-    """Write `documents` lines to a file."""
+def write_corpus(path: Path, documents: int, shortest: int = 40, longest: int = 80) -> None:
+    """Write `documents` lines to a file, with texts of so many words."""
     rng = random.Random(0)
     words = [word for line in SAMPLE.read_text().splitlines() for word in json.loads(line)["text"].split()]
     with path.open("w", encoding="utf-8") as file:
         for i in range(documents):
-            at, n = rng.randrange(len(words) - 90), rng.randint(40, 80)
+            at, n = rng.randrange(len(words) - 90), rng.randint(shortest, longest)
             title, text = " ".join(words[at : at + 5]), " ".join(words[at + 5 : at + 5 + n])
             file.write(json.dumps({"id": f"doc-{i}", "title": title, "text": text, "year": 1950 + i % 75}) + "\n")
