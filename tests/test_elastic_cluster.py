@@ -10,7 +10,7 @@ import pytest
 
 from ragcli.store import IndexLocation, open_store
 from tests.elastic.cluster import Node, running_cluster
-from tests.support import Result, assert_two_lines, command, environment, write_lines
+from tests.support import Result, assert_two_lines, command, environment, run_process, write_lines
 
 DOCUMENTS = int(os.environ.get("RAGCLI_TEST_SLOW_DOCUMENTS", "100000"))
 KILLED_AFTER = 6.0  # seconds
@@ -59,6 +59,30 @@ def test_one_dead_node_loses_nothing(nodes: list[Node], documents: Path) -> None
     with open_store(IndexLocation(nodes[1].url, "disturbed", Path())) as store:
         assert sum(1 for one in store.stored() if one.hash) == DOCUMENTS
     assert disturbed < 3 * undisturbed + 10
+
+
+def test_frozen_nodes_are_told_and_a_rerun_completes(nodes: list[Node], documents: Path) -> None:
+    process = start(documents, nodes, "frozen")
+    time.sleep(KILLED_AFTER)
+    assert process.poll() is None
+    for node in nodes[1:]:
+        node.freeze()
+    began = time.monotonic()
+    result = ended(process)
+    print(f"writes: told after {time.monotonic() - began:.1f} s: {result.err}")
+    assert_two_lines(result, 5, "http")
+    assert time.monotonic() - began < 16  # with the start of a request that is answered
+    at = ["--store", ",".join(node.url for node in nodes), "--index", "frozen"]
+    began = time.monotonic()
+    read = run_process("search", "owl", *at)
+    print(f"reads: told after {time.monotonic() - began:.1f} s: {read.err}")
+    assert_two_lines(read, 5, "http")
+    assert time.monotonic() - began < 30
+    for node in nodes[1:]:
+        node.kill()
+        node.start_again()
+    again = ended(start(documents, nodes, "frozen"))
+    assert (again.code, again.summary()["documents"]) == (0, DOCUMENTS), again
 
 
 def test_without_a_quorum_that_is_told_and_a_rerun_completes(nodes: list[Node], documents: Path) -> None:

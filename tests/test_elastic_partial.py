@@ -2,9 +2,11 @@
 
 import json
 import socket
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +258,43 @@ def test_a_server_that_hangs_is_told_soon(ragcli: Run) -> None:
         result = ragcli("search", "apples", "--store", f"http://127.0.0.1:{hung.getsockname()[1]}")
     assert_two_lines(result, 5, "did not answer in time")
     assert time.monotonic() - began < 15
+
+
+def test_a_cluster_of_frozen_nodes_is_told_soon() -> None:
+    frozen = {"_nodes": {"total": 3, "successful": 1, "failed": 2}, "nodes": {}}
+    with hanging(frozen, times=9) as url, opened(url) as store:
+        began = time.monotonic()
+        with pytest.raises(UnreachableError, match="2 of 3 nodes do not answer"):
+            store.write([update("a")])
+        assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_a_busy_server_is_waited_for(status: int) -> None:
+    healthy = {"_nodes": {"total": 3, "successful": 2, "failed": 1}, "nodes": {}}
+    with hanging(healthy, times=1, status=status) as url, opened(url) as store:
+        store.write([update("a")])
+
+
+@contextmanager
+def hanging(nodes: dict[str, Any], times: int, status: int = 200) -> Iterator[str]:
+    """Run a server that does not answer the first bulk requests, and says of its nodes what it is told to say."""
+    seen = Counter[str]()
+    over = threading.Event()
+
+    def bulk(ids: list[str]) -> tuple[int, Any]:
+        seen["bulk"] += 1
+        if seen["bulk"] <= times:
+            over.wait(60)
+            return 0, None
+        return taken(ids)
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        return (status, nodes) if path.startswith("/_nodes") else own_index(bulk)(method, path, body)
+
+    with fake_server(answer) as url:
+        yield url
+        over.set()
 
 
 def test_another_node_answers_for_one_that_hangs() -> None:

@@ -6,7 +6,7 @@ from multiprocessing.pool import AsyncResult, ThreadPool
 from typing import Any, NamedTuple
 
 from elastic_transport import ObjectApiResponse
-from elasticsearch import ApiError
+from elasticsearch import ApiError, Elasticsearch
 
 from ragcli.analysis.analyzer import Analyzer
 from ragcli.counts import counted
@@ -180,8 +180,12 @@ def _halves(session: Session, request: list[_Entry]) -> list[tuple[_Entry, str |
 def _items(session: Session, request: list[_Entry]) -> list[Json]:
     """Send one request and return the answer to each of its entries."""
     lines = [line for entry in request for line in entry.lines]
-    send: Callable[..., ObjectApiResponse[Any]] = session.writing.bulk  # which accepts serialized lines
-    answer = send(operations=lines, index=session.index, filter_path=_ANSWER, timeout=_WAIT).body
+
+    def send(client: Elasticsearch) -> ObjectApiResponse[Any]:
+        bulk: Callable[..., ObjectApiResponse[Any]] = client.bulk  # which accepts serialized lines
+        return bulk(operations=lines, index=session.index, filter_path=_ANSWER, timeout=_WAIT)
+
+    answer = session.written(send).body
     items = answer.get("items") if isinstance(answer, dict) else None
     if not isinstance(items, list):
         raise not_elasticsearch(session.url)

@@ -18,6 +18,7 @@ T = TypeVar("T")
 _PATIENCE = {429: 30.0, 502: 8.0, 503: 8.0, 504: 8.0}
 _PATIENCE_WITHOUT_CONNECTION = 1.0
 _PATIENCE_WITHOUT_ANSWER = 7.0  # longer than the timeout with several nodes only: another one is tried
+_PROBE = 3  # seconds in which a node has to say that it is there
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
 
 
@@ -78,7 +79,7 @@ class Session:
 
     def refresh(self) -> None:
         """Let what was written be found."""
-        self.ask(self.writing.indices.refresh, "_shards")
+        self.repeated(lambda: self.written(lambda client: self._once(client.indices.refresh, "_shards")))
 
     def ask(self, endpoint: Callable[..., ObjectApiResponse[Any]], wanted: str, **body: Any) -> Json:
         """Return an answer with the key `wanted`; the request is repeated while the server is busy."""
@@ -90,6 +91,29 @@ class Session:
             raise not_elasticsearch(self.url)
         check_whole(answer, self.url)
         return answer
+
+    def written(self, send: Callable[[Elasticsearch], T]) -> T:
+        """Send a request that a busy server may take long for.
+
+        One that is not answered soon is sent again, and given a minute, if most nodes of the cluster do answer.
+        Elasticsearch itself needs longer than that to notice that a node hangs.
+        """
+        try:
+            return send(self.client)
+        except ConnectionTimeout:
+            self._check_nodes()
+        return send(self.writing)
+
+    def _check_nodes(self) -> None:
+        """Raise IncompleteAnswerError if at least half of the cluster's nodes do not answer."""
+        try:
+            answer = self.client.nodes.info(metric="http", timeout=f"{_PROBE}s").body
+        except ApiError:  # this user may not ask
+            return
+        counts = answer.get("_nodes", {}) if isinstance(answer, dict) else {}
+        failed, total = counts.get("failed", 0), counts.get("total", 0)
+        if failed and 2 * failed >= total:
+            raise IncompleteAnswerError(self.url, f"{failed} of {total} nodes do not answer")
 
     def repeated(self, request: Callable[[], T]) -> T:
         """Send a request, repeatedly while the server is busy or not ready, up to a time limit for each reason."""

@@ -51,6 +51,10 @@ class Node:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
+    def freeze(self) -> None:
+        """Stop the node's processes, which stay and keep their connections, until it is killed."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
     def start_again(self) -> None:
         """Start the node that was killed, on its data, and wait until the cluster has a master."""
         self._process = self._start()
