@@ -112,10 +112,11 @@ def test_markdown_is_read_by_its_headings(tmp_path: Path) -> None:
         ("::: warning\nText.\n:::", "Warning: Text."),
         ("/// note | Title\n\nText.\n\n///", "Title\n\nText."),
         ("> [!NOTE]\n> Mind the gap.", "Note: Mind the gap."),
+        ("!!! warning\n\n    Mind the gap.\n\n    - item", "Warning: Mind the gap.\n\n- item"),
         ("See [this]({{ '/x/' | relative_url }}) and `{:?}`.", "See this and {:?}."),
         ("{% include 'x' %}\nText {{< ref x >}}here.", "Text here."),
         ("A {func}`~click.echo` and {ref}`that page <page>`.", "A click.echo and that page."),
-        ("```{note}\nMind *this*.\n```", "Note:\n\nMind this."),
+        ("```{note}\nMind *this*.\n```", "Note: Mind this."),
         ("```{eval-rst}\n.. currentmodule:: x\n```\nText.", "Text."),
         ("中文\n换行 and\nEnglish", "中文换行 and English"),
         ('Text.\n\n{{ tabs({ command: "x" }) }}\n\nMore.', "Text.\n\nMore."),
@@ -191,7 +192,7 @@ A      B
         ("Title", "See the page, run and a link, soft hard code."),
         (
             "Title › Sub",
-            'Like this:\n\n```\nx = *y*\n```\n\n```python\nprint("hi")\n```\n\nNote: Mind\n\nthis.\n\n'
+            'Like this:\n\n```\nx = *y*\n```\n\n```python\nprint("hi")\n```\n\nNote: Mind\nthis.\n\n'
             "* one\n* two\n\n- A; B\n- 1; 2",
         ),
     ]

@@ -10,7 +10,7 @@ from markdown_it.token import Token
 
 from ragcli.readers.frontmatter import split_front
 from ragcli.readers.markdown_dialects import plain_markdown
-from ragcli.readers.outline import Outline, Page
+from ragcli.readers.outline import Outline, Page, continues
 from ragcli.readers.restructured import CODE, SILENT, lead_of, read_rst
 
 _MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -110,7 +110,10 @@ def _myst(name: str, argument: str, content: str) -> str:
     body = "\n".join(lines)
     if name in CODE or name.startswith("click:"):
         return f"```{argument}\n{body}\n```" if body else ""
-    return "\n\n".join([*([lead] if (lead := lead_of(name, argument)) else []), *_blocks(_MARKDOWN.parse(body))])
+    blocks = _blocks(_MARKDOWN.parse(body))
+    if lead := lead_of(name, argument):
+        blocks[:1] = [f"{lead} {blocks[0]}"] if blocks and continues(lead, blocks[0]) else [lead, *blocks[:1]]
+    return "\n\n".join(blocks)
 
 
 def _list(tokens: Sequence[Token]) -> str:

@@ -1,11 +1,17 @@
 """The result of a reader: pages, with sections of text under headings."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ragcli.documents import Span
 
 _LONGEST_LEAD = 300  # characters
+_LABEL = re.compile(
+    r"(?:note|info|tip|hint|important|warning|caution|danger|attention|error|success|question|example|abstract|see also):",
+    re.IGNORECASE,
+)
+_LISTED = re.compile(r"[-*+•]\s|\(?\w{1,2}[.)]\s")
 
 
 class Section(NamedTuple):
@@ -50,9 +56,12 @@ class Outline:
         self._place = place
 
     def add(self, text: str, *, whole: bool = False) -> None:
-        """Add a block: a paragraph, or with `whole`, text that must not be split."""
+        """Add a block: a paragraph, or with `whole`, text that must not be split. A paragraph continues a label."""
         text = text.strip("\n").rstrip()
-        if text.strip():
+        last = self._blocks[-1][0] if self._blocks else ""
+        if text and not whole and continues(last, text):
+            self._blocks[-1] = (f"{last} {text}", False)
+        elif text.strip():
             self._blocks.append((text, whole))
 
     def sections(self) -> list[Section]:
@@ -82,3 +91,8 @@ class Outline:
             else:
                 lead = None
             at += len(block) + 2
+
+
+def continues(label: str, text: str) -> bool:
+    """Return whether a paragraph goes on after a label such as "Note:"."""
+    return bool(_LABEL.fullmatch(label)) and not _LISTED.match(text)

@@ -169,6 +169,8 @@ class _Reader:
             return
         if not content and name not in _NAMED and name not in _TITLED and not _DESCRIBING.match(name):
             return
+        while argument and name in (*_NAMED, *_TITLED) and content and content[0].strip():
+            argument += f"\n{content.pop(0)}"
         self._outline.add(plain_rst(lead_of(name, argument)))
         _Reader(content, _Nested(self._outline)).read()
 
@@ -208,8 +210,8 @@ class _Nested(Outline):
 def lead_of(name: str, argument: str) -> str:
     """Return the words that a directive puts before its content."""
     if name in _TITLED:
-        version, _, rest = argument.partition(" ")
-        return f"{_TITLED[name]} {version}" + (f": {rest}" if rest else ":")
+        version, *rest = argument.split(maxsplit=1)
+        return f"{_TITLED[name]} {version}: {''.join(rest)}".rstrip()
     if name in _NAMED:
         return f"{name.capitalize() if name != 'seealso' else 'See also'}: {argument}".strip()
     return "" if name in _UNTITLED else argument
