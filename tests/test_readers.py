@@ -193,9 +193,27 @@ A      B
         (
             "Title › Sub",
             'Like this:\n\n```\nx = *y*\n```\n\n```python\nprint("hi")\n```\n\nNote: Mind\nthis.\n\n'
-            "* one\n* two\n\n- A; B\n- 1; 2",
+            "* one\n* two\n\n- A: 1; B: 2",
         ),
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (
+            "+------+--------+\n| Name | What   |\n+======+========+\n| *-q* | be     |\n"
+            "|      | quiet  |\n+------+--------+\n| -v   | be     |\n|      | loud   |\n+------+--------+",
+            "- Name: -q; What: be quiet\n- Name: -v; What: be loud",
+        ),
+        ("+----+----+\n| a  | b  |\n+----+----+\n| c       |\n+----+----+", "- a; b\n- c"),
+        ("====  ====\nName  What\n====  ====\n-q    be\n      quiet\n-v    be loud indeed\n====  ====",
+         "- Name: -q; What: be quiet\n- Name: -v; What: be loud indeed"),
+        ("====  ====\n-q    quiet\n-v    loud\n====  ====", "- -q; quiet\n- -v; loud"),
+    ],
+)  # fmt: skip
+def test_a_row_of_a_restructured_table_has_the_names_of_its_columns(tmp_path: Path, source: str, text: str) -> None:
+    assert parts(tmp_path / "a.rst", source) == [("a", text)]
 
 
 def test_what_introduces_code_or_a_list_stays_with_it(tmp_path: Path) -> None:

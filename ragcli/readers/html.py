@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from ragcli.readers.markdown import table_text
-from ragcli.readers.outline import Outline, Page
+from ragcli.readers.outline import Outline, Page, table_text
 from ragcli.readers.records import NoDocumentError
 
 _MAIN = ("main", "[role=main]", "article", "div.document", "#main-content", "#content", "body")

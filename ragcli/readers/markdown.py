@@ -3,14 +3,13 @@
 import html
 import re
 from collections.abc import Sequence
-from itertools import takewhile
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from ragcli.readers.frontmatter import split_front
 from ragcli.readers.markdown_dialects import plain_markdown
-from ragcli.readers.outline import Outline, Page, continues
+from ragcli.readers.outline import Outline, Page, continues, table_text
 from ragcli.readers.restructured import CODE, SILENT, lead_of, read_rst
 
 _MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -139,24 +138,6 @@ def _table(tokens: Sequence[Token]) -> str:
         elif token.type == "inline":
             rows[-1].append(" ".join(_inline(token).split()))
     return table_text(rows)
-
-
-def table_text(rows: Sequence[Sequence[str]]) -> str:
-    """Return the rows of a table as lines, each with the column names of the first row.
-
-    Rows of one cell above it are titles.
-    """
-    titles = list(takewhile(lambda row: len(row) == 1, rows)) if max(map(len, rows), default=0) > 1 else []
-    if titles:
-        return "\n".join([*(row[0] for row in titles if row[0]), table_text(rows[len(titles) :])])
-    if len(rows) < 2:
-        return "; ".join(cell for row in rows for cell in row if cell)
-    names = rows[0]
-    lines = []
-    for row in rows[1:]:
-        cells = [f"{names[i]}: {cell}" if i < len(names) and names[i] else cell for i, cell in enumerate(row) if cell]
-        lines.append("- " + "; ".join(cells))
-    return "\n".join(line for line in lines if line != "- ")
 
 
 def _inline(token: Token) -> str:

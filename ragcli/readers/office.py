@@ -7,8 +7,7 @@ from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
 from ragcli.readers.html import read_html
-from ragcli.readers.markdown import table_text
-from ragcli.readers.outline import Outline, Page, Section
+from ragcli.readers.outline import Outline, Page, Section, table_text
 from ragcli.readers.packages import Package, open_package
 from ragcli.readers.records import NoDocumentError
 from ragcli.readers.texts import decode

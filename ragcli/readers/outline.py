@@ -1,15 +1,15 @@
 """The result of a reader: pages, with sections of text under headings."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from ragcli.documents import Span
 
 _LONGEST_LEAD = 300  # characters
 _LABEL = re.compile(
-    r"(?:note|info|tip|hint|important|warning|caution|danger|attention|error|success|question|example|abstract|see also):",
-    re.IGNORECASE,
+    r"(?:note|info|tip|hint|important|warning|caution|danger|attention|error|success|example|see also):", re.IGNORECASE
 )
 _LISTED = re.compile(r"[-*+•]\s|\(?\w{1,2}[.)]\s")
 
@@ -96,3 +96,21 @@ class Outline:
 def continues(label: str, text: str) -> bool:
     """Return whether a paragraph goes on after a label such as "Note:"."""
     return bool(_LABEL.fullmatch(label)) and not _LISTED.match(text)
+
+
+def table_text(rows: Sequence[Sequence[str]]) -> str:
+    """Return the rows of a table as lines, each with the column names of the first row.
+
+    Rows of one cell above it are titles.
+    """
+    titles = list(takewhile(lambda row: len(row) == 1, rows)) if max(map(len, rows), default=0) > 1 else []
+    if titles:
+        return "\n".join([*(row[0] for row in titles if row[0]), table_text(rows[len(titles) :])])
+    if len(rows) < 2:
+        return "; ".join(cell for row in rows for cell in row if cell)
+    names = rows[0]
+    lines = []
+    for row in rows[1:]:
+        cells = [f"{names[i]}: {cell}" if i < len(names) and names[i] else cell for i, cell in enumerate(row) if cell]
+        lines.append("- " + "; ".join(cells))
+    return "\n".join(line for line in lines if line != "- ")

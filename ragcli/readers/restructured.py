@@ -2,7 +2,7 @@
 
 import re
 
-from ragcli.readers.outline import Outline, Page, Section
+from ragcli.readers.outline import Outline, Page, Section, table_text
 
 _ADORNMENT = re.compile(r"([=\-`:'\"~^_*+#<>.!$%&,/;?@\\|])\1{2,}\s*$")
 _DIRECTIVE = re.compile(r"(\s*)\.\.\s+(?:\|[^|]+\|\s+)?([\w:.+-]+?)::(?:\s+(.*))?$")
@@ -44,6 +44,7 @@ _STRONG = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*|(?<![\w*])\*(?=\S)([^*\n]+?)(?
 _FOOTNOTE_REFERENCE = re.compile(r"\s*\[(?:#[\w-]*|\*|\d+)\]_")
 _SUBSTITUTION = re.compile(r"\|([^|\s][^|\n]*)\|_{0,2}")
 _BULLET = re.compile(r"(?:[-*+•]|\(?(?:\d+|[a-zA-Z#])[.)])\s+\S")
+_RULE = re.compile(r"[-=]+")
 _TABLE = re.compile(r"\s*(?:\+[-=+]{3,}\+|={2,}(?:\s+={2,})+)\s*$")
 
 
@@ -223,14 +224,29 @@ def plain_docstring(text: str) -> str:
 
 
 def _rows(lines: list[str]) -> str:
-    """Return a table's rows as lines, with one blank between cells."""
-    found = []
+    """Return a table's rows as lines, with the names of its columns if it has a header."""
+    columns = [found.span() for found in _RULE.finditer(lines[0])]
+    grid = "+" in lines[0]
+    rows: list[list[str]] = []
+    rules: list[int] = []  # how many rows are above each
     for line in lines:
-        if not line.strip() or _TABLE.match(line) or set(line.strip()) <= set("+-=| "):
+        if _TABLE.match(line) or (grid and set(line.strip()) <= set("+-=| ")):
+            rules += [len(rows)] if not grid or "=" in line else []
+            ended = True
             continue
-        cells = [cell.strip() for cell in re.split(r"\s*\|\s*|\s{2,}", line.strip().strip("|")) if cell.strip()]
-        found.append("- " + "; ".join(map(plain_rst, cells)))
-    return "\n".join(found)
+        cells = line.strip()[1:-1].split("|") if grid else []
+        if len(cells) != len(columns):  # cells that span columns, and simple tables
+            cells = [line[start : end if end < columns[-1][1] else None] for start, end in columns]
+        if not any(cell.strip() for cell in cells):
+            continue
+        if ended or not (grid or not cells[0].strip()):
+            rows.append([""] * len(columns))
+        rows[-1] = [f"{above} {cell.strip(' |')}".strip() for above, cell in zip(rows[-1], cells, strict=True)]
+        ended = False
+    plain = [[plain_rst(cell) for cell in row] for row in rows]
+    if len(rules) > (0 if grid else 2):
+        return table_text(plain)
+    return "\n".join("- " + "; ".join(filter(None, row)) for row in plain)
 
 
 def plain_rst(text: str) -> str:
