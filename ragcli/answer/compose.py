@@ -8,9 +8,9 @@ import numpy as np
 
 from ragcli.analysis.blocks import block_size
 from ragcli.analysis.sentences import sentence_spans
-from ragcli.analysis.units import read_units
 from ragcli.answer.blocks import blocks_of
 from ragcli.answer.candidates import ENDED, LEADS, Candidate
+from ragcli.answer.context import in_context, is_partial, refers_back, widened
 from ragcli.answer.features import Matrix
 from ragcli.answer.judge import Judged, Span
 from ragcli.answer.schema import Length
@@ -24,21 +24,7 @@ _LEAST = {"short": 1.0, "normal": 0.05, "long": 0.01}  # probability of another 
 _READ = 0.3  # weight of the reader's choice of a sentence, as a share of the question's weight
 _SAME_QUESTION = 0.75  # match of a title from which on it asks the question
 _SAME = 0.7  # share of a block's words in another one from which on it adds nothing
-_LONGEST = 800  # characters of a block with its context
 _CERTAIN = 0.97  # probability of the best block from which on it is shown without its neighbour
-_EXPLETIVE = (  # "it is often expected that" refers to nothing
-    r"it(?= (?:is|was|can be|may be) (?:\w+ly )?(?:\w+ed|common|usual|possible|impossible|easy|hard|good|best|"
-    r"important|necessary|often)\b[^.,;]{0,30}\b(?:that|to)\b)"
-)
-_LEANS = re.compile(
-    rf"(?!{_EXPLETIVE})(?:"
-    r"also|it|its|this|these|that|those|they|their|he|she|his|her|so|but|and|however|therefore|thus|then|such|"
-    r"otherwise|instead|moreover|furthermore|similarly|likewise|in addition|in this case|for this reason|as a result|"
-    r"the (?:former|latter|above|following|same))\b|[它他她这這那其此]|但|因此|所以|然而|此外|另外|同样|同樣",
-    re.IGNORECASE,
-)
-_LEAD_IN = re.compile(r"[:：]\s*\n")
-_CODE_GOES_ON = re.compile(r"\s*\n(?:[ \t]+(?![-*+•>]\s|\d+[.)]\s)|(?=[)\]}]))\S[^\n]*(?:\n\S[^\n]*)*")
 _WORD = re.compile(r"\w+")
 _SAID = re.compile(r"[^\W\d_]")
 _STARTS = re.compile(r"\W{0,2}[^\W\da-z_]")  # as a sentence does, not as code
@@ -76,7 +62,7 @@ def choose_places(judged: Judged, shares: Matrix, length: Length = "normal") -> 
             break
         if (
             len(text) <= room
-            and not _refers_back(judged.candidates[place])
+            and not refers_back(judged.candidates[place])
             and _adds(text, [judged.candidates[other].text for other in chosen])
         ):
             chosen.append(place)
@@ -106,7 +92,7 @@ def _told_first(judged: Judged, order: list[int]) -> list[int]:
     "Why" is not answered by "this bug" either, and the example is left out.
     """
     first, text = judged.candidates[order[0]], judged.candidates[order[0]].text
-    example = judged.kind == "why" and _is_partial(text)
+    example = judged.kind == "why" and is_partial(text)
     code = judged.kind == "what" and not (_STARTS.match(text) or ENDED.search(text))
     for place in order[1:] if example or code else ():
         other = judged.candidates[place]
@@ -129,16 +115,6 @@ def _only_announces(judged: Judged, place: int) -> bool:
     return candidate.place == candidate.of - 1 and bool(LEADS.search(candidate.text))
 
 
-def _is_partial(text: str) -> bool:
-    """Return whether a block refers back to another or introduces what is in it."""
-    return bool(_LEANS.match(text) or _LEAD_IN.search(text))
-
-
-def _refers_back(candidate: Candidate) -> bool:
-    """Return whether a block begins with a reference to text that is not in the passage."""
-    return candidate.place == 0 < candidate.start and bool(_LEANS.match(candidate.text))
-
-
 def _adds(text: str, others: Sequence[str]) -> bool:
     words = set(_WORD.findall(text.lower()))
     return all(len(words & set(_WORD.findall(other.lower()))) <= _SAME * len(words) for other in others)
@@ -148,23 +124,19 @@ def compose(judged: Judged, shares: Matrix, hits: Sequence[Hit], language: str, 
     """Return the pieces to show, ordered by passage, best first, and within a passage by position."""
     pieces: list[Piece] = []
     for place in choose_places(judged, shares, length):
-        piece = _piece(judged, place, float(shares[place]), hits, language, length)
-        if not pieces and length == "normal" and _certainty(judged, place, shares) < _CERTAIN:
-            piece = _widened(piece, judged.candidates[place], hits[piece.hit], language)
-        pieces.append(piece)
+        candidate = judged.candidates[place]
+        deciding = _deciding(candidate.text, judged, judged.spans[place], language)
+        if length == "short":
+            start, end = _deciding_sentences(candidate, deciding)
+        else:
+            blocks = blocks_of(hits[candidate.hit], candidate.hit, language)
+            start, end = in_context(candidate, blocks, hits[candidate.hit])
+            if not pieces and length == "normal" and _certainty(judged, place, shares) < _CERTAIN:
+                start, end = widened((start, end), candidate, blocks, block_size(language))
+        span = candidate.start + deciding[0], candidate.start + deciding[1]
+        pieces.append(Piece(candidate.hit, start, end, float(shares[place]), span))
     rank = {hit: n for n, hit in enumerate(dict.fromkeys(piece.hit for piece in pieces))}
     return _joined(sorted(pieces, key=lambda piece: (rank[piece.hit], piece.start)))
-
-
-def _piece(judged: Judged, place: int, share: float, hits: Sequence[Hit], language: str, length: Length) -> Piece:
-    candidate, hit = judged.candidates[place], hits[judged.candidates[place].hit]
-    span = _deciding(candidate.text, judged, judged.spans[place], language)
-    where = (candidate.start + span[0], candidate.start + span[1])
-    if length == "short":
-        start, end = _deciding_sentences(candidate, span)
-    else:
-        start, end = _with_neighbours(candidate, hit, language)
-    return Piece(candidate.hit, start, _to_code_end(hit, start, _to_sentence_end(hit, start, end)), share, where)
 
 
 def _deciding(text: str, judged: Judged, read: Span | None, language: str) -> Span:
@@ -189,58 +161,6 @@ def _deciding_sentences(candidate: Candidate, span: Span) -> Span:
     """Return the sentences that contain the deciding words."""
     inside = [one for one in sentence_spans(candidate.text) if one[0] < span[1] and span[0] < one[1]] or [span]
     return candidate.start + inside[0][0], candidate.start + inside[-1][1]
-
-
-def _with_neighbours(candidate: Candidate, hit: Hit, language: str) -> Span:
-    """Add the block that this one refers back to, and the one that it leads in."""
-    blocks = blocks_of(hit, candidate.hit, language)
-    start, end = candidate.start, candidate.end
-    if candidate.place > 0 and _LEANS.match(candidate.text):
-        before = blocks[candidate.place - 1]
-        if end - before.start <= _LONGEST:
-            start = before.start
-        else:
-            *_, (sentence, _) = sentence_spans(before.text)
-            start = before.start + sentence
-    following = candidate.place + 1
-    if LEADS.search(candidate.text) and following < len(blocks) and blocks[following].end - start <= _LONGEST:
-        end = blocks[following].end
-    return start, end
-
-
-def _widened(piece: Piece, candidate: Candidate, hit: Hit, language: str) -> Piece:
-    """Add the block below, or else the one above, under the same heading, if both are no longer than one.
-
-    The one above is not added if it needs context itself or introduces something else.
-    """
-    blocks = blocks_of(hit, candidate.hit, language)
-    for beside in (candidate.place + 1, candidate.place - 1):
-        if 0 <= beside < len(blocks) and blocks[beside].head == candidate.head:
-            text, above = blocks[beside].text, beside < candidate.place
-            start, end = min(piece.start, blocks[beside].start), max(piece.end, blocks[beside].end)
-            if end - start <= block_size(language) and not (above and _is_partial(text)):
-                return piece._replace(start=start, end=end)
-    return piece
-
-
-def _to_sentence_end(hit: Hit, start: int, end: int) -> int:
-    """Extend a piece to the end of a sentence that the block cuts."""
-    text = hit.text[start - hit.start : end - hit.start]
-    if ENDED.search(text) or hit.text[end - hit.start : end - hit.start + 1] in ("", "\n"):
-        return end
-    for sentence_start, sentence_end in sentence_spans(hit.text):
-        if hit.start + sentence_start < end < hit.start + sentence_end <= start + _LONGEST:
-            return hit.start + sentence_end
-    return end
-
-
-def _to_code_end(hit: Hit, start: int, end: int) -> int:
-    """Extend a piece to the end of the code that the block cuts: its unit, or lines that are indented or close it."""
-    at = end - hit.start
-    at = next((unit.end for unit in read_units(hit.text) if unit.code and unit.start < at < unit.end), at)
-    while more := _CODE_GOES_ON.match(hit.text, at):
-        at = more.end()
-    return hit.start + at if hit.start + at - start <= _LONGEST else end
 
 
 def _joined(pieces: Sequence[Piece]) -> list[Piece]:
