@@ -14,7 +14,7 @@ from ragcli.counts import counted, held
 from ragcli.encoding import DEFAULT_ENCODER, matching_encoder, open_encoder
 from ragcli.errors import MissingIndexError, RagcliError
 from ragcli.models import list_models
-from ragcli.reader import open_reader
+from ragcli.reader import PACKAGED, open_reader
 from ragcli.store import LOCAL, IndexLocation, Store, local_indexes, open_store
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def examine(location: IndexLocation) -> Iterator[Check]:
     yield _disk(settings.data_home(), "disk")
     yield _disk(settings.cache_home(), "cache")
     yield _models()
-    yield from _guarded("reader", _reader)
+    yield from _guarded("reader", _readers)
     try:
         store = open_store(location)
     except RagcliError as e:
@@ -118,10 +118,11 @@ def _models() -> Check:
     return Check("models", "ok", f"{names}; get more with: ragcli models pull NAME")
 
 
-def _reader() -> Iterator[Check]:
-    reader = open_reader()
-    [reading] = reader.read("Where is the key?", [("", "The key is under the mat.")])
-    yield Check("reader", "ok", f"{reader.name} works (score {reading.score:.1f})")
+def _readers() -> Iterator[Check]:
+    for language in PACKAGED:
+        reader = open_reader(language=language)
+        [reading] = reader.read("Where is the key?", [("", "The key is under the mat.")])
+        yield Check("reader", "ok", f"{reader.name} works (score {reading.score:.1f})")
 
 
 def _encoder(store: Store | None) -> Iterator[Check]:

@@ -12,7 +12,7 @@ from transformers import AutoModelForTokenClassification
 
 from ragcli.errors import RagcliError
 from ragcli.models import ModelFolder
-from ragcli.reader import PACKAGED, Reader, open_reader
+from ragcli.reader import PACKAGED, Reader, find_reader, open_reader
 from ragcli.reader.inputs import LONGEST_QUESTION, LONGEST_TEXT, build_inputs
 from ragcli.tokenizer import read_wordpiece
 from tests.tiny_encoders import write_reader
@@ -115,12 +115,11 @@ def test_a_checkpoint_of_8_bits_without_scales_is_refused(folder: Path, tmp_path
         _open(tmp_path)
 
 
-def test_words_may_be_those_of_the_packaged_encoder(packaged: Reader) -> None:
-    names = load_file(PACKAGED / "model.safetensors")
+def test_words_may_be_those_of_the_packaged_encoder() -> None:
+    names = load_file(PACKAGED["en"] / "model.safetensors")
     assert not any("word_embeddings" in name for name in names)
-    config = json.loads((PACKAGED / "config.json").read_bytes())
+    config = json.loads((PACKAGED["en"] / "config.json").read_bytes())
     assert config["word_embeddings"] == "minilm"
-    assert sum(file.stat().st_size for file in PACKAGED.iterdir()) < 13e6
 
 
 def test_another_model_is_no_reader(folder: Path, tmp_path: Path) -> None:
@@ -136,31 +135,37 @@ def test_another_model_is_no_reader(folder: Path, tmp_path: Path) -> None:
         _open(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def packaged() -> Reader:
-    return open_reader()
+@pytest.mark.parametrize(("language", "most"), [("en", 13e6)])
+def test_a_packaged_reader_is_small(language: str, most: float) -> None:
+    assert sum(file.stat().st_size for file in PACKAGED[language].iterdir()) < most
 
 
-def test_the_packaged_reader_is_small() -> None:
-    assert sum(file.stat().st_size for file in PACKAGED.iterdir()) < 25e6
+def test_the_language_chooses_the_packaged_reader(folder: Path) -> None:
+    assert find_reader(None, "en").path == PACKAGED["en"]
+    with pytest.raises(RagcliError, match="no packaged reader for the language de"):
+        find_reader(None, "de")
+    assert find_reader(str(folder), "de").path == folder
 
 
 @pytest.mark.parametrize(
-    ("question", "right", "wrong", "words"),
+    ("language", "question", "right", "wrong", "words"),
     [
         (
+            "en",
             "When was the bridge opened?",
             "The bridge, which is 800 metres long, was opened to traffic in 1932 after eight years of work.",
             "The bridge is crossed by 200,000 vehicles a day, and it is painted anew every five years.",
             "1932",
         ),
         (
+            "en",
             "can i bring my dog",
             "Pets are welcome in all rooms at no extra cost.",
             "The pool is open from May to September, and towels are to be had at the reception.",
             "",
         ),
         (
+            "en",
             "What is the default of max_upload?",
             "The largest size of an upload. Default: `10M`.",
             "How many uploads may run at the same time; there is no limit if it is empty.",
@@ -169,8 +174,8 @@ def test_the_packaged_reader_is_small() -> None:
     ],
 )
 def test_the_packaged_reader_knows_what_answers(
-    packaged: Reader, question: str, right: str, wrong: str, words: str
+    language: str, question: str, right: str, wrong: str, words: str
 ) -> None:
-    best, other = packaged.read(question, [("", right), ("", wrong)])
+    best, other = open_reader(language=language).read(question, [("", right), ("", wrong)])
     assert best.score > other.score
     assert words in right[best.start : best.end]

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from ragcli.models import ModelFolder
 from ragcli.reader import Reader
-from recipes.reader import documentation, evaluate, sets, written
+from recipes.reader import chinese, documentation, evaluate, sets, written
 from recipes.reader.quantize import quantize
 from recipes.reader.train import read_examples
 from tests.support import write_lines
@@ -45,6 +46,38 @@ def test_sets_become_examples(folder: Path, tmp_path: Path) -> None:
     found = read_examples(tmp_path / "examples", 0)
     assert len(found.training) + len(found.validation) == 40
     assert all(e.span and e.blocks[0][1][slice(*e.span)].endswith("hours") for e in found.training)
+
+
+def test_chinese_sets_become_examples(tmp_path: Path) -> None:
+    names = "甲乙丙丁戊己庚辛壬癸"
+    folder = tmp_path / "drcd-dev"
+    filler = "没有人见过它一年里其余的时间是怎么过的，也很少有人想知道，所以书上从来没有写过这些事情。"
+    texts = [
+        f"{name}鸟每天睡{n}个小时，饿了才会醒来，醒来以后就到河边去找鱼吃。\n\n{filler}" for n, name in enumerate(names)
+    ]
+    write_lines(
+        folder / "documents.jsonl", *({"id": n, "title": n, "text": t} for n, t in zip(names, texts, strict=True))
+    )
+    write_lines(
+        folder / "qa.jsonl",
+        *(
+            {"id": n, "question": f"{n}鸟每天睡多久？", "answers": [f"{k}个小时"], "doc_id": n}
+            for k, n in enumerate(names)
+        ),
+    )
+    examples = list(sets.make(folder, "drcd-dev", tmp_path))
+    assert len(examples) == len(names)
+    for example in examples:
+        [[start, end]] = example["spans"]
+        assert example["blocks"][0][2][start:end] == f"{names.index(example['doc_id'])}个小时"
+        assert len(example["blocks"]) > 3
+
+
+def test_the_vocabulary_keeps_what_texts_can_have() -> None:
+    pieces = ["[PAD]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "猫", "##猫", "，", "a", "##b", "the", "##ing"]
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    kept = chinese.choose_pieces(vocabulary, Counter({"##ing": 2, "the": 1}), most=10)
+    assert kept == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "猫", "，", "a", "##b", "##ing"]
 
 
 def test_rules_make_questions_of_documentation() -> None:

@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 
-from ragcli.analysis.languages import BIGRAMMED
 from ragcli.answer.answerer import AskOptions, Clock, Emit, Retrieved
 from ragcli.answer.compose import Piece, compose
 from ragcli.answer.confidence import LEAST, confidence_of
@@ -40,7 +39,7 @@ class ExtractiveAnswerer:
     """Answer with blocks of the passages, without a language model."""
 
     def __init__(self, searcher: Searcher, options: AskOptions) -> None:
-        """Use the searcher's store, its encoder if there is one, and the reader if it supports the language."""
+        """Use the searcher's store, its encoder, and the named reader or the language's; both may be missing."""
         self._searcher = searcher
         self._options = options._replace(style="grounded")
         self._open_reader: Callable[[], Reader | None] = cache(self._find_reader)
@@ -84,11 +83,10 @@ class ExtractiveAnswerer:
         )
 
     def _find_reader(self) -> Reader | None:
-        if self._searcher.language in BIGRAMMED:
-            return None
-        from ragcli.reader import open_reader
+        from ragcli.reader import PACKAGED, open_reader
 
-        return open_reader(self._options.reader)
+        name, language = self._options.reader, self._searcher.language
+        return open_reader(name, language) if name or language in PACKAGED else None
 
 
 def extract(

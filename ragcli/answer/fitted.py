@@ -46,7 +46,8 @@ def fitted(language: str, encoder: bool = False, reader: bool = False) -> Fitted
     """
     situations = json.loads(FILE.read_text(encoding="utf-8"))["situations"]
     name = "words" if language not in BIGRAMMED else "bigrams"
-    models = [("+encoder" if encoder else "") + ("+reader" if reader else ""), "+encoder" if encoder else "", ""]
+    first, second = "+encoder" if encoder else "", "+reader" if reader else ""
+    models = (first + second, second, first, "")
     return read_fitted(next(situations[name + more] for more in models if name + more in situations))
 
 

@@ -90,7 +90,9 @@ AnswerLength = Annotated[
 ]
 ReaderName = Annotated[
     str | None,
-    typer.Option("--reader", help="Reader for grounded answers. [default: the packaged one]", show_default=False),
+    typer.Option(
+        "--reader", help="Reader for grounded answers. [default: the packaged one for the language]", show_default=False
+    ),
 ]
 ShowSources = Annotated[
     bool, typer.Option("--show-sources", help="Also show each source's passage, with the cited text marked.")

@@ -75,7 +75,6 @@ def train(
     Example: ragcli train sample_data/film_reviews.jsonl --output film
     """
     from ragcli.models import DEFAULT_MODEL, find_model, trained_folder
-    from ragcli.reader import find_reader
     from ragcli.train.config import ReaderTrainConfig, Size, TrainConfig
     from ragcli.train.prepare import Passages
     from ragcli.train.reader import run_reader
@@ -95,9 +94,9 @@ def train(
             seed=seed,
             val_split=val_split,
         )
-        start, target = find_reader(model), trained_folder(output or "")
+        target = trained_folder(output or "")
         with render.reader_steps() as tell:
-            read = run_reader(reader_config, files, start, passages, target, resume=resume, tell=tell)
+            read = run_reader(reader_config, files, model, passages, target, resume=resume, tell=tell)
         render.print_reader_training(read, as_json)
         return
     config = TrainConfig(

@@ -18,11 +18,13 @@ from ragcli.warm import opened
 
 Note = Callable[[str], None]
 
-PACKAGED = Path(__file__).parent / "weights"
+# The folders of the packaged readers by the language that they read.
+PACKAGED = {language: Path(__file__).parent / "weights" / language for language in ("en",)}
 
 _OUTPUTS = 3  # begin and end of the answer, and at the first token, whether the text answers
 _LONGEST = LONGEST_QUESTION + LONGEST_HEADING + LONGEST_TEXT + 4
 _LONGEST_ANSWER = 60  # tokens
+_NAME_ONE = "Name a reader made by `ragcli train --reader`, or for training a BERT encoder to start from."
 _CHOOSE = "Choose a reader made by `ragcli train --reader`, or leave the option out."
 
 
@@ -116,14 +118,19 @@ def _best_span(begins: Matrix, ends: Matrix) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def find_reader(name: str | None = None) -> ModelFolder:
-    """Find the folder of a reader by its name or path, by default the packaged one. Raises RagcliError."""
-    if name is None:
-        return ModelFolder("the packaged reader", PACKAGED)
-    return find_model(name, allow_fallback=False)
+def find_reader(name: str | None, language: str) -> ModelFolder:
+    """Find the folder of a reader by its name or path, by default the language's packaged one. Raises RagcliError."""
+    if name is not None:
+        return find_model(name, allow_fallback=False)
+    if language not in PACKAGED:
+        known = " and ".join(PACKAGED)
+        raise RagcliError(f"there is no packaged reader for the language {language}, only for {known}", _NAME_ONE)
+    return ModelFolder(f"the packaged reader for {language}", PACKAGED[language])
 
 
-def open_reader(name: str | None = None, precision: Precision = "auto", note: Note = lambda _: None) -> Reader:
-    """Open a reader by its name or path, by default the packaged one. Raises RagcliError."""
-    folder = find_reader(name)
+def open_reader(
+    name: str | None = None, language: str = "en", precision: Precision = "auto", note: Note = lambda _: None
+) -> Reader:
+    """Open a reader by its name or path, by default the language's packaged one. Raises RagcliError."""
+    folder = find_reader(name, language)
     return opened(folder, f"reader {precision}", lambda: Reader(folder, precision, note))

@@ -193,7 +193,7 @@ class Searcher:
 
     @cached_property
     def _reranker(self) -> Reranker:
-        return open_reranker(self._ranking.rerank or "", self._note)
+        return open_reranker(self._ranking.rerank or "", self.language, self._note)
 
     def _find(
         self,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ragcli.generate import LanguageModel
     from ragcli.reader import Reader
 
-READER = "reader"  # that of the package
+READER = "reader"  # the packaged one
 
 
 class Reranker(Protocol):
@@ -40,15 +40,15 @@ class Reranker(Protocol):
         """Return a score for each passage; higher is better."""
 
 
-def open_reranker(name: str, note: Callable[[str], None]) -> Reranker:
+def open_reranker(name: str, language: str, note: Callable[[str], None]) -> Reranker:
     """Open a cross-encoder, a reader, or a language model, which ranks by the query's likelihood after the passage.
 
-    A GGUF file and the URL of a server are cross-encoders. The name `reader` stands for the packaged reader.
+    A GGUF file and the URL of a server are cross-encoders. The name `reader` stands for the language's packaged reader.
     """
     if name == READER:
         from ragcli.reader import open_reader
 
-        return Reading(open_reader())
+        return Reading(open_reader(language=language), language)
     if is_url(name) or is_gguf(name):
         from ragcli.encoder import open_scorer
 
@@ -64,7 +64,7 @@ def open_reranker(name: str, note: Callable[[str], None]) -> Reranker:
     if is_reader(folder):
         from ragcli.reader import open_reader
 
-        return Reading(open_reader(name))
+        return Reading(open_reader(name), language)
     from ragcli.generate import open_language_model
 
     return Likelihood(open_language_model(folder, "auto", note))
@@ -98,12 +98,12 @@ class Reading:
 
     weight = 0.5
 
-    def __init__(self, reader: "Reader") -> None:
-        self._reader = reader
+    def __init__(self, reader: "Reader", language: str) -> None:
+        self._reader, self._language = reader, language
 
     def scores(self, query: str, hits: Sequence[Hit]) -> list[float]:
         """Return the log odds that the best block of each passage answers."""
-        blocks = [headed_blocks(hit.title, hit.text, "en") for hit in hits]
+        blocks = [headed_blocks(hit.title, hit.text, self._language) for hit in hits]
         read = iter(self._reader.read(query, [block for found in blocks for block in found]))
         return [max((next(read).score for _ in found), default=-math.inf) for found in blocks]
 

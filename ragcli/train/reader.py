@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ragcli.models import ModelFolder
+from ragcli.reader import find_reader
 from ragcli.reader.inputs import build_inputs
 from ragcli.train.checkpoint import (
     SUMMARY,
@@ -81,15 +82,19 @@ class ReaderReport(NamedTuple):
 def run_reader(
     config: ReaderTrainConfig,
     files: Sequence[Path],
-    folder: ModelFolder,
+    name: str | None,
     passages: Passages,
     output: Path,
     *,
     resume: bool = False,
     tell: Callable[[ReaderReport], None] = lambda report: None,
 ) -> ReaderSummary:
-    """Collect examples from files of questions and train a reader on them, as `train_reader` does."""
+    """Collect examples from files of questions and train a reader on them, as `train_reader` does.
+
+    Without the name of a reader or an encoder to start from, it is the packaged reader for the questions' language.
+    """
     with open_passages(files, passages.place, passages.named) as searcher:
+        folder = find_reader(name, searcher.language)
         examples = collect_examples(files, searcher, config.val_split, config.seed)
     return train_reader(config, folder, examples, output, resume=resume, tell=tell)
 

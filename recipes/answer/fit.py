@@ -46,7 +46,7 @@ FIT = {
         ),
         *("dstc11-faq-reviews", "medquad", "docs-fit"),
     ],
-    "bigrams": ["cmrc2018-trial", "drcd-dev", "doc-faq-zh", "doc-faq-zh+titles"],
+    "bigrams": ["cmrc2018-trial", "drcd-dev", "doc-faq-zh", "doc-faq-zh+titles", "docs-zh"],
 }
 NOT_FITTED = {"words": ["python-faq-en", "fairytaleqa", "docs-report"], "bigrams": ["python-faq-zh"]}
 
@@ -231,7 +231,7 @@ def open_models(situation: str) -> Models:
 
     return Models(
         open_encoder("minilm", "auto", print) if "encoder" in situation else None,
-        open_reader() if "reader" in situation else None,
+        open_reader(language="zh" if situation.startswith("bigrams") else "en") if "reader" in situation else None,
     )
 
 

@@ -1,6 +1,6 @@
 """Round a reader to 8 bits, as the package has it: python -m recipes.reader.quantize READER OUTPUT.
 
-The embeddings of words, which training leaves as they are, stay in the file of the package's MiniLM.
+Training leaves the embeddings of words as they are; those of a reader made of MiniLM stay in the package's file of it.
 Each row of a matrix, which makes one output of a layer or stands for one token, has a scale of its own; positions have
 16 bits, norms and biases 32.
 """
@@ -33,12 +33,17 @@ def quantize(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: tensor.contiguous() for name, tensor in found.items()}
 
 
-def check_words(tensors: dict[str, torch.Tensor]) -> None:
-    """Raise ValueError if the embeddings of words are not those of the package's MiniLM."""
-    shared = load_file(MINILM / "model.safetensors")
-    name = f"{WORDS}.weight"
-    if not torch.equal(tensors[f"bert.{name}"], shared[name]):
+def without_shared_words(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Leave out the embeddings of words if they are those of the package's MiniLM.
+
+    Raises ValueError if they should be: with MiniLM's vocabulary, training must leave them as they are.
+    """
+    own, shared = tensors[f"bert.{WORDS}.weight"], load_file(MINILM / "model.safetensors")[f"{WORDS}.weight"]
+    if own.shape != shared.shape:
+        return tensors
+    if not torch.equal(own, shared):
         raise ValueError("the embeddings of words are not MiniLM's")
+    return {name: tensor for name, tensor in tensors.items() if WORDS not in name}
 
 
 def main() -> None:
@@ -49,15 +54,15 @@ def main() -> None:
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
     tensors = quantize(load_file(given.reader / "model.safetensors"))
-    check_words(tensors)
-    kept = {name: tensor for name, tensor in tensors.items() if WORDS not in name}
+    kept = without_shared_words(tensors)
     save_file(kept, given.output / "model.safetensors")
     tokenizer = json.loads((given.reader / "tokenizer.json").read_text(encoding="utf-8"))
     tokenizer |= {"truncation": None, "padding": None}
     text = json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":"))
     (given.output / "tokenizer.json").write_text(text, encoding="utf-8")
     config = json.loads((given.reader / "config.json").read_text(encoding="utf-8"))
-    text = json.dumps(config | {"word_embeddings": "minilm"}, indent=2) + "\n"
+    shared = {"word_embeddings": "minilm"} if kept is not tensors else {}
+    text = json.dumps(config | shared, indent=2) + "\n"
     (given.output / "config.json").write_text(text, encoding="utf-8")
 
 

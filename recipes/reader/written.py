@@ -1,9 +1,9 @@
-"""Make examples of the questions in written.jsonl: python -m recipes.reader.written CLONES OUTPUT.
+"""Make examples of the questions in written.jsonl: python -m recipes.reader.written CLONES OUTPUT [--language zh].
 
-CLONES holds a clone of each repository of REPOSITORIES, called owner+name. written.jsonl beside this file has
-questions as people type them, written for blocks of the documentation of these projects: the block that answers, by
-how it begins, and the words in it that decide; or no block, if nothing on the page answers. The other blocks of an
-example are those that the product's search finds.
+CLONES holds a clone of each repository of REPOSITORIES or CHINESE, called owner+name. written.jsonl here has
+English questions as people type them, written.zh.jsonl Chinese ones, written for blocks of the documentation of these
+projects: the block that answers, by how it begins, and the words in it that decide; or no block, if nothing on the page
+answers. The other blocks of an example are those that the product's search finds.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from ragcli.analysis.analyzer import analyzer
 from ragcli.answer.blocks import blocks_of
 from ragcli.answer.candidates import Candidate
 from ragcli.answer.fitted import fitted
@@ -24,7 +25,7 @@ from ragcli.search import Ranking, Searcher
 from ragcli.store import LOCAL, IndexLocation, Store, open_store
 from recipes.reader.sets import read
 
-QUESTIONS = Path(__file__).with_name("written.jsonl")
+QUESTIONS = {"en": Path(__file__).with_name("written.jsonl"), "zh": Path(__file__).with_name("written.zh.jsonl")}
 # Folders with pages, and the licence of these.
 REPOSITORIES = {
     "18F+handbook": ("pages", "CC0"),
@@ -72,11 +73,23 @@ REPOSITORIES = {
         "BSD-3-Clause",
     ),
 }
+CHINESE = {
+    "KaiserY+trpl-zh-cn": ("src", "MIT"),
+    "apache+apisix": ("docs/zh/latest", "Apache-2.0"),
+    "apache+dolphinscheduler": ("docs/docs/zh", "Apache-2.0"),
+    "apache+seatunnel": ("docs/zh", "Apache-2.0"),
+    "eggjs+egg": ("site/docs", "MIT"),
+    "fastapi+fastapi": ("docs/zh/docs", "MIT"),
+    "nonebot+nonebot2": ("website/docs", "MIT"),
+    "pingcap+docs-cn": (".", "CC BY-SA 3.0"),
+}
 # Their questions are not learnt from.
 HELD = {
+    "apache+dolphinscheduler",
     "borgbackup+borg",
     "expressjs+expressjs.com",
     "nushell+nushell.github.io",
+    "nonebot+nonebot2",
     "python+mypy",
     "sourcegraph+handbook",
     "wagtail+wagtail",
@@ -104,43 +117,47 @@ def flat(text: str) -> str:
     return " ".join(text.split())
 
 
-def examples(clones: Path, repo: str, questions: Sequence[dict[str, Any]], home: Path) -> Iterator[dict[str, Any]]:
+def examples(
+    clones: Path, repo: str, questions: Sequence[dict[str, Any]], home: Path, language: str = "en"
+) -> Iterator[dict[str, Any]]:
     """Yield the examples of a repository."""
     place = IndexLocation(LOCAL, "written", home)
-    folders = [clones / repo / folder for folder in REPOSITORIES[repo][0].split()]
-    index_files(folders, place, IndexOptions(language="en", encoder="minilm"))
+    paths = (CHINESE if language == "zh" else REPOSITORIES)[repo][0]
+    folders = [clones / repo / folder for folder in paths.split()]
+    index_files(folders, place, IndexOptions(language=language, encoder=None if language == "zh" else "minilm"))
     with open_store(place) as store:
         searcher = Searcher(store, Ranking(), tell_spelling=False)
         for name, asked in groupby(questions, key=lambda question: question["page"]):
-            page = read_page(store, f"{clones / repo}/{name}")
+            page = read_page(store, f"{clones / repo}/{name}", language)
             for question in asked:
                 made = example(question, page, searcher)
                 if made:
                     yield made | {"set": "written", "doc_id": repo, "held": repo in HELD, "hide": False}
 
 
-def read_page(store: Store, doc_id: str) -> Page:
+def read_page(store: Store, doc_id: str, language: str) -> Page:
     """Return a page by its id."""
-    return Page(doc_id, [block for hit in store.passages(doc_id) for block in blocks_of(hit, 0, "en")])
+    return Page(doc_id, [block for hit in store.passages(doc_id) for block in blocks_of(hit, 0, language)])
 
 
 def example(question: dict[str, Any], page: Page, searcher: Searcher) -> dict[str, Any] | None:
     """Return an example, with the wrong blocks first that share most with the question; None if its block is gone."""
-    text = question["question"]
+    text, language = question["question"], searcher.language
     if "block" not in question:
-        wanted = words_of(text)
-        near = sorted(page.blocks, key=lambda block: -len(wanted & words_of(f"{block.head} {block.text}")))
+        wanted = words_of(text, language)
+        near = sorted(page.blocks, key=lambda block: -len(wanted & words_of(f"{block.head} {block.text}", language)))
         return {"question": text, "blocks": [["", block.head, block.text] for block in near[:MOST]], "spans": []}
     right = page.block(question["block"])
     span = right and re.search(r"\s+".join(map(re.escape, question["words"].split())), right.text)
     if not right or not span:
         return None
     judged = judge(text, searcher.search(text, PASSAGES), searcher.store)
-    scores = fitted("en").ranking.scores(judged.features).tolist()
+    scores = fitted(language).ranking.scores(judged.features).tolist()
     ordered = sorted(zip(scores, judged.candidates, strict=True), key=lambda pair: -pair[0])
     also = [page.block(begin) for begin in question.get("also", ())]
     given = {flat(block.text) for block in (right, *also) if block}
-    wrong = [block for _, block in ordered if flat(block.text) not in given and not alike(block.text, right.text)]
+    others = (block for _, block in ordered if flat(block.text) not in given)
+    wrong = [block for block in others if not alike(block.text, right.text, language)]
     return {
         "question": text,
         "blocks": [["", block.head, block.text] for block in (right, *wrong[:MOST])],
@@ -148,14 +165,14 @@ def example(question: dict[str, Any], page: Page, searcher: Searcher) -> dict[st
     }
 
 
-def words_of(text: str) -> set[str]:
-    """Return the words of a text in small letters."""
-    return set(_WORD.findall(text.lower()))
+def words_of(text: str, language: str) -> set[str]:
+    """Return the words of a text in small letters, of a Chinese one the terms of the search."""
+    return set(analyzer(language).stems(text) if language == "zh" else _WORD.findall(text.lower()))
 
 
-def alike(text: str, right: str) -> bool:
+def alike(text: str, right: str, language: str) -> bool:
     """Tell whether a block says so much of what the right one says that it may be right as well."""
-    words, others = words_of(text), words_of(right)
+    words, others = words_of(text, language), words_of(right, language)
     return len(words & others) > SAME * min(len(words), len(others)) + 1
 
 
@@ -164,13 +181,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("clones", type=Path)
     parser.add_argument("output", type=Path)
+    parser.add_argument("--language", choices=tuple(QUESTIONS), default="en")
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
     with (given.output / "written.jsonl").open("w", encoding="utf-8") as out:
-        for repo, questions in groupby(read(QUESTIONS), key=lambda question: question["repo"]):
+        for repo, questions in groupby(read(QUESTIONS[given.language]), key=lambda question: question["repo"]):
             with TemporaryDirectory() as home:
                 asked = list(questions)
-                made = list(examples(given.clones, repo, asked, Path(home)))
+                made = list(examples(given.clones, repo, asked, Path(home), given.language))
             for one in made:
                 out.write(json.dumps(one, ensure_ascii=False) + "\n")
             print(repo, len(made), "of", len(asked))
