@@ -143,10 +143,10 @@ def _right(
     language = language_of(name)
     stems = _stems(asked, language)
     place, answer = max(places, key=lambda pair: (len(stems & _stems(own[pair[0]].text, language)), len(pair[1])))
-    found = re.escape(answer) if language == "zh" else rf"(?<!\w){re.escape(answer)}(?!\w)"
+    pattern = re.escape(answer) if language == "zh" else rf"(?<!\w){re.escape(answer)}(?!\w)"
     near = {
         m.start(): len(stems & _stems(own[place].text[max(0, m.start() - 90) : m.start() + 90], language))
-        for m in re.finditer(found, own[place].text)
+        for m in re.finditer(pattern, own[place].text)
     }
     at = max(near, key=near.__getitem__, default=own[place].text.find(answer))
     return {place: (at, at + len(answer))}, {other for other, _ in places if other != place}
