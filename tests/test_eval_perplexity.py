@@ -22,10 +22,10 @@ from tests.support import Run, assert_two_lines, write_lines
 TEXT = (Path(__file__).parents[1] / "sample_data" / "README.md").read_text(encoding="utf-8")
 
 
-def direct(text: str, size: int, stride: int) -> Loss:
+def direct(folder: Path, text: str, size: int, stride: int) -> Loss:
     """Compute the loss as the documentation of transformers does it: labels of -100 for what was scored before."""
-    model: Any = AutoModelForCausalLM.from_pretrained(PACKAGED, local_files_only=True, dtype=torch.float32)
-    ids = AutoTokenizer.from_pretrained(PACKAGED, local_files_only=True)(text, return_tensors="pt").input_ids
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+    ids = AutoTokenizer.from_pretrained(folder, local_files_only=True)(text, return_tensors="pt").input_ids
     nats, tokens, before = 0.0, 0, 0
     for begin in range(0, ids.shape[1], stride):
         end = min(begin + size, ids.shape[1])
@@ -43,10 +43,10 @@ def direct(text: str, size: int, stride: int) -> Loss:
 
 
 @pytest.mark.parametrize(("size", "stride"), [(512, 256), (64, 32), (100, 99), (32, 1)])
-def test_the_figures_are_those_of_transformers(size: int, stride: int) -> None:
+def test_the_figures_are_those_of_transformers(packaged_gpt2: Path, size: int, stride: int) -> None:
     text = TEXT if stride > 1 else TEXT[:300]
     engine = open_language_model(ModelFolder("small_gpt2", PACKAGED), "float32")
-    found, expected = measures(loss(engine, text, size, stride)), measures(direct(text, size, stride))
+    found, expected = measures(loss(engine, text, size, stride)), measures(direct(packaged_gpt2, text, size, stride))
     for name, value in expected.items():
         assert found[name] == pytest.approx(value, rel=1e-4), name
 

@@ -109,10 +109,10 @@ def test_logits_are_those_of_transformers(model: Path) -> None:
 
 
 @pytest.mark.parametrize("size", ["small", "packaged", "large"])
-def test_logits_of_twenty_prompts_are_those_of_transformers(tmp_path: Path, size: str) -> None:
+def test_logits_of_twenty_prompts_are_those_of_transformers(tmp_path: Path, packaged_gpt2: Path, size: str) -> None:
     large = {"n_embd": 256, "n_layer": 8, "n_head": 4, "initializer_range": 0.04}
     sizes = {"small": SHAPES["small"], "large": large}
-    folder = write_gpt2(tmp_path / size, **sizes[size]) if size in sizes else PACKAGED
+    folder = write_gpt2(tmp_path / size, **sizes[size]) if size in sizes else packaged_gpt2
     texts = [json.loads(line)["text"] for line in open_sample()[:20]]
     lengths = np.random.default_rng(0).integers(1, 290, len(texts))
     engine = opened(folder)
@@ -554,9 +554,9 @@ def test_rounding_by_blocks_is_off_by_half_a_step_at_most() -> None:
     assert (np.abs(restored[:200] - weight) <= np.repeat(scale.T, BLOCK_8, axis=0)[:200] / 2 * 1.001).all()
 
 
-def plant_outliers(folder: Path) -> Path:
+def plant_outliers(packaged_gpt2: Path, folder: Path) -> Path:
     """Copy the packaged model with a few channels scaled by 50, which the next weights undo: the same function."""
-    shutil.copytree(PACKAGED, folder)
+    shutil.copytree(packaged_gpt2, folder)
     tensors, rng = load_file(folder / "model.safetensors"), np.random.default_rng(1)
     for i in range(4):
         for norm, linear in (("ln_1", "attn.c_attn"), ("ln_2", "mlp.c_fc")):
@@ -580,17 +580,19 @@ def perplexity(engine: LanguageModel) -> float:
     return float(np.exp(-found.mean()))
 
 
-def test_8_bits_cost_less_than_a_hundredth_of_perplexity_with_outliers_or_without(tmp_path: Path) -> None:
+def test_8_bits_cost_less_than_a_hundredth_of_perplexity_with_outliers_or_without(
+    tmp_path: Path, packaged_gpt2: Path
+) -> None:
     exact = perplexity(opened(PACKAGED))
     assert perplexity(opened(PACKAGED, "int8")) == pytest.approx(exact, rel=0.01)
-    planted = plant_outliers(tmp_path / "planted")
+    planted = plant_outliers(packaged_gpt2, tmp_path / "planted")
     assert perplexity(opened(planted)) == pytest.approx(exact, rel=1e-3)
     assert perplexity(opened(planted, "int8")) == pytest.approx(exact, rel=0.01)
 
 
-def test_8_bits_are_as_good_a_token_at_a_time(tmp_path: Path) -> None:
+def test_8_bits_are_as_good_a_token_at_a_time(tmp_path: Path, packaged_gpt2: Path) -> None:
     """A few tokens run on other weights than many."""
-    folder = plant_outliers(tmp_path / "planted")
+    folder = plant_outliers(packaged_gpt2, tmp_path / "planted")
     exact, engine = opened(folder), opened(folder, "int8")
     text = " ".join(json.loads(line)["text"] for line in open_sample()[:3])
     ids = engine.encode(text)[: engine.context]

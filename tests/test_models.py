@@ -203,8 +203,10 @@ def test_a_cached_model_is_found_without_the_hub_and_without_its_client(ask: Ask
 
 def test_offline_the_default_falls_back_and_a_named_model_does_not(ask: Ask, tmp_path: Path) -> None:
     (write_cached(tmp_path / "home", "cut/short") / "model.safetensors").unlink()
-    default, named, incomplete, imported = ask("gpt2=fallback", "gpt2=", "cut/short=", HF_HUB_OFFLINE="1")
+    asked = ("gpt2=fallback", "gpt2=", "cut/short=", "small_gpt2=")
+    default, named, incomplete, packaged, imported = ask(*asked, HF_HUB_OFFLINE="1")
     assert default == ["small_gpt2", str(PACKAGED), FALLBACK_NOTE]
+    assert packaged == ["small_gpt2", str(PACKAGED), None]
     assert named[0] == incomplete[0] == ExitCode.UNREACHABLE
     assert "gpt2" in named[1] and "HF_HUB_OFFLINE" in named[1] and "HF_HOME" in named[2] and "--model" in named[2]
     assert "cut/short" in incomplete[1]

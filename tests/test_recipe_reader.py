@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from ragcli.models import ModelFolder
 from ragcli.reader import Reader
+from recipes.quantize import quantize
 from recipes.reader import chinese, documentation, evaluate, sets, written
-from recipes.reader.quantize import quantize
 from recipes.reader.train import read_examples
 from tests.support import write_lines
 from tests.tiny_encoders import write_reader

@@ -4,14 +4,17 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
-from ragcli.models import PACKAGED, find_model
+from ragcli.generate import open_language_model
+from ragcli.models import PACKAGED, ModelFolder, find_model
 from ragcli.train.model import ModelBundle, open_model, write_model
-from recipes.small_gpt2 import average, questions
+from recipes.small_gpt2 import average, quantize, questions
 from recipes.small_gpt2.questions import ask_for
 from tests.support import write_lines
 
@@ -74,5 +77,18 @@ def test_the_mean_of_two_models_is_a_model_at_16_bits(
         assert torch.allclose(tensor, own[name] + share * 0.5, atol=2e-3), name
 
 
-def test_its_weights_take_at_most_25_mb() -> None:
-    assert sum(file.stat().st_size for file in PACKAGED.glob("*.safetensors")) <= 25_000_000
+def test_at_8_bits_it_is_nearly_the_same_model(tiny: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    quantize.main(tiny, small)
+    assert sum(tensor.dtype == torch.int8 for tensor in load_file(small / "model.safetensors").values()) == 9
+    folders = [ModelFolder("tiny", folder) for folder in (tiny, small)]
+    ids = list(range(1, 100))
+    exact, ours = (open_language_model(folder, "float32").log_probabilities(ids, 1) for folder in folders)
+    assert np.abs(exact - ours).max() < 0.02
+    wanted, trained = (open_model(folder, 0.0).model.state_dict() for folder in folders)
+    for name, tensor in wanted.items():
+        assert torch.allclose(trained[name], tensor, atol=float(tensor.abs().max()) / 250), name
+
+
+def test_its_weights_take_at_most_13_mb() -> None:
+    assert sum(file.stat().st_size for file in PACKAGED.glob("*.safetensors")) <= 13_000_000

@@ -48,8 +48,10 @@ def _answers(url: str) -> bool:
         return False
 
 
-def test_a_model_with_a_chat_template_answers_messages(ragcli: Run, corpus: Path, tmp_path: Path) -> None:
-    model = Path(shutil.copytree(PACKAGED, tmp_path / "chat"))
+def test_a_model_with_a_chat_template_answers_messages(
+    ragcli: Run, corpus: Path, tmp_path: Path, packaged_gpt2: Path
+) -> None:
+    model = Path(shutil.copytree(packaged_gpt2, tmp_path / "chat"))
     (model / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
     with serving(model) as url:
         by = ("--base-url", url, *GREEDY)
@@ -62,8 +64,8 @@ def test_a_model_with_a_chat_template_answers_messages(ragcli: Run, corpus: Path
         assert answer["answer"] and answer["prompt_tokens"] > 20 and answer["new_tokens"] <= 12
 
 
-def test_a_model_without_one_goes_on_with_the_text(ragcli: Run, corpus: Path) -> None:
-    with serving(PACKAGED) as url:
+def test_a_model_without_one_goes_on_with_the_text(ragcli: Run, corpus: Path, packaged_gpt2: Path) -> None:
+    with serving(packaged_gpt2) as url:
         ragcli("index", corpus)
         [answer] = ragcli("ask", "When does an owl sleep?", "--base-url", url, *GREEDY).objects()
         assert answer["answer"] and answer["prompt_tokens"] > 20

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ragcli.models import find_model
+from ragcli.models import PACKAGED, ModelFolder, find_model
 from ragcli.train.config import Size
 from ragcli.train.model import ModelBundle, new_model, open_model, write_model
 from ragcli.train.vocabulary import new_tokenizer
@@ -39,6 +39,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     tokenizer = new_tokenizer([sentences(n) for n in range(40)] + ["Question: Answer: [1] 2 列表"], 400)
     write_model(new_model(tokenizer, Size(2, 2, 16), CONTEXT, 0, 0.0), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def packaged_gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the package's GPT-2 with weights of 32 bits, as transformers reads them."""
+    folder = tmp_path_factory.mktemp("packaged_gpt2")
+    write_model(open_model(ModelFolder("small_gpt2", PACKAGED), 0.0), folder)
     return folder
 
 

@@ -21,7 +21,7 @@ def is_url(name: str) -> bool:
 
 
 def find_model(name: str, *, allow_fallback: bool, role: Role = LANGUAGE_MODEL) -> ModelFolder:
-    """Find the folder of a model: a local one, a trained one, the hub's cache, a download, in this order.
+    """Find the folder of a model: a local one, a trained one, the package's, the hub's cache, a download.
 
     With `allow_fallback` (no model was named), the packaged GPT-2 is used if the hub cannot be reached. Raises
     UnreachableError if the hub cannot be reached or refuses the model, RagcliError for a folder that is not a model,
@@ -35,6 +35,8 @@ def find_model(name: str, *, allow_fallback: bool, role: Role = LANGUAGE_MODEL) 
     trained = models_home() / name
     if (trained / CONFIG).is_file():
         return checked(name, trained)
+    if name == PACKAGED.name:
+        return ModelFolder(name, PACKAGED)
     if cached := cached_model(name, role):
         return cached
     try:

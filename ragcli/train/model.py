@@ -44,13 +44,11 @@ def open_model(folder: ModelFolder, dropout: float) -> ModelBundle:
     if not runs_here(config):
         raise RagcliError(f"{folder.name} is a model of type {config.get('model_type')}, not GPT-2", _SUPPORTED)
     sizes = read_config(folder, config)
-    Checkpoint(folder, sizes)  # reports what is wrong with a damaged one
+    tensors = {name: torch.tensor(tensor) for name, tensor in Checkpoint(folder, sizes).tensors()}
     tokenizer = read_byte_level(folder)
     check_vocabulary(folder, tokenizer, sizes.vocab_size)
     settings = GPT2Config.from_dict(config | _while_training(config.get("activation_function", "gelu_new"), dropout))
-    model = GPT2LMHeadModel.from_pretrained(
-        folder.path, config=settings, dtype=torch.float32, local_files_only=True, use_safetensors=True
-    )
+    model = GPT2LMHeadModel.from_pretrained(None, config=settings, state_dict=tensors, dtype=torch.float32)
     return ModelBundle(model, tokenizer, _end_token(folder, tokenizer))
 
 

@@ -1,8 +1,6 @@
 """Round a reader to 8 bits, as the package has it: python -m recipes.reader.quantize READER OUTPUT.
 
 Training leaves the embeddings of words as they are; those of a reader made of MiniLM stay in the package's file of it.
-Each row of a matrix, which makes one output of a layer or stands for one token, has a scale of its own; positions have
-16 bits, norms and biases 32.
 """
 
 import argparse
@@ -13,24 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import ragcli.encoder
+from recipes.quantize import quantize
 
 MINILM = Path(ragcli.encoder.__file__).with_name("minilm")
 WORDS = "embeddings.word_embeddings"
-LEAST_ROWS = 8  # of a matrix that is rounded; those of the outputs and of the token types are small
-
-
-def quantize(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return rounded tensors, and beside each its scales under the name `_scale`."""
-    found: dict[str, torch.Tensor] = {}
-    for name, tensor in tensors.items():
-        values = tensor.float()
-        if values.ndim == 2 and "position" not in name and len(values) >= LEAST_ROWS:
-            scale = values.abs().amax(dim=1).clamp_min(1e-12) / 127
-            found[name] = (values / scale[:, None]).round().to(torch.int8)
-            found[f"{name}_scale"] = scale
-        else:
-            found[name] = values.half() if "position" in name else values
-    return {name: tensor.contiguous() for name, tensor in found.items()}
 
 
 def without_shared_words(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

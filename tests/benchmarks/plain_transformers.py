@@ -1,11 +1,11 @@
 """The ten lines that answer from one passage with transformers alone. The peer of a cold `ragcli ask`."""
 
-from pathlib import Path
+import sys
 from typing import Any
 
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-folder = Path(__file__).parents[2] / "ragcli" / "small_gpt2"
+folder = sys.argv[1]
 tokenizer = AutoTokenizer.from_pretrained(folder)
 model: Any = AutoModelForCausalLM.from_pretrained(folder)
 passage = "A series of statements which returns some value to a caller. " * 16

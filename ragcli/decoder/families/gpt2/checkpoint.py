@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,6 +101,11 @@ class Checkpoint(Tensors):
     def head(self) -> str:
         """Return the name of the output embedding, which a tied model shares with the input."""
         return "wte.weight" if self.config.tied else "lm_head.weight"
+
+    def tensors(self) -> Iterator[tuple[str, Matrix]]:
+        """Yield each tensor with its full name, as float32."""
+        for name in _wanted(self.config):
+            yield name if name.startswith(_KIND.head) else _KIND.prefix + name, self[name]
 
     def read_tokenizer(self) -> Tokenizer:
         """Read the tokenizer: byte-level BPE. Raises RagcliError."""
