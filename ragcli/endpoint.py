@@ -14,12 +14,14 @@ from typing import Any, TypeVar
 import httpx2 as httpx
 
 from ragcli.errors import RagcliError, UnreachableError, UsageError, first_line
+from ragcli.settings import TIMEOUT, model_timeout
 
 Sleep = Callable[[float], None]
 Asked = TypeVar("Asked")
 Given = TypeVar("Given")
 
-_TIMEOUT = httpx.Timeout(300.0, connect=5.0)  # seconds; a large model on a CPU needs minutes to read a long prompt
+_CONNECT = 5.0  # seconds
+_LIST = 20.0  # seconds until the list of models, which needs no model
 _RETRIES = 4  # after 0.5, 1, 2, 4 seconds, or as the server asks
 _LONGEST_PAUSE = 30.0
 _TOGETHER = 4  # requests at a time
@@ -46,9 +48,17 @@ class Endpoint:
     """A connection to a server; `url` is its address without a password, `option` the one that names it."""
 
     def __init__(
-        self, base_url: str, api_key: str | None, sleep: Sleep = time.sleep, option: str = "--base-url"
+        self,
+        base_url: str,
+        api_key: str | None,
+        sleep: Sleep = time.sleep,
+        option: str = "--base-url",
+        timeout: float | None = None,
     ) -> None:
-        """Prepare a connection. Raises UsageError for an invalid URL."""
+        """Prepare a connection; `timeout` are the seconds until the next piece, by default what RAGCLI_TIMEOUT says.
+
+        Raises UsageError for an invalid URL or timeout.
+        """
         try:
             url = httpx.URL(base_url.rstrip("/"))
         except httpx.InvalidURL as error:
@@ -57,7 +67,8 @@ class Endpoint:
             raise _invalid_url(base_url)
         self.url = str(url.copy_with(userinfo=b""))
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._client = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT)
+        self._client = httpx.Client(base_url=url, headers=headers, timeout=_timeout(timeout or model_timeout()))
+        self._listing = _timeout(timeout or _LIST)
         weakref.finalize(self, self._client.close)
         self._sleep = sleep
         self._option, self._place = option, f"{option}: it often ends in /v1."
@@ -106,10 +117,14 @@ class Endpoint:
             headers: Mapping[str, str] = {}
             try:
                 request = self._client.build_request(method, path.lstrip("/"), content=content, headers=_JSON)
+                if body is None:
+                    request.extensions["timeout"] = self._listing.as_dict()
                 response = self._client.send(request, stream=True)
                 if response.status_code < 300:
                     return response
                 response.read()
+            except httpx.ReadTimeout as error:  # again it would only take as long
+                raise self._silent(error) from error
             except httpx.RequestError as error:
                 lost = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
                 if again == _RETRIES or not lost or isinstance(error, httpx.ConnectError):
@@ -126,6 +141,8 @@ class Endpoint:
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except httpx.ReadTimeout as error:
+            raise self._silent(error) from error
         except httpx.RequestError as error:
             raise UnreachableError(
                 f"the server at {self.url} closed the connection: {first_line(error)}",
@@ -153,6 +170,11 @@ class Endpoint:
         message = f"no server answers at {self.url} ({first_line(error)})"
         return UnreachableError(message, f"Start it, or check {self._place}")
 
+    def _silent(self, error: httpx.ReadTimeout) -> UnreachableError:
+        seconds = error.request.extensions["timeout"]["read"]
+        message = f"the server at {self.url} has sent nothing for {seconds:g} seconds"
+        return UnreachableError(message, f"Check its log, or for a slow model set {TIMEOUT} to more seconds.")
+
     def _refused(self, response: httpx.Response) -> StatusError:
         status = response.status_code
         try:
@@ -168,6 +190,10 @@ class Endpoint:
             hints[status] = f"Give {self._option} the new address: {place}"
         hint = hints.get(status, "Try again later." if status in _BUSY else "Correct what the server reports.")
         return StatusError(status, reason, f"the server at {self.url} says {status}: {reason}", hint)
+
+
+def _timeout(seconds: float) -> httpx.Timeout:
+    return httpx.Timeout(seconds, connect=_CONNECT)
 
 
 def together(ask: Callable[[Asked], Given], requests: Sequence[Asked]) -> list[Given]:

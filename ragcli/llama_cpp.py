@@ -16,6 +16,8 @@ from typing import Literal
 from ragcli.endpoint import Endpoint
 from ragcli.errors import RagcliError
 
+_PATIENCE = 3600.0  # seconds; our own server does not hang, and a long prompt takes a slow machine minutes
+
 Pooling = Literal["mean", "cls", "last", "rank"]
 
 _SERVE = """
@@ -59,7 +61,7 @@ def start(file: Path, context: int, pooling: Pooling | None = None) -> Endpoint:
     assert server.stdin  # noqa: S101 (it is a pipe)
     server.stdin.write(f"{key}\n")
     server.stdin.flush()
-    endpoint = Endpoint(f"{_address(server, file)}/v1", key)
+    endpoint = Endpoint(f"{_address(server, file)}/v1", key, timeout=_PATIENCE)
     weakref.finalize(endpoint, _end, server)
     return endpoint
 

@@ -1,5 +1,6 @@
 """Settings: flag > RAGCLI_* variable > ragcli.toml > default; and the folders for data and caches."""
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -8,13 +9,14 @@ from typing import Any, NamedTuple
 
 import platformdirs
 
-from ragcli.errors import RagcliError
+from ragcli.errors import RagcliError, UsageError
 
 API_KEY = "RAGCLI_ELASTICSEARCH_API_KEY"
 MODEL_API_KEY = "RAGCLI_API_KEY"
 CACHE = "RAGCLI_CACHE"
 CONFIG = "RAGCLI_CONFIG"
 HOME = "RAGCLI_HOME"
+TIMEOUT = "RAGCLI_TIMEOUT"
 TOKEN = "RAGCLI_TOKEN"  # noqa: S105 (its name)
 
 Known = Mapping[
@@ -61,6 +63,18 @@ def api_key() -> str | None:
 def model_api_key() -> str | None:
     """Return the API key of a model server, which is read from the environment only."""
     return os.environ.get(MODEL_API_KEY) or None
+
+
+def model_timeout() -> float:
+    """Return the seconds after which a model server that sends nothing is given up. Raises UsageError."""
+    named = os.environ.get(TIMEOUT) or "120"
+    try:
+        seconds = float(named)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise UsageError(f"{TIMEOUT} is {named!r}", "Set it to a number of seconds, such as 300.")
+    return seconds
 
 
 def key_for(url: str) -> str | None:

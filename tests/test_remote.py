@@ -6,6 +6,7 @@ The real ones are llama.cpp's with SmolLM2, and `transformers serve`.
 import importlib.util
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -145,6 +146,41 @@ def test_an_answer_that_breaks_off_is_no_answer(server: Server) -> None:
     assert next(stream) == "Half"
     with pytest.raises(UnreachableError, match="closed the connection"):
         stream.finish()
+
+
+@pytest.mark.parametrize("pieces", [[], ["Half"]])
+def test_a_server_that_falls_silent_is_given_up(server: Server, pieces: list[str], monkeypatch: Any) -> None:
+    monkeypatch.setenv("RAGCLI_TIMEOUT", "0.3")
+    done = threading.Event()
+
+    def hangs(fake: Fake, body: dict[str, Any]) -> None:
+        if pieces:
+            fake.send_response(200)
+            fake.end_headers()
+            fake.wfile.write(b'data: {"choices": [{"delta": {"content": "Half"}}]}\n\n')
+        done.wait(20)
+        fake.close_connection = True
+
+    stream = server.replies(hangs).open().generate("x", OPTIONS)
+    assert [next(stream) for _ in pieces] == pieces
+    with pytest.raises(UnreachableError, match=r"has sent nothing for 0\.3 seconds") as caught:
+        stream.finish()
+    done.set()
+    assert "RAGCLI_TIMEOUT" in caught.value.hint and len(server.requests) == 1 and not server.pauses
+
+
+def test_a_server_that_never_answers_is_given_up_before_a_model_is_asked(ragcli: Run, monkeypatch: Any) -> None:
+    monkeypatch.setattr("ragcli.endpoint._LIST", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        by = ("--base-url", f"http://127.0.0.1:{silent.getsockname()[1]}/v1")
+        assert_two_lines(ragcli("generate", "x", *by), ExitCode.UNREACHABLE, "nothing for 0.3 seconds")
+
+
+@pytest.mark.parametrize("seconds", ["soon", "0", "-1", "nan", "inf"])
+def test_a_timeout_is_a_number_of_seconds(ragcli: Run, monkeypatch: Any, seconds: str) -> None:
+    monkeypatch.setenv("RAGCLI_TIMEOUT", seconds)
+    said = ragcli("generate", "x", "--base-url", "http://127.0.0.1:9/v1")
+    assert_two_lines(said, ExitCode.USAGE, f"RAGCLI_TIMEOUT is '{seconds}'")
 
 
 @pytest.mark.parametrize(
