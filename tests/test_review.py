@@ -9,10 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from ragcli.answer.clauses import is_whole
-from ragcli.answer.review import JUDGEMENTS, compose_review, opinion
+from ragcli.answer.review import compose_review, opinion
+from ragcli.answer.roles import examples, roles
 from ragcli.answer.schema import sources_of
 from ragcli.answer.sentiment import polarity
 from ragcli.answer.standalone import stands_alone
+from ragcli.encoder import open_encoder
 from ragcli.store import Hit
 from tests.support import ROOT, Run
 
@@ -83,7 +85,7 @@ class Judging:
     """Find a text near to judgements if it says that the film works."""
 
     def passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        judges = [text in JUDGEMENTS or "works" in text for text in texts]
+        judges = [text in examples()["judgement"] or "works" in text for text in texts]
         return np.array([[1.0, 0.0] if one else [0.0, 1.0] for one in judges], dtype=np.float32)
 
     queries = passages
@@ -99,6 +101,59 @@ def test_an_encoder_finds_a_judgement_to_open_or_close_with() -> None:
     for encoder, judged in ((None, False), (Judging(), True)):
         first, *_, last = compose_review(film(*texts), 3, "en", encoder)
         assert (judgement in (first.text, last.text)) is judged
+
+
+def test_minilm_tells_a_judgement_from_a_scene_and_a_memory() -> None:
+    said = {
+        "judgement": ("A frightening film, and a deeply reassuring one.", "I have rarely enjoyed a comedy so much."),
+        "scene": ("A girl sits in the train, and a spirit sits beside her.", "A van falls slowly off a bridge."),
+        "anecdote": ("I saw it with my cousin, who talked all the way home.",),
+    }
+    texts = [text for listed in said.values() for text in listed]
+    found = roles(texts, open_encoder("minilm", "auto", print))
+    best = [max(found, key=lambda role: found[role][place]) for place in range(len(texts))]
+    assert best == [role for role, listed in said.items() for _ in listed]
+
+
+class Telling:
+    """Find a text near to the examples of a role if it has one of these words."""
+
+    WORDS = (("reassuring", "judgement"), ("sits", "scene"))
+
+    def passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        own = {text: role for role, listed in examples().items() for text in listed}
+        names = [own.get(text) or next((role for word, role in self.WORDS if word in text), "") for text in texts]
+        return np.array([[float(name == role) for role in examples()] for name in names], dtype=np.float32)
+
+    queries = passages
+
+
+def test_a_judgement_without_a_verb_opens_a_review_and_a_scene_does_not() -> None:
+    opening = "A frightening film, and a deeply reassuring one."
+    scene = "A good film of a girl who sits in a train, and a great spirit sits beside her, a fine and funny film."
+    texts = (*REVIEWS[1:4], scene, f"Bringing my son was a gamble. {opening}")
+    chosen = [one.text for one in compose_review(film(*texts), 4, "en", Telling())]
+    assert chosen[0] == opening
+    assert opening not in composed(*texts)
+
+
+def test_what_most_reviews_say_opens_and_ends_even_if_their_words_are_dark() -> None:
+    dark = [f"The {what} of this film is a cold and silent place." for what in ("city", "house", "ship", "war")]
+    hits = [
+        *(
+            one._replace(metadata={"sentiment": "positive"})
+            for one in film(*dark, "The film is a superb thriller from first to last.")
+        ),
+        film("The film is an awful bore, and worse than it looks.")[0]._replace(metadata={"sentiment": "negative"}),
+    ]
+    assert compose_review(hits, 2, "en")[0].text == "The film is a superb thriller from first to last."
+
+
+def test_a_verdict_opens_if_nothing_else_judges_the_film() -> None:
+    verdict = "See it twice, the most reassuring film about work in years, worth every minute."
+    plain = [f"Two sisters and Peter Holm act out {what} on a boat." for what in ("a quarrel", "a song", "a dream")]
+    texts = (*plain, verdict)
+    assert compose_review(film(*texts), 4, "en", Telling())[0].text == verdict
 
 
 def test_a_chinese_review_has_the_same_order() -> None:
@@ -161,6 +216,10 @@ def test_reviews_of_a_word_or_of_none_are_taken_as_they_are() -> None:
         "The other half is a love story.",
         "Everything corny is carried along by her conviction.",
         "No-Face, though, is a superb invention.",
+        "Anna Berg makes him so gentle that his fate hurts.",
+        "The film gives both sides their due.",
+        "For a comedy about plastic, that is a grown-up idea.",
+        "Smart, jaunty and savvy, it races through the script.",
         "但是结局很弱。",
         "他演得很好。",
         "这让人感动。",
@@ -176,6 +235,7 @@ def test_a_sentence_that_leans_on_another_is_known(leaning: str) -> None:
         "Gosling is very funny when miserable, playing in a cover band with murder in his eyes.",
         "This is a film that you will remember.",
         "The film knows what it wants.",
+        "Anna Berg makes her aunt gentle.",
         "There is a lovely film hiding in the quiet patches.",
         "这部电影很好看。",
         "导演的镜头很稳。",

@@ -18,6 +18,7 @@ from ragcli.answer.candidates import Candidate, all_sentences, cite
 from ragcli.answer.clauses import is_whole
 from ragcli.answer.features import Matrix
 from ragcli.answer.meaning import Encoder
+from ragcli.answer.roles import roles
 from ragcli.answer.schema import CitedSentence, Source
 from ragcli.answer.sentiment import pattern_of, polarity
 from ragcli.answer.standalone import stands_alone
@@ -29,8 +30,10 @@ _ASPECTS = Path(__file__).with_name("aspects.json")
 _ENDED = re.compile(r"[.!。！][\"'”’」』）)]*$")
 # Marks of a sentence that is cut off or part of a web page.
 _NOISE = re.compile(
-    r"[\[\]【】]|https?:|www\.|@|#|\*|_{2}|/\d|\d/|\bfull review\b|\bspoilers?\b|\bclick\b|\bgrade:|\.{3}|…|[~～]|[?？]"
-    r"|\n|哈哈|呵呵|看到第|QAQ|豆瓣|短评|楼上|评分|:$|^[-–—,.;:)）」”、，。\d]|^[“\"][^”\"]*$|^[^(（]*[)）]|[(（][^)）]*$",
+    r"[\[\]【】]|https?:|www\.|@|#|\*|_{2}|/\d|\d/|\bfull review\b|\bspoilers?\b|\bclick\b|\bgrade:"
+    r"|\bthis (?:sentence|review|paragraph)\b|\.{3}|…|[~～]|[?？]"
+    r"|\n|[!！]{2}|。{2}|[\U0001F000-\U0001FAFF]|哈哈|呵呵|看到第|QAQ|豆瓣|短评|楼上|评分"
+    r"|:$|^[-–—,.;:)）」”、，。\d]|^[“\"][^”\"]*$|^[^(（]*[)）]|[(（][^)）]*$",
     re.IGNORECASE,
 )
 _SMALL_START = re.compile(
@@ -41,11 +44,19 @@ _PERSONAL = re.compile(
     re.IGNORECASE,
 )
 _MYSELF = re.compile(r"\bI\b|\bI['’]|我|本人|个人|偶|俺")
+# What speaks to the reader, or of how the film was seen: no opening.
+_URGING = re.compile(
+    r"^(?:dear|see|watch|skip|avoid|go|give|take|look|if you|anyone who|do(?: not|n['’]t))\b"
+    r"|^(?:看了|看完|不知道?|希望|感觉|目前|没看过|如果|追到|到.{1,12}看了|请)",
+    re.IGNORECASE,
+)
+_WHEN = re.compile(r"^(?:when|where|by the time|once|before|after|as (?:soon|if))\b", re.IGNORECASE)  # of a scene
 _NAME = re.compile(r"(?<=[\w,;] )[A-Z][\w’'-]+")
 # How a story ends: those who have not seen the film do not want to read it.
 _ENDING = re.compile(
     r"\b(?:dies?|dead|deaths?|killed|kills|resurrection|twists?|reveals?|revealed|turns? out to be|learns that"
-    r"|the (?:very )?end(?:ing)?|finale|climax|(?:final|last|closing) (?:scene|shot|act|minutes|image)s?)\b"
+    r"|(?:the|by the) (?:very )?(?:end(?:ing)?|close)"
+    r"|finale|climax|(?:final|last|closing) (?:scene|shot|act|minutes|image)s?)\b"
     r"|死了|去世|牺牲|犧牲|结局|結局|原来是|原來是|凶手|反转|反轉",
     re.IGNORECASE,
 )
@@ -53,23 +64,11 @@ _YEAR = re.compile(r"\s*\(\d{4}\)$")
 _BLANK = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")  # used instead of a comma
 _HAN = re.compile(rf"[{HAN}]")
 _LENGTHS = {"en": (35, 240), "zh": (9, 90)}  # characters of a sentence, at least and at most
-# Judgements of a film as a whole; sentences similar to these open and close the review.
-JUDGEMENTS = (
-    "This is one of the best films ever made.",
-    "A masterpiece that everyone should see.",
-    "The film is a disappointment: overlong, hollow and badly written.",
-    "I loved this movie from beginning to end.",
-    "It is an entertaining film with some flaws.",
-    "Overall a good movie that is worth watching.",
-    "A dull and overrated picture.",
-    "The film remains powerful and moving after all these years.",
-    "As a whole the picture works beautifully.",
-    "It is a clever, stylish thriller but it left me cold.",
-)
-_JUDGING = 1.6  # what a standard deviation of nearness to these counts
-_COMPARED = 200  # sentences of which that is known
+_ROLES = {"film": "judgement", "verdict": "judgement", "story": "theme", "acting": "acting", "craft": "craft"}
+_JUDGING = 0.5  # of the role of a judgement: least for a sentence without a verb
 _BEAM = 60
-_POOR = 0.3  # least fit of a sentence to its slot, if there are enough others
+_LEANING = 0.35  # weight of a whole review in the polarity of its sentences
+_POOR = 1.0  # least fit of a sentence to its slot, if there are enough others
 _FEWEST = 4  # sentences of a review
 _FEW = 2  # reviews that make an opinion
 _CHOICES = 14  # sentences that are tried for each slot
@@ -83,15 +82,18 @@ class _Slot(NamedTuple):
 
 
 class _Pool(NamedTuple):
-    """Hold the sentences (n) and their polarity, aspects (n each), value, and similarity (n, n)."""
+    """Hold the sentences (n) and their polarity, aspects, roles if known (n each), value, and similarity (n, n)."""
 
     found: list[Candidate]
     polarities: Matrix
     aspects: Mapping[str, Matrix]
+    roles: Mapping[str, Matrix]
+    leaning: Matrix  # of a sentence's review
     worth: Matrix
     details: Matrix
     personal: Matrix
-    judging: Matrix
+    urging: Matrix
+    broken: Matrix
     alike: Matrix
 
 
@@ -124,11 +126,10 @@ def opinion(reviews: Sequence[Source]) -> str:
 
 
 def _pool(hits: Sequence[Hit], language: str, encoder: Encoder | None) -> _Pool:
-    whole = all_sentences(hits)
-    found = [one for one in whole if _is_fit(one.text, language)]
-    found = found or [one for one in whole if _ENDED.search(one.text)] or whole
-    leaning = [_leaning(hit) for hit in hits]
-    polarities = np.array([polarity(one.text) + 0.15 * leaning[one.hit] for one in found], dtype=np.float32)
+    found, role = _candidates(hits, language, encoder)
+    reviews = [_leaning(hit) for hit in hits]
+    leaning = np.array([reviews[one.hit] for one in found], dtype=np.float32)
+    polarities = np.array([polarity(one.text) for one in found], dtype=np.float32) + _LEANING * leaning
     vectors = tf_idf([bag_of(one.text, language) for one in found])
     worth = np.array([_worth(one, language) for one in found], dtype=np.float32)
     aspects = {
@@ -137,28 +138,59 @@ def _pool(hits: Sequence[Hit], language: str, encoder: Encoder | None) -> _Pool:
     }
     named = re.compile(re.escape(_YEAR.sub("", hits[0].title)), re.IGNORECASE)
     aspects["film"] = np.maximum(aspects["film"], [0.7 * bool(named.search(one.text)) for one in found])
-    worth -= 0.8 * (sum(aspects.values()) == 0)  # not about the film
-    details = np.array([min(3, len(_NAME.findall(one.text))) for one in found], dtype=np.float32)
+    if role:
+        worth -= 2.5 * np.clip(role["scene"], 0, 1) + 2.5 * np.clip(role["anecdote"], 0, 1)
+    else:
+        worth -= 0.8 * (sum(aspects.values()) == 0)  # not about the film
+    details = np.array(
+        [min(3, len(_NAME.findall(one.text))) + 2 * bool(_WHEN.search(one.text)) for one in found], dtype=np.float32
+    )
+    if role:
+        details += 2 * np.clip(role["acting"], 0, 1)
     personal = np.array([bool(_MYSELF.search(one.text)) for one in found], dtype=np.float32)
+    urging = np.array([bool(_URGING.search(one.text)) for one in found], dtype=np.float32)
+    broken = np.array([language == "en" and not is_whole(one.text) for one in found], dtype=np.float32)
     typical = central(vectors) if found else worth
-    judging = _judging([one.text for one in found], encoder if language == "en" else None)
-    return _Pool(found, polarities, aspects, worth + typical, details, personal, judging, vectors @ vectors.T)
+    return _Pool(
+        found,
+        polarities,
+        aspects,
+        role,
+        leaning,
+        worth + typical,
+        details,
+        personal,
+        urging,
+        broken,
+        vectors @ vectors.T,
+    )
 
 
-def _judging(texts: Sequence[str], encoder: Encoder | None) -> Matrix:
-    """Return how near each text is to a judgement of a film, in standard deviations from their mean; 0 if unknown."""
-    found = np.zeros(len(texts), dtype=np.float32)
-    if encoder and len(texts) > 1:
-        near = encoder.passages(texts[:_COMPARED]) @ encoder.passages(JUDGEMENTS).T
-        nearness = near.max(axis=1) + near.mean(axis=1)
-        found[:_COMPARED] = (nearness - nearness.mean()) / (nearness.std() + 1e-6)
-    return found
+def _candidates(
+    hits: Sequence[Hit], language: str, encoder: Encoder | None
+) -> tuple[list[Candidate], Mapping[str, Matrix]]:
+    """Return the sentences that are fit for a review, and their roles if an encoder tells them.
+
+    A sentence without a verb is fit if it judges the film: "A frightening film, and a deeply reassuring one."
+    """
+    whole = all_sentences(hits)
+    fit = [one for one in whole if _is_fit(one.text, language)]
+    role = roles([one.text for one in fit], encoder) if encoder and language == "en" and fit else {}
+    kept = [
+        place
+        for place, one in enumerate(fit)
+        if language != "en" or is_whole(one.text) or (role and role["judgement"][place] >= _JUDGING)
+    ]
+    if kept:
+        return [fit[place] for place in kept], {name: values[kept] for name, values in role.items()}
+    return [one for one in whole if _ENDED.search(one.text)] or whole, {}
 
 
 def _leaning(hit: Hit) -> float:
     """Return the polarity of a whole review, by its field `sentiment` if it has one, else by its words."""
-    labelled = {"positive": 1.0, "negative": -1.0}.get(str(hit.metadata.get("sentiment", "")).lower())
-    return polarity(hit.text) if labelled is None else labelled
+    labelled = {"positive": 1.0, "mixed": -0.3, "neutral": -0.3, "negative": -1.0}
+    known = labelled.get(str(hit.metadata.get("sentiment", "")).lower())
+    return polarity(hit.text) if known is None else known
 
 
 def _is_fit(text: str, language: str) -> bool:
@@ -171,7 +203,6 @@ def _is_fit(text: str, language: str) -> bool:
         and not _SMALL_START.search(text)
         and not _PERSONAL.search(text)
         and stands_alone(text, language)
-        and (language != "en" or is_whole(text))
     )
 
 
@@ -180,11 +211,11 @@ def _worth(one: Candidate, language: str) -> float:
     shortest, longest = _LENGTHS.get(language, _LENGTHS["en"])
     aim = (shortest + longest) / 2.2
     length = -abs(len(one.text) - aim) / (longest - shortest)
-    personal = -1.0 * bool(_MYSELF.search(one.text))
+    personal = -0.5 * bool(_MYSELF.search(one.text))
     first = 0.3 if one.place == 0 else 0.0
     loose = -0.5 * len(_BLANK.findall(one.text))
     ended = 0.2 if _ENDED.search(one.text) else 0.0
-    told = -1.0 if _ENDING.search(one.text) else 0.0
+    told = -2.5 if _ENDING.search(one.text) else 0.0
     return length + personal + first + ended + loose + told
 
 
@@ -196,36 +227,42 @@ def _aspects() -> dict[str, re.Pattern[str]]:
 
 def _slots(pool: _Pool, sentences: int) -> list[_Slot]:
     """Return the slots in order: first the majority's opinion by aspects, then the minority's, then the verdict."""
-    most = 1 if pool.polarities.sum() >= 0 else -1
-    with_most, against = int((pool.polarities * most > 0).sum()), int((pool.polarities * most < 0).sum())
+    reviews = {one.hit: float(leaning) for one, leaning in zip(pool.found, pool.leaning, strict=True)}
+    most = 1 if sum(reviews.values()) >= 0 else -1
+    against = sum(max(0.0, -most * one) for one in reviews.values()) / len(reviews)
     others = 0
-    if against and sentences > 1:
-        others = min(max(round(sentences * against / (with_most + against)), 1), sentences // 2, against)
+    if sentences > 1 and (able := int((pool.polarities * most < 0).sum())):
+        others = min(max(round(sentences * against), 1), sentences // 2, able)
     between = ["story", "acting", "craft", "story", "craft", "acting"]
     count = sentences - others
     aspects = ["film", *[between[n % len(between)] for n in range(count - 2)], "verdict"][:count]
     slots = [_Slot(aspect, most) for aspect in aspects]
     return (
-        [*slots[:-1], *[_Slot("film", -most)] * others, *slots[-1:]]
+        [*slots[:-1], *[_Slot("", -most)] * others, *slots[-1:]]
         if count > 1
         else [*slots, *[_Slot("", -most)] * others]
     )
 
 
 def _fill(slots: Sequence[_Slot], pool: _Pool) -> list[int]:
-    """Choose a sentence for each slot so that all together fit best, by beam search."""
+    """Choose a sentence for each slot so that all together fit best, by beam search; poor ones are left out."""
     beam: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
-    for slot in slots:
-        fits = _fits(slot, pool)
+    fits = [_fits(slot, pool) for slot in slots]
+    for fit in fits:
         longer = [
-            (score + float(fits[place]) - _repeats(place, chosen, pool), (*chosen, place))
+            (score + float(fit[place]) - _repeats(place, chosen, pool), (*chosen, place))
             for score, chosen in beam
-            for place in _best(fits, chosen)
+            for place in _best(fit, chosen)
         ]
         beam = sorted(longer, key=lambda one: (-one[0], one[1]))[:_BEAM] or beam
-    chosen = beam[0][1]
-    good = [place for place, slot in zip(chosen, slots, strict=True) if _fits(slot, pool)[place] >= _POOR]
-    return good if len(good) >= _FEWEST else list(chosen)
+    return _without_poor(beam[0][1], [float(fit[place]) for place, fit in zip(beam[0][1], fits, strict=True)])
+
+
+def _without_poor(chosen: Sequence[int], fits: Sequence[float]) -> list[int]:
+    """Leave out sentences that hardly fit, if enough remain; a verdict comes first if no opening is good."""
+    least = min(_POOR, sorted(fits)[-min(_FEWEST, len(fits))])
+    kept = [place for place, fit in zip(chosen, fits, strict=True) if fit >= least]
+    return [kept[-1], *kept[:-1]] if len(fits) > 1 and fits[0] < _POOR <= fits[-1] else kept
 
 
 def _best(fits: Matrix, chosen: Sequence[int]) -> list[int]:
@@ -234,14 +271,16 @@ def _best(fits: Matrix, chosen: Sequence[int]) -> list[int]:
 
 
 def _fits(slot: _Slot, pool: _Pool) -> Matrix:
+    """Return how well each sentence fits a slot; the opening and the verdict count more than the others."""
     sign = np.clip(pool.polarities * slot.sign * 2, -1, 1)
     aspect = pool.aspects[slot.aspect] if slot.aspect else np.zeros(len(pool.found), dtype=np.float32)
-    general = (
-        _JUDGING * pool.judging - 0.4 * pool.details - (aspect == 0) - pool.personal
-        if slot.aspect in ("film", "verdict")
-        else 0.0
-    )
-    return np.asarray(1.5 * sign + 1.5 * aspect + general + pool.worth)
+    role = pool.roles.get(_ROLES.get(slot.aspect, ""), aspect)
+    if slot.aspect not in ("film", "verdict"):
+        sign = 1.5 * sign if slot.aspect else 2.5 * sign - 0.8 * (pool.leaning * slot.sign < 0)
+        return np.asarray(sign + 0.75 * aspect + 1.5 * role - 3.0 * pool.broken + pool.worth)
+    opening = slot.aspect == "film"
+    general = 4.0 * (role - _JUDGING) - 0.4 * pool.details - opening * (pool.personal + pool.urging)
+    return np.asarray(1.5 * (0.5 + sign + 0.4 * aspect + general - 0.3 * pool.broken + pool.worth))
 
 
 def _repeats(place: int, chosen: Sequence[int], pool: _Pool) -> float:

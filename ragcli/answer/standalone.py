@@ -14,6 +14,7 @@ _JOINED = re.compile(
     r"|of course|because|which|no,|yes,?|sure,?|true,?|there,|such|both|neither|either|first|opposite it"
     r"|from (?:there|here|then)"
     r"|around (?:her|him|it|them)|the (?:former|latter|rest|others?|same|result)|others?|another|one of th(?:em|ese)"
+    r"|[\w-]+(?:, [\w -]+)? and [^,.;]+, (?:it|he|she|they)(?:['’]s)?"
     r"|I (?:grant|admit|concede|forgive)|(?:in|for|with|among|of) [^,;]* it (?:is|was) (?:an?|the))\b",
     re.IGNORECASE,
 )
@@ -32,7 +33,8 @@ _BACK = re.compile(
     r"|of either|(?:both|none|neither) of them|belongs? to both|(?:n.t|not) either|(?:is|was|are|were) not\."
     r"|the other (?:one|two|half|end|side)|so too|as well\.|the same (?:place|thing|way)|mentioned above|as follows"
     r"|following examples?|(?:but|yet) (?:this|that) (?:is|was)"
-    r"|above|below|earlier|the former|the latter)\b|, (?:though|however|then),|\btoo[,.:;!]",
+    r"|both sides|above|below|earlier|the former|the latter)\b|, (?:though|however|then),"
+    r"|\btoo[,.:;!]|, th(?:at|is) (?:is|was)\b",
     re.IGNORECASE,
 )
 # "It" within a sentence is fine after its antecedent, as an expletive, or for the film itself.
@@ -56,6 +58,11 @@ _PERSON = re.compile(
     r"|\b(?:[Tt]he|[Aa]n?|old|young) (?!(?:other|latter|former|water|matter|paper|letter|order|number|power)\b)"
     r"\w{2,}(?:er|or|ist|ian)\b"
 )
+# "Anna Berg makes him gentle": somebody else than the subject.
+_OBJECT = re.compile(
+    r"^(?:[A-Z][\w’'-]*\s+)+[a-z]+s "
+    r"(?:him|her(?=[^\w\s]|\s+(?:as|so|into|with|from|the|an?|and|to|very|\w+ly)\b)|them)\b"
+)
 _PLURAL_PRONOUN = re.compile(r"\b(?:they|them|their|theirs|themselves)\b", re.IGNORECASE)
 _PLURAL = re.compile(
     r"\b(?!(?:is|was|has|its|this|us|as|does|plus|thus)\b)\w{2,}(?<!s)s\b|\b(?:people|children|men|women|everyone|anyone"
@@ -74,7 +81,7 @@ def stands_alone(text: str, language: str) -> bool:
     """Return whether a sentence depends on none before it: no joining word, no pronoun without antecedent."""
     if language != "en":
         return not _CHINESE.search(text)
-    if _JOINED.search(text) or _POINTING.search(text) or _BACK.search(text):
+    if any(pattern.search(text) for pattern in (_JOINED, _POINTING, _BACK, _OBJECT)):
         return False
     thing = _EXPLETIVE.search(text) is not None or _is_named(text, _IT, _THING)
     person = _begins_with_a_name(text) or _is_named(text, _PERSONS, _PERSON)
