@@ -19,7 +19,7 @@ from ragcli.readers.formats import FORMATS, JSON
 from ragcli.readers.texts import kind_of
 from ragcli.store import IndexLocation, Store
 
-_VERSION = 2  # of the readers' output; with another version, all files are read again
+_VERSION = 3  # of the readers' output; with another version, all files are read again
 _MOST_IDS = 100_000  # of a file
 _RECENT = 2.0  # seconds within which a file may change again and keep its time
 

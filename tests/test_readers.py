@@ -266,6 +266,40 @@ y = 2</code></pre><table><tr><th>A</th><th>B</th></tr><tr><td>1</td><td>2</td></
     ]
 
 
+SENTENCE = "A sentence of the page that says something about its subject, as sentences do. "
+
+
+def article(around: str) -> str:
+    """Return a page of an article in the middle of something else."""
+    prose = "".join(f"<p>{number} {SENTENCE * 3}</p>" for number in range(8))
+    return f"<body><h1>Story</h1>{around.format(f'<div class=story>{prose}</div>')}</body>"
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "{}<div class='related-posts'><p>" + SENTENCE + "</p></div>",
+        "{}<div class='comments'><p>" + SENTENCE + "</p></div>",
+        "<div class='content paywall'>{}</div>",
+        "<form action=page.aspx>{}</form>",
+        "<div aria-hidden=true>{}</div>",
+        "<table><tr><td><table><tr><td>Menu</table><td>{}</table>",
+        "<div><div>{}</div><div>" + f"<a href=x><p>{SENTENCE}</p></a>" * 9 + "</div></div>",
+        "{}<div>" + "<div><a href=x>Another story that is worth your while</a></div>" * 20 + "</div>",
+        "<main>{}<article><p>" + SENTENCE + "</p></article></main>",
+        "<article>{}</article><article><p>" + SENTENCE + "</p></article>",
+    ],
+)
+def test_html_is_what_the_page_is_about(tmp_path: Path, around: str) -> None:
+    expected = "\n\n".join(f"{number} {SENTENCE * 3}".strip() for number in range(8))
+    assert parts(tmp_path / "a.html", article(around)) == [("Story", expected)]
+
+
+def test_paragraphs_in_a_cell_are_apart(tmp_path: Path) -> None:
+    table = "<table><tr><th>Who</th><th>What</th></tr><tr><td>a</td><td><p>one</p><p>two</p></td></tr></table>"
+    assert parts(tmp_path / "a.html", table) == [("a", "- Who: a; What: one two")]
+
+
 def test_asciidoc_and_org_are_text_under_headings(tmp_path: Path) -> None:
     adoc = "= Book\n:toc:\n\n== Part *one*\n\nSee link:x.html[the page].\n\n----\ncode\n----\n"
     assert parts(tmp_path / "a.adoc", adoc) == [("Book › Part one", "See the page.\n\n```\ncode\n```")]
@@ -437,6 +471,46 @@ def test_office_files_are_read(tmp_path: Path) -> None:
         "o/one.xhtml": "<html><body><h1>Chapter</h1><p>Text.</p></body></html>",
     }
     assert parts(tmp_path / "a.epub", package(**book)) == [("Book › Chapter", "Text.")]
+
+
+def word(body: str, styles: str = "") -> bytes:
+    parts = {"word/document.xml": f"<w:document xmlns:w='w'><w:body>{body}</w:body></w:document>"}
+    return package(**parts, **({"word/styles.xml": f"<w:styles xmlns:w='w'>{styles}</w:styles>"} if styles else {}))
+
+
+def paragraph(text: str, settings: str = "") -> str:
+    return f"<w:p><w:pPr>{settings}</w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>"
+
+
+def test_lists_of_word_documents_are_told_by_their_style_and_level(tmp_path: Path) -> None:
+    bullet = "<w:style w:styleId='Bullet'><w:pPr><w:numPr/></w:pPr></w:style>"
+    style, deep = "<w:pStyle w:val='Bullet'/>", "<w:numPr><w:ilvl w:val='1'/></w:numPr>"
+    none = "<w:numPr><w:numId w:val='0'/></w:numPr>"
+    body = paragraph("one", style) + paragraph("two", style + deep) + paragraph("three", style + none)
+    assert parts(tmp_path / "a.docx", word(body, bullet)) == [("a", "- one\n  - two\n\nthree")]
+
+
+def test_a_text_box_is_read_once(tmp_path: Path) -> None:
+    box = "<w:p><w:r><w:t>Box</w:t></w:r></w:p>"
+    body = f"<w:p><w:r><AlternateContent><Choice>{box}</Choice><Fallback>{box}</Fallback></AlternateContent></w:r></w:p>"
+    assert parts(tmp_path / "a.docx", word(body)) == [("a", "Box")]
+
+
+def test_slides_have_tables_and_notes(tmp_path: Path) -> None:
+    def rows(*rows: tuple[str, ...]) -> str:
+        cells = [[f"<a:tc><a:p><a:t>{cell}</a:t></a:p></a:tc>" for cell in row] for row in rows]
+        return "".join(f"<a:tr>{''.join(row)}</a:tr>" for row in cells)
+
+    slide = (
+        "<p:sld xmlns:p='p' xmlns:a='a'><p:sp><a:p><a:t>One</a:t><a:br/><a:t>line</a:t></a:p></p:sp>"
+        f"<p:graphicFrame><a:tbl>{rows(('Plan', 'Price'), ('small', '5'))}</a:tbl></p:graphicFrame></p:sld>"
+    )
+    deck = {
+        "ppt/slides/slide1.xml": slide,
+        "ppt/slides/_rels/slide1.xml.rels": "<r><x Type='t/notesSlide' Target='../notesSlides/notesSlide7.xml'/></r>",
+        "ppt/notesSlides/notesSlide7.xml": "<n><sp><ph type='body'/><p><t>Say this.</t></p></sp></n>",
+    }
+    assert parts(tmp_path / "a.pptx", package(**deck)) == [("a", "One line\n- Plan: small; Price: 5\nSay this.")]
 
 
 PDF = b"""%%PDF-1.4

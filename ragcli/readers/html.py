@@ -5,16 +5,10 @@ from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from ragcli.readers.main_content import main_content
 from ragcli.readers.outline import Outline, Page, table_text
 from ragcli.readers.records import NoDocumentError
 
-_MAIN = ("main", "[role=main]", "article", "div.document", "#main-content", "#content", "body")
-_AROUND = (
-    "nav, aside, footer, script, style, noscript, template, form, button, svg, iframe, select, dialog, head, "
-    "[role=navigation], [role=search], [role=banner], [role=contentinfo], [aria-hidden=true], [hidden], "
-    "a.headerlink, a.anchor, a.hash-link, .sphinxsidebar, .toctree-wrapper, .breadcrumbs, .breadcrumb, .toc, "
-    "#toc, .sidebar, .skip-link, .sr-only, .visually-hidden, .navbar, .pagination, .cookie-banner, .linenos"
-)
 _BLOCKS = frozenset(
     (
         "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure "
@@ -28,7 +22,7 @@ _ELEMENT = re.compile(
     r"<(/?)(?!(?:p|li|td|tr|th|dt|dd|option|br|hr|img|input|meta|link|col|area|base|source|wbr)\b)[a-z]", re.IGNORECASE
 )
 _DEEPEST = 2_000
-_FEW = 200  # characters of a main part, at least
+_LONGEST_CELL = 2_000  # characters of data
 
 
 def read_html(text: str) -> Page:
@@ -39,11 +33,11 @@ def read_html(text: str) -> Page:
     named = tree.css_first("title")
     title = " ".join(named.text().split()) if named else ""
     description = tree.css_first('meta[name="description"]')
-    for node in tree.css(_AROUND):
-        if node.tag != "head" or node.parent is None:
-            node.decompose()
+    headings = tree.css("h1")
+    if len(headings) == 1 and (heading := _heading(headings[0])):
+        title = heading
     outline = Outline()
-    root = _main(tree)
+    root = main_content(tree)
     if root is not None:
         _Walk(outline).children(root)
     sections = outline.sections()
@@ -62,15 +56,6 @@ def _depth(text: str) -> int:
         depth = max(0, depth + (-1 if found[1] else 1))
         deepest = max(deepest, depth)
     return deepest
-
-
-def _main(tree: LexborHTMLParser) -> LexborNode | None:
-    for selector in _MAIN:
-        found = tree.css(selector)
-        single = len(found) == 1 or (found and selector != "article")
-        if single and (selector == "body" or len(found[0].text()) >= _FEW):
-            return found[0]
-    return tree.root
 
 
 class _Walk:
@@ -97,17 +82,21 @@ class _Walk:
     def _block(self, node: LexborNode) -> None:
         tag = str(node.tag)
         if tag in ("h1", "h2", "h3", "h4", "h5", "h6"):
-            self._outline.heading(int(tag[1]), _tidy(_inline(node)).removesuffix("¶").removesuffix("#"), _anchor(node))
+            self._outline.heading(int(tag[1]), _heading(node), _anchor(node))
         elif tag == "pre":
             self._outline.add(_code(node), whole=True)
         elif tag in ("ul", "ol"):
             self._outline.add(_list(node), whole=True)
-        elif tag == "table":
+        elif tag == "table" and not _is_layout(node):
             self._outline.add(_table(node), whole=True)
         elif tag == "dl" and not node.css_first("h1, h2, h3, pre, table"):
             self._outline.add(_definitions(node), whole=True)
         else:
             self.children(node)
+
+
+def _heading(node: LexborNode) -> str:
+    return " ".join(_tidy(_inline(node)).removesuffix("¶").removesuffix("#").split())
 
 
 def _anchor(node: LexborNode) -> dict[str, str]:
@@ -128,7 +117,8 @@ def _inline(node: LexborNode) -> str:
         return node.attributes.get("alt") or ""
     if node.tag in ("-comment", "-doctype"):
         return ""
-    return "".join(map(_inline, node.iter(include_text=True)))
+    text = "".join(map(_inline, node.iter(include_text=True)))
+    return f"\n{text}\n" if node.tag in _BLOCKS else text
 
 
 def _tidy(text: str) -> str:
@@ -171,6 +161,12 @@ def _parts(node: LexborNode) -> Iterator[str]:
             yield from _parts(child)
     if text := _tidy("".join(run)):
         yield text
+
+
+def _is_layout(table: LexborNode) -> bool:
+    """Return whether a table only places the parts of a page, as old pages do."""
+    inner = any(one.mem_id != table.mem_id for one in table.css("table"))
+    return inner or any(len(cell.text()) > _LONGEST_CELL for cell in table.css("td"))
 
 
 def _table(node: LexborNode) -> str:

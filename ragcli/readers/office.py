@@ -3,6 +3,7 @@
 import posixpath
 import re
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
@@ -48,7 +49,7 @@ def read_docx(data: bytes) -> Page:
     """Return the page of a Word document: paragraphs, lists and tables under its headings."""
     with open_package(data) as package:
         body = _child(package.xml("word/document.xml"), "body")
-        styles = _heading_styles(package)
+        styles = _docx_styles(package)
         outline = Outline()
         items: list[str] = []
         code: list[str] = []
@@ -68,7 +69,7 @@ def read_docx(data: bytes) -> Page:
             if level:
                 outline.heading(level, text, {})
             elif listed:
-                items.append(f"- {text}")
+                items.append("  " * (listed - 1) + f"- {text}")
             else:
                 outline.add(text, whole=_local(block) == "tbl")
         outline.add("\n".join(items), whole=True)
@@ -76,28 +77,51 @@ def read_docx(data: bytes) -> Page:
         return Page(_core(package, "docProps/core.xml") or outline.title, outline.sections())
 
 
-def _heading_styles(package: Package) -> dict[str, int]:
-    found = {"Title": 1, "HeadA": 1, "HeadB": 2, "HeadC": 3}  # the latter in publishers' templates
+class _Styles(NamedTuple):
+    """Hold the levels of a document's styles, from 1: of those for headings, and of those for list items."""
+
+    headings: dict[str, int]
+    lists: dict[str, int]
+
+
+def _docx_styles(package: Package) -> _Styles:
+    found = _Styles({"Title": 1, "HeadA": 1, "HeadB": 2, "HeadC": 3}, {})  # HeadA to C in publishers' templates
     if "word/styles.xml" in package.names():
         for style in package.xml("word/styles.xml"):
-            name = _child(style, "name")
+            named, name = _get(style, "styleId"), _child(style, "name")
             level = _LEVEL.match(_get(name, "val")) if name is not None else None
             outline = _child(style, "pPr", "outlineLvl")
             if level:
-                found[_get(style, "styleId")] = int(level[1])
+                found.headings[named] = int(level[1])
             elif outline is not None and int(_get(outline, "val") or 9) < 9:
-                found[_get(style, "styleId")] = int(_get(outline, "val")) + 1
+                found.headings[named] = int(_get(outline, "val")) + 1
+            elif listed := _list_level(style):
+                found.lists[named] = listed
     return found
 
 
-def _docx_block(block: Element, styles: dict[str, int]) -> tuple[str, int, bool]:
-    """Return a block's text, its level if it is a heading, and whether it is a list item."""
+def _list_level(element: Element) -> int:
+    """Return the level of a list item or of a style for such, from 1; 0 if it is none."""
+    numbering = _child(element, "pPr", "numPr")
+    if numbering is None:
+        return 0
+    number, level = _child(numbering, "numId"), _child(numbering, "ilvl")
+    if number is not None and _get(number, "val") == "0":  # takes the item's mark away
+        return 0
+    return int(_get(level, "val") or 0) + 1 if level is not None else 1
+
+
+def _docx_block(block: Element, styles: _Styles) -> tuple[str, int, int]:
+    """Return a block's text, its level if it is a heading, and its level if it is a list item."""
     if _local(block) == "tbl":
         rows = _rows(block, "tr", "tc", _docx_text)
-        return table_text(rows), 0, False
-    level = styles.get(_style(block), 0)
+        return table_text(rows), 0, 0
+    style = _style(block)
     text = _docx_text(block).strip()
-    return text, level if text else 0, bool(text) and _child(block, "pPr", "numPr") is not None
+    if not text:
+        return "", 0, 0
+    own = _child(block, "pPr", "numPr") is not None
+    return text, styles.headings.get(style, 0), _list_level(block) if own else styles.lists.get(style, 0)
 
 
 def _style(block: Element) -> str:
@@ -105,9 +129,17 @@ def _style(block: Element) -> str:
     return _get(style, "val") if style is not None else ""
 
 
+def _docx_parts(element: Element) -> Iterator[Element]:
+    """Yield all elements in an element, without the second version of a text box, for programs that are old."""
+    yield element
+    for part in element:
+        if _local(part) != "Fallback":
+            yield from _docx_parts(part)
+
+
 def _docx_text(element: Element) -> str:
     pieces = []
-    for part in element.iter():
+    for part in _docx_parts(element):
         name = _local(part)
         if name == "t":
             pieces.append(part.text or "")
@@ -178,28 +210,48 @@ def read_pptx(data: bytes) -> Page:
         sections: list[Section] = []
         for number, name in slides:
             title, lines = _slide(package.xml(name))
+            lines += _notes(package, name)
             if lines or title:
                 sections.append(Section((title,) if title else (), "\n".join(lines) or title, {"page": number}))
         return Page(_core(package, "docProps/core.xml"), sections)
+
+
+def _notes(package: Package, slide: str) -> list[str]:
+    """Return what the speaker notes under a slide say."""
+    folder, name = posixpath.split(slide)
+    links = f"{folder}/_rels/{name}.rels"
+    if links not in package.names():
+        return []
+    targets = (_get(one, "Target") for one in package.xml(links) if _get(one, "Type").endswith("/notesSlide"))
+    parts = (posixpath.normpath(posixpath.join(folder, target)) for target in targets)
+    return [line for part in parts if part in package.names() for line in _slide(package.xml(part))[1]]
 
 
 def _slide(slide: Element) -> tuple[str, list[str]]:
     title = ""
     lines: list[str] = []
     for shape in slide.iter():
-        if _local(shape) not in ("sp", "graphicFrame"):
+        if _local(shape) == "tbl":
+            lines += table_text(_rows(shape, "tr", "tc", _paragraphs)).split("\n")
+        if _local(shape) != "sp":
             continue
         kind = next((_get(one, "type") for one in shape.iter() if _local(one) == "ph"), "")
-        paragraphs = [
-            "".join((run.text or "") if _local(run) == "t" else "" for run in one.iter()).strip()
-            for one in shape.iter()
-            if _local(one) == "p"
-        ]
+        text = _paragraphs(shape)
         if kind in ("title", "ctrTitle"):
-            title = " ".join(filter(None, paragraphs))
-        elif kind not in ("sldNum", "ftr", "dt"):
-            lines += filter(None, paragraphs)
+            title = " ".join(text.split())
+        elif text and kind not in ("sldNum", "ftr", "dt", "sldImg", "hdr"):
+            lines += text.split("\n")
     return title, lines
+
+
+def _paragraphs(shape: Element) -> str:
+    """Return the paragraphs of a shape, one a line."""
+    paragraphs = (
+        "".join(" " if _local(run) == "br" else run.text or "" for run in one.iter() if _local(run) in ("t", "br"))
+        for one in shape.iter()
+        if _local(one) == "p"
+    )
+    return "\n".join(filter(None, map(str.strip, paragraphs)))
 
 
 def read_epub(data: bytes) -> Iterator[Page]:
