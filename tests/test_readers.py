@@ -492,7 +492,8 @@ def test_lists_of_word_documents_are_told_by_their_style_and_level(tmp_path: Pat
 
 def test_a_text_box_is_read_once(tmp_path: Path) -> None:
     box = "<w:p><w:r><w:t>Box</w:t></w:r></w:p>"
-    body = f"<w:p><w:r><AlternateContent><Choice>{box}</Choice><Fallback>{box}</Fallback></AlternateContent></w:r></w:p>"
+    both = f"<AlternateContent><Choice>{box}</Choice><Fallback>{box}</Fallback></AlternateContent>"
+    body = f"<w:p><w:r>{both}</w:r></w:p>"
     assert parts(tmp_path / "a.docx", word(body)) == [("a", "Box")]
 
 
@@ -587,6 +588,13 @@ def test_a_damaged_file_is_one_reject(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_bytes(package(x="y" * 1000)[:60])
     assert reason(path)
+
+
+def test_a_file_packed_by_nothing_known_is_a_reject(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b"\x1f\x8b\x08broken")
+    [item] = read_documents([Input(tmp_path / "a.jsonl", "a.jsonl")], FieldNames())
+    assert isinstance(item, Reject)
+    assert "the compressed file is damaged" in item.reason
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "gb18030", "big5", "shift_jis", "cp932", "cp1252"])

@@ -82,6 +82,16 @@ def test_an_answer_comes_as_events(client: httpx2.Client) -> None:
     assert pieces[0]["source"] == last["answer"]["sentences"][0]["source"]
 
 
+def test_a_models_answer_is_streamed_as_it_is_in_the_end(client: httpx2.Client) -> None:
+    *pieces, last = events(client.post("/ask", json={"question": QUESTION, "style": "free", "stream": True}))
+    assert "".join(piece["text"] for piece in pieces) == last["answer"]["answer"]
+
+
+def test_broken_documents_are_a_reject(client: httpx2.Client) -> None:
+    summary = client.post("/index", content=b"\x1f\x8b\x08broken").json()
+    assert summary.get("rejected") == 1, summary
+
+
 def test_a_question_may_lean_on_the_one_before(client: httpx2.Client) -> None:
     answer = client.post("/ask", json={"question": "And when does it sleep?", "before": QUESTION}).json()
     assert answer["question"] == f"{QUESTION} — And when does it sleep?"

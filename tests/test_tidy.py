@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ragcli.answer.tidy import tidied
+from ragcli.answer.tidy import TidyStream, tidied
 from tests.openai_server import Server, says
 from tests.support import Run, write_lines
 
@@ -26,6 +26,17 @@ STORY = "It is odd, but it is a film about storytelling"
 )
 def test_nothing_is_said_twice(text: str, expected: str) -> None:
     assert tidied(text, is_cut=False) == expected
+
+
+def test_a_stream_is_tidied_as_the_whole_text() -> None:
+    text = "Owls hunt at night [1]. Cats sleep. Owls hunt at night! They see well in the dark. They are al"
+    sent: list[str] = []
+    stream = TidyStream(sent.append, 2)
+    for place, word in enumerate(text.split(" ")):
+        stream(f" {word}" if place else word)
+    stream.finish("Owls hunt at night. Cats sleep. They see well in the dark.")
+    assert sent[0].strip() == "Owls hunt at night."
+    assert "".join(sent) == "Owls hunt at night. Cats sleep. They see well in the dark."
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """Tidy what a model wrote: nothing said twice, and no sentence that breaks off."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ragcli.analysis.sentences import sentence_spans
+from ragcli.answer.attribution import without_marks
 
 _CODE = re.compile(r"(```.*?(?:```|\Z))", re.DOTALL)
 _WORD = re.compile(r"\w+")
@@ -68,3 +69,26 @@ def _whole(text: str) -> str:
 
 def _is_loop(words: Sequence[str], at: int, size: int) -> bool:
     return words[at : at + size] == words[at + size : at + 2 * size]
+
+
+class TidyStream:
+    """Pass on what a model writes, tidied and without marks of sources: each sentence when the next one begins."""
+
+    def __init__(self, emit: Callable[[str], None], sources: int) -> None:
+        self._emit, self._sources = emit, sources
+        self._written = self._sent = ""
+
+    def __call__(self, piece: str) -> None:
+        """Take a piece of the text."""
+        self._written += piece
+        if piece.strip() and len(list(sentence_spans(self._written))) > 1:
+            self._send(tidied(without_marks(self._written, self._sources).text, is_cut=True))
+
+    def finish(self, text: str) -> None:
+        """Send the rest of the final text."""
+        self._send(text)
+
+    def _send(self, text: str) -> None:
+        if len(text) > len(self._sent) and text.startswith(self._sent):
+            self._emit(text[len(self._sent) :])
+            self._sent = text

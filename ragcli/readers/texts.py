@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import charset_normalizer
 
@@ -43,9 +43,26 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
     """Open a file, unpacking gzip, and converting UTF-16 with a byte order mark to UTF-8."""
     with path.open("rb") as file:
         packed = file.peek(2).startswith(_GZIP)
-        plain: Any = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=file))) if packed else file
-        # A pipe may have only a single byte so far, so no more is requested than it has.
-        yield _Recoded(plain) if (packed or path.is_file()) and plain.peek(2)[:2] in _UTF16 else plain
+        # A pipe may have only a single byte so far, and cannot be read again.
+        recoded = path.is_file() and _mark(file, packed) in _UTF16
+        plain = _unpacked(file) if packed else file
+        yield _Recoded(plain) if recoded else plain
+
+
+def _unpacked(file: BinaryIO) -> BinaryIO:
+    return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=file)))
+
+
+def _mark(file: io.BufferedReader, packed: bool) -> bytes:
+    """Return the first two bytes of a file; none if it is damaged, which its reader will find too."""
+    if not packed:
+        return file.peek(2)[:2]
+    try:
+        return _unpacked(file).read(2)
+    except DAMAGED:
+        return b""
+    finally:
+        file.seek(0)
 
 
 class _Recoded(io.BytesIO):

@@ -46,7 +46,7 @@ def make_app(index: Index, rules: Rules, threads: int = 2, waiting: int = 32) ->
             Mount("/page", StaticFiles(directory=_PAGE)),
         ],
         middleware=[Middleware(Guard, rules=rules, metrics=service.metrics, paths=paths)],
-        exception_handlers={HTTPException: _no_such_path},
+        exception_handlers={HTTPException: _no_such_path, Exception: _bug},
         lifespan=lifespan,
     )
 
@@ -64,3 +64,8 @@ def _no_such_path(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (Starlette calls it for nothing else)
     message = f"there is no path {request.url.path}" if error.status_code == 404 else error.detail
     return failure(error.status_code, message, "The paths are listed in /openapi.json.")
+
+
+def _bug(_: Request, error: Exception) -> Response:
+    """Return an error of the server itself, whose traceback is in its log."""
+    return failure(500, f"the server failed: {type(error).__name__}", "Its log says where.")

@@ -130,17 +130,18 @@ def _checked(one: Field[Any], hint: Any, value: Any) -> Any:
         accepted = (int, float) if kind is float else (kind,)
         good = isinstance(value, accepted) and isinstance(value, bool) == (kind is bool)
     if not good:
-        raise UsageError(f"the field {one.name!r} must be {wanted}", f"It is {one.metadata['about']}.")
+        raise UsageError(f"the field {one.name!r} must be {wanted}", f"{one.name}: {one.metadata['about']}.")
     _check_limits(one, value)
     return tuple(value) if isinstance(value, list) else value
 
 
 def _check_limits(one: Field[Any], value: Any) -> None:
     least, most = one.metadata["least"], one.metadata["most"]
-    size = len(value) if isinstance(value, str) else value
-    if (least is not None and not size >= least) or (most is not None and not size <= most):
-        limits = f"from {least or 0:g} to {most:g}" if most is not None else f"{least:g} or more"
-        raise UsageError(f"the field {one.name!r} is out of range", f"Its range is {limits}.")
+    if isinstance(value, str):
+        if most is not None and len(value) > most:
+            raise UsageError(f"the field {one.name!r} is longer than {most:,} characters", "Send a shorter text.")
+    elif (least is not None and not value >= least) or (most is not None and not value <= most):
+        raise UsageError(f"the field {one.name!r} is out of range", f"Its range is from {least:g} to {most:g}.")
 
 
 def _plain(hint: Any) -> tuple[Any, bool]:

@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from ragcli import __version__
 from ragcli.answer.schema import Answer
+from ragcli.answer.tidy import TidyStream
 from ragcli.contents import document_json
 from ragcli.errors import RagcliError
 from ragcli.render import shown_text
@@ -67,7 +68,20 @@ async def ask(service: Service, request: Request) -> Response:
 
 
 def answered(service: Service, asked: AskRequest, emit: Emit) -> Answer:
-    """Answer a question, after an earlier one as in a conversation."""
+    """Answer a question, after an earlier one as in a conversation, and emit what a model writes."""
+    return _tidied(partial(_asked, service, asked), asked.k, emit)
+
+
+def _tidied(work: Callable[[Emit], Answer], k: int, emit: Emit) -> Answer:
+    """Answer, and emit a model's text as it is in the answer."""
+    stream = TidyStream(emit, k)
+    answer = work(stream)
+    if answer.style == "free" and not answer.abstained:
+        stream.finish(answer.answer)
+    return answer
+
+
+def _asked(service: Service, asked: AskRequest, emit: Emit) -> Answer:
     ranking = _ranking(service, asked.mode)
     if not asked.before:
         return service.index.ask(
@@ -89,7 +103,8 @@ async def review(service: Service, request: Request) -> Response:
     asked: ReviewRequest = await _request(ReviewRequest, request)
 
     def work(emit: Emit) -> Answer:
-        return service.index.review(asked.title, asked.k, asked.where, style=asked.style, emit=emit)
+        write = partial(service.index.review, asked.title, asked.k, asked.where, style=asked.style)
+        return _tidied(lambda stream: write(emit=stream), asked.k, emit)
 
     return await _answer(service, request, work, "title", asked.stream)
 

@@ -44,7 +44,8 @@ def ragcli(suffix: str) -> Extract:
 
 def page_text(page: Page) -> str:
     """Return the title of a page and its sections, each heading once."""
-    lines, seen = [page.title], {(page.title,)}
+    lines = [page.title]
+    seen: set[tuple[str, ...]] = {(page.title,)}
     for section in page.sections:
         for depth in range(1, len(section.headings) + 1):
             path = section.headings[:depth]
@@ -110,7 +111,7 @@ def extractors(suffix: str) -> dict[str, Extract]:
         ".pdf": {
             "pdfium": ("pypdfium2", _pdfium),
             "pypdf": ("pypdf", _pypdf),
-            "pdfminer": ("pdfminer", lambda data: str(import_module("pdfminer.high_level").extract_text(BytesIO(data)))),
+            "pdfminer": ("pdfminer", lambda data: import_module("pdfminer.high_level").extract_text(BytesIO(data))),
         },
         ".html": {
             "trafilatura": ("trafilatura", lambda data: import_module("trafilatura").extract(decode(data)) or ""),
@@ -153,7 +154,7 @@ def row(name: str, extract: Extract, known: list[tuple[bytes, list[str]]]) -> st
     for data, words in known:
         try:
             text = extract(data)
-        except Exception:  # noqa: BLE001 (whatever another program raises)
+        except Exception:  # whatever another program raises
             text, failed = "", failed + 1
         found.append((words, words_of(text)))
     seconds = time.process_time() - began
