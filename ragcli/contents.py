@@ -5,10 +5,9 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from ragcli.documents import Document, Span
+from ragcli.documents import PASSAGES, Document, Span
 from ragcli.errors import IndexMismatchError, NothingFoundError, RagcliError
 from ragcli.filters import Filter
-from ragcli.readers.records import PASSAGES
 from ragcli.store import DocumentUpdate, Hit, IndexConfig, Store
 
 _PLACES = ("line", "page", "row")  # in the metadata of a section

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import orjson
 
 MAX_ID_BYTES = 480  # an Elasticsearch _id holds 512 bytes, and the passage's number goes there too
+PASSAGES = "_passages"  # of exported documents: where their passages are, so that they are cut there again
 
 Span = tuple[int, int]
 

@@ -1,6 +1,8 @@
 """Sentence boundaries, bigrams, and what a query matches."""
 
+import re
 import unicodedata
+from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragcli.analysis.analyzer import analyzer
+from ragcli.analysis.normal import normalized
 from ragcli.analysis.sentences import sentence_spans
 from ragcli.analysis.spelling import edit_distance, nearest_words
 from ragcli.analysis.words import cjk_bigrams, split_words
@@ -183,6 +186,31 @@ def test_the_nearest_words_come_first_then_the_frequent() -> None:
     assert nearest_words("functoin", known) == ["function", "functor", "functions"]
     assert nearest_words("lsit", {"list": 1, "slit": 9, "lit": 7, "sit": 9, "lots": 9}) == ["lit", "list"]
     assert nearest_words("zebra", known) == []
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "tr", "zh", "ja"])
+def test_index_terms_are_those_of_each_token(language: str) -> None:
+    text = "(IT) Unit's C# café, 用Python写程序·テスト。กขค Ｆｕｌｌ…It 3.11 maxRetry .\\bin\\a-b.exe ÎLE II x_y 한국어"
+    for words in (text, text.replace(" ", "\n"), text.swapcase()):
+        found = analyzer(language)
+        slow = [x for token in found.tokens(words) for word in (token.whole, *token.parts) for x in found._terms(word)]
+        assert Counter(found.indexed(words).terms.split()) == Counter(slow)
+        singles = re.findall(r"[\u3040-\u30ff\u4e00-\u9fff가-힣]", normalized(words))
+        assert found.indexed(words).singles.split() == singles
+
+
+@pytest.mark.parametrize(
+    "text", ["Ｆｕｌｌ，　…", "ﬁn ² ½", "ﾊﾞｽ e\u0301…", "\u2019\u00b4 ﬀ\u0301", "10⁻³ ŉ", "‐x\u00ad\ny"]
+)
+def test_the_normal_form_is_nfkc(text: str) -> None:
+    marks = str.maketrans("‐‑–−’´ʼ⁄", "----'''/")
+    whole = unicodedata.normalize("NFKC", text.translate(marks).replace("\u00ad\n", "")).translate(marks)
+    assert normalized(text) == whole
+
+
+def test_a_path_from_here_has_its_adjacent_parts_joined() -> None:
+    (token,) = analyzer("en").tokens(r".\tools\bin\python.exe")
+    assert token.parts == ("tools", "bin", "python", "exe", "toolsbin", "binpython", "pythonexe")
 
 
 def test_stems_compare_texts() -> None:

@@ -3,19 +3,21 @@
 import re
 from collections.abc import Callable, Iterator
 from functools import cache, cached_property
+from itertools import chain, islice
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ragcli.analysis.functions import function_words
 from ragcli.analysis.languages import STEMMED
 from ragcli.analysis.normal import lowered, normalized, spelled_out, without_accents
-from ragcli.analysis.scripts import is_single, single_characters, with_bigrams
+from ragcli.analysis.scripts import bigrams, has_runs, is_cjk, is_single, runs, with_bigrams
 from ragcli.analysis.sentences import sentence_spans
 from ragcli.analysis.tokens import TOKEN, Token, read_token
 from ragcli.analysis.words import word_spans
 
 _KEPT = 1 << 17  # words, with adjacent marks, whose terms are cached
-_SPELLED = re.compile(r"[^\W\d_]{4,40}")
+_SHORTEST_SPELLED, _LONGEST_SPELLED = 4, 40  # letters of a word that is known by its spelling
+_SPELLED = re.compile(rf"[^\W\d_]{{{_SHORTEST_SPELLED},{_LONGEST_SPELLED}}}")
 _LONGEST = 100  # letters of a word that count
 _COMPOUND = 0.5  # weight of a compound in a query, and of each of its parts
 _PLAIN_NAME = 0.2  # weight of "it" for the query "IT"
@@ -23,6 +25,9 @@ _PIECE = re.compile(r"\w(?:\S*[\w+#])?")  # of text between blanks
 _OPENING, _CLOSING = "\"'([{<*`-/", ".,;:!?)]}>\"'*`-/"  # marks that belong to no word beside them
 _FRENCH_PLURAL = re.compile(r"\w{3,}[^m\W]ent")
 _UMLAUTS = frozenset("äöü")
+
+_Value = TypeVar("_Value")
+_Weights = tuple[tuple[str, float], ...]
 
 
 class Indexed(NamedTuple):
@@ -37,14 +42,14 @@ class Indexed(NamedTuple):
     spellings: str = ""
 
 
-class _Memory(dict[str, str]):
-    """Cache the terms of words between blanks."""
+class _Memory(dict[str, _Value]):
+    """Cache what is read from words."""
 
-    def __init__(self, read: Callable[[str], str]) -> None:
+    def __init__(self, read: Callable[[str], _Value]) -> None:
         super().__init__()
         self._read = read
 
-    def __missing__(self, written: str) -> str:
+    def __missing__(self, written: str) -> _Value:
         if len(self) >= _KEPT:
             self.clear()
         found = self[written] = self._read(written)
@@ -63,7 +68,9 @@ class Analyzer:
         self._functions = function_words(language)
         self._stems = STEMMED.get(language, "")
         self._memory = _Memory(self._line_of)
+        self._matches = _Memory(self._line_of_match)
         self._words = _Memory(self._line_of_word)
+        self._weights = _Memory(self._weights_of)
         self._new: list[str] = []
         self._lock = Lock()  # a store may write from several threads
 
@@ -74,23 +81,50 @@ class Analyzer:
     def indexed(self, text: str) -> Indexed:
         """Return the index terms of a passage."""
         plain = normalized(text)
+        singles = spellings = ""
         with self._lock:
-            line = " ".join(map(self._memory.__getitem__, with_bigrams(plain).split()))
-            spellings = ""
+            if has_runs(plain):
+                terms, singles = self._mixed(plain)
+            else:
+                terms = " ".join(map(self._memory.__getitem__, plain.split()))
             if self._new:
                 spellings = " ".join(dict.fromkeys(self._new))
                 self._new.clear()
-        return Indexed(line, " ".join(single_characters(plain)), spellings)
+        return Indexed(terms, singles, spellings)
+
+    def _mixed(self, text: str) -> tuple[str, str]:
+        """Return the terms and the single characters of a text that may have runs without blanks."""
+        terms: list[str] = []
+        singles: list[str] = []
+        for before, run in runs(text):
+            if before:
+                terms += map(self._memory.__getitem__, before.split())
+            if run and is_cjk(run):
+                singles += run
+                terms += bigrams(run) if run.isalnum() else map(self._memory.__getitem__, bigrams(run))
+            elif run:
+                terms += map(self._memory.__getitem__, bigrams(run))
+        return " ".join(terms), " ".join(singles)
 
     def query(self, text: str, most: int) -> dict[str, float]:
         """Return the search terms of a text's first `most` words, with their weights."""
         found: dict[str, float] = {}
-        for token in self.tokens(text)[:most]:
-            weight = _COMPOUND if token.parts else 1.0
-            for word in (token.whole, *token.parts):
-                for term, share in self._shares(word):
-                    found[term] = found.get(term, 0.0) + weight * share
+        matches = TOKEN.findall(with_bigrams(normalized(text)))
+        for weights in islice(chain.from_iterable(map(self._weights.__getitem__, matches)), most):
+            for term, weight in weights:
+                found[term] = found.get(term, 0.0) + weight
         return found
+
+    def _weights_of(self, match: str) -> list[_Weights]:
+        """Return the weighted search terms of each token in a match of TOKEN."""
+        return [
+            tuple(
+                (term, share * _COMPOUND if token.parts else share)
+                for word in (token.whole, *token.parts)
+                for term, share in self._shares(word)
+            )
+            for token in read_token(match)
+        ]
 
     def _shares(self, word: str) -> list[tuple[str, float]]:
         variants = self._terms(word)
@@ -149,19 +183,30 @@ class Analyzer:
     def _line_of(self, written: str) -> str:
         """Return the index terms of a word between blanks."""
         bare = written.lstrip(_OPENING).rstrip(_CLOSING)
-        if bare.isascii() and ((bare.isalpha() and (bare[1:].islower() or bare.isupper())) or bare.isdigit()):
-            return self._words[bare]  # most are so, and need none of what is below
+        if bare.isalnum() and bare.isascii():
+            return self._matches[bare]
+        return " ".join(map(self._matches.__getitem__, TOKEN.findall(written)))
+
+    def _line_of_match(self, match: str) -> str:
+        """Return the index terms of a match of TOKEN."""
+        if match.isascii() and match.isalpha() and (match.islower() or match[1:].islower()):
+            return self._line_of_word(match)  # most are so, and need none of what is below
         line: list[str] = []
-        for token in (token for match in TOKEN.findall(written) for token in read_token(match)):
-            if token.parts:
-                line += self._terms(token.whole)
-            line += [self._words[word] for word in token.parts or (token.whole,)]
+        for whole, parts in read_token(match):
+            if parts:
+                line += self._terms(whole)
+            line += map(self._words.__getitem__, parts or (whole,))
         return " ".join(line)
 
     def _line_of_word(self, word: str) -> str:
         """Return the terms of a word, and remember how it is spelled."""
+        low = lowered(word, self.language)
+        if low.isascii() and low.isalpha() and not word.isupper():
+            if _SHORTEST_SPELLED <= len(low) <= _LONGEST_SPELLED:
+                self._new.append(low)
+            return self._stem(low[:_LONGEST])
         if _SPELLED.fullmatch(word) and not is_single(word[:1]):
-            self._new.append(lowered(word, self.language))
+            self._new.append(low)
         return " ".join(self._terms(word))
 
     def _terms(self, word: str) -> tuple[str, ...]:

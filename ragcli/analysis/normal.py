@@ -45,11 +45,14 @@ def normalized(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text by NFKC and without the marks that have plain ones; most texts hold nothing that NFKC changes."""
+    """Return a text by NFKC and without the marks that have plain ones; most texts hold few characters that change."""
     used = set(text.encode(errors="replace").translate(None, _ASCII).decode())
-    for mark in used & _MARKS.keys():
-        text = text.replace(mark, _MARKS[mark])
-    if all(map(_is_settled, used - _MARKS.keys())):
+    forms = {character: _form(character) for character in used}
+    alone = None not in forms.values()
+    for character, form in forms.items():
+        if form and form != character and (alone or character in _MARKS):
+            text = text.replace(character, form)
+    if alone:
         return text
     if "\u00ad" in used:
         text = _SOFT_BREAK.sub("", text)
@@ -64,10 +67,17 @@ def legible(text: str) -> str:
 
 
 @cache
-def _is_settled(character: str) -> bool:
-    """Return whether a character is unchanged by normalization, independent of its context."""
+def _form(character: str) -> str | None:
+    """Return the normal form of a character, or None if that depends on its context."""
+    if character in _MARKS:
+        return _MARKS[character]
+    form = unicodedata.normalize("NFKC", character).translate(_MARK_TABLE)
+    return None if any(map(_is_joining, character + form)) else form
+
+
+def _is_joining(character: str) -> bool:
     joins = unicodedata.category(character) in ("Mn", "Mc", "Me", "Cf") or "\u1160" <= character <= "\u11ff"
-    return not joins and character != "\u0640" and unicodedata.is_normalized("NFKC", character)
+    return joins or character == "\u0640"
 
 
 def lowered(word: str, language: str) -> str:

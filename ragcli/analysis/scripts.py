@@ -1,6 +1,8 @@
 """Scripts without blanks between words: their text is split into overlapping pairs of characters."""
 
 import re
+from collections.abc import Iterator
+from operator import add
 
 from ragcli.analysis.languages import HAN, HANGUL, KANA
 
@@ -18,29 +20,37 @@ _LEAD_BYTES = b"\xe0\xe1" + bytes(
 )  # of these scripts in UTF-8: checking for them is faster than searching for a run
 
 
+def has_runs(text: str) -> bool:
+    """Return whether a text may hold characters of these scripts."""
+    if text.isascii():
+        return False
+    encoded = text.encode(errors="replace")
+    return len(encoded.translate(None, _LEAD_BYTES)) < len(encoded)
+
+
 def with_bigrams(text: str) -> str:
     """Replace each run of such characters by bigrams between blanks; single ones and other text stay."""
-    if text.isascii():
-        return text
-    encoded = text.encode(errors="replace")
-    if len(encoded.translate(None, _LEAD_BYTES)) == len(encoded):
-        return text
-    return _RUN.sub(_bigrams, text)
+    return _RUN.sub(lambda run: f" {' '.join(bigrams(run[0]))} ", text) if has_runs(text) else text
 
 
-def _bigrams(match: re.Match[str]) -> str:
-    return f" {' '.join(bigrams(match[0]))} "
+def runs(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each run of such characters with the text before it, and at last the rest with an empty run."""
+    at = 0
+    for run in _RUN.finditer(text):
+        yield text[at : run.start()], run[0]
+        at = run.end()
+    yield text[at:], ""
 
 
 def bigrams(run: str) -> list[str]:
     """Return the bigrams of a run of characters, or a single character itself."""
-    characters: list[str] | str = run if run[0] >= "\u2e80" or "\u1100" <= run[0] <= "\u11ff" else _CLUSTER.findall(run)
-    return ["".join(characters[i : i + 2]) for i in range(len(characters) - 1)] or [run]
+    characters = run if is_cjk(run) else _CLUSTER.findall(run)
+    return list(map(add, characters, characters[1:])) or [run]
 
 
-def single_characters(text: str) -> list[str]:
-    """Return the Chinese, Japanese and Korean characters of a text in order."""
-    return [] if text.isascii() else _CHARACTER.findall(text)
+def is_cjk(run: str) -> bool:
+    """Return whether a run is Chinese, Japanese or Korean."""
+    return run[0] >= "\u2e80" or "\u1100" <= run[0] <= "\u11ff"
 
 
 def is_single(term: str) -> bool:

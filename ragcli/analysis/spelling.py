@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping
 
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
-
 from ragcli.analysis.normal import without_accents
 
 _LONG = 8  # letters from which on a word may have two typos
@@ -15,6 +12,8 @@ def edit_distance(one: str, other: str, most: int) -> int:
 
     Returns more than `most` for words that are further apart.
     """
+    from rapidfuzz.distance import OSA  # which searches without typos need not load
+
     return OSA.distance(one, other, score_cutoff=most)
 
 
@@ -28,6 +27,9 @@ def nearest_words(word: str, known: Mapping[str, int]) -> list[str]:
 
     They share its first letter and are one edit away, or two for words of 8 letters or more. Accents do not count.
     """
+    from rapidfuzz import process
+    from rapidfuzz.distance import OSA
+
     most = most_edits(word)
     plain = {other: without_accents(other) for other in known if other[0] == word[0]}
     near = process.extract_iter(without_accents(word), plain, scorer=OSA.distance, processor=None, score_cutoff=most)

@@ -2,6 +2,7 @@
 
 import re
 from itertools import pairwise
+from operator import add
 from typing import NamedTuple
 
 from ragcli.analysis.normal import MARKS
@@ -60,6 +61,8 @@ def read_token(written: str) -> tuple[Token, ...]:
 
 def _simple(word: str) -> Token:
     """Split a word at capitals (maxRetryCount) and between letters and digits (GPT3), if the parts are words."""
+    if word.isalpha() and (word.islower() or word[1:].islower()):
+        return Token(word)
     flat = word.islower() or word.isdigit() or word[1:].islower() or (word.isupper() and word.isalpha())
     if (flat and (word.isalpha() or not _MIXED.match(word))) or _ORDINAL.fullmatch(word):
         return Token(word)
@@ -116,10 +119,16 @@ def _with_apostrophe(bare: str) -> tuple[Token, ...]:
 def _compound(bare: str) -> Token:
     """Join a compound; a mark between digits stays, so that 3.11 is neither 311 nor 11.3."""
     pieces = _SEPARATED.findall(bare.strip("_"))
-    words = [piece for piece in pieces if not _MARK.match(piece)]
-    whole = _joined(pieces)
+    if _MARK.match(pieces[0]):
+        del pieces[0]
+    words = pieces[::2]
     if len(words) < 2:
-        return _simple(words[0]) if words else Token(whole)
+        return _simple(words[0]) if words else Token("")
+    gaps = [
+        mark if one[-1].isdigit() and other[0].isdigit() else ""
+        for one, mark, other in zip(words, pieces[1::2], words[1:], strict=False)
+    ]
+    whole = words[0] + "".join(map(add, gaps, words[1:]))
     if "&" in bare and any(len(word) < 3 for word in words):
         return Token(whole)
     parts: list[str] = []
@@ -127,22 +136,12 @@ def _compound(bare: str) -> Token:
         token = _simple(word)
         parts += [token.whole, *token.parts]
     if 2 < len(words) <= _MOST_PAIRS:
-        places = range(0, len(pieces) - 2, 2)
-        parts += [_joined(pieces[i : i + 3]) for i in places]
+        parts += [one + gap + other for one, gap, other in zip(words, gaps, words[1:], strict=False)]
     if "-" in whole:
         parts.append(whole.replace("-", ""))  # of INV-2017-003, INV2017003
     if version := _VERSION.fullmatch(bare):
         parts.append(version[1])
     return Token(whole, tuple(parts))
-
-
-def _joined(pieces: list[str]) -> str:
-    kept = [
-        piece if not _MARK.match(piece) or (before[-1].isdigit() and after[0].isdigit()) else ""
-        for before, piece, after in zip(["", *pieces], pieces, [*pieces[1:], ""], strict=False)
-        if not _MARK.match(piece) or (before and after)
-    ]
-    return "".join(kept)
 
 
 def joined_pairs(words: list[str]) -> list[str]:

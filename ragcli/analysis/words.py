@@ -50,6 +50,8 @@ def split_words(query: str, language: str = "en") -> tuple[str, str]:
     names = _capitalised(query) if language == "en" else frozenset()
 
     def kept(word: re.Match[str]) -> str:
+        if word[0].isalpha() and word[0].lower() not in functions:  # most are so
+            return word[0]
         if word.start() in names or _means_something(word[0], query, functions):
             return word[0]
         elided, _, rest = word[0].replace("’", "'").rpartition("'")

@@ -1,6 +1,5 @@
 """Answer with text from the passages, as little as is enough, and compute the confidence in it."""
 
-import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
 
@@ -56,7 +55,7 @@ class ExtractiveAnswerer:
     def answer(self, found: Retrieved) -> Answer:
         """Answer a question."""
         clock, options = Clock(found.seconds), self._options
-        question = unicodedata.normalize("NFC", first_words(found.question))
+        question = first_words(found.question)
         missing = missing_names(question, self._searcher, list(found.hits))
         chosen = extract(
             question,

@@ -36,7 +36,6 @@ def search(
 
     Example: ragcli search "list comprehension"
     """
-    from ragcli.readers import read_text
     from ragcli.search import Searcher
 
     checks.check(context, checks.SEARCH)
@@ -48,6 +47,8 @@ def search(
         elif like is not None:
             hits = searcher.like(read_argument(like), k, filters(where))
         else:
+            from ragcli.readers import read_text  # with all readers
+
             hits = searcher.like_text(read_text(like_file or Path("-")), k, filters(where))
         language = store.config.language if store.config else "en"
     if not hits:

@@ -7,9 +7,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ragcli.documents import MAX_ID_BYTES, Document, Span, content_hash
-
-PASSAGES = "_passages"  # of exported documents: where their passages are, so that they are cut there again
+from ragcli.documents import MAX_ID_BYTES, PASSAGES, Document, Span, content_hash
 
 
 class FieldNames(NamedTuple):

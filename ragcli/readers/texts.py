@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import BinaryIO, cast
 
-import charset_normalizer
-
 from ragcli.errors import RagcliError, UsageError
 from ragcli.readers.records import NoDocumentError
 
@@ -85,6 +83,8 @@ def decode(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
+        import charset_normalizer  # which few texts need
+
         best = charset_normalizer.from_bytes(data[:_SAMPLE], cp_isolation=_ENCODINGS).best()
     if best is None:
         raise NoDocumentError("in an unknown encoding; convert it to UTF-8")

@@ -3,15 +3,16 @@
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING, NamedTuple
 
 from ragcli.documents import Skipped, Unread
 from ragcli.errors import RagcliError
 from ragcli.readers.formats import FORMATS, NO_TEXT, PLAIN_NAMES
 from ragcli.readers.inputs import Input, is_url, printable_name
 from ragcli.readers.texts import kind_of
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 _IGNORE_FILES = (".gitignore", ".ragcliignore")
 _NEVER = frozenset(("node_modules", "__pycache__"))
@@ -57,7 +58,7 @@ class _Ignoring(NamedTuple):
     """Hold the patterns of an ignore file, and its folder."""
 
     folder: str
-    patterns: GitIgnoreSpec
+    patterns: "GitIgnoreSpec"
 
 
 class _Walk:
@@ -65,8 +66,8 @@ class _Walk:
 
     def __init__(self, top: Path, selection: Selection, own: set[Path], found: FoundFiles) -> None:
         self._top = Path(os.path.normpath(top))
-        self._include = GitIgnoreSpec.from_lines(selection.include) if selection.include else None
-        self._exclude = GitIgnoreSpec.from_lines(selection.exclude) if selection.exclude else None
+        self._include = _patterns(selection.include) if selection.include else None
+        self._exclude = _patterns(selection.exclude) if selection.exclude else None
         self._follow = selection.follow_symlinks
         self._own = own
         self._found = found
@@ -159,6 +160,12 @@ def _ignoring_above(folder: Path) -> Iterator[_Ignoring]:
             return
 
 
+def _patterns(lines: Iterable[str]) -> "GitIgnoreSpec":
+    from pathspec import GitIgnoreSpec  # which takes as long to import as all the readers
+
+    return GitIgnoreSpec.from_lines(lines)
+
+
 def _ignoring_of(folder: Path, names: set[str]) -> Iterator[_Ignoring]:
     for name in _IGNORE_FILES:
         if name in names:
@@ -166,7 +173,7 @@ def _ignoring_of(folder: Path, names: set[str]) -> Iterator[_Ignoring]:
                 lines = (folder / name).read_text(encoding="utf-8", errors="replace").splitlines()
             except OSError:
                 continue
-            yield _Ignoring(f"{folder}/", GitIgnoreSpec.from_lines(lines))
+            yield _Ignoring(f"{folder}/", _patterns(lines))
 
 
 def _is_ignored(path: str, ignoring: list[_Ignoring]) -> bool:

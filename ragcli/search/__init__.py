@@ -1,6 +1,5 @@
 """Search: rank passages for a query by words, by meaning, or by both."""
 
-import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -14,13 +13,13 @@ from ragcli.filters import Filter
 from ragcli.search.diversity import Similarity, diversified, one_a_document, without_copies
 from ragcli.search.fusion import Fusion, Ranked, fuse
 from ragcli.search.query import exact_share, first_words, weighted_words
-from ragcli.search.rerank import Reranker, open_reranker, reranked
 from ragcli.search.similar import centroid, key_terms
 from ragcli.search.spelling import clauses, correct_spelling, corrected
 from ragcli.store import EncoderConfig, Hit, Store, vector_key
 
 if TYPE_CHECKING:
     from ragcli.encoder import Encoder
+    from ragcli.search.rerank import Reranker
     from ragcli.store import Vector
 
 Mode = Literal["keyword", "semantic", "hybrid"]
@@ -84,20 +83,15 @@ class Searcher:
         """
         if not query.strip():
             raise UsageError("the query is empty", "Enter what to search for.")
-        query = self._first_words(query)
+        query = first_words(query, self._note)
         ranking = self._ranking
         wanted = max(k, ranking.candidates) if ranking.rerank or ranking.diversity else k
         hits = self._distinct(query, wanted, filters)
         if ranking.rerank and hits:
+            from ragcli.search.rerank import reranked
+
             hits = reranked(hits, self._reranker, query, ranking.candidates)
         return self._chosen(hits, k)
-
-    def _first_words(self, query: str) -> str:
-        """Truncate a query with too many words, with a note, and compose its letters with their accents."""
-        first = first_words(query)
-        if len(first) < len(query):
-            self._note(f"the query is long: only its first {len(first):,} characters are read")
-        return unicodedata.normalize("NFC", first)  # after the cut, because a million accents on a letter take minutes
 
     def _distinct(self, query: str, k: int, filters: Sequence[Filter]) -> list[Hit]:
         """Return the k best passages without copies, searching deeper if copies fill the list."""
@@ -192,7 +186,9 @@ class Searcher:
         return matching_encoder(config, self._note)
 
     @cached_property
-    def _reranker(self) -> Reranker:
+    def _reranker(self) -> "Reranker":
+        from ragcli.search.rerank import open_reranker  # and the code for models, which few searches need
+
         return open_reranker(self._ranking.rerank or "", self.language, self._note)
 
     def _find(

@@ -1,6 +1,8 @@
 """Weight the words of a query: content words count more than function words."""
 
 import re
+import unicodedata
+from collections.abc import Callable
 from itertools import islice
 
 from ragcli.analysis.analyzer import analyzer
@@ -10,6 +12,7 @@ from ragcli.analysis.question_words import CHINESE_QUESTION_WORDS
 from ragcli.analysis.scripts import is_single, with_bigrams
 from ragcli.analysis.tokens import joined_pairs
 from ragcli.analysis.words import split_words
+from ragcli.callbacks import ignore
 from ragcli.store import MAX_QUERY_WORDS, QueryClause
 
 _WORD = re.compile(r"\S+")
@@ -32,11 +35,14 @@ _EXACT = re.compile(r"\d|[+#]$|^\.")
 _PLAIN = re.compile(r"[^\W_]+(?:[-.'’&+][^\W_]+)*[+#]*")
 
 
-def first_words(query: str) -> str:
-    """Truncate a query to MAX_QUERY_WORDS words, and to ten times as many characters."""
-    query = query[: 10 * MAX_QUERY_WORDS]
-    last = next(islice(_WORD.finditer(query), MAX_QUERY_WORDS - 1, None), None)
-    return query[: last.end()] if last else query
+def first_words(query: str, note: Callable[[str], None] = ignore) -> str:
+    """Truncate a query to MAX_QUERY_WORDS words and ten times as many characters, with a note; compose its accents."""
+    first = query[: 10 * MAX_QUERY_WORDS]
+    if last := next(islice(_WORD.finditer(first), MAX_QUERY_WORDS - 1, None), None):
+        first = first[: last.end()]
+    if len(first) < len(query):
+        note(f"the query is long: only its first {len(first):,} characters are read")
+    return unicodedata.normalize("NFC", first)  # after the cut, because a million accents on a letter take minutes
 
 
 def weighted_words(query: str, language: str) -> list[QueryClause]:
