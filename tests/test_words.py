@@ -52,6 +52,8 @@ FUNCTION_WORDS = [
     "To be, or not to be, that is it.",
 ]
 SIGHT = ["The o\ufb03ce shut.", "The infor\u00adma\u00ad\ntion desk.", "A de-\nvelopment.", "Wi\u2011Fi is here."]
+MEASURES = ["A 3.5 GHz clock.", "A 2.5GHz clock.", "World War II ended.", "World War I ended.", "A web site opened."]
+CHINESE = ["iPhone15发布了。", "iPhone16发布了。", "用Python写程序很容易。", "用Java写程序很难。"]
 FRENCH = ["Les élèves préparent une fête dans l’école.", "Il a créée une réforme."]
 GERMAN = ["Herr Müller liest Bücher.", "Größere Mädchen sind fröhlich."]
 
@@ -72,6 +74,12 @@ GERMAN = ["Herr Müller liest Bücher.", "Größere Mädchen sind fröhlich."]
         *(("en", FUNCTION_WORDS, query, n) for query, n in (("WHO", 1), ("OR gate", 2), ("vitamin A", 4))),
         *(("en", FUNCTION_WORDS, query, 6) for query in ("to be or not to be", "not")),
         *(("en", SIGHT, query, n) for n, query in enumerate(("office", "information", "development", "wi fi"))),
+        *(
+            ("en", MEASURES, query, n)
+            for query, n in (("3.5GHz", 0), ("2.5 GHz", 1), ("World War 2", 2), ("war ii", 2))
+        ),
+        *(("en", MEASURES, query, n) for query, n in (("World War 1", 3), ("website", 4), ("websites", 4))),
+        *(("zh", CHINESE, query, n) for query, n in (("iphone 15", 0), ("用Python写", 2), ("用Java 写程序", 3))),
         *(("fr", FRENCH, query, 0) for query in ("prepare", "eleves", "preparent", "Où est l'école ?", "ecole")),
         *(("fr", FRENCH, query, 1) for query in ("cree", "reforme", "reforne")),
         *(("de", GERMAN, query, 0) for query in ("Mueller", "Muller", "Buch", "buecher")),
@@ -90,6 +98,53 @@ def test_what_is_typed_finds_what_is_meant(
         hits = search(store, query)
     assert hits[0].id == f"d{found}"
     assert len(hits) == 1 or hits[0].score > hits[1].score
+
+
+FILMS = {
+    **{"Us": "A family faces strangers.", "Them": "It is about us, all of us; let us go, us.", "It": "A clown haunts."},
+    **{"It Follows": "It follows her, it does.", "Her": "A voice.", "Love": "Her and her: what her love is to her."},
+    **{
+        "Up": "An old man.",
+        "Step Up": "Up, up, up.",
+        "The Who": "A band.",
+        "Rocky": "A boxer.",
+        "Rocky II": "Rocky wins.",
+    },
+    **{"2001": "A ship in 2010.", "2010": "A ship."},
+}
+
+
+@pytest.mark.parametrize("title", FILMS)
+def test_a_document_whose_title_is_the_query_is_first(location: IndexLocation, title: str) -> None:  # noqa: F811
+    with open_store(location, IndexConfig("en", 1200)) as store:
+        store.write(update(Document(f"{len(FILMS) - n:02}", name, FILMS[name], {})) for n, name in enumerate(FILMS))
+        for query in (title, title.lower()):
+            hits = search(store, query, 3)
+            assert hits[0].title == title and hits[0].rank == 1
+            assert len(hits) == 1 or hits[0].score > hits[1].score
+            assert [hit.title for hit in search(store, query, 1)] == [title]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("recieving packages", ["no passage has 'recieving': searching for 'receive'"]),
+        ("a website", ["no passage has 'website': searching for 'web site'"]),
+        ("of Website", ["no passage has 'Website': did you mean 'web site'?"]),
+        *((query, []) for query in ("therapist", "whaling", "sitopened")),
+    ],
+)
+def test_endings_and_words_written_apart_are_corrected(
+    location: IndexLocation,  # noqa: F811
+    query: str,
+    said: Sequence[str],
+) -> None:
+    texts = ["Receive the packages.", "Open a web site. The rapist sat. A site.", "He opened while a whole web sat."]
+    notes: list[str] = []
+    with open_store(location, IndexConfig("en", 1200)) as store:
+        store.write(update(Document(f"d{n}", "", text, {})) for n, text in enumerate(texts))
+        Searcher(store, note=notes.append).search(query)
+    assert notes == said
 
 
 def test_a_query_may_begin_with_a_hyphen(ragcli: Run, tmp_path: Path) -> None:

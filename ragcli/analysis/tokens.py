@@ -23,6 +23,7 @@ _HUMPS = re.compile(r"[^\W\d_a-z]+(?![a-z])|[^\W\d_a-z]?[a-z]+|[^\W\d_]+|\d+")
 _MIXED = re.compile(r"(?=.*\d)(?=.*[^\W\d_])")
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)", re.IGNORECASE)
 _VERSION = re.compile(r"v(\d+(?:\.\d+)+)", re.IGNORECASE)
+_MEASURE = re.compile(r"(\d+\.\d+)([^\W\d_]{2,5})")  # 3.5GHz
 _WORD_LENGTH = 3  # letters from which on a word is likely an independent word
 _MOST_PAIRS = 12  # parts of a compound; in longer ones, such as file paths, pairs mean little
 
@@ -50,6 +51,8 @@ def read_token(written: str) -> tuple[Token, ...]:
         return (Token(_digits(bare)),)
     if "," in bare:
         return tuple(token for piece in bare.split(",") for token in read_token(piece))
+    if measure := _MEASURE.fullmatch(bare):
+        return (Token(bare, measure.groups()),)
     if bare[-1] in "+#":
         return _marked(bare)
     if _ACRONYM.fullmatch(bare):

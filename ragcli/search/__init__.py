@@ -15,6 +15,7 @@ from ragcli.search.fusion import Fusion, Ranked, fuse
 from ragcli.search.query import exact_share, first_words, weighted_words
 from ragcli.search.similar import centroid, key_terms
 from ragcli.search.spelling import clauses, correct_spelling, corrected
+from ragcli.search.titled import titled_first
 from ragcli.store import EncoderConfig, Hit, Store, vector_key
 
 if TYPE_CHECKING:
@@ -220,7 +221,9 @@ class Searcher:
         hits = self.store.search(words, k, filters)
         found = correct_spelling(self.store, query, self.language, hits, self._tell_spelling)
         self._meant = {query: corrected(query, found)}
-        return self.store.search([*words, *clauses(found)], k, filters) if found else hits
+        if found:
+            return self.store.search([*words, *clauses(found)], k, filters)
+        return titled_first(self.store, query, words, hits, k, filters)
 
     def _by_key_terms(self, text: str, k: int, filters: Sequence[Filter]) -> list[Hit]:
         words = key_terms(self.store, text)

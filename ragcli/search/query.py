@@ -34,6 +34,25 @@ _LIGHT_CHINESE = re.compile("|".join(sorted(_CHINESE, key=len, reverse=True)))
 _EXACT = re.compile(r"\d|[+#]$|^\.")
 _PLAIN = re.compile(r"[^\W_]+(?:[-.'’&+][^\W_]+)*[+#]*")
 
+_ROMAN = {
+    1: "I",
+    2: "II",
+    3: "III",
+    4: "IV",
+    6: "VI",
+    7: "VII",
+    8: "VIII",
+    9: "IX",
+    11: "XI",
+    12: "XII",
+    13: "XIII",
+    14: "XIV",
+}
+_OTHER_NUMERALS = {str(number): roman for number, roman in _ROMAN.items()}  # V, X, vi and iv are mostly something else
+_OTHER_NUMERALS |= {roman: str(number) for number, roman in _ROMAN.items() if number > 1}
+_OTHER_NUMERALS |= {roman.lower(): str(number) for number, roman in _ROMAN.items() if len(roman) > 2 or roman == "II"}
+_NUMERAL = re.compile(rf"(?<=[^\W\d_] )(?:{'|'.join(sorted(_OTHER_NUMERALS, key=len, reverse=True))})(?![\w'./:-])")
+
 
 def first_words(query: str, note: Callable[[str], None] = ignore) -> str:
     """Truncate a query to MAX_QUERY_WORDS words and ten times as many characters, with a note; compose its accents."""
@@ -57,7 +76,7 @@ def weighted_words(query: str, language: str) -> list[QueryClause]:
     if language == "zh":
         return _chinese(query)
     about, light = split_words(query, language) if language in STEMMED else (query, "")
-    return [QueryClause(about), *_joined(query, about), *_light(light)]
+    return [QueryClause(about), *_joined(query, about), *_numerals(query), *_light(light)]
 
 
 def exact_share(query: str, language: str) -> float:
@@ -82,6 +101,12 @@ def _joined(query: str, about: str) -> list[QueryClause]:
     return [QueryClause(" ".join(pairs), JOINED)] if pairs else []
 
 
+def _numerals(query: str) -> list[QueryClause]:
+    """Return the other way to write each small number after a word: II for 2, 2 for II."""
+    others = " ".join(_OTHER_NUMERALS[match[0]] for match in _NUMERAL.finditer(query))
+    return [QueryClause(others, JOINED, required=False)] if others else []
+
+
 def _chinese(query: str) -> list[QueryClause]:
     about = with_bigrams(_LIGHT_CHINESE.sub(" ", query)).split()
     whole = [word for word in about if not is_single(word)]
@@ -89,4 +114,5 @@ def _chinese(query: str) -> list[QueryClause]:
     light = [word for word in with_bigrams(query).split() if word not in kept and not (whole and is_single(word))]
     singles = [word for word in about if is_single(word)] if whole else []
     weighed = ((kept, 1.0), ([*light, *singles], LIGHT))
-    return [QueryClause(" ".join(words), weight) for words, weight in weighed if words]
+    latin = " ".join(word if word.isascii() else "-" for word in query.split())
+    return [*(QueryClause(" ".join(words), weight) for words, weight in weighed if words), *_joined(latin, latin)]

@@ -2,15 +2,20 @@
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
+from ragcli.analysis.analyzer import analyzer
+from ragcli.analysis.functions import function_words
 from ragcli.analysis.spelling import edit_distance, is_slip
 from ragcli.analysis.words import split_words
 from ragcli.store import Hit, QueryClause, Store
 
 _MOST = 20  # words of a query that are looked up; each needs a search in the store
 _LEAST = 5  # letters; shorter words have too many neighbours
-_COMPARED = 20  # equally near words that are compared
+_LEAST_BASE = 6  # letters of a word without its ending
+_LEAST_PART = 3  # letters of each half of a word that is written apart
+_COMPARED = 20  # equally near words, or passages, that are compared
 _WORD = re.compile(r"[^\W_]+")
 _SPELLED = re.compile(r"[A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff\u1f00-\u1fff]+")  # Latin, Greek, Cyrillic
 
@@ -39,18 +44,53 @@ def correct_spelling(
     if not asked:
         return []
     missing = [word for word, count in zip(asked, store.frequencies(asked), strict=True) if not count][:_MOST]
-    lowered = [word.lower() for word in missing]
     found: list[Correction] = []
-    for word, near in zip(missing, store.near_words(lowered) if missing else [], strict=True):
-        if not near:
+    for word, near in _near(store, missing, language).items():
+        low = word.lower()
+        meant = _commonest(store, low, near) if near else _apart(store, low, language)
+        if not meant:
             continue
-        meant = _commonest(store, word.lower(), near)
-        if _may_be_name(word, query, language) or not is_slip(word.lower(), meant):
+        if _may_be_name(word, query, language) or not (" " in meant or is_slip(low, meant)):
             note(f"no passage has {word!r}: did you mean {meant!r}?")
         else:
             note(f"no passage has {word!r}: searching for {meant!r}")
             found.append(Correction(word, meant))
     return found
+
+
+def _near(store: Store, words: Sequence[str], language: str) -> dict[str, list[str]]:
+    """Return the words spelled nearly like each word or, if there are none, like it without its ending."""
+    if not words:
+        return {}
+    near = dict(zip(words, store.near_words([word.lower() for word in words]), strict=True))
+    bare = [(word, base) for word in words if not near[word] for base in _bases(word.lower(), language)]
+    others = store.near_words([base for _, base in bare]) if bare else []
+    for (word, _), found in zip(bare, others, strict=True):
+        near[word] = near[word] or found
+    return near
+
+
+def _bases(word: str, language: str) -> tuple[str, ...]:
+    """Return what a word may be without its ending: recieve, of recieving."""
+    stem = next((terms[0] for terms in analyzer(language).variants(word)), word)
+    if len(stem) < _LEAST_BASE or stem == word or not word.startswith(stem):
+        return ()
+    return (f"{stem}e", stem) if language == "en" else (stem,)
+
+
+def _apart(store: Store, word: str, language: str) -> str:
+    """Return a word as the two words that a passage has beside each other: web site, for website; "" if none has."""
+    cuts = [(word[:i], word[i:]) for i in range(_LEAST_PART, len(word) - _LEAST_PART + 1)]
+    pairs = [pair for pair in cuts if function_words(language).isdisjoint(pair)]
+    counts = iter(store.frequencies(list(chain.from_iterable(pairs))) if pairs else ())
+    both = [" ".join(pair) for pair, one, other in zip(pairs, counts, counts, strict=True) if one and other]
+    for meant in both:
+        first, second = meant.split()
+        stem = analyzer(language).variants(second)[0][0]
+        apart = re.compile(rf"(?<!\w){first}[\s-]+{stem}", re.IGNORECASE)
+        if any(apart.search(hit.text) for hit in store.search([QueryClause(meant)], _COMPARED)):
+            return meant
+    return ""
 
 
 def _commonest(store: Store, word: str, near: Sequence[str]) -> str:
