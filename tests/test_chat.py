@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ragcli.answer.chat import completed
-from ragcli.answer.leaning import Leaning, is_courtesy, leaning
-from ragcli.answer.resolving import resolved
+from ragcli.answer.leaning import Leaning, is_courtesy, leaning, without_lead
+from ragcli.answer.resolving import resolved, substituted
 from tests.support import ROOT, Run, run_process, write_lines
 
 SHOP = (
@@ -116,7 +116,65 @@ def test_a_long_text_takes_no_long_time() -> None:
         leaning(piece * 100_000)
         resolved("Is it?", piece * 100_000)
         resolved("它是？", piece * 100_000)
+        without_lead(piece * 100_000)
+        substituted("and sets?", piece * 100_000)
+        substituted(piece * 100_000, "What is a list?")
         is_courtesy(piece * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("said", "rest", "corrects"),
+    [
+        ("thanks a lot, and for children?", "and for children?", False),
+        ("no, I meant on Sundays", "on Sundays", True),
+        ("Sorry, I mean the swimming pool.", "the swimming pool.", True),
+        ("no, I meant how do I delete a directory?", "how do I delete a directory?", False),
+        ("好的，那周日呢？", "那周日呢？", False),
+        ("我是说儿童票", "儿童票", True),
+        ("No man is an island", "No man is an island", False),
+        ("Good books on hiking", "Good books on hiking", False),
+        ("thanks", "thanks", False),
+    ],
+)
+def test_thanks_and_corrections_before_a_question_are_left_out(said: str, rest: str, corrects: bool) -> None:
+    assert without_lead(said) == (rest, corrects)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "is the train faster?",
+        "since when?",
+        "what's the difference to an iterator?",
+        "what can I use instead?",
+        "when would I use one rather than a list?",
+        "火车更快吗？",
+    ],
+)
+def test_a_comparison_with_what_was_spoken_of_leans(said: str) -> None:
+    assert leaning(said) is Leaning.YES
+
+
+@pytest.mark.parametrize("said", ["Is a tuple faster than a list?", "Which language is faster?", "Is pi a number?"])
+def test_a_whole_comparison_does_not_lean(said: str) -> None:
+    assert leaning(said) is not Leaning.YES
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "whole"),
+    [
+        ("When does the library open?", "and on Sundays?", "When does the library open on Sundays?"),
+        ("How long can I keep a book?", "and films?", "How long can I keep films?"),
+        ("When does the library close?", "the swimming pool", "When does the swimming pool close?"),
+        ("How do I loop over a dictionary?", "How about sets?", "How do I loop over sets?"),
+        ("How do I remove duplicates from a list?", "What about tuples?", None),
+        ("Which tours does the museum offer?", "the second one", None),
+        ("How do I convert a string to a number?", "and the other way round?", None),
+        ("Who is the mayor?", "since when?", None),
+    ],
+)
+def test_a_phrase_takes_its_place_in_the_question_before(before: str, said: str, whole: str | None) -> None:
+    assert substituted(said, before) == whole
 
 
 def test_a_question_is_completed_by_the_first_of_its_topic() -> None:

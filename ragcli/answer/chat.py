@@ -7,9 +7,9 @@ from typing import NamedTuple, Protocol
 from ragcli.analysis.analyzer import analyzer
 from ragcli.analysis.words import cjk_bigrams
 from ragcli.answer.answerer import AskOptions
-from ragcli.answer.leaning import Leaning, is_courtesy, leaning
+from ragcli.answer.leaning import Leaning, is_courtesy, leaning, without_lead
 from ragcli.answer.pipeline import ask
-from ragcli.answer.resolving import resolved
+from ragcli.answer.resolving import resolved, substituted
 from ragcli.answer.schema import Answer
 from ragcli.callbacks import ignore
 from ragcli.errors import NothingFoundError, RagcliError, UsageError
@@ -69,11 +69,12 @@ class Conversation:
     def _answer(self, said: str, emit: Callable[[str], None] | None) -> Answer:
         """Ask a question alone or completed; if its words do not tell, try both and keep the more confident answer."""
         before = self.last
-        leans = leaning(said) if before else Leaning.NO
+        said, corrects = without_lead(said)
+        leans = (Leaning.YES if corrects else leaning(said)) if before else Leaning.NO
         if self._options.style != "grounded":
             return self._ask(completed(said, before.question) if before and leans is Leaning.YES else said, emit)
         if before and leans is Leaning.YES:
-            return self._in_context(said, before.question)
+            return self._in_context(said, before.question, substituted(said, _first(before.question)))
         try:
             alone = self._ask(said)
         except NothingFoundError:
@@ -85,12 +86,12 @@ class Conversation:
             return alone
         return self._surer(said, alone, self._in_context(said, before.question))
 
-    def _in_context(self, said: str, before: str) -> Answer:
-        """Ask a question together with the one before, and with its subject for a pronoun; keep the surer answer."""
+    def _in_context(self, said: str, before: str, other: str | None = None) -> Answer:
+        """Ask a question with the one before, with its subject for a pronoun, or its `other` form; keep the surest."""
         answers = [self._ask(completed(said, before))]
-        if named := resolved(said, _first(before)):
+        for whole in filter(None, (resolved(said, _first(before)), other)):
             with suppress(NothingFoundError):
-                answers.append(self._ask(named))
+                answers.append(self._ask(whole))
         return max(answers, key=lambda answer: (not answer.abstained, answer.confidence or 0.0))
 
     def _ask(self, question: str, emit: Callable[[str], None] | None = None) -> Answer:

@@ -34,8 +34,29 @@ _CHINESE_COURTESY = re.compile(
     r"|拜拜|不客气|可以|行|好极|棒|没事|沒事|不用|没有|沒有)+"
     r"(?:[了啦呀啊哈吧的你您，,、 ]|谢谢|感谢|大家|帮助|帮忙|非常)*[！!。.~～]*"
 )
+# What may precede a question: thanks, an answer to the answer, a correction.
+_LEAD = re.compile(
+    r"^\W*(?:(?:(?:many )?thanks?(?: you)?(?: (?:so|very))?(?: (?:much|a lot))?|ok|okay|great|good|nice"
+    r"|perfect|fine|cool|alright|i see|got it|understood|right"
+    r"|hi|hello|hey|sorry|no|yes|actually|wait|oh)\s*[,.;:!–—-]+\s*){1,4}(?=\w)"
+    r"|^(?:好的?|谢谢|謝謝|明白了?|知道了|不是?|不对|不對|抱歉|对不起)[，,。！!]+(?=\w)",
+    re.IGNORECASE,
+)
+_CORRECTED = re.compile(
+    r"^\W*(?:i|we) (?:mean|meant)\b,?\s*(?=\w)|^我(?:是说|是說|是指|指的是|的意思是|想问的是)[，,：:]?(?=\w)",
+    re.IGNORECASE,
+)
 _FOLLOWED = re.compile(
-    r"^\W*(?:(?:and|so|ok|okay|well|but)\W+)?(?:(?:what|how) about|what if|why not|how so|how come)\b", re.I
+    r"^\W*(?:(?:and|so|ok|okay|well|but)\W+)?(?:(?:what|how) about|what if|why not|how so|how come|since when"
+    r"|what(?:['’]s| is| are) the differences? (?:to|from|with|compared to))\b",
+    re.IGNORECASE,
+)
+# "Is the train faster?" compares with what was spoken of; "one" and "instead" stand for it.
+_COMPARED = re.compile(
+    r"^\W*(?:is|are|was|were)\b(?!.*\bthan\b).*\b(?:better|worse|(?:more|less) \w+|(?:fast|slow|cheap|small|larg|bigg"
+    r"|long|short|strong|weak|saf|easi|hard|lat|earli|clos|near|old|simpl|quick|high|low)er)\W*$"
+    r"|\b(?:use|need|want|have|make|create) one\b|\binstead\W*$",
+    re.IGNORECASE,
 )
 _JOINED = re.compile(r"^\W*(?:and|but|or|so|then|also|besides|plus)\b", re.IGNORECASE)
 _ASKING = re.compile(r"(?:what|who|which|where|when|why|how|whose|whom)\b", re.IGNORECASE)
@@ -90,6 +111,7 @@ _CHINESE_PRONOUN = re.compile(
     r"(?<![其吉])[它牠]|(?<!其)(?<!吉)[他她](?!人|国)|其(?![他它中实實余次])|[这這](?!部|是什么)|(?<!刹)那(?:个|個|种|種|些|里|裡|样|樣|是|时|時)|该(?=[一-鿿])"
     r"|上述|前者|后者|後者|两者|兩者|同样|同樣"
 )
+_CHINESE_COMPARED = re.compile(r"^[^比和与跟，,]*更[^，,]{1,4}[吗嗎][？?]?$")
 _CHINESE_ASKING = re.compile(
     r"请问|請問|什么|什麼|为什么|為什麼|怎么样|怎么|怎麼|怎样|怎樣|如何|哪[个個些里裡儿种年]?|谁|誰|多少|几|幾|是否|有没有|有沒有|吗|嗎|呢|是|有|在|可以|能|会|會|要"
     r"|举个?|例子|解释|说明|一下|一点|更多|简单|你|请|对|把|被|和|与|跟|给|让|用|从|的|了|\W"
@@ -108,11 +130,19 @@ def is_courtesy(said: str) -> bool:
     return bool(_COURTESY & set(words)) and all(word in _COURTESY or word in _AROUND for word in words)
 
 
+def without_lead(said: str) -> tuple[str, bool]:
+    """Return a line without its thanks or "No, I meant", and whether it corrects the question before with a phrase."""
+    rest = said[lead.end() :] if (lead := _LEAD.match(said)) else said
+    meant = _CORRECTED.match(rest)
+    rest = rest[meant.end() :] if meant else rest
+    return rest, bool(meant) and not (_ASKING.match(rest) or is_whole(rest) or rest.endswith(("?", "？", "吗", "呢")))
+
+
 def leaning(question: str) -> Leaning:
     """Return whether a question depends on the one before it, by its words alone."""
     if cjk_bigrams(question) != question:
         return _chinese(question)
-    if _FOLLOWED.search(question) or not _content(question):
+    if _FOLLOWED.search(question) or _COMPARED.search(question) or not _content(question):
         return Leaning.YES
     joined = _JOINED.search(question)
     rest = question[joined.end() :].strip() if joined else question
@@ -152,6 +182,6 @@ def _chinese(question: str) -> Leaning:
         last = pronoun.end() + 2 > len(question)
         return Leaning.YES if len(named) < 2 or (last and len(named) < 4) else Leaning.MAYBE
     content = _CHINESE_ASKING.sub("", question)
-    if not content:
+    if not content or _CHINESE_COMPARED.search(question):
         return Leaning.YES
     return Leaning.NO if len(content) > 2 else Leaning.MAYBE

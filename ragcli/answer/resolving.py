@@ -3,12 +3,13 @@
 import re
 
 from ragcli.analysis.words import cjk_bigrams
-from ragcli.answer.clauses import is_verb
+from ragcli.answer.clauses import is_verb, is_whole
 
 _MOST = 7  # words of a subject; a longer one is cut
 _PRONOUN = re.compile(
     r"\b(?P<own>its|theirs?|his|her(?= \w))\b|\b(?:(?:this|that) one|it(?!['’]s)|they|them|he|him|she|her)\b"
-    r"|\bthis(?=\W*$| (?:is|was|works?|means?|do|happens?)\b)|\b(?:that|these|those)(?=\W*$)|(?<!no )\bones?(?=\W*$)",
+    r"|\bthis(?=\W*$| (?:is|was|works?|means?|do|happens?)\b)|\b(?:that|these|those)(?=\W*$)"
+    r"|(?<!no )(?<!first )(?<!second )(?<!third )(?<!last )(?<!other )(?<!which )\bones?(?=\W*$)",
     re.IGNORECASE,
 )
 _SINGULAR = re.compile(r"(?:its?|this|that)\b", re.IGNORECASE)
@@ -29,8 +30,18 @@ _OPENING = re.compile(
 _ASKED = re.compile(r"(?<=[.?!])\s+|, (?=wh|how )", re.IGNORECASE)  # the question begins after the last of these
 _BETWEEN = re.compile(r"\bdifferences? between\s+(.+)", re.IGNORECASE)
 _END = re.compile(
-    r"[?!,;:—()]|\.(?!\w)|\s(?:that|which|who|whom|whose|when|while|where|if|because|so|than|mean|stand for|do|works?"
-    r"|like|used|called)\b",
+    r"[?!,;:—()]|\.(?!\w)|\s(?:that|which|who|whom|whose|when|while|where|if|because|so|than|mean|costs?|stand for|do"
+    r"|works?|like|used|called)\b",
+    re.IGNORECASE,
+)
+_AUXILIARY = r"(?:do|does|did|can|could|are|is|was|were|has|have|will|would)\b"
+_CHOSEN = re.compile(rf"\W*(?:which|what) (?!{_AUXILIARY}|about\b)(.{{1,60}}?) {_AUXILIARY}", re.IGNORECASE)
+_PHRASE = re.compile(
+    r"^\W*(?:(?:and|but|so|or)\b\W*)?(?:(?:what|how) about\b\W*)?(?P<phrase>[\w’'. -]{2,40}?)\W*$", re.IGNORECASE
+)
+_PREPOSITION = re.compile(r"(?:on|at|in|for|by|with|without|from|to|during|before|after|until)\b", re.IGNORECASE)
+_NO_PHRASE = re.compile(
+    r"(?:who|what|which|where|when|why|how|since|else|more|again|it|they|that|this|them)\b|.*\b(?:ones?|way)\b",
     re.IGNORECASE,
 )
 _PARTICLES = frozenset("up out rid of to off on over from with for into about".split())
@@ -58,9 +69,27 @@ def resolved(said: str, before: str) -> str | None:
     return said[: pronoun.start()] + subject + own + said[pronoun.end() :]
 
 
+def substituted(said: str, before: str) -> str | None:
+    """Return the English question before with a phrase in place of its subject, or at its end.
+
+    "And on Sundays?" after "When does the library open?" gives "When does the library open on Sundays?".
+    """
+    found = _PHRASE.match(said)
+    if not found or cjk_bigrams(said) != said or _NO_PHRASE.match(found["phrase"]):
+        return None
+    phrase = found["phrase"].strip()
+    if _PREPOSITION.match(phrase):
+        return f"{before.rstrip(' ?.!')} {phrase}?"
+    subject = subject_of(before)
+    is_one = not any(is_verb(word) or word in _PARTICLES for word in subject.lower().split())
+    return before.replace(subject, phrase, 1) if subject and is_one and not is_whole(phrase) else None
+
+
 def subject_of(question: str, singular: bool = False) -> str:
     """Return what an English question is about; empty if unknown. If `singular`, "methods of a list" gives "a list"."""
     asked = _ASKED.split(question.strip())[-1]
+    if chosen := _CHOSEN.match(asked):
+        return _cut(chosen[1])
     if found := _BETWEEN.search(asked):
         return _cut(found[1])
     opening = _OPENING.match(asked)
