@@ -17,7 +17,7 @@ from ragcli.analysis.scripts import is_single
 from ragcli.documents import Document
 from ragcli.errors import IndexMismatchError
 from ragcli.files import replace_file
-from ragcli.filters import Filter, TermRange, field_prefixes, fold, in_order, is_known, ranges
+from ragcli.filters import Filter, field_prefixes, fold, is_known
 from ragcli.store import (
     FORMAT_VERSION,
     MAX_QUERY_WORDS,
@@ -35,6 +35,7 @@ from ragcli.store import (
     unknown_field,
     vector_key,
 )
+from ragcli.store_local.conditions import condition
 from ragcli.store_local.damage import (
     check_permission,
     check_sums,
@@ -322,17 +323,10 @@ class LocalStore:
             return [near_words(self._searcher, self._schema, self._config.language, word) for word in words]
 
     def _conditions(self, filters: Sequence[Filter]) -> list[tuple[Occur, Query]]:
-        return [self._condition(condition) for condition in filters]
-
-    def _condition(self, condition: Filter) -> tuple[Occur, Query]:
-        occur = Occur.MustNot if condition.operator == "!=" else Occur.Must
-        if condition.field == "id":
-            query = Query.term_set_query(self._schema, "doc_id", self._ids_in(condition))
-            return occur, Query.const_score_query(query, 0.0)
-        if not is_known(condition.field, self._fields):
-            raise unknown_field(condition.field, self._folder.name, self.fields())
-        terms = [term for wanted in ranges(condition) for term in self._terms_in(wanted)]
-        return occur, Query.const_score_query(Query.term_set_query(self._schema, "terms", terms), 0.0)
+        for wanted in filters:
+            if not is_known(wanted.field, self._fields):
+                raise unknown_field(wanted.field, self._folder.name, self.fields())
+        return [condition(self._searcher, self._schema, wanted) for wanted in filters]
 
     def _best(self, query: Query, k: int) -> list[Hit]:
         limit = k
@@ -358,17 +352,6 @@ class LocalStore:
     def fields(self) -> list[str]:
         """Return the sorted names of all metadata fields so far; of objects, only the top level."""
         return sorted(self._fields)
-
-    def _terms_in(self, wanted: TermRange) -> list[str]:
-        if wanted.low == wanted.high:
-            return [wanted.low]
-        found = self._searcher.terms_with_prefix("terms", wanted.prefix)
-        return [term for term, _ in found if wanted.holds(term)]
-
-    def _ids_in(self, condition: Filter) -> list[str]:
-        if condition.operator in ("=", "!="):
-            return [condition.value]
-        return [doc_id for doc_id, _ in self._searcher.terms_with_prefix("doc_id", "") if in_order(doc_id, condition)]
 
     def damage(self) -> list[str]:
         """Check all files, and return a line for each damage."""
