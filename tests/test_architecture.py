@@ -94,6 +94,7 @@ OWNERS = {
     **{name: {"readers"} for name in ("charset_normalizer", "pathspec")},
     "watchfiles": {"watching"},
     "Stemmer": {"analysis"},
+    "opencc": {"search"},
     "typer": {"cli"},
     "rich": {"render"},
     **{name: {"serve"} for name in ("starlette", "uvicorn")},

@@ -53,7 +53,14 @@ FUNCTION_WORDS = [
 ]
 SIGHT = ["The o\ufb03ce shut.", "The infor\u00adma\u00ad\ntion desk.", "A de-\nvelopment.", "Wi\u2011Fi is here."]
 MEASURES = ["A 3.5 GHz clock.", "A 2.5GHz clock.", "World War II ended.", "World War I ended.", "A web site opened."]
-CHINESE = ["iPhone15发布了。", "iPhone16发布了。", "用Python写程序很容易。", "用Java写程序很难。"]
+CHINESE = [
+    "iPhone15发布了。",
+    "iPhone16发布了。",
+    "用Python写程序很容易。",
+    "用Java写程序很难。",
+    "國家的經濟發展很快。",
+    "她的头发很长。",
+]
 FRENCH = ["Les élèves préparent une fête dans l’école.", "Il a créée une réforme."]
 GERMAN = ["Herr Müller liest Bücher.", "Größere Mädchen sind fröhlich."]
 
@@ -80,6 +87,7 @@ GERMAN = ["Herr Müller liest Bücher.", "Größere Mädchen sind fröhlich."]
         ),
         *(("en", MEASURES, query, n) for query, n in (("World War 1", 3), ("website", 4), ("websites", 4))),
         *(("zh", CHINESE, query, n) for query, n in (("iphone 15", 0), ("用Python写", 2), ("用Java 写程序", 3))),
+        *(("zh", CHINESE, query, n) for query, n in (("国家的经济发展", 4), ("頭髮", 5), ("头发", 5))),
         *(("fr", FRENCH, query, 0) for query in ("prepare", "eleves", "preparent", "Où est l'école ?", "ecole")),
         *(("fr", FRENCH, query, 1) for query in ("cree", "reforme", "reforne")),
         *(("de", GERMAN, query, 0) for query in ("Mueller", "Muller", "Buch", "buecher")),

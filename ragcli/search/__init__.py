@@ -12,6 +12,7 @@ from ragcli.errors import IndexMismatchError, NothingFoundError, UsageError
 from ragcli.filters import Filter
 from ragcli.search.diversity import Similarity, diversified, one_a_document, without_copies
 from ragcli.search.fusion import Fusion, Ranked, fuse
+from ragcli.search.other_script import in_other_script
 from ragcli.search.query import exact_share, first_words, weighted_words
 from ragcli.search.similar import centroid, key_terms
 from ragcli.search.spelling import clauses, correct_spelling, corrected
@@ -219,6 +220,9 @@ class Searcher:
     def _by_query(self, query: str, k: int, filters: Sequence[Filter]) -> list[Hit]:
         words = weighted_words(query, self.store.config.language if self.store.config else "")
         hits = self.store.search(words, k, filters)
+        if other := in_other_script(self.store, query, self.language, hits):
+            words += weighted_words(other, self.language)
+            hits = self.store.search(words, k, filters)
         found = correct_spelling(self.store, query, self.language, hits, self._tell_spelling)
         self._meant = {query: corrected(query, found)}
         if found:
