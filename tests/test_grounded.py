@@ -608,6 +608,19 @@ def test_a_summary_of_a_query_has_only_what_is_about_it_and_no_commands() -> Non
     assert chosen == ["Owls hunt mice at night.", "Owls sleep by day."]
 
 
+def test_a_summary_has_no_code_tables_headings_and_fragments() -> None:
+    text = (
+        "# Owls hunt mice at night.\n\nOwls hunt mice at night in the old trees of the park.\n\n"
+        "```\nowls = hunt(mice)  # Owls hunt mice here.\nOwls hunt mice.\n```\n\n"
+        "| owl | mice |\n|---|---|\n| Owls hunt. | Mice run. |\n\nthe owls and mice.\n\nMany owls, many mice.\n\n"
+        "Mice leave the trees before the owls wake up."
+    )
+    assert [one.text for one in summarize([hit(text)], 2, "en")] == [
+        "Owls hunt mice at night in the old trees of the park.",
+        "Mice leave the trees before the owls wake up.",
+    ]
+
+
 def test_no_sentence_of_a_summary_leans_on_one_that_is_left_out() -> None:
     text = (
         "The lighthouse guides ships around the tip. Its lamp was lit in 1858 by the keeper of the tower and his sons. "

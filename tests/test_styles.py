@@ -155,6 +155,22 @@ def test_list_items_become_sentences_of_a_summary(ragcli: Run, tmp_path: Path) -
     assert shown.startswith("Owls hunt mice at night. [1] Owls sleep in trees by day. [1]\n")
 
 
+def test_a_summary_is_shown_without_the_line_breaks_of_its_text(ragcli: Run, tmp_path: Path) -> None:
+    path = tmp_path / "owls.txt"
+    path.write_text(
+        "The owls of the old park hunt all kinds of\n  mice at night. Mice hide from the owls of the park.",
+        encoding="utf-8",
+    )
+    shown = ragcli("summarize", path).out.splitlines()
+    assert shown == [
+        "The owls of the old park hunt all kinds of mice at night. [1] Mice hide from the owls of the park. [1]",
+        "",
+        "[1] owls.txt  0-96",
+    ]
+    path.write_text("猫头鹰在公园的老树上过夜，\n天黑以后捕捉老鼠。老鼠躲避公园的猫头鹰。", encoding="utf-8")
+    assert ragcli("summarize", path).out.startswith("猫头鹰在公园的老树上过夜，天黑以后捕捉老鼠。 [1]")
+
+
 def test_documents_and_the_index_are_summarized(ragcli: Run, texts: dict[str, str]) -> None:
     summary = asked(ragcli, "summarize", "--query", "lambda function", "--sentences", "3")
     assert len(summary["sentences"]) == 3 and "lambda" in summary["answer"].lower()

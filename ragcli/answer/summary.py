@@ -1,5 +1,6 @@
 """Summarize texts with their own sentences: the most central ones, without repetition."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ragcli.analysis.lines import Kind, read_lines
 from ragcli.answer.candidates import Candidate, cite, in_reading_order, whole_sentences
+from ragcli.answer.clauses import is_whole
 from ragcli.answer.features import Matrix
 from ragcli.answer.schema import CitedSentence
 from ragcli.answer.standalone import stands_alone
@@ -20,6 +23,9 @@ from ragcli.readers import read_whole
 from ragcli.search.diversity import choose_diverse
 from ragcli.store import Hit
 
+_NO_PROSE = (Kind.HEADING, Kind.UNDERLINE, Kind.ROW, Kind.RULE, Kind.FENCE, Kind.CODE)
+_SMALL = re.compile(r"[^\w`]*[a-z]")  # no beginning of a sentence, unless it is code
+_SHORT = 6  # words, at most, of a sentence that may be a fragment
 _EARLY = 0.5  # value of being first in a text; the most central sentence has 1
 _ASKED = 2.0  # value of containing all of the query
 _REPEATED = 0.7  # cost of repeating a chosen sentence
@@ -49,7 +55,7 @@ def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "
     sentences together (tf-idf), its position and its share of the query, less its similarity to those already chosen.
     Sources: Radev et al. 2004, Centroid-based summarization; Carbonell and Goldstein 1998, MMR.
     """
-    found = whole_sentences(hits, sentences)
+    found = _prose(hits, whole_sentences(hits, sentences), sentences, language)
     bags = [bag_of(candidate.text, language) for candidate in found]
     asked = set(words_by_term(query, language)) if query else set()
     everything = list(range(len(found)))
@@ -67,6 +73,23 @@ def summarize(hits: Sequence[Hit], sentences: int, language: str, query: str = "
         values = values + _ASKED * np.array([len(asked & set(bag)) / len(asked) for bag in bags])
     chosen = _standing(found, values, vectors @ vectors.T, sentences, language)
     return tuple(cite(found[place]) for place in in_reading_order(found, sorted(chosen)))
+
+
+def _prose(hits: Sequence[Hit], found: list[Candidate], wanted: int, language: str) -> list[Candidate]:
+    """Return the sentences outside code, tables and headings that are no fragments, if there are enough."""
+    apart = [bytearray(len(hit.text)) for hit in hits]
+    for marks, hit in zip(apart, hits, strict=True):
+        for line in read_lines(hit.text):
+            if line.kind in _NO_PROSE:
+                marks[line.start : line.end] = b"\1" * (line.end - line.start)
+    prose = [
+        one
+        for one in found
+        if not _SMALL.match(one.text)
+        and apart[one.hit].find(1, one.start - hits[one.hit].start, one.end - hits[one.hit].start) < 0
+        and (language != "en" or len(one.text.split()) > _SHORT or is_whole(one.text))
+    ]
+    return prose if len(prose) >= wanted else found
 
 
 def _standing(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from ragcli.analysis.languages import HAN, KANA
 from ragcli.counts import counted
 from ragcli.render.base import CONTROL, clean, console, line, on_terminal, print_json, print_note, print_text
 from ragcli.render.links import linked
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _WHOLE = 1_500  # characters of a passage that is shown whole; of a longer one, only the cited parts
 _AROUND = 200  # characters of context around these
 _BULLET = re.compile(r"\A(?:[-*+•]|\d{1,3}[.)])\s+(?=\S)")  # of a list item that becomes a sentence of a paragraph
+# A line break within a sentence: nothing between two Chinese or Japanese characters, else a blank.
+_WRAPPED = re.compile(rf"(?P<joined>(?<=[{HAN}{KANA}，。、；：])\s*\n\s*(?=[{HAN}{KANA}]))|\s*\n\s*")
 _SURE = (("sure", 0.8), ("likely", 0.6), ("unsure", 0.0))  # confidence from which on each word is used
 
 
@@ -161,7 +164,11 @@ def _text(answer: "Answer") -> "Text":
         if shown:
             shown.append("\n\n" if _in_blocks(answer) else " ")
         span = (sentence.span.start - sentence.start, sentence.span.end - sentence.start) if sentence.span else None
-        text = sentence.text if _in_blocks(answer) else _BULLET.sub("", sentence.text)
+        text = (
+            sentence.text
+            if _in_blocks(answer)
+            else _WRAPPED.sub(lambda found: "" if found["joined"] else " ", _BULLET.sub("", sentence.text))
+        )
         shown.append(_shown(text, span)).append(f" [{sentence.source}]", "cyan")
     if answer.confidence is not None and on_terminal():
         shown.append(f"  {_in_words(answer.confidence)}", "dim")
@@ -210,7 +217,9 @@ def _source(source: "Source") -> "Text":
     from rich.text import Text
 
     copies = f"  {source.copies} copies" if source.copies > 1 else ""
-    place = f"  {line(source.id)} {source.start}-{source.end}  {source.score:.2f}{copies}"
+    name = f"{line(source.id)} " if source.title not in ("", source.id) else ""
+    score = f"  {source.score:.2f}" if source.score else ""  # of a search
+    place = f"  {name}{source.start}-{source.end}{score}{copies}"
     return Text.assemble(
         (f"[{source.n}] ", "cyan"), (line(source.title or source.id), "bold"), (place, linked(source.metadata))
     )
