@@ -53,6 +53,14 @@ FUNCTION_WORDS = [
 ]
 SIGHT = ["The o\ufb03ce shut.", "The infor\u00adma\u00ad\ntion desk.", "A de-\nvelopment.", "Wi\u2011Fi is here."]
 MEASURES = ["A 3.5 GHz clock.", "A 2.5GHz clock.", "World War II ended.", "World War I ended.", "A web site opened."]
+MEASURES += [
+    "The 3rd symphony.",
+    "The 4th symphony.",
+    "R&D costs.",
+    "The costs.",
+    "A 4x4 car.",
+    "A car.",
+]
 CHINESE = [
     "iPhone15发布了。",
     "iPhone16发布了。",
@@ -86,6 +94,7 @@ GERMAN = ["Herr Müller liest Bücher.", "Größere Mädchen sind fröhlich."]
             for query, n in (("3.5GHz", 0), ("2.5 GHz", 1), ("World War 2", 2), ("war ii", 2))
         ),
         *(("en", MEASURES, query, n) for query, n in (("World War 1", 3), ("website", 4), ("websites", 4))),
+        *(("en", MEASURES, query, n) for query, n in (("third symphony", 5), ("R and D", 7), ("4 x 4 car", 9))),
         *(("zh", CHINESE, query, n) for query, n in (("iphone 15", 0), ("用Python写", 2), ("用Java 写程序", 3))),
         *(("zh", CHINESE, query, n) for query, n in (("国家的经济发展", 4), ("頭髮", 5), ("头发", 5))),
         *(("fr", FRENCH, query, 0) for query in ("prepare", "eleves", "preparent", "Où est l'école ?", "ecole")),

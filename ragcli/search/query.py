@@ -51,7 +51,14 @@ _ROMAN = {
 _OTHER_NUMERALS = {str(number): roman for number, roman in _ROMAN.items()}  # V, X, vi and iv are mostly something else
 _OTHER_NUMERALS |= {roman: str(number) for number, roman in _ROMAN.items() if number > 1}
 _OTHER_NUMERALS |= {roman.lower(): str(number) for number, roman in _ROMAN.items() if len(roman) > 2 or roman == "II"}
-_NUMERAL = re.compile(rf"(?<=[^\W\d_] )(?:{'|'.join(sorted(_OTHER_NUMERALS, key=len, reverse=True))})(?![\w'./:-])")
+_ORDINALS = {"first": "1st", "second": "2nd", "third": "3rd", "fourth": "4th", "fifth": "5th", "sixth": "6th"}
+_ORDINALS |= {"seventh": "7th", "eighth": "8th", "ninth": "9th", "tenth": "10th"}
+_ORDINALS |= {figure: word for word, figure in _ORDINALS.items()}
+_NUMERAL = re.compile(
+    rf"(?:(?<=[^\W\d_] )(?:{'|'.join(_OTHER_NUMERALS)})|(?<![\w'./:-])(?:{'|'.join(_ORDINALS)}))(?![\w'./:-])"
+)
+_OTHER_NUMERALS |= _ORDINALS
+_WITH_AND = re.compile(r"(?<!\w)([A-Z]{1,2}) and ([A-Z]{1,2})(?!\w)|(?<!\w)(\d+) x (\d+)(?!\w)")
 
 
 def first_words(query: str, note: Callable[[str], None] = ignore) -> str:
@@ -94,15 +101,15 @@ def _light(words: str) -> list[QueryClause]:
 
 
 def _joined(query: str, about: str) -> list[QueryClause]:
-    """Return adjacent words joined into one: wi fi, e mail."""
+    """Return adjacent words joined into one: wi fi, e mail, R and D, 4 x 4."""
     meant = set(_PLAIN.findall(about))
     words = [word if word in meant else "-" for word in _PLAIN.findall(query)[:_MOST_JOINED]]
-    pairs = joined_pairs(words)
+    pairs = joined_pairs(words) + [f"{a}&{b}" if a else f"{c}x{d}" for a, b, c, d in _WITH_AND.findall(query)]
     return [QueryClause(" ".join(pairs), JOINED)] if pairs else []
 
 
 def _numerals(query: str) -> list[QueryClause]:
-    """Return the other way to write each small number after a word: II for 2, 2 for II."""
+    """Return the other way to write each small number after a word: II for 2, 2 for II; each ordinal: 3rd for third."""
     others = " ".join(_OTHER_NUMERALS[match[0]] for match in _NUMERAL.finditer(query))
     return [QueryClause(others, JOINED, required=False)] if others else []
 
