@@ -654,6 +654,12 @@ def test_another_product_is_not_elasticsearch() -> None:
         open_at(url, "any", CONFIG)
 
 
+def test_opensearch_is_refused_by_its_name(ragcli: Run) -> None:
+    about = {"name": "node", "version": {"distribution": "opensearch", "number": "2.19.0"}, "tagline": "The OpenSearch"}
+    with fake_server(lambda *_: (200, about), product="") as url:
+        assert_two_lines(ragcli("search", "owl", "--store", url), 5, "not Elasticsearch", "OpenSearch")
+
+
 # The client's exceptions
 
 

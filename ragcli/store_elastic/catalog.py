@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from elasticsearch import BadRequestError, NotFoundError
+from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
 
 from ragcli.errors import IndexMismatchError, UsageError
 from ragcli.store import FORMAT_VERSION, IndexConfig, Shards
@@ -63,16 +63,18 @@ def create(session: Session, config: IndexConfig, shards: Shards) -> None:
     """Create an index, unless another process was first."""
     numbers = {"number_of_shards": shards.shards, "number_of_replicas": shards.replicas}
     settings = {name: number for name, number in numbers.items() if number is not None}
-    make = session.writing.indices.create
-    try:
-        session.repeated(
-            lambda: make(
-                index=session.index,
-                mappings=index_mapping(config),
-                settings=settings,
-                master_timeout=_MASTER_WAIT,
-            )
+
+    def make(client: Elasticsearch) -> object:
+        return client.indices.create(
+            index=session.index,
+            mappings=index_mapping(config),
+            settings=settings,
+            master_timeout=_MASTER_WAIT,
+            timeout=_MASTER_WAIT,
         )
+
+    try:
+        session.repeated(lambda: session.written(make))
     except BadRequestError as e:
         if e.message != "resource_already_exists_exception":
             raise
@@ -90,7 +92,7 @@ def drop(session: Session) -> None:
             f"{index} is an alias of {', '.join(found.indexes)}, and cannot be built again by this name",
             f"Name the index itself: --index {found.indexes[0]}",
         )
-    session.writing.indices.delete(index=index)
+    session.written(lambda client: client.indices.delete(index=index))
 
 
 def read_config(mapping: Json, url: str, index: str) -> IndexConfig | None:

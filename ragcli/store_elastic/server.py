@@ -145,7 +145,8 @@ def _bound_answers(client: Elasticsearch) -> None:
 
 def not_elasticsearch(url: str) -> RagcliError:
     """Return the error for a response that is not from Elasticsearch."""
-    return UnreachableError(f"the server at {url} is not Elasticsearch", "Check its host and port.")
+    hint = "Check its host and port. OpenSearch is another product, which ragcli does not speak."
+    return UnreachableError(f"the server at {url} is not Elasticsearch", hint)
 
 
 def missing(url: str, index: str) -> RagcliError:

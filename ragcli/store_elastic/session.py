@@ -27,7 +27,6 @@ class Session:
 
     def __init__(self, client: Elasticsearch, url: str, index: str, wait: Callable[[float], None] = sleep) -> None:
         self.client = client
-        self.writing = client.options(request_timeout=WRITE_TIMEOUT)
         self.url = url
         self.index = index
         self._wait = wait
@@ -102,12 +101,13 @@ class Session:
             return send(self.client)
         except ConnectionTimeout:
             self._check_nodes()
-        return send(self.writing)
+        return send(self.client.options(request_timeout=WRITE_TIMEOUT))
 
     def _check_nodes(self) -> None:
         """Raise IncompleteAnswerError if at least half of the cluster's nodes do not answer."""
         try:
-            answer = self.client.nodes.info(metric="http", timeout=f"{_PROBE}s").body
+            asking = self.client.options(request_timeout=_PROBE + 1)
+            answer = asking.nodes.info(metric="http", timeout=f"{_PROBE}s").body
         except ApiError:  # this user may not ask
             return
         counts = answer.get("_nodes", {}) if isinstance(answer, dict) else {}

@@ -59,6 +59,7 @@ _COMMIT_EVERY = 100_000  # documents that a killed run may have to repeat
 _CHECKED_AT_ONCE = 8 * 2**20  # bytes, when an index is opened: 10 ms
 _PAGE = 10_000
 _MAX_TIES = 1_000
+_USUAL_TIES = 20  # asking for a few more costs less than asking again
 _SELECTIVE = 4  # a filter that keeps less than one passage in four is applied before ranking
 _SPARE_ROWS = 4_096  # unused rows of vectors that a small index may have
 
@@ -329,12 +330,13 @@ class LocalStore:
         return [condition(self._searcher, self._schema, wanted) for wanted in filters]
 
     def _best(self, query: Query, k: int) -> list[Hit]:
-        limit = k
+        limit = k + _USUAL_TIES
         while True:  # as long as the last score is tied, so that ties are cut by id
             found = self._searcher.search(query, limit + 1, count=False).hits
-            if len(found) <= limit or found[k - 1][0] > found[-1][0] or limit > k + _MAX_TIES:
-                return [self._hit(score, address) for score, address in found]
-            limit *= 2
+            least = found[k - 1][0] if len(found) > k else 0.0
+            if len(found) <= limit or least > found[-1][0] or limit > k + _MAX_TIES:
+                return [self._hit(score, address) for score, address in found if score >= least]
+            limit *= 4
 
     def _hit(self, score: float, address: tantivy.DocAddress) -> Hit:
         doc_id, (title, text, start, _, _, metadata) = read_record(self._searcher.doc(address))
