@@ -21,6 +21,11 @@ STORY = "It is odd, but it is a film about storytelling"
         ("No. No. Yes.", "No. No. Yes."),
         ("In 1990 it sold five. In 1991 it sold five.", "In 1990 it sold five. In 1991 it sold five."),
         ("```\nx = x + 1\nx = x + 1\n```\n", "```\nx = x + 1\nx = x + 1\n```"),
+        (
+            "The old film Harbour is a fine blend of art and science, of wit and grief. Boats sink. "
+            "The film is a fine blend of art and science, of wit and grief.",
+            "The old film Harbour is a fine blend of art and science, of wit and grief. Boats sink.",
+        ),
         ("", ""),
     ],
 )

@@ -12,6 +12,7 @@ _LOOP = range(3, 31)  # words that follow themselves at once
 _NUMBER = re.compile(r"^\s*\d+[.)]\s|\[\d+\]")  # of a list, or of a source
 _APART = re.compile(r"\W+")
 _FEWEST = 3  # words of a sentence that is not said again
+_MANY = 10  # words of a sentence that is not said again with fewer words
 _ENDED = re.compile(r"[.!?…。！？`)\]\"'”’*|]\s*$")
 
 
@@ -20,7 +21,7 @@ def tidied(text: str, *, is_cut: bool) -> str:
 
     Code between fences stays as it is. A text of one unfinished sentence stays, too.
     """
-    said: set[str] = set()
+    said: set[tuple[str, ...]] = set()
     parts = _CODE.split(text)
     if is_cut and len(parts) > 1 and not parts[-1] and not parts[-2].endswith("```", 3):
         parts[-2:] = []  # code without an end
@@ -28,17 +29,23 @@ def tidied(text: str, *, is_cut: bool) -> str:
     return (_whole(kept) if is_cut else kept).strip() or text.strip()
 
 
-def _once(text: str, said: set[str]) -> str:
+def _once(text: str, said: set[tuple[str, ...]]) -> str:
     text = _without_loops(text)
     kept, at = "", 0
     for start, end in sentence_spans(text):
-        words = _APART.split(_NUMBER.sub(" ", text[start:end]).lower().strip())
-        key = " ".join(words)
-        if len(words) < _FEWEST or key not in said:
+        words = tuple(_APART.split(_NUMBER.sub(" ", text[start:end]).lower().strip()))
+        if not _is_said(words, said):
             kept += text[at:end]
-        said.add(key)
+        said.add(words)
         at = end
     return kept + text[at:]
+
+
+def _is_said(words: tuple[str, ...], said: set[tuple[str, ...]]) -> bool:
+    """Return whether a sentence was said, or a long one with all of its words."""
+    if len(words) < _MANY:
+        return len(words) >= _FEWEST and words in said
+    return any(set(words) <= set(other) for other in said)
 
 
 def _without_loops(text: str) -> str:
