@@ -142,6 +142,14 @@ def test_a_document_whose_title_is_the_query_is_first(location: IndexLocation, t
             assert [hit.title for hit in search(store, query, 1)] == [title]
 
 
+def test_a_title_is_not_a_name_in_capitals(location: IndexLocation) -> None:  # noqa: F811
+    with open_store(location, IndexConfig("en", 1200)) as store:
+        store.write(
+            update(Document(title, title, text, {})) for title, text in (("It", "A clown."), ("Staff", "Our IT."))
+        )
+        assert [search(store, query)[0].id for query in ("IT", "it")] == ["Staff", "It"]
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [

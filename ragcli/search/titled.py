@@ -13,12 +13,13 @@ def titled_first(
 ) -> list[Hit]:
     """Return the k best hits, those whose title is the query before all others.
 
-    Short titles need it: their few words are frequent, or longer titles have them as well.
+    Short titles need it: their few words are frequent, or longer titles have them as well. IT is not the title "It".
     """
     title = query.strip()
     if not hits or not store.config or fold(hits[0].title) == fold(title) or len(title.split()) > _MOST_WORDS:
         return hits
     titled = store.search(words, k, [*filters, Filter("title", "=", title)])
+    titled = [hit for hit in titled if hit.title.isupper() or not title.isupper()]
     known = {(hit.id, hit.start) for hit in titled}
     raised = [hit._replace(score=hit.score + hits[0].score) for hit in titled]
     return ranked([*raised, *(hit for hit in hits if (hit.id, hit.start) not in known)])[:k] if titled else hits
