@@ -542,6 +542,18 @@ def test_pages_of_a_pdf_are_read(tmp_path: Path) -> None:
     assert reason(tmp_path / "bad.pdf").startswith("damaged")
 
 
+def test_paragraphs_of_a_pdf_are_apart(tmp_path: Path) -> None:
+    content = (
+        b"BT /F 12 Tf 14 TL 20 250 Td (Heading) Tj 0 -28 Td (A line that is as wide as) Tj "
+        b"T* (the others are here.) Tj "
+        b"0 -28 Td (A line that begins another) Tj T* (paragraph of text.) Tj ET"
+    )
+    expected = (
+        "Heading\n\nA line that is as wide as the others are here.\n\nA line that begins another paragraph of text."
+    )
+    assert parts(tmp_path / "a.pdf", pdf(content)) == [("a", expected)]
+
+
 def test_archives_are_folders(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(package(**{"docs/a.md": "# Title\n\nText.", "docs/.x.md": "hidden"}))
     assert [document.id for document in read(tmp_path / "a.zip")] == ["a.zip/docs/a.md#title"]

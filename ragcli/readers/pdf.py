@@ -2,9 +2,15 @@
 
 import re
 from collections import Counter
+from ctypes import c_double
+from itertools import pairwise
 
 import pypdfium2
-from pypdfium2.raw import FPDF_ERR_PASSWORD
+from pypdfium2.raw import (
+    FPDF_ERR_PASSWORD,
+    FPDFText_GetCharIndexFromTextIndex,
+    FPDFText_GetCharOrigin,
+)
 
 from ragcli.readers.outline import Page, Section
 from ragcli.readers.records import NoDocumentError
@@ -15,6 +21,9 @@ _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _NO_TITLE = re.compile(r"untitled|\.(?:docx?|tex|dvi|indd|qxd|pmd)$|^microsoft word", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
 _FULL, _FULL_BEFORE_SMALL = 0.7, 0.5  # of the width: a line is taken for a full one; less if a small letter follows
+_LEAST_STEP = 5.0  # points from a line to the next; a smaller one leads to a raised or lowered sign
+_USUAL = 0.3  # of all steps are smaller than the usual one
+_APART = 1.3  # of the usual step: a paragraph begins
 _EDGE = 2  # lines at the top and bottom of a page that may be running heads
 _ITEM = re.compile(r"(?:[-•·*–]|\(?\d{1,3}[.)]|[A-Z]\.)\s")
 _PASSWORD_ERROR = FPDF_ERR_PASSWORD
@@ -33,15 +42,20 @@ def read_pdf(data: bytes) -> Page:
         title = str(pdf.get_metadata_dict().get("Title", "")).strip()
     finally:
         pdf.close()
-    heads = _running_heads(pages)
+    sections = _sections(pages, _running_heads(pages)) or _sections(pages, set())
+    if not sections:
+        raise NoDocumentError("it has no text (scanned?); run OCR first, for example ocrmypdf")
+    return Page(title if _says_something(title) else "", sections)
+
+
+def _sections(pages: list[list[str]], heads: set[str]) -> list[Section]:
+    """Return the pages that have text, without their running heads."""
     sections = []
     for number, lines in enumerate(pages, 1):
         text = _joined([line for i, line in enumerate(lines) if not _is_edge(i, lines) or _shape(line) not in heads])
         if text.strip():
             sections.append(Section((), text, {"page": number}))
-    if not sections:
-        raise NoDocumentError("it has no text (scanned?); run OCR first, for example ocrmypdf")
-    return Page(title if _says_something(title) else "", sections)
+    return sections
 
 
 def _reason(error: pypdfium2.PdfiumError) -> str:
@@ -56,14 +70,52 @@ def _says_something(title: str) -> bool:
 
 
 def _lines(pdf: pypdfium2.PdfDocument, number: int) -> list[str]:
+    """Return the lines of a page, with an empty one between paragraphs that are apart."""
     try:
         page = pdf[number]
-        text = page.get_textpage().get_text_range()
+        textpage = page.get_textpage()
+        text = textpage.get_text_range().replace("\r\n", "\n").replace("\r", "\n")
+        text = _apart(text, _baselines(textpage, text))
         page.close()
     except pypdfium2.PdfiumError:
         return []
-    text = _UNSEEN.sub("", _HYPHEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+    text = _UNSEEN.sub("", _HYPHEN.sub("", text))
     return [" ".join(line.split()) for line in text.split("\n")]
+
+
+def _baselines(textpage: pypdfium2.PdfTextPage, text: str) -> list[tuple[float, float] | None]:
+    """Return the height on the page at which each line begins and ends; None for empty lines.
+
+    PDFium joins lines at a hyphen, so that one may end below its beginning.
+    """
+    found: list[tuple[float, float] | None] = []
+    at = 0  # where the line begins in PDFium's text, whose line ends have two characters
+    for line in text.split("\n"):
+        if line.strip():
+            first = _height(textpage, at + len(line) - len(line.lstrip()))
+            last = _height(textpage, at + len(line.rstrip()) - 1)
+            found.append((first, first if abs(last - first) < _LEAST_STEP else last))
+        else:
+            found.append(None)
+        at += len(line.encode("utf-16-le")) // 2 + 2
+    return found
+
+
+def _height(textpage: pypdfium2.PdfTextPage, place: int) -> float:
+    x, y = c_double(), c_double()
+    FPDFText_GetCharOrigin(textpage, FPDFText_GetCharIndexFromTextIndex(textpage, place), x, y)
+    return y.value
+
+
+def _apart(text: str, baselines: list[tuple[float, float] | None]) -> str:
+    """Insert an empty line where the step to the next line is larger than usual; not at the top of a column."""
+    steps = [above[1] - below[0] if above and below else 0.0 for above, below in pairwise(baselines)]
+    real = sorted(step for step in steps if step > _LEAST_STEP)
+    usual = real[int(len(real) * _USUAL)] if real else 0.0
+    lines = text.split("\n")
+    return lines[0] + "".join(
+        ("\n\n" if step > _APART * usual else "\n") + line for step, line in zip(steps, lines[1:], strict=True)
+    )
 
 
 def _shape(line: str) -> str:
@@ -84,7 +136,8 @@ def _running_heads(pages: list[list[str]]) -> set[str]:
 
 def _joined(lines: list[str]) -> str:
     """Join lines to paragraphs: one continues if it is full and ends no sentence, or the next begins in lower case."""
-    width = sorted(map(len, lines))[int(len(lines) * 0.8)] if lines else 0
+    lengths = sorted(len(line) for line in lines if line)
+    width = lengths[int(len(lengths) * 0.8)] if lengths else 0
     out = ""
     last = 0  # characters of the line before
     for line in lines:
