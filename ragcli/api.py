@@ -17,7 +17,7 @@ from ragcli.answer.schema import Answer, Length, Style
 from ragcli.callbacks import Callbacks, ignore
 from ragcli.contents import Entry, Selected, Status, delete_documents, list_documents, read_document, read_status
 from ragcli.decoder.sampling import Sampling
-from ragcli.documents import Document
+from ragcli.documents import Document, Reject
 from ragcli.errors import RagcliError
 from ragcli.filters import Filter, parse_filter
 from ragcli.generate import Options, open_model
@@ -57,10 +57,16 @@ class Index:
         self.model = model
         self._note = note
 
-    def add(self, *paths: str | Path, language: str | None = None, prune: bool = False) -> Summary:
-        """Index files and folders; unchanged documents are not written again."""
+    def add(
+        self,
+        *paths: str | Path,
+        language: str | None = None,
+        prune: bool = False,
+        reject: Callable[[Reject], None] = ignore,
+    ) -> Summary:
+        """Index files and folders; unchanged documents are not written again. `reject` receives what is no document."""
         options = IndexOptions(language=language, encoder=AUTO_ENCODER, prune=prune)
-        return index_files(map(Path, paths), self.location, options, Callbacks(note=self._note))
+        return index_files(map(Path, paths), self.location, options, Callbacks(note=self._note, reject=reject))
 
     def search(self, query: str, k: int = 10, where: Iterable[str] = (), ranking: Ranking | None = None) -> list[Hit]:
         """Return the k passages that match a query best; `where` are filters such as "year>=1990"."""

@@ -89,7 +89,9 @@ def test_a_models_answer_is_streamed_as_it_is_in_the_end(client: httpx2.Client) 
 
 def test_broken_documents_are_a_reject(client: httpx2.Client) -> None:
     summary = client.post("/index", content=b"\x1f\x8b\x08broken").json()
-    assert summary.get("rejected") == 1, summary
+    assert summary["rejected"] == 1
+    [reject] = summary["rejects"]
+    assert "the compressed file is damaged" in reject["reason"]
 
 
 def test_a_question_may_lean_on_the_one_before(client: httpx2.Client) -> None:

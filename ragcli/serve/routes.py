@@ -15,6 +15,7 @@ from ragcli import __version__
 from ragcli.answer.schema import Answer
 from ragcli.answer.tidy import TidyStream
 from ragcli.contents import document_json
+from ragcli.documents import Reject
 from ragcli.errors import RagcliError
 from ragcli.render import shown_text
 from ragcli.search import Ranking
@@ -149,6 +150,7 @@ async def status(service: Service, request: Request) -> Response:
 
 
 _WRITING = threading.Lock()
+_SHOWN = 100  # rejects whose reasons are sent
 
 
 async def index(service: Service, request: Request) -> Response:
@@ -161,7 +163,10 @@ async def index(service: Service, request: Request) -> Response:
         with _WRITING, TemporaryDirectory() as folder:
             file = Path(folder, "documents.jsonl")
             file.write_bytes(body)
-            return asdict(service.index.add(file))
+            rejects: list[Reject] = []
+            counts = asdict(service.index.add(file, reject=rejects.append))
+            shown = [{"line": one.line, "id": one.id, "reason": one.reason} for one in rejects[:_SHOWN]]
+            return {**counts, "rejects": shown}
 
     return await service.reply(request, work)
 
