@@ -488,6 +488,12 @@ def test_what_a_sentence_cites_is_compared_with_what_supports_it(mark: str, sour
         assert found.cited == tuple(int(n) for n in mark.strip(" []"))
 
 
+def test_a_mark_before_a_sentence_is_its_own_and_a_bullet_is_no_sentence() -> None:
+    found = attributed(f"The points:\n* [2] \n{MICE}\n* [1] \n{OWLS}\n*", hit(OWLS), hit(MICE, 2))
+    cited = [(one.cited, one.verdict) for one in found[1:] if one.cited]
+    assert cited == [((2,), "supported"), ((1,), "supported")] and found[-1].text != "*"
+
+
 def test_a_sentence_with_another_number_is_not_supported() -> None:
     [found] = attributed("An owl can turn its head 180 degrees [1].", hit(OWLS))
     assert (found.source, found.cited, found.verdict) == (None, (1,), "unsupported")
@@ -509,6 +515,9 @@ def test_the_words_that_answer_must_stand_in_the_source() -> None:
         ("A [1]. B [2, 1]", "A. B", [(1, 1), (4, 2), (4, 1)]),
         ("A[1]. Then a[0] and a[1] = 2", "A. Then a[0] and a[1] = 2", [(1, 1)]),
         ("See [7] and `x[1]`.", "See [7] and `x[1]`.", []),
+        ("[1] \nOwls hunt. \n[2] \nMice run.", "Owls hunt. \nMice run.", [(1, 1), (13, 2)]),
+        ("Points:\n* [2] \nMice run.\n1. [1] Owls hunt.", "Points:\n* Mice run.\n1. Owls hunt.", [(11, 2), (24, 1)]),
+        ("Owls hunt.\n[1]\n\nMice run. [2]", "Owls hunt.\n\nMice run.", [(10, 1), (21, 2)]),
     ],
 )
 def test_numbers_of_sources_are_taken_out_of_a_text_and_others_are_not(

@@ -39,6 +39,12 @@ def test_a_message_is_answered_piece_by_piece(server: Server) -> None:
     assert (generator.name, generator.context, generator.instructed) == ("tiny", 1000, True)
 
 
+def test_a_model_that_writes_nothing_is_explained(server: Server, ragcli: Run) -> None:
+    server.replies(says(""))
+    result = ragcli("generate", "Write a haiku.", "--base-url", server.url)
+    assert result.code == 0 and result.out.strip() == "" and "takes the text as finished" in result.err
+
+
 def test_a_text_is_gone_on_with(server: Server) -> None:
     generator = server.replies(says(" upon a time", ended="length")).open("other", as_text=True)
     assert generator.generate("Once", OPTIONS).finish() == Completion(" upon a time", 2, "length")

@@ -112,6 +112,28 @@ def test_a_dialogue_has_the_turns_before(server: Server, ragcli: Run, corpus: Pa
     assert "User: When does the owl sleep?\nAssistant: By day.\nUser: " in second
 
 
+@pytest.mark.parametrize("said", [b"Who are you?", b"Zzyzx qwrt?"])
+def test_a_dialogue_needs_no_passages(server: Server, ragcli: Run, corpus: Path, said: bytes) -> None:
+    ragcli("index", corpus)
+    server.handler.listed = {"data": [{"id": "tiny", "meta": {"n_params": 135_000_000}}]}
+    server.replies(says("A friend."))
+    line = ("chat", "--template", "dialogue", "--base-url", server.url, "--format", "json")
+    [answer] = map(json.loads, run_process(*line, input=said + b"\n").out.splitlines())
+    assert (answer["answer"], answer["sentences"], answer["abstained"]) == ("A friend.", [], False)
+    message = server.requests[0][1]["messages"][0]["content"]
+    assert "[1]" not in message and message.endswith(f"User: {said.decode()}\nAssistant:")
+
+
+def test_an_answer_that_says_nothing_becomes_the_sentences_of_the_texts(
+    server: Server, ragcli: Run, corpus: Path
+) -> None:
+    ragcli("index", corpus)
+    server.replies(says("The answer to the question is:"))
+    by = ("--template", "qa", "--base-url", server.url, "--format", "json")
+    [answer] = ragcli("ask", "When does an owl sleep?", *by).objects()
+    assert (answer["style"], "An owl sleeps by day" in answer["answer"]) == ("grounded", True)
+
+
 def test_a_review_by_a_template(server: Server, ragcli: Run, tmp_path: Path) -> None:
     ragcli("index", write_lines(tmp_path / "r.jsonl", {"id": "1", "title": "Up", "text": "A lovely film for all."}))
     server.replies(says("Lovely."))

@@ -19,6 +19,15 @@ STORY = "It is odd, but it is a film about storytelling"
         ("It works offline. [1]\nIt works offline. [2]", "It works offline. [1] [2]"),
         ("1. The owl hunts.\n2. The owl hunts.\n3. The cat sleeps.", "1. The owl hunts.\n3. The cat sleeps."),
         ("No. No. Yes.", "No. No. Yes."),
+        (
+            "PEP 8 is a guide that asks for a readable style. It asks for a readable style.",
+            "PEP 8 is a guide that asks for a readable style.",
+        ),
+        (
+            "Owls hunt mice in the woods. Cats hunt mice in the woods.",
+            "Owls hunt mice in the woods. Cats hunt mice in the woods.",
+        ),
+        ("The points:\n\n* Owls hunt.\n* [3] \n", "The points:\n\n* Owls hunt."),
         ("In 1990 it sold five. In 1991 it sold five.", "In 1990 it sold five. In 1991 it sold five."),
         ("```\nx = x + 1\nx = x + 1\n```\n", "```\nx = x + 1\nx = x + 1\n```"),
         (

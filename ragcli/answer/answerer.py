@@ -39,6 +39,11 @@ class AskOptions(NamedTuple):
     strict: bool = False
     template: "Template | None" = None
 
+    @property
+    def needs_passages(self) -> bool:
+        """Return whether there is no answer without passages that answer; the template of a dialogue needs none."""
+        return self.style != "free" or self.template is None or self.template.passages == "needed"
+
 
 class Retrieved(NamedTuple):
     """Hold a question, the hits to answer it from, and the seconds of the search."""

@@ -19,6 +19,9 @@ _MARK = re.compile(
     r"(?:\s+|(?<![\w\])`\s])|(?<=\w)(?=\[[\d, ]+\](?:[.,;:!?。]|\s[A-Za-z]|$)))\[(\d{1,2}(?:, ?\d{1,2})*)\]"
 )
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_SAYS = re.compile(r"\w")  # what is no mere bullet
+_ITEM = re.compile(r"[ \t]*((?:[-*+•]|\d{1,3}[.)])[ \t]+)?(?:\[[\d, ]+\][ \t]*)*")  # a line before a mark that leads it
+_FOLLOWED, _FIRST = re.compile(r"[ \t]*\w"), re.compile(r"\s*\[[\d, ]+\]")
 
 
 class Unmarked(NamedTuple):
@@ -41,10 +44,20 @@ def without_marks(text: str, sources: int) -> Unmarked:
     for found in _MARK.finditer(text):
         numbers = [int(number) for number in found[1].split(",")]
         if all(1 <= number <= sources for number in numbers):
-            plain += text[at : found.start()]
+            leads = _leads(text, found)
+            plain += text[at : found.start(1) - 1 if leads else found.start()]
             at = found.end()
-            marks += [(len(plain), number) for number in numbers]
+            while leads and text[at : at + 1].isspace():
+                at += 1
+            marks += [(len(plain) + leads, number) for number in numbers]
     return Unmarked(plain + text[at:], tuple(marks))
+
+
+def _leads(text: str, mark: re.Match[str]) -> bool:
+    """Return whether a mark stands before its sentence, as the number of a passage does in the prompt."""
+    before = text[text.rfind("\n", 0, mark.start(1)) + 1 : mark.start(1) - 1]
+    item = _ITEM.fullmatch(before)
+    return item is not None and bool(item[1] or _FOLLOWED.match(text, mark.end()) or _FIRST.match(text))
 
 
 def attribute(
@@ -56,7 +69,7 @@ def attribute(
     below `supported`, and if the source lacks a number of the sentence or its words that answer the question. A cited
     source takes precedence.
     """
-    spans = list(sentence_spans(written.text))
+    spans = [span for span in sentence_spans(written.text) if _SAYS.search(written.text, *span)]
     cited: list[list[int]] = [[] for _ in spans]
     for offset, number in written.marks:
         before = [place for place, (start, _) in enumerate(spans) if start < offset]

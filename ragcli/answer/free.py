@@ -42,9 +42,9 @@ class FreeAnswerer:
         if self._options.options.schema:
             return answer
         answer = answer._replace(answer=tidied(answer.answer, is_cut=written.completion.ended in ("length", "context")))
-        if self._store is None or not answer.answer:
-            return answer
         used = written.prompt.used
+        if self._store is None or not answer.answer or not used:
+            return answer
         judge = Judge(answer.question, self._reader) if self._reader else None
         cited = without_marks(answer.answer, len(used))
         return answer._replace(answer=cited.text, sentences=attribute(cited, used, self._store, judge))

@@ -36,7 +36,7 @@ def ask(
     [answer] = ask_all(searcher, open_generator, [question], options, emit)
     if isinstance(answer, RagcliError):
         raise answer
-    if not answer.sources and not answer.dropped:
+    if answer.abstained and not answer.sources and not answer.dropped:
         raise nothing_found()
     return answer
 
@@ -87,7 +87,7 @@ def _retrieved(searcher: Searcher, question: str, options: AskOptions) -> Retrie
         return error
     searched = clock.now()
     good = [hit for hit in hits if hit.score >= options.min_score]
-    if good:
+    if good or not options.needs_passages:
         return Retrieved(question, good, searched)
     return Answer(
         question,

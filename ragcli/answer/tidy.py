@@ -13,6 +13,9 @@ _NUMBER = re.compile(r"^\s*\d+[.)]\s|\[\d+\]")  # of a list, or of a source
 _APART = re.compile(r"\W+")
 _FEWEST = 3  # words of a sentence that is not said again
 _MANY = 10  # words of a sentence that is not said again with fewer words
+_AGAIN = 5  # words of one that repeats a part of an earlier sentence
+_PRONOUNS = ("it", "this", "they", "these", "he", "she")
+_EMPTY_ITEM = re.compile(r"(?:\A|\n)[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]*(?:\[\d+\]\s*)*\Z")
 _ENDED = re.compile(r"[.!?…。！？`)\]\"'”’*|]\s*$")
 
 
@@ -26,7 +29,8 @@ def tidied(text: str, *, is_cut: bool) -> str:
     if is_cut and len(parts) > 1 and not parts[-1] and not parts[-2].endswith("```", 3):
         parts[-2:] = []  # code without an end
     kept = "".join(part if place % 2 else _once(part, said) for place, part in enumerate(parts))
-    return (_whole(kept) if is_cut else kept).strip() or text.strip()
+    whole = _whole(kept) if is_cut else kept
+    return _EMPTY_ITEM.sub("", whole.rstrip()).strip() or text.strip()
 
 
 def _once(text: str, said: set[tuple[str, ...]]) -> str:
@@ -42,10 +46,14 @@ def _once(text: str, said: set[tuple[str, ...]]) -> str:
 
 
 def _is_said(words: tuple[str, ...], said: set[tuple[str, ...]]) -> bool:
-    """Return whether a sentence was said, or a long one with all of its words."""
-    if len(words) < _MANY:
-        return len(words) >= _FEWEST and words in said
-    return any(set(words) <= set(other) for other in said)
+    """Return whether a sentence was said, or a long one with all of its words, or what this one says of "it"."""
+    if len(words) < _FEWEST or words in said:
+        return len(words) >= _FEWEST
+    if len(words) >= _MANY and any(set(words) <= set(other) for other in said):
+        return True
+    rest = f" {' '.join(words[1:])} "
+    leans = words[0] in _PRONOUNS and len(words) > _AGAIN
+    return leans and any(rest in f" {' '.join(other)} " for other in said)
 
 
 def _without_loops(text: str) -> str:

@@ -1,5 +1,6 @@
 """Answer in a model's own words: choose its evidence by its size, let it write, and check the result."""
 
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 
@@ -13,12 +14,14 @@ from ragcli.generate import Generator
 from ragcli.prompt import CITING, QUESTION, PromptForm
 from ragcli.search import Searcher
 
+_SAYS_NOTHING = re.compile(r"|[^\n]*[:：]")  # "The answer to the question is:"
+
 
 class WrittenAnswerer:
     """Let a model write an answer; a small one gets only the blocks of the grounded answer.
 
-    Without a grounded answer it abstains too. A `strict` answer without any supported sentence becomes the grounded
-    one.
+    Without a grounded answer it abstains too, unless the template needs no passages. An answer that says nothing, and a
+    `strict` one without any supported sentence, becomes the grounded one.
     """
 
     def __init__(self, searcher: Searcher, open_generator: Callable[[], Generator], options: AskOptions) -> None:
@@ -34,7 +37,7 @@ class WrittenAnswerer:
         evidence = [one for one in read if isinstance(one, Retrieved)]
         written = iter(writer.answer_all(evidence, None if self._options.strict else emit) if evidence else [])
         answers = [next(written) if isinstance(one, Retrieved) else one for one in read]
-        return [self._checked(*pair) for pair in zip(answers, found, strict=True)] if self._options.strict else answers
+        return [self._checked(*pair) for pair in zip(answers, found, strict=True)]
 
     def read_all(self, found: Sequence[Retrieved]) -> list[Retrieved | Answer]:
         """Return the evidence for each question, or the empty answer if there is none."""
@@ -63,7 +66,8 @@ class WrittenAnswerer:
     def _read(self, one: Retrieved) -> Retrieved | Answer:
         answer = self._grounded.answer(one)
         if answer.abstained:
-            return answer._replace(style="free", model=self._open().name)
+            without = one._replace(hits=()) if not self._options.needs_passages else None
+            return without or answer._replace(style="free", model=self._open().name)
         blocks = [
             one.hits[block.source - 1]._replace(text=block.text, start=block.start, end=block.end)
             for block in answer.sentences
@@ -72,11 +76,13 @@ class WrittenAnswerer:
         return Retrieved(one.question, blocks, answer.seconds.total)
 
     def _checked(self, answer: Answer | RagcliError, found: Retrieved) -> Answer | RagcliError:
-        """Keep the supported sentences; if there are none, return the grounded answer."""
-        if isinstance(answer, RagcliError) or answer.abstained:
+        """Return the grounded answer in place of one that says nothing; a `strict` one has supported sentences only."""
+        if isinstance(answer, RagcliError) or answer.abstained or self._options.options.schema:
             return answer
         kept = tuple(sentence for sentence in answer.sentences if sentence.source)
-        if not kept:
+        if not kept if self._options.strict else _SAYS_NOTHING.fullmatch(answer.answer):
             return self._grounded.answer(found)
+        if not self._options.strict:
+            return answer
         text = answer.answer if kept == answer.sentences else " ".join(sentence.text for sentence in kept)
         return answer._replace(answer=text, sentences=kept)

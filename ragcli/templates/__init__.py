@@ -1,8 +1,8 @@
 """Prompts as Jinja2 templates: packaged ones, the user's own, and files.
 
-A template may begin with settings between `---`: `description`, `model`, `style`, `stop`, and `values` of variables.
-Its variables are `question` (or `text`), `passages` (each with `n`, `id`, `title`, `text`), `turns` of a conversation
-(each with `question` and `answer`), and its values.
+A template may begin with settings between `---`: `description`, `model`, `style`, `stop`, `passages` (`optional` if it
+is also used without any that answers), and `values` of variables. Its variables are `question` (or `text`), `passages`
+(each with `n`, `id`, `title`, `text`), `turns` of a conversation (each with `question` and `answer`), and its values.
 """
 
 import os
@@ -21,11 +21,12 @@ from ragcli.settings import data_home
 from ragcli.store import Hit
 
 Style = Literal["free", "copy"]
+Passages = Literal["needed", "optional"]
 
 _ENDING = ".jinja"
 _PACKAGED = Path(__file__).parent
 _SETTINGS = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*\n", re.DOTALL | re.MULTILINE)
-_KEYS = ("description", "model", "style", "stop", "values")
+_KEYS = ("description", "model", "style", "stop", "passages", "values")
 _SANDBOX = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
@@ -47,6 +48,7 @@ class Template:
     model: str | None = None
     style: Style = "free"
     stop: tuple[str, ...] = ()
+    passages: Passages = "needed"
     values: Mapping[str, Any] = field(default_factory=dict)
     turns: tuple[Turn, ...] = ()
 
@@ -126,4 +128,6 @@ def _wrong(settings: Any) -> str:
         return f"unknown {unknown[0]}"
     if settings.get("style", "free") not in get_args(Style):
         return f"style {settings['style']}"
+    if settings.get("passages", "needed") not in get_args(Passages):
+        return f"passages {settings['passages']}"
     return "" if isinstance(settings.get("values", {}), dict) else "values are not a mapping"
