@@ -164,6 +164,8 @@ def test_a_whole_comparison_does_not_lean(said: str) -> None:
     ("before", "said", "whole"),
     [
         ("When does the library open?", "and on Sundays?", "When does the library open on Sundays?"),
+        ("When does the shop close?", "What about Sundays?", "When does the shop close on Sundays?"),
+        ("When does the shop open?", "What about closing?", None),
         ("How long can I keep a book?", "and films?", "How long can I keep films?"),
         ("When does the library close?", "the swimming pool", "When does the swimming pool close?"),
         ("How do I loop over a dictionary?", "How about sets?", "How do I loop over sets?"),

@@ -39,7 +39,13 @@ def test_a_name_that_no_text_has_is_told(ragcli: Run, question: str, name: str, 
 @pytest.mark.usefixtures("countries")
 @pytest.mark.parametrize(
     "question",
-    ["What is the capital of Austria?", "What is Max_upload?", "What are max_uploads?", "capital of Austrria"],
+    [
+        "I like rivers. Whatever is the capital of Austria?",
+        "What is the capital of Austria?",
+        "What is Max_upload?",
+        "What are max_uploads?",
+        "capital of Austrria",
+    ],
 )
 def test_a_name_that_stands_in_the_texts_or_is_misspelt_is_answered(ragcli: Run, question: str) -> None:
     answer = json.loads(ragcli("ask", question, "--format", "json", "--min-confidence", "0").out)

@@ -7,7 +7,7 @@ from ragcli.answer.schema import MissingName
 from ragcli.search import Searcher
 from ragcli.store import Hit
 
-_CAPITALISED = re.compile(r"(?<![\w'’.])[A-Z][A-Za-z\u00c0-\u024f]{2,}(?:['’]s)?(?![\w])")
+_CAPITALISED = re.compile(r"(?<![.?!—] )(?<![\w'’.])[A-Z][A-Za-z\u00c0-\u024f]{2,}(?:['’]s)?(?![\w])")
 _IDENTIFIER = re.compile(
     r"(?<![\w-])(?:--[a-z][\w-]+|_*[A-Za-z0-9]+(?:_+[A-Za-z0-9]+)+_*|[a-z]+[a-z0-9]*[A-Z]\w*)(?![\w])"
 )
@@ -38,7 +38,7 @@ def missing_names(question: str, searcher: Searcher, hits: list[Hit]) -> tuple[M
 
 
 def _capitalised(question: str, language: str) -> Iterator[str]:
-    """Yield the capitalised words except the first, without a final 's; none if most words are capitalised."""
+    """Yield the capitalised words except the first of a sentence, without a final 's; none if most are capitalised."""
     words = _FIRST.findall(question)
     names = [match for match in _CAPITALISED.finditer(question) if match.start() > question.find(words[0])]
     if language == "de":

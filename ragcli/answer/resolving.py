@@ -39,9 +39,10 @@ _CHOSEN = re.compile(rf"\W*(?:which|what) (?!{_AUXILIARY}|about\b)(.{{1,60}}?) {
 _PHRASE = re.compile(
     r"^\W*(?:(?:and|but|so|or)\b\W*)?(?:(?:what|how) about\b\W*)?(?P<phrase>[\w’'. -]{2,40}?)\W*$", re.IGNORECASE
 )
+_DAY = re.compile(r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun|week|holi)days?|weekends?)$", re.IGNORECASE)
 _PREPOSITION = re.compile(r"(?:on|at|in|for|by|with|without|from|to|during|before|after|until)\b", re.IGNORECASE)
 _NO_PHRASE = re.compile(
-    r"(?:who|what|which|where|when|why|how|since|else|more|again|it|they|that|this|them)\b|.*\b(?:ones?|way)\b",
+    r"(?:who|what|which|where|when|why|how|since|else|more|again|it|they|that|this|them)\b|.*(?:\b(?:ones?|way)\b|ing$)",
     re.IGNORECASE,
 )
 _PARTICLES = frozenset("up out rid of to off on over from with for into about".split())
@@ -78,6 +79,8 @@ def substituted(said: str, before: str) -> str | None:
     if not found or cjk_bigrams(said) != said or _NO_PHRASE.match(found["phrase"]):
         return None
     phrase = found["phrase"].strip()
+    if _DAY.match(phrase):
+        phrase = f"on {phrase}"
     if _PREPOSITION.match(phrase):
         return f"{before.rstrip(' ?.!')} {phrase}?"
     subject = subject_of(before)
