@@ -295,6 +295,11 @@ def test_html_is_what_the_page_is_about(tmp_path: Path, around: str) -> None:
     assert parts(tmp_path / "a.html", article(around)) == [("Story", expected)]
 
 
+def test_a_page_of_what_others_have_beside_their_content_is_read(tmp_path: Path) -> None:
+    source = f"<body>{f'<div class=related-posts><p>{SENTENCE}</p></div>' * 9}</body>"
+    assert parts(tmp_path / "a.html", source) == [("a", "\n\n".join([SENTENCE.strip()] * 9))]
+
+
 def test_paragraphs_in_a_cell_are_apart(tmp_path: Path) -> None:
     table = "<table><tr><th>Who</th><th>What</th></tr><tr><td>a</td><td><p>one</p><p>two</p></td></tr></table>"
     assert parts(tmp_path / "a.html", table) == [("a", "- Who: a; What: one two")]

@@ -1,7 +1,9 @@
 """Find the main content of an HTML page, and remove what stands around it: navigation, comments, advertisements."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -24,6 +26,8 @@ _LITTLE = 1_000  # characters of prose: a page with less is taken as it is
 _MOST = 0.5  # of the page's text: what has more is the page itself, whatever it is called
 _NEARLY_ALL = 0.85  # of the prose: an element that has it is the content
 _SENTENCE = 60  # characters of prose, at least
+_DEEPEST = 200  # levels of elements around prose that are looked at
+_NEAR = 10  # levels between a link and what stands in it
 _SOME = 0.1  # of the page's prose: a list of links has no more
 _LINKED = 0.5  # of a text: what has more leads elsewhere
 
@@ -45,7 +49,8 @@ def main_content(tree: LexborHTMLParser) -> LexborNode | None:
 
     _drop(filter(is_part, tree.css(_AROUND)))
     named = (node for node in tree.css("[class]") if node.tag in ("div", "section", "ul", "ol"))
-    _drop(node for node in named if _SIDE.search(node.attributes.get("class") or "") and is_part(node))
+    aside = (node for node in named if _SIDE.search(node.attributes.get("class") or "") and is_part(node))
+    _drop(aside, _MOST * size)
     root = _largest(tree)
     if root is None:
         return None
@@ -54,14 +59,15 @@ def main_content(tree: LexborHTMLParser) -> LexborNode | None:
     return _narrowed(root)
 
 
-def _drop(nodes: Iterable[LexborNode]) -> None:
-    """Remove elements, given in their order, each before those inside it."""
+def _drop(nodes: Iterable[LexborNode], most: float = math.inf) -> None:
+    """Remove elements, given in their order, each before those inside it; none if together they are too large."""
     dropped: dict[int, LexborNode] = {}
     for node in nodes:
-        if not any(parent.mem_id in dropped for parent in _above(node)):
+        if not (dropped and any(parent.mem_id in dropped for parent in _above(node))):
             dropped[node.mem_id] = node
-    for node in dropped.values():
-        node.decompose()
+    if most == math.inf or sum(map(_size, dropped.values())) <= most:
+        for node in dropped.values():
+            node.decompose()
 
 
 def _above(node: LexborNode) -> Iterator[LexborNode]:
@@ -101,9 +107,13 @@ def _prose_of(root: LexborNode | None) -> list[LexborNode]:
 def _inside(prose: Iterable[LexborNode]) -> dict[int, int]:
     """Return how much prose each element above has."""
     inside: dict[int, int] = {}
+    parents: dict[int, tuple[LexborNode, int]] = {}  # with the prose right in it
     for one in prose:
-        for parent in _above(one):
-            inside[parent.mem_id] = inside.get(parent.mem_id, 0) + _size(one)
+        if one.parent is not None:
+            parents[one.parent.mem_id] = one.parent, parents.get(one.parent.mem_id, (None, 0))[1] + _size(one)
+    for parent, size in parents.values():
+        for above in (parent, *islice(_above(parent), _DEEPEST)):
+            inside[above.mem_id] = inside.get(above.mem_id, 0) + size
     return inside
 
 
@@ -111,7 +121,11 @@ def _is_prose(node: LexborNode) -> bool:
     """Return whether an element has sentences of its own, and is not in a link, as a card on a page of news is."""
     if any(one.mem_id != node.mem_id for one in node.css(_PROSE)):
         return False
-    return _size(node) >= _SENTENCE and not _leads(node) and all(parent.tag != "a" for parent in _above(node))
+    return _size(node) >= _SENTENCE and not _leads(node) and not _is_linked(node)
+
+
+def _is_linked(node: LexborNode) -> bool:
+    return any(parent.tag == "a" for parent in islice(_above(node), _NEAR))
 
 
 def _leads(node: LexborNode) -> bool:
