@@ -9,15 +9,15 @@ LEAST_ROWS = 8  # of a matrix that is rounded; a reader's outputs and its token 
 _POSITIONS = ("position", "wpe")
 
 
-def quantize(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return rounded tensors, and beside each its scales under the name `_scale`."""
+def quantize(tensors: dict[str, torch.Tensor], top: int = 127) -> dict[str, torch.Tensor]:
+    """Return tensors rounded to -top..top, and beside each its scales under the name `_scale`."""
     found: dict[str, torch.Tensor] = {}
     for name, tensor in tensors.items():
         values = tensor.float()
         if any(part in name for part in _POSITIONS):
             found[name] = values.half()
         elif values.ndim == 2 and len(values) >= LEAST_ROWS:
-            scale = values.abs().amax(dim=1).clamp_min(1e-12) / 127
+            scale = values.abs().amax(dim=1).clamp_min(1e-12) / top
             found[name] = (values / scale[:, None]).round().to(torch.int8)
             found[f"{name}_scale"] = scale
         else:

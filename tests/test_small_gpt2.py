@@ -77,17 +77,17 @@ def test_the_mean_of_two_models_is_a_model_at_16_bits(
         assert torch.allclose(tensor, own[name] + share * 0.5, atol=2e-3), name
 
 
-def test_at_8_bits_it_is_nearly_the_same_model(tiny: Path, tmp_path: Path) -> None:
+def test_in_bytes_it_is_nearly_the_same_model(tiny: Path, tmp_path: Path) -> None:
     small = tmp_path / "small"
     quantize.main(tiny, small)
     assert sum(tensor.dtype == torch.int8 for tensor in load_file(small / "model.safetensors").values()) == 9
     folders = [ModelFolder("tiny", folder) for folder in (tiny, small)]
     ids = list(range(1, 100))
     exact, ours = (open_language_model(folder, "float32").log_probabilities(ids, 1) for folder in folders)
-    assert np.abs(exact - ours).max() < 0.02
+    assert np.abs(exact - ours).max() < 0.04
     wanted, trained = (open_model(folder, 0.0).model.state_dict() for folder in folders)
     for name, tensor in wanted.items():
-        assert torch.allclose(trained[name], tensor, atol=float(tensor.abs().max()) / 250), name
+        assert torch.allclose(trained[name], tensor, atol=float(tensor.abs().max()) / 125), name
 
 
 def test_its_weights_take_at_most_13_mb() -> None:

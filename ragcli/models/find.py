@@ -10,7 +10,8 @@ from ragcli.settings import models_home
 
 DEFAULT_MODEL = "gpt2"
 FALLBACK_NOTE = (
-    "gpt2 is not in the cache and the hub cannot be reached; the small GPT-2 that ships with ragcli stands in"
+    "gpt2 is not in the cache and the hub cannot be reached; the small GPT-2 that ships with ragcli stands in. "
+    "It only shows that everything works; `ragcli models pull smollm2` brings a model that writes better."
 )
 PACKAGED = Path(__file__).parents[1] / "small_gpt2"
 
