@@ -172,6 +172,12 @@ def test_endings_and_words_written_apart_are_corrected(
     assert notes == said
 
 
+def test_a_question_in_one_chinese_script_is_answered_from_the_other(ragcli: Run, tmp_path: Path) -> None:
+    cat, other = {"id": "a", "text": "貓在書桌上睡覺。"}, {"id": "b", "text": "國家的經濟發展很快。"}
+    assert ragcli("index", write_lines(tmp_path / "d.jsonl", cat, other), "--no-encoder").code == 0
+    assert "貓在書桌上睡覺。" in ragcli("ask", "猫在哪里睡觉？").out
+
+
 def test_a_query_may_begin_with_a_hyphen(ragcli: Run, tmp_path: Path) -> None:
     path = write_lines(tmp_path / "d.jsonl", {"id": "a", "text": "RFQ-0054 is kept."}, {"id": "b", "text": "None."})
     assert ragcli("index", path).code == 0
