@@ -59,6 +59,8 @@ def test_a_stream_is_tidied_as_the_whole_text() -> None:
         ("Owls hunt at night. They are al", "Owls hunt at night."),
         ("Owls hunt at night. They rest.", "Owls hunt at night. They rest."),
         ("Owls hunt at", "Owls hunt at"),
+        ("Owls hunt at night. The extra `torch`", "Owls hunt at night."),
+        ('Owls hunt at night. They say "no."', 'Owls hunt at night. They say "no."'),
         ("Use open.\n\n```python\nwith open(", "Use open."),
         ("Use open.\n\n```\nopen(name)\n```", "Use open.\n\n```\nopen(name)\n```"),
     ],

@@ -16,7 +16,7 @@ _MANY = 10  # words of a sentence that is not said again with fewer words
 _AGAIN = 5  # words of one that repeats a part of an earlier sentence
 _PRONOUNS = ("it", "this", "they", "these", "he", "she")
 _EMPTY_ITEM = re.compile(r"(?:\A|\n)[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]*(?:\[\d+\]\s*)*\Z")
-_ENDED = re.compile(r"[.!?…。！？`)\]\"'”’*|]\s*$")
+_ENDED = re.compile(r"(?:[.!?…。！？][`)\]\"'”’*]*|```|\||\])\s*$")
 
 
 def tidied(text: str, *, is_cut: bool) -> str:
