@@ -19,7 +19,7 @@ from ragcli.warm import opened
 Note = Callable[[str], None]
 
 # The folders of the packaged readers by the language that they read.
-PACKAGED = {language: Path(__file__).parent / "weights" / language for language in ("en",)}
+PACKAGED = {language: Path(__file__).parent / "weights" / language for language in ("en", "zh")}
 
 _OUTPUTS = 3  # begin and end of the answer, and at the first token, whether the text answers
 _LONGEST = LONGEST_QUESTION + LONGEST_HEADING + LONGEST_TEXT + 4
