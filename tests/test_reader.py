@@ -10,11 +10,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTokenClassification
 
+from ragcli.answer.answerer import AskOptions
+from ragcli.answer.extractive import ExtractiveAnswerer
 from ragcli.errors import RagcliError
+from ragcli.generate import Options
+from ragcli.indexing import IndexOptions, index_files
 from ragcli.models import ModelFolder
 from ragcli.reader import PACKAGED, Reader, find_reader, open_reader
 from ragcli.reader.inputs import LONGEST_QUESTION, LONGEST_TEXT, build_inputs
+from ragcli.search import Searcher
+from ragcli.store import LOCAL, IndexLocation, open_store
 from ragcli.tokenizer import read_wordpiece
+from tests.support import write_lines
 from tests.tiny_encoders import write_reader
 
 MODEL: Any = AutoModelForTokenClassification
@@ -135,13 +142,13 @@ def test_another_model_is_no_reader(folder: Path, tmp_path: Path) -> None:
         _open(tmp_path)
 
 
-@pytest.mark.parametrize(("language", "most"), [("en", 13e6)])
+@pytest.mark.parametrize(("language", "most"), [("en", 13e6), ("zh", 19.5e6)])
 def test_a_packaged_reader_is_small(language: str, most: float) -> None:
     assert sum(file.stat().st_size for file in PACKAGED[language].iterdir()) < most
 
 
 def test_the_language_chooses_the_packaged_reader(folder: Path) -> None:
-    assert find_reader(None, "en").path == PACKAGED["en"]
+    assert find_reader(None, "zh").path == PACKAGED["zh"] != find_reader(None, "en").path
     with pytest.raises(RagcliError, match="no packaged reader for the language de"):
         find_reader(None, "de")
     assert find_reader(str(folder), "de").path == folder
@@ -171,6 +178,27 @@ def test_the_language_chooses_the_packaged_reader(folder: Path) -> None:
             "How many uploads may run at the same time; there is no limit if it is empty.",
             "",
         ),
+        (
+            "zh",
+            "大桥是哪一年通车的？",
+            "这座桥全长800米，历时八年建成，于1932年通车。",
+            "每天有二十万辆汽车经过这座桥，每五年重新粉刷一次。",
+            "",
+        ),
+        (
+            "zh",
+            "max_upload 默认多大",
+            "单个上传文件的大小上限，默认值是 10M。",
+            "同时上传的文件数，留空表示没有限制。",
+            "",
+        ),
+        (
+            "zh",
+            "誰發明了電話",
+            "1876年，貝爾取得了電話的專利，被視為電話的發明者。",
+            "電話號碼由區號和用戶號碼組成，各地的長度不同。",
+            "",
+        ),
     ],
 )
 def test_the_packaged_reader_knows_what_answers(
@@ -179,3 +207,16 @@ def test_the_packaged_reader_knows_what_answers(
     best, other = open_reader(language=language).read(question, [("", right), ("", wrong)])
     assert best.score > other.score
     assert words in right[best.start : best.end]
+
+
+def test_an_answer_is_read_by_the_reader_for_its_language(folder: Path, tmp_path: Path) -> None:
+    def reader_of(language: str, name: str | None = None) -> Reader | None:
+        place = IndexLocation(LOCAL, language, tmp_path)
+        index_files([write_lines(tmp_path / "a.jsonl", {"text": "a"})], place, IndexOptions(language=language))
+        with open_store(place) as store:
+            return ExtractiveAnswerer(Searcher(store), AskOptions(Options(), reader=name)).reader
+
+    chinese, named = reader_of("zh"), reader_of("de", str(folder))
+    assert chinese and chinese.name == "the packaged reader for zh"
+    assert named and named.name == str(folder)
+    assert reader_of("de") is None
