@@ -210,13 +210,13 @@ def test_the_packaged_reader_knows_what_answers(
 
 
 def test_an_answer_is_read_by_the_reader_for_its_language(folder: Path, tmp_path: Path) -> None:
-    def reader_of(language: str, name: str | None = None) -> Reader | None:
+    def reader_of(language: str, name: str | None = None) -> object:
         place = IndexLocation(LOCAL, language, tmp_path)
         index_files([write_lines(tmp_path / "a.jsonl", {"text": "a"})], place, IndexOptions(language=language))
         with open_store(place) as store:
             return ExtractiveAnswerer(Searcher(store), AskOptions(Options(), reader=name)).reader
 
     chinese, named = reader_of("zh"), reader_of("de", str(folder))
-    assert chinese and chinese.name == "the packaged reader for zh"
-    assert named and named.name == str(folder)
+    assert isinstance(chinese, Reader) and chinese.name == "the packaged reader for zh"
+    assert isinstance(named, Reader) and named.name == str(folder)
     assert reader_of("de") is None
