@@ -156,11 +156,12 @@ def test_a_large_array_is_read_in_pieces(tmp_path: Path) -> None:
     assert [item.id for item in read(path)] == [str(n) for n in range(100)]
 
 
-def test_half_an_array_gives_what_it_holds_and_a_reject(tmp_path: Path) -> None:
+def test_half_an_array_gives_what_it_holds_and_says_that_it_is_cut(tmp_path: Path) -> None:
     path = write(tmp_path / "a.json", json.dumps([{"id": "1", "text": "One."}, {"id": "2", "text": "Two."}])[:-9])
-    one, reject = read(path)
+    one, half, end = read(path)
     assert one == ONE
-    assert isinstance(reject, Reject)
+    assert isinstance(half, Reject) and isinstance(end, Reject)
+    assert "the file was cut" in end.reason
 
 
 def test_an_id_of_any_length_keeps_its_digits(tmp_path: Path) -> None:

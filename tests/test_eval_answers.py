@@ -337,8 +337,9 @@ def test_each_answer_is_measured(measured: Callable[..., Report]) -> None:
 
 def test_abstention_counts_silence_and_what_matches_nothing(measured: Callable[..., Report]) -> None:
     report = measured(Speaker(SAYS))
-    # Silent on "silent" (wrongly) and on "unknown" (rightly); of two questions without answer one was found out.
-    assert report.metrics["abstention_precision"] == 1 / 2
+    # Silent on "unknown", rightly: where the model says nothing of passages that answer, they answer.
+    # Of two questions without an answer one was found out.
+    assert report.metrics["abstention_precision"] == 1
     assert report.metrics["abstention_recall"] == 1 / 2
 
 
@@ -348,7 +349,7 @@ def test_means_are_over_the_answers_that_have_the_measure(measured: Callable[...
     assert recalls[3:] == [None, None]
     assert report.metrics["recall@2"] == sum(value or 0 for value in recalls[:3]) / 3
     assert report.metrics["f1"] == pytest.approx(sum(values["f1"] or 0 for values in report.per_query.values()) / 5)
-    assert report.metrics["groundedness"] == pytest.approx((1 + 0 + 1) / 3)  # right, half, invented
+    assert report.metrics["groundedness"] == pytest.approx((1 + 0 + 1 + 1) / 4)  # right, half, silent, invented
 
 
 def test_what_passages_gain(measured: Callable[..., Report]) -> None:
@@ -378,7 +379,7 @@ def test_a_question_that_fails_stops_all_or_counts_as_wrong(measured: Callable[.
     report = measured(Choking(SAYS), keep_going=True)
     assert report.failed == {"half": "it choked"}
     assert report.per_query["half"]["f1"] == 0.0
-    assert report.metrics["abstention_precision"] == 1 / 2  # a failure is no abstention
+    assert report.metrics["abstention_precision"] == 1  # a failure is no abstention
 
 
 def test_questions_with_documents_are_asked_about_these(ragcli: Run, tmp_path: Path) -> None:

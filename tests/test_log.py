@@ -50,7 +50,7 @@ def test_ask_goes_on_from_the_last_question(indexed: Run, server: Server, tmp_pa
     indexed("ask", "When does an owl sleep?")
     indexed("ask", "-c", "And by night?")
     [entry] = indexed("logs", "-n", "1", "--format", "json").objects()
-    assert entry["question"] == "When does an owl sleep? — And by night?"
+    assert entry["question"] == "When does an owl sleep by night?"
     assert_two_lines(indexed("ask", "-c", "--batch", "x"), ExitCode.USAGE, "--continue", "--batch")
 
 
