@@ -19,7 +19,7 @@ from ragcli.answer.extractive import extract
 from ragcli.answer.features import Matrix
 from ragcli.answer.judge import READ, Models, judge, softmax
 from ragcli.answer.review import compose_review
-from ragcli.answer.schema import CitedSentence, Extract
+from ragcli.answer.schema import CitedSentence, Extract, Length
 from ragcli.answer.sentiment import polarity
 from ragcli.answer.summary import summarize
 from ragcli.answer.terms import bag_of, terms, weigh, words_by_term
@@ -355,9 +355,11 @@ def test_the_deciding_words_begin_with_a_word_and_are_no_number(start: str, end:
     assert one.span and one.text[one.span.start : one.span.end].startswith(begin)
 
 
-def test_no_answer_ends_inside_a_sentence() -> None:
+@pytest.mark.parametrize("length", ["short", "normal"])
+def test_no_answer_ends_inside_a_sentence(length: Length) -> None:
     text = "The owl " + "turns and turns its quaint head " * 20 + "all night. It sleeps by day."
-    found = extract("quaint head", [hit(text)], shelf(text), min_confidence=0)  # type: ignore[arg-type]
+    store: Any = shelf(text)
+    found = extract("quaint head", [hit(text)], store, min_confidence=0, length=length)
     assert all(one.text.endswith(".") for one in found.sentences)
 
 

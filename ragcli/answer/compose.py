@@ -10,7 +10,7 @@ from ragcli.analysis.blocks import block_size
 from ragcli.analysis.sentences import sentence_spans
 from ragcli.answer.blocks import blocks_of
 from ragcli.answer.candidates import ENDED, LEADS, Candidate
-from ragcli.answer.context import in_context, is_partial, refers_back, widened
+from ragcli.answer.context import in_context, is_partial, refers_back, whole, widened
 from ragcli.answer.features import Matrix
 from ragcli.answer.judge import Judged, Span
 from ragcli.answer.schema import Length
@@ -125,17 +125,18 @@ def compose(judged: Judged, shares: Matrix, hits: Sequence[Hit], language: str, 
     pieces: list[Piece] = []
     for place in choose_places(judged, shares, length):
         candidate = judged.candidates[place]
+        hit = hits[candidate.hit]
         deciding = _deciding(candidate.text, judged, judged.spans[place], language)
         if length == "short":
-            start, end = _deciding_sentences(candidate, deciding)
+            start, end = whole(_deciding_sentences(candidate, deciding), hit)
         else:
-            blocks = blocks_of(hits[candidate.hit], candidate.hit, language)
-            start, end = in_context(candidate, blocks, hits[candidate.hit])
+            blocks = blocks_of(hit, candidate.hit, language)
+            start, end = in_context(candidate, blocks, hit)
             if not pieces and length == "normal" and _certainty(judged, place, shares) < _CERTAIN:
                 start, end = widened((start, end), candidate, blocks, block_size(language))
         span = candidate.start + deciding[0], candidate.start + deciding[1]
         pieces.append(Piece(candidate.hit, start, end, float(shares[place]), span))
-    rank = {hit: n for n, hit in enumerate(dict.fromkeys(piece.hit for piece in pieces))}
+    rank = {place: n for n, place in enumerate(dict.fromkeys(piece.hit for piece in pieces))}
     return _joined(sorted(pieces, key=lambda piece: (rank[piece.hit], piece.start)))
 
 

@@ -40,7 +40,12 @@ def in_context(candidate: Candidate, blocks: Sequence[Candidate], hit: Hit) -> S
 
     `blocks` are all of the hit.
     """
-    start, end = _with_neighbours(candidate, blocks)
+    return whole(_with_neighbours(candidate, blocks), hit)
+
+
+def whole(span: Span, hit: Hit) -> Span:
+    """Extend a span to the end of a sentence or of code that it cuts."""
+    start, end = span
     return start, _to_code_end(hit, start, _to_sentence_end(hit, start, end))
 
 
