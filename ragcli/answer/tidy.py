@@ -47,8 +47,10 @@ def _once(text: str, said: set[tuple[str, ...]]) -> str:
 
 def _is_said(words: tuple[str, ...], said: set[tuple[str, ...]]) -> bool:
     """Return whether a sentence was said, or a long one with all of its words, or what this one says of "it"."""
-    if len(words) < _FEWEST or words in said:
-        return len(words) >= _FEWEST
+    if len(words) < _FEWEST:
+        return False
+    if words in said:
+        return True
     if len(words) >= _MANY and any(set(words) <= set(other) for other in said):
         return True
     rest = f" {' '.join(words[1:])} "

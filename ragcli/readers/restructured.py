@@ -168,9 +168,10 @@ class _Reader:
             return
         if name in SILENT or name.startswith("auto"):
             return
-        if not content and name not in _NAMED and name not in _TITLED and not _DESCRIBING.match(name):
+        labelled = name in _NAMED or name in _TITLED
+        if not content and not labelled and not _DESCRIBING.match(name):
             return
-        while argument and name in (*_NAMED, *_TITLED) and content and content[0].strip():
+        while labelled and argument and content and content[0].strip():
             argument += f"\n{content.pop(0)}"
         self._outline.add(plain_rst(lead_of(name, argument)))
         _Reader(content, _Nested(self._outline)).read()
@@ -228,10 +229,10 @@ def _rows(lines: list[str]) -> str:
     columns = [found.span() for found in _RULE.finditer(lines[0])]
     grid = "+" in lines[0]
     rows: list[list[str]] = []
-    rules: list[int] = []  # how many rows are above each
+    rules = 0  # in a grid, those below a header
     for line in lines:
         if _TABLE.match(line) or (grid and set(line.strip()) <= set("+-=| ")):
-            rules += [len(rows)] if not grid or "=" in line else []
+            rules += not grid or "=" in line
             ended = True
             continue
         cells = line.strip()[1:-1].split("|") if grid else []
@@ -239,12 +240,12 @@ def _rows(lines: list[str]) -> str:
             cells = [line[start : end if end < columns[-1][1] else None] for start, end in columns]
         if not any(cell.strip() for cell in cells):
             continue
-        if ended or not (grid or not cells[0].strip()):
+        if ended or (cells[0].strip() and not grid):
             rows.append([""] * len(columns))
         rows[-1] = [f"{above} {cell.strip(' |')}".strip() for above, cell in zip(rows[-1], cells, strict=True)]
         ended = False
     plain = [[plain_rst(cell) for cell in row] for row in rows]
-    if len(rules) > (0 if grid else 2):
+    if rules > (0 if grid else 2):
         return table_text(plain)
     return "\n".join("- " + "; ".join(filter(None, row)) for row in plain)
 
