@@ -1,10 +1,12 @@
 """The server, in a process of its own: its paths, who may ask, many at once, OpenAI's client."""
 
+import asyncio
 import contextlib
 import json
 import math
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +18,15 @@ import openai
 import pytest
 from starlette.datastructures import Headers
 
+from ragcli.answer.schema import Answer
+from ragcli.api import Hit, Index
 from ragcli.errors import UsageError
+from ragcli.serve.app import make_app
 from ragcli.serve.fields import AskRequest, SearchRequest, read_query, read_request, schema
 from ragcli.serve.guard import Rules, refused
 from ragcli.serve.metrics import Metrics
 from ragcli.serve.work import BusyError, Workers
+from ragcli.warm import keep_models
 from tests.serving import server, world
 from tests.support import ROOT, assert_two_lines, run_process, write_lines
 
@@ -224,7 +230,7 @@ def test_who_goes_gives_up_his_place(address: str, client: httpx2.Client) -> Non
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(head.encode() + body)
     deadline = time.monotonic() + 30
-    while "ragcli_requests_waiting 0" not in (text := client.get("/metrics").text):
+    while 'ragcli_requests_waiting{queue="answers"} 0' not in (text := client.get("/metrics").text):
         assert time.monotonic() < deadline, text
         time.sleep(0.1)
     assert 'path="/ask",status="499"' in text
@@ -256,14 +262,46 @@ def test_work_beyond_the_queue_is_refused() -> None:
     workers.close()
 
 
+class HeldIndex(Index):
+    """An index whose answers wait until they are let go."""
+
+    let_go = threading.Event()
+
+    def ask(self, *_: Any, **__: Any) -> Answer:
+        assert self.let_go.wait(60)
+        return Answer("")
+
+    def search(self, *_: Any, **__: Any) -> list[Hit]:
+        return []
+
+
+def test_a_search_does_not_wait_for_answers() -> None:
+    index = HeldIndex()
+    transport = httpx2.ASGITransport(make_app(index, Rules(token=None), threads=1, waiting=0))
+
+    async def whole() -> list[int]:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            asked = asyncio.create_task(client.get("/ask?question=x"))
+            while 'running{queue="answers"} 1' not in (await client.get("/metrics")).text:
+                await asyncio.sleep(0.01)
+            beside = [(await client.get(path)).status_code for path in ("/search?query=x", "/ask?question=y")]
+            index.let_go.set()
+            return [*beside, (await asked).status_code]
+
+    try:
+        assert asyncio.run(whole()) == [200, 429, 200]
+    finally:
+        keep_models(False)
+
+
 def test_metrics_count_by_buckets() -> None:
     metrics = Metrics()
     metrics.count("/ask", 200, 0.2)
     metrics.count("/ask", 200, 99)
-    lines = metrics.text({"ragcli_requests_waiting": 0}).splitlines()
+    lines = metrics.text({"ragcli_requests_waiting": {"searches": 0}}).splitlines()
     for line in ('bucket{path="/ask",le="0.1"} 0', 'bucket{path="/ask",le="0.25"} 1', 'le="+Inf"} 2'):
         assert any(line in one for one in lines), line
-    assert lines[-1] == "ragcli_requests_waiting 0"
+    assert lines[-2:] == ["# TYPE ragcli_requests_waiting gauge", 'ragcli_requests_waiting{queue="searches"} 0']
 
 
 # OpenAI's client

@@ -19,8 +19,10 @@ def serve(
         list[str] | None,
         typer.Option(help="Additional host name that requests may use; repeatable.", show_default=False),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, max=64, help="Requests to process in parallel.")] = 2,
-    waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait; more get status 429.")] = 32,
+    threads: Annotated[
+        int, typer.Option(min=1, max=64, help="Answers to write in parallel; searches have as many threads.")
+    ] = 2,
+    waiting: Annotated[int, typer.Option(min=0, help="Requests of each kind that may wait; more get status 429.")] = 32,
     background: Annotated[
         bool, typer.Option("--background", help="Serve `ask` and `search` of the command line in the background.")
     ] = False,

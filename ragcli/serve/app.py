@@ -19,21 +19,21 @@ from ragcli.serve.openai import OPENAI
 from ragcli.serve.openapi import document
 from ragcli.serve.replies import failure, reply
 from ragcli.serve.routes import OWN, endpoint
-from ragcli.serve.service import Service
-from ragcli.serve.work import Workers
+from ragcli.serve.service import Queues, Service
 
 _PAGE = Path(__file__).parent / "page"
 _ALL = (*OWN, *OPENAI)
 
 
 def make_app(index: Index, rules: Rules, threads: int = 2, waiting: int = 32) -> Starlette:
-    """Return the application that serves an index, with `threads` requests in parallel and `waiting` queued."""
-    service = Service(index, Workers(threads, waiting), Metrics(), writable=rules.token is not None)
+    """Return the application that serves an index; see Queues for `threads` and `waiting`."""
+    service = Service(index, Queues.start(threads, waiting), Metrics(), writable=rules.token is not None)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        service.workers.close()
+        for workers in service.queues:
+            workers.close()
 
     routes = [Route(one.path, endpoint(service, one.endpoint), methods=list(one.methods)) for one in _ALL]
     paths = frozenset(["/", "/favicon.ico", "/openapi.json", *(one.path for one in _ALL)])

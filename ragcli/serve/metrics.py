@@ -28,8 +28,8 @@ class Metrics:
             self._seconds[path][bisect_left(_BUCKETS, seconds)] += 1
             self._sums[path] += seconds
 
-    def text(self, gauges: Mapping[str, float]) -> str:
-        """Return all counts and gauges in the text format of Prometheus."""
+    def text(self, gauges: Mapping[str, Mapping[str, int]]) -> str:
+        """Return all counts, and gauges by name and queue, in the text format of Prometheus."""
         with self._lock:
             lines = _head("ragcli_requests_total")
             for (path, status), count in sorted(self._requests.items()):
@@ -37,8 +37,9 @@ class Metrics:
             lines += _head("ragcli_request_seconds")
             for path in sorted(self._seconds):
                 lines += self._histogram(path)
-        for name, value in gauges.items():
-            lines += [f"# TYPE {name} gauge", f"{name} {value:g}"]
+        for name, values in gauges.items():
+            lines.append(f"# TYPE {name} gauge")
+            lines += [f'{name}{{queue="{queue}"}} {value}' for queue, value in values.items()]
         return "\n".join(lines) + "\n"
 
     def _histogram(self, path: str) -> list[str]:

@@ -64,7 +64,7 @@ async def _completion(
         return answered(service, asked, emit)
 
     if not body.get("stream"):
-        return await service.reply(request, lambda emit: _whole(work(emit), head, kind))
+        return await service.reply(request, lambda emit: _whole(work(emit), head, kind), service.queues.answers)
     part = _parts(head, kind)
     response = await service.stream(work, part, lambda answer: _end(answer, part))
     response.headers["x-accel-buffering"] = "no"
@@ -166,7 +166,7 @@ async def embeddings(service: Service, request: Request) -> Response:
         usage = {"prompt_tokens": 0, "total_tokens": 0}
         return {"object": "list", "data": data, "model": encoder.config.name, "usage": usage}
 
-    return await service.reply(request, work)
+    return await service.reply(request, work, service.queues.answers)
 
 
 async def rerank(service: Service, request: Request) -> Response:
@@ -186,7 +186,7 @@ async def rerank(service: Service, request: Request) -> Response:
         results = [{"index": n, "relevance_score": float(scores[n]), "document": {"text": texts[n]}} for n in order]
         return {"model": encoder.config.name, "results": results}
 
-    return await service.reply(request, work)
+    return await service.reply(request, work, service.queues.answers)
 
 
 def _texts(given: Any) -> list[str]:

@@ -1,6 +1,5 @@
 """The paths of the HTTP API: search, ask, review, documents, index."""
 
-import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from functools import partial
@@ -59,7 +58,7 @@ async def search(service: Service, request: Request) -> Response:
         hits = service.index.search(asked.query, asked.k, asked.where, _ranking(service, asked.mode))
         return [hit.as_json(asked.explain) for hit in hits]
 
-    return await service.reply(request, work)
+    return await service.reply(request, work, service.queues.searches)
 
 
 async def ask(service: Service, request: Request) -> Response:
@@ -114,7 +113,7 @@ async def _answer(
     service: Service, request: Request, work: Callable[[Emit], Answer], key: str, stream: bool
 ) -> Response:
     if not stream:
-        return await service.reply(request, lambda emit: work(emit).as_json(key))
+        return await service.reply(request, lambda emit: work(emit).as_json(key), service.queues.answers)
 
     def end(answer: Answer) -> list[Any]:
         """Send the sentences from sources without markup, and the whole answer."""
@@ -133,23 +132,32 @@ def _ranking(service: Service, mode: Any) -> Ranking:
 async def documents(service: Service, request: Request) -> Response:
     """Return the list of documents."""
     asked: ListRequest = await _request(ListRequest, request)
-    return await service.reply(
-        request, lambda _: [entry._asdict() for entry in service.index.documents(asked.where, asked.limit)]
-    )
+
+    def work(_: Emit) -> list[dict[str, Any]]:
+        return [entry._asdict() for entry in service.index.documents(asked.where, asked.limit)]
+
+    return await service.reply(request, work, service.queues.searches)
 
 
 async def document(service: Service, request: Request) -> Response:
     """Return a document."""
     asked: DocumentRequest = await _request(DocumentRequest, request)
-    return await service.reply(request, lambda _: document_json(*service.index.document(asked.id)))
+
+    def work(_: Emit) -> dict[str, Any]:
+        return document_json(*service.index.document(asked.id))
+
+    return await service.reply(request, work, service.queues.searches)
 
 
 async def status(service: Service, request: Request) -> Response:
     """Return the status of the index."""
-    return await service.reply(request, lambda _: service.index.status().as_json(service.index.location.name))
+
+    def work(_: Emit) -> dict[str, Any]:
+        return service.index.status().as_json(service.index.location.name)
+
+    return await service.reply(request, work, service.queues.searches)
 
 
-_WRITING = threading.Lock()
 _SHOWN = 100  # rejects whose reasons are sent
 
 
@@ -160,7 +168,7 @@ async def index(service: Service, request: Request) -> Response:
     body = await request.body()
 
     def work(_: Emit) -> dict[str, Any]:
-        with _WRITING, TemporaryDirectory() as folder:
+        with TemporaryDirectory() as folder:
             file = Path(folder, "documents.jsonl")
             file.write_bytes(body)
             rejects: list[Reject] = []
@@ -168,7 +176,7 @@ async def index(service: Service, request: Request) -> Response:
             shown = [{"line": one.line, "id": one.id, "reason": one.reason} for one in rejects[:_SHOWN]]
             return {**counts, "rejects": shown}
 
-    return await service.reply(request, work)
+    return await service.reply(request, work, service.queues.documents)
 
 
 async def health(service: Service, _: Request) -> Response:
@@ -178,9 +186,13 @@ async def health(service: Service, _: Request) -> Response:
 
 async def metrics(service: Service, _: Request) -> Response:
     """Return the metrics."""
-    workers = service.workers
-    gauges = {"ragcli_requests_running": workers.running, "ragcli_requests_waiting": workers.waiting}
-    text = service.metrics.text(gauges | {"ragcli_requests_refused": workers.refused})
+    queues = service.queues._asdict()
+    gauges = {
+        "ragcli_requests_running": {name: workers.running for name, workers in queues.items()},
+        "ragcli_requests_waiting": {name: workers.waiting for name, workers in queues.items()},
+        "ragcli_requests_refused": {name: workers.refused for name, workers in queues.items()},
+    }
+    text = service.metrics.text(gauges)
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, NamedTuple, Self, TypeVar
 
 import orjson
 from starlette.requests import Request
@@ -18,19 +19,32 @@ Done = TypeVar("Done")
 Work = Callable[[Emit], Done]
 
 
+class Queues(NamedTuple):
+    """Hold the workers by what they do, so that a search does not wait for answers, nor an answer for documents."""
+
+    searches: Workers
+    answers: Workers
+    documents: Workers
+
+    @classmethod
+    def start(cls, threads: int, waiting: int) -> Self:
+        """Return queues of `waiting` requests each; documents are indexed by one thread."""
+        return cls(Workers(threads, waiting), Workers(threads, waiting), Workers(1, waiting))
+
+
 @dataclass(frozen=True)
 class Service:
-    """An index with its workers and metrics."""
+    """An index with its queues and metrics."""
 
     index: Index
-    workers: Workers
+    queues: Queues
     metrics: Metrics
     writable: bool  # whether documents may be added
 
-    async def reply(self, request: Request, work: Work[Any]) -> Response:
+    async def reply(self, request: Request, work: Work[Any], workers: Workers) -> Response:
         """Return the result of the work as JSON; the work is cancelled if the client disconnects."""
         try:
-            return reply(await self.workers.run(work, _gone(request)))
+            return reply(await workers.run(work, partial(_gone, request)))
         except RagcliError as error:
             return _failed(error)
         except BusyError:
@@ -52,7 +66,7 @@ class Service:
     async def _events(
         self, work: Work[Done], piece: Callable[[str], Any], end: Callable[[Done], list[Any]]
     ) -> AsyncIterator[bytes]:
-        async for item in self.workers.stream(work):
+        async for item in self.queues.answers.stream(work):
             if isinstance(item, str):
                 yield event(piece(item))
             else:

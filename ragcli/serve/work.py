@@ -53,11 +53,11 @@ class Workers:
         with self._lock:
             self.taken -= 1
 
-    async def run(self, work: Callable[[Emit], Done], gone: Awaitable[Any]) -> Done:
-        """Run work, unless `gone` completes first: then queued work is cancelled. Raises GoneError."""
+    async def run(self, work: Callable[[Emit], Done], gone: Callable[[], Awaitable[Any]]) -> Done:
+        """Run work, unless what `gone` starts completes first: then queued work is cancelled. Raises GoneError."""
         cancelled = threading.Event()
         future = self.submit(lambda: work(_guarded(lambda _: None, cancelled)))
-        waiting = asyncio.ensure_future(gone)
+        waiting = asyncio.ensure_future(gone())
         result = asyncio.wrap_future(future)
         try:
             await asyncio.wait({result, waiting}, return_when=asyncio.FIRST_COMPLETED)
