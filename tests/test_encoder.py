@@ -2,9 +2,11 @@
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -17,10 +19,12 @@ from safetensors.torch import load_file as load_torch
 from safetensors.torch import save_file as save_torch
 
 from ragcli.encoder import CrossEncoder, Encoder, open_encoder
+from ragcli.encoder.engine import EncoderSession
 from ragcli.encoder.names import ALIASES, MINILM, PACKAGED, known_prefixes
 from ragcli.encoder.texts import groups
 from ragcli.errors import ExitCode, RagcliError
 from ragcli.models import find_model
+from ragcli.ort.parallel import in_parallel
 from tests.support import environment
 from tests.tiny_encoders import (
     LONGEST,
@@ -95,7 +99,30 @@ def test_a_group_is_of_one_length_and_not_too_large() -> None:
     found = list(groups(lengths))
     assert sorted(location for group in found for location in group) == list(range(len(lengths)))
     assert all(len({lengths[location] for location in group}) == 1 for group in found)
-    assert [len(group) for group in found] == [2, 1, 4, 4, 2, 1]
+    assert [len(group) for group in found] == [1, 4, 4, 2, 1, 2]
+
+
+def test_batches_are_run_side_by_side_and_a_single_one_by_the_caller() -> None:
+    together = threading.Barrier(min(2, os.cpu_count() or 1))
+
+    def run(batch: int) -> int:
+        together.wait(60)
+        return -batch
+
+    assert in_parallel(run, [3, 1]) == [-3, -1]
+    assert in_parallel(lambda _: threading.get_ident(), ["one"]) == [threading.get_ident()]
+    assert in_parallel(run, []) == []
+
+
+def test_a_session_without_threads_has_none(bert: Path) -> None:
+    engine = EncoderSession(
+        find_model(str(bert), allow_fallback=False),
+        json.loads((bert / "config.json").read_text()),
+        "mean",
+        "int8",
+        print,
+    )
+    assert engine._session.get_session_options().intra_op_num_threads == 1
 
 
 # What the model's own files say

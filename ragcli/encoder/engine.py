@@ -12,6 +12,7 @@ from ragcli.encoder.texts import Text, groups, ids_of, tokenize, types_of
 from ragcli.errors import RagcliError
 from ragcli.models import ModelFolder
 from ragcli.ort import open_graphs
+from ragcli.ort.parallel import in_parallel
 from ragcli.ort.quantization import Matrix
 from ragcli.ort.session import open_session
 from ragcli.tokenizer import check_vocabulary, read_wordpiece
@@ -32,7 +33,11 @@ def open_encoder_graph(
         write_graph(checkpoint, pooling, chosen, path)
 
     graph = f"encoder {checkpoint.config.identity} {pooling}"
-    return open_graphs(checkpoint.files, graph, chosen, write, lambda path: open_session(path / "encoder.onnx"), note)
+
+    def load(path: Path) -> Any:
+        return open_session(path / "encoder.onnx", threads=False)
+
+    return open_graphs(checkpoint.files, graph, chosen, write, load, note)
 
 
 class EncoderSession:
@@ -58,11 +63,14 @@ class EncoderSession:
         """Return the vectors (n, hidden) of texts or pairs. Raises RagcliError if they are not finite."""
         pooled = np.empty((len(texts), self.checkpoint.config.hidden_size), dtype=np.float32)
         encodings = tokenize(self._tokenizer, texts, longest)
-        for places in groups([len(encoding) for encoding in encodings]):
+
+        def run(places: list[int]) -> None:
             chosen = [encodings[place] for place in places]
             types = types_of(chosen) if self.checkpoint.config.types > 1 else None
             embeddings = self.checkpoint.embed(ids_of(chosen), types)
             [pooled[places]] = self._session.run(None, {"embeddings": embeddings})
+
+        in_parallel(run, groups([len(encoding) for encoding in encodings]))
         if not np.isfinite(pooled).all():
             raise RagcliError(f"{self.name} gives vectors that are not finite", "Copy or download the model again.")
         return pooled

@@ -1,6 +1,6 @@
 """Tokenize texts, and batch them by length so that there is no padding."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +18,22 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[Text], longest: int) -> list[
     return list(tokenizer.encode_batch(texts))
 
 
-def groups(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Yield the places of texts with the same length, at most _TOKENS tokens in a batch, the shortest first.
+def groups(lengths: Sequence[int]) -> list[list[int]]:
+    """Return the places of texts with the same length, at most _TOKENS tokens in a batch, the longest first.
 
     A single text of 64 tokens is nearly as fast per token as a batch, and shorter texts often have the same length.
     """
-    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+    found: list[list[int]] = []
     begin = 0
     while begin < len(order):
         length = lengths[order[begin]]
         end = begin + 1
         while end < len(order) and lengths[order[end]] == length and (end - begin + 1) * length <= _TOKENS:
             end += 1
-        yield order[begin:end]
+        found.append(order[begin:end])
         begin = end
+    return found
 
 
 def ids_of(encodings: Sequence[Encoding]) -> NDArray[np.int64]:

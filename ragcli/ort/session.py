@@ -1,4 +1,4 @@
-"""Open ONNX Runtime sessions, which all share the same threads."""
+"""Open ONNX Runtime sessions: without threads, or all with the same."""
 
 import contextlib
 import functools
@@ -20,18 +20,21 @@ class LoadError(Exception):
     """Report that a graph cannot be loaded, with ONNX Runtime's reason."""
 
 
-def open_session(graph: Path) -> ort.InferenceSession:
-    """Load a graph. Raises LoadError if it is damaged."""
+def open_session(graph: Path, threads: bool = True) -> ort.InferenceSession:
+    """Load a graph; without threads, a run stays in the caller's. Raises LoadError if it is damaged."""
     try:
-        return ort.InferenceSession(graph, _options(), providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(graph, _options(threads), providers=["CPUExecutionProvider"])
     except _LOAD_ERRORS as error:
         raise LoadError(first_line(error)) from error
 
 
-def _options() -> ort.SessionOptions:
-    _share_threads()
+def _options(threads: bool) -> ort.SessionOptions:
     options = ort.SessionOptions()
-    options.use_per_session_threads = False
+    if threads:
+        _share_threads()
+        options.use_per_session_threads = False
+    else:
+        options.intra_op_num_threads = 1
     options.log_severity_level = 4
     if _may_overflow():
         options.add_session_config_entry("session.x64quantprecision", "1")

@@ -11,6 +11,7 @@ from ragcli.encoder.engine import Precision, open_encoder_graph
 from ragcli.encoder.texts import groups
 from ragcli.errors import RagcliError
 from ragcli.models import ModelFolder, find_model, read_json
+from ragcli.ort.parallel import in_parallel
 from ragcli.ort.quantization import Matrix
 from ragcli.reader.inputs import LONGEST_HEADING, LONGEST_QUESTION, LONGEST_TEXT, Block, Input, build_inputs
 from ragcli.tokenizer import check_vocabulary, read_wordpiece
@@ -69,10 +70,13 @@ class Reader:
         """
         inputs = build_inputs(self._tokenizer, question, blocks)
         readings: list[Reading] = [Reading(-np.inf, 0, 0, 0.0)] * len(inputs)
-        for places in groups([len(entry.ids) for entry in inputs]):
+
+        def read(places: list[int]) -> None:
             logits = self._logits([inputs[place] for place in places])
             for place, rows in zip(places, logits, strict=True):
                 readings[place] = _reading(rows, inputs[place])
+
+        in_parallel(read, groups([len(entry.ids) for entry in inputs]))
         return readings
 
     def _logits(self, inputs: Sequence[Input]) -> Matrix:
