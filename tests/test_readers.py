@@ -309,7 +309,103 @@ def test_asciidoc_and_org_are_text_under_headings(tmp_path: Path) -> None:
     adoc = "= Book\n:toc:\n\n== Part *one*\n\nSee link:x.html[the page].\n\n----\ncode\n----\n"
     assert parts(tmp_path / "a.adoc", adoc) == [("Book › Part one", "See the page.\n\n```\ncode\n```")]
     org = "#+TITLE: Book\n* TODO Part :tag:\nSee [[http://x][the page]].\n#+begin_src sh\nls\n#+end_src\n"
-    assert parts(tmp_path / "a.org", org) == [("Book › Part", "See the page.\n\n```\nls\n```")]
+    assert parts(tmp_path / "a.org", org) == [("Book › Part", "See the page.\n\n```sh\nls\n```")]
+
+
+ASCIIDOC = """= Guide
+Jane Doe <jane@example.org>
+v1.2, 2024-01-01
+:url: https://example.org
+:product: Rocket
+
+Welcome to {product}. See {url}[the site^], <<setup,Set-up>> and kbd:[Ctrl+T]; {unknown} stays, but for {its}[link].
+
+== Options [[options]]
+
+.All of them
+[source,sh]
+----
+run -v <1>
+----
+<1> talks *much*
+
+[%header,cols="1,2a"]
+|===
+|Name |Meaning
+
+|`-q`
+|be
+quiet
+|`-v` |be __very__ loud
+|===
+
+* one
+** one in one
++
+ code here
+
+* two
+
+Terms
+
+term:: its
+meaning
+other::
+  theirs
+
+NOTE: Mind the *gap*.
+
+Old title
+---------
+Last `+*words*+`.
+"""
+
+
+def test_asciidoc_tables_lists_and_marks_are_text(tmp_path: Path) -> None:
+    options = [
+        "All of them:\n\n```sh\nrun -v\n```",
+        "1. talks much",
+        "- Name: -q; Meaning: be quiet\n- Name: -v; Meaning: be very loud",
+        "- one\n  - one in one\n    ```\n    code here\n    ```\n- two",
+        "Terms",
+        "term\n  its meaning\nother\n  theirs",
+        "NOTE: Mind the gap.",
+    ]
+    assert parts(tmp_path / "a.adoc", ASCIIDOC) == [
+        ("Guide", "Welcome to Rocket. See the site, Set-up and Ctrl+T; {unknown} stays, but for link."),
+        ("Guide › Options", "\n\n".join(options)),
+        ("Guide › Old title", "Last *words*."),
+    ]
+
+
+ORG = """#+title: Book
+* Contents :TOC_2:
+- [[#part][Part]]
+* Part
+:PROPERTIES:
+:ID: 1
+:END:
+Press [[kbd:][C-[]] or ~a b~, in /the
+margin/ too, as in a/b/c.
+- name :: what it is
+- [[doom:flycheck]]
+| Key | Does |
+|-----+------|
+| ~j~ | down |
+: fixed
+"""
+
+
+def test_org_tables_and_marks_are_text(tmp_path: Path) -> None:
+    text = "Press C-[ or a b, in the\nmargin too, as in a/b/c.\n- name: what it is\n- flycheck"
+    assert parts(tmp_path / "a.org", ORG) == [("Book › Part", text + "\n\n- Key: j; Does: down\n\n```\nfixed\n```")]
+
+
+def test_a_table_ends_at_its_last_rule(tmp_path: Path) -> None:
+    table = "===  ===\na    b\n===  ===\n"
+    assert parts(tmp_path / "a.rst", f"{table}\nBetween ``them``.\n\n{table}") == [
+        ("a", "- a; b\n\nBetween them.\n\n- a; b")
+    ]
 
 
 def test_subtitles_are_what_is_said(tmp_path: Path) -> None:

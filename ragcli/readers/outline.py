@@ -114,3 +114,14 @@ def table_text(rows: Sequence[Sequence[str]]) -> str:
         cells = [f"{names[i]}: {cell}" if i < len(names) and names[i] else cell for i, cell in enumerate(row) if cell]
         lines.append("- " + "; ".join(cells))
     return "\n".join(line for line in lines if line != "- ")
+
+
+def rows_text(rows: Sequence[Sequence[str]]) -> str:
+    """Return the rows of a table without column names as lines."""
+    return "\n".join("- " + "; ".join(filter(None, row)) for row in rows if any(row))
+
+
+def dedented(lines: Sequence[str]) -> list[str]:
+    """Return lines without the indentation that all of them have."""
+    least = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
+    return [line[least:] for line in lines]

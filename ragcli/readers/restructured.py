@@ -2,7 +2,7 @@
 
 import re
 
-from ragcli.readers.outline import Outline, Page, Section, table_text
+from ragcli.readers.outline import Outline, Page, Section, dedented, rows_text, table_text
 
 _ADORNMENT = re.compile(r"([=\-`:'\"~^_*+#<>.!$%&,/;?@\\|])\1{2,}\s*$")
 _DIRECTIVE = re.compile(r"(\s*)\.\.\s+(?:\|[^|]+\|\s+)?([\w:.+-]+?)::(?:\s+(.*))?$")
@@ -144,8 +144,7 @@ class _Reader:
         while taken and not taken[-1].strip():
             taken.pop()
             self._at -= 1
-        least = min((len(line) - len(line.lstrip()) for line in taken if line.strip()), default=0)
-        return [line[least:] for line in taken]
+        return dedented(taken)
 
     def _literal(self, indent: int) -> None:
         self._flush()
@@ -177,17 +176,20 @@ class _Reader:
         _Reader(content, _Nested(self._outline)).read()
 
     def _table(self) -> None:
-        """Read a table up to a blank line, which in a simple table may also occur between two rules."""
+        """Read a grid up to a blank line, and a simple table up to a rule with a blank line below it."""
         begin = self._at
         grid = "+" in self._lines[begin]
-        rules = 0
         while self._at < len(self._lines):
             line = self._lines[self._at]
-            rules += bool(_TABLE.match(line))
-            if not line.strip() and (grid or rules > 2 or not self._rule_ahead()):
+            if not line.strip() and (grid or not self._rule_ahead()):
                 break
             self._at += 1
+            if not grid and self._at > begin + 1 and _TABLE.match(line) and not self._next().strip():
+                break
         self._outline.add(_rows(self._lines[begin : self._at]), whole=True)
+
+    def _next(self) -> str:
+        return self._lines[self._at] if self._at < len(self._lines) else ""
 
     def _rule_ahead(self) -> bool:
         return any(_TABLE.match(line) for line in self._lines[self._at : self._at + 200])
@@ -247,7 +249,7 @@ def _rows(lines: list[str]) -> str:
     plain = [[plain_rst(cell) for cell in row] for row in rows]
     if rules > (0 if grid else 2):
         return table_text(plain)
-    return "\n".join("- " + "; ".join(filter(None, row)) for row in plain)
+    return rows_text(plain)
 
 
 def plain_rst(text: str) -> str:
