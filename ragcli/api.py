@@ -1,7 +1,7 @@
 """The Python interface: an index as an object, and `ask` for one question.
 
-Each call opens the index again, so that it sees what other processes have written; models stay open. An Index may be
-used by several threads.
+Models and the index stay open; each call sees what other processes have written. An Index may be used by several
+threads.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +24,7 @@ from ragcli.generate import Options, open_model
 from ragcli.indexing import AUTO_ENCODER, IndexOptions, Summary, index_files
 from ragcli.search import Mode, Ranking, Searcher
 from ragcli.store import LOCAL, Access, Hit, IndexLocation, Store, open_store
-from ragcli.warm import keep_models
+from ragcli.warm import keep_models, opened_index
 
 __all__ = ["Answer", "Conversation", "Document", "Entry", "Hit", "Index", "RagcliError", "Status", "Summary", "ask"]
 
@@ -136,7 +136,7 @@ class Index:
 
     def delete(self, *doc_ids: str) -> list[str]:
         """Delete documents; return the ids of those that existed."""
-        with self._opened() as store:
+        with open_store(self.location) as store:
             return delete_documents(store, Selected(doc_ids)) if doc_ids else []
 
     def status(self) -> Status:
@@ -151,7 +151,7 @@ class Index:
             yield Searcher(store, ranking or self.ranking, self._note)
 
     def _opened(self) -> Store:
-        return open_store(self.location)
+        return opened_index(self.location)
 
 
 def ask(question: str, *paths: str | Path, index: str = "knowledge_base") -> Answer:

@@ -357,6 +357,18 @@ def open_store(location: IndexLocation, create: IndexConfig | Callable[[], Index
     )
 
 
+def read_state(location: IndexLocation) -> object:
+    """Return what every change of an index of the embedded engine changes; None where there is no such index."""
+    if location.url != LOCAL:
+        return None
+    from ragcli.store_local import layout
+
+    try:
+        return layout.read_state(_folder(location))
+    except OSError:
+        return None
+
+
 def drop_index(location: IndexLocation) -> None:
     """Remove an index, if it exists. Raises IndexMismatchError for one that ragcli did not make."""
     check_index_name(location.name)

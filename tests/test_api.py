@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ragcli import Index, RagcliError, ask
-from ragcli.warm import keep_models
+from ragcli.warm import keep_models, opened_index
 from tests.documentation import DOCS
 from tests.support import environment, write_lines
 
@@ -50,6 +50,22 @@ def test_an_index_sees_what_others_write_and_answers_several_at_once(corpus: Pat
     assert [entry.id for entry in other.documents()] == ["cat", "fox", "owl"]
     with index.conversation() as conversation:
         assert "hunts by night" in conversation.ask("When does an owl hunt?").answer.answer
+
+
+def test_an_index_stays_open_until_it_changes(corpus: Path, tmp_path: Path) -> None:
+    index = Index("animals")
+    index.add(corpus, language="en")
+    kept = opened_index(index.location)
+    assert opened_index(index.location) is kept
+    index.delete("cat")
+    assert opened_index(index.location) is not kept
+    kept = opened_index(index.location)
+    index.add(write_lines(tmp_path / "more.jsonl", {"id": "emu", "text": "An emu runs.", "speed": 50}))
+    assert opened_index(index.location) is not kept
+    assert [hit.id for hit in index.search("emu", where=["speed>=50"])] == ["emu"]
+    assert Index("animals", home=tmp_path / "elsewhere").location != index.location
+    keep_models(False)
+    assert opened_index(index.location) is not opened_index(index.location)
 
 
 def test_what_a_user_can_mend_has_a_hint(tmp_path: Path) -> None:

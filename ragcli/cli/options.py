@@ -21,7 +21,8 @@ from ragcli.cli.exposure import warn_of_exposure
 from ragcli.errors import RagcliError, UsageError
 from ragcli.filters import Filter, parse_filter
 from ragcli.inputs import read_argument
-from ragcli.store import Access, IndexLocation, Shards, Store, TextFields, open_store
+from ragcli.store import Access, IndexLocation, Shards, Store, TextFields
+from ragcli.warm import opened_index
 
 if TYPE_CHECKING:
     from ragcli.search import Ranking
@@ -192,7 +193,7 @@ class IndexArgs:
 
     def open(self) -> Store:
         """Open the index."""
-        return open_store(self.location)
+        return opened_index(self.location)
 
 
 @dataclass(frozen=True)

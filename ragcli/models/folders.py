@@ -50,6 +50,11 @@ class ModelFolder(NamedTuple):
     path: Path
     note: str | None = None
 
+    def read_state(self) -> tuple[tuple[str, int], ...]:
+        """Return what changes with the model's weights: their files, and since when they are so."""
+        files = [self.path] if self.path.is_file() else weight_files(self.path)
+        return tuple((str(file), file.stat().st_mtime_ns) for file in files)
+
 
 def checked(name: str, path: Path) -> ModelFolder:
     """Return the folder of a model after checking it. Raises RagcliError if it is incomplete."""

@@ -80,6 +80,13 @@ def add_entries(
         writer.add_document(entry)
 
 
+def read_state(folder: Path) -> tuple[tuple[int, ...], ...]:
+    """Return what every change of an index changes: which files it has, and since when. Raises OSError."""
+    paths = (folder / name for name in ("facts.json", "fields.json", "vectors.bin", "text/meta.json"))
+    found = (path.stat() for path in paths if path.name != "vectors.bin" or path.exists())
+    return tuple((file.st_ino, file.st_size, file.st_mtime_ns) for file in found)
+
+
 class Record(NamedTuple):
     """Hold the stored fields of a passage, and the hash of its document."""
 

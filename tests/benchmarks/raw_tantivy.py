@@ -27,13 +27,19 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--fields", choices=("en", "zh"))
     arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        build(folder, arguments.corpus, arguments.fields)
+
+
+def build(folder: str, corpus: Path, fields: str | None = None) -> tantivy.Index:
+    """Return the index of a corpus, made in a folder."""
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
     tokenizers = {
         "en": {"content": "en_stem", "spellings": "default"},
         "zh": {"content": "pairs", "characters": "single"},
     }
-    chosen = tokenizers.get(arguments.fields, {})
+    chosen = tokenizers.get(fields or "", {})
     for name, tokenizer in chosen.items():
         builder.add_text_field(name, tokenizer_name=tokenizer, index_option="freq")
     if chosen:
@@ -41,17 +47,18 @@ def main() -> None:
         builder.add_bytes_field("record", stored=True)
     else:
         plain(builder)
-    with tempfile.TemporaryDirectory() as folder:
-        index = tantivy.Index(builder.build(), path=folder)
-        for name, size in (("pairs", 2), ("single", 1)):
-            ngrams = tantivy.Tokenizer.ngram(size, size, prefix_only=False)
-            index.register_tokenizer(name, tantivy.TextAnalyzerBuilder(ngrams).build())
-        writer = index.writer()
-        with arguments.corpus.open(encoding="utf-8") as lines:
-            for line in lines:
-                writer.add_document(entry(line, list(chosen)))
-        writer.commit()
-        writer.wait_merging_threads()
+    index = tantivy.Index(builder.build(), path=folder)
+    for name, size in (("pairs", 2), ("single", 1)):
+        ngrams = tantivy.Tokenizer.ngram(size, size, prefix_only=False)
+        index.register_tokenizer(name, tantivy.TextAnalyzerBuilder(ngrams).build())
+    writer = index.writer()
+    with corpus.open(encoding="utf-8") as lines:
+        for line in lines:
+            writer.add_document(entry(line, list(chosen)))
+    writer.commit()
+    writer.wait_merging_threads()
+    index.reload()
+    return index
 
 
 def entry(line: str, fields: list[str]) -> tantivy.Document:

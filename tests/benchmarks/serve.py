@@ -1,4 +1,4 @@
-"""Serving: a command by the server in the background against one alone, and many clients for a while.
+"""Serving: a command by the server in the background against one alone, searches, and many clients for a while.
 
     python -m tests.benchmarks.serve [--seconds 120] [--clients 20]
 
@@ -14,15 +14,23 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx2
+import tantivy
 
+from ragcli.api import Index
+from ragcli.search import Ranking
+from tests.benchmarks.raw_tantivy import build
 from tests.support import ROOT, environment
 
 QUESTIONS = ("What is a lambda?", "What does EAFP mean?", "How do I copy an object?", "What is a list comprehension?")
+_WORDS = ("list comprehension", "copy object", "anonymous function", "global interpreter lock", "iterate file lines")
 _RUNS = 9
+_SEARCHES = 200
 
 
 class Cost(NamedTuple):
@@ -62,8 +70,9 @@ def compare_commands(env: dict[str, str]) -> None:
     subprocess.run([*ragcli, "serve", "--stop"], env=env, check=True, capture_output=True)
 
 
-def load(env: dict[str, str], clients: int, duration: float) -> None:
-    """Print how long searches and questions of many clients took, what failed, and how the memory grew."""
+@contextmanager
+def serving(env: dict[str, str]) -> Iterator[tuple[int, str]]:
+    """Run a server with its models loaded; yield its process and address."""
     words = [sys.executable, "-m", "ragcli", "serve", "--port", "0"]
     with subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr
@@ -71,7 +80,48 @@ def load(env: dict[str, str], clients: int, duration: float) -> None:
         with httpx2.Client(base_url=address, timeout=60) as client:
             for question in QUESTIONS:
                 client.get("/ask", params={"question": question})
-        before = memory(server.pid)
+        yield server.pid, address
+        server.terminate()
+
+
+def compare_searches(env: dict[str, str], corpus: Path) -> None:
+    """Print what a search takes by the server and one client, in this process, and by tantivy alone, in turn."""
+    index = Index(home=env["RAGCLI_HOME"])
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(env) as (_, address),
+        httpx2.Client(base_url=address) as client,
+    ):
+        raw = build(folder, corpus)
+        searches: dict[str, Callable[[str], object]] = {
+            "tantivy alone": lambda query: read(raw, query),
+            "by words, in process": lambda query: index.search(query, ranking=Ranking("keyword")),
+            "by words, by the server": lambda query: client.get("/search", params={"query": query, "mode": "keyword"}),
+            "by words and vectors, in process": index.search,
+            "by words and vectors, by the server": lambda query: client.get("/search", params={"query": query}),
+        }
+        times: dict[str, list[float]] = {name: [] for name in searches}
+        for turn in range(_SEARCHES):
+            for name, search in searches.items():
+                started = time.perf_counter()
+                search(_WORDS[turn % len(_WORDS)])
+                times[name].append(time.perf_counter() - started)
+    for name, taken in times.items():
+        p50, p95 = (1000 * percentile(taken, share) for share in (0.5, 0.95))
+        print(f"search {name}: p50 {p50:.1f} ms, p95 {p95:.1f} ms")
+
+
+def read(raw: tantivy.Index, query: str) -> list[dict[str, Any]]:
+    """Return the ten best documents by tantivy's own means."""
+    searcher = raw.searcher()
+    found = searcher.search(raw.parse_query(query, ["title", "text"]), 10).hits
+    return [searcher.doc(address).to_dict() for _, address in found]
+
+
+def load(env: dict[str, str], clients: int, duration: float) -> None:
+    """Print how long searches and questions of many clients took, what failed, and how the memory grew."""
+    with serving(env) as (process, address):
+        before = memory(process)
         times: dict[str, list[float]] = {"search": [], "ask": []}
         statuses: Counter[int] = Counter()
         end = time.monotonic() + duration
@@ -80,8 +130,7 @@ def load(env: dict[str, str], clients: int, duration: float) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        after = memory(server.pid)
-        server.terminate()
+        after = memory(process)
     print(f"{clients} clients for {duration:.0f} s: {dict(statuses)}; memory {before} MB before, {after} MB after")
     for name, taken in times.items():
         p50, p95 = (1000 * percentile(taken, share) for share in (0.5, 0.95))
@@ -124,9 +173,10 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         env = environment({"RAGCLI_HOME": folder, "HF_HUB_OFFLINE": "1"})
-        data = str(ROOT / "sample_data" / "python.jsonl")
-        subprocess.run([sys.executable, "-m", "ragcli", "index", data], env=env, check=True, capture_output=True)
+        data = ROOT / "sample_data" / "python.jsonl"
+        subprocess.run([sys.executable, "-m", "ragcli", "index", str(data)], env=env, check=True, capture_output=True)
         compare_commands(env)
+        compare_searches(env, data)
         load(env, chosen.clients, chosen.seconds)
 
 
