@@ -90,7 +90,7 @@ OWNERS = {
     "jinja2": {"evaluate", "templates"},
     "rapidfuzz": {"analysis", "evaluate", "titles"},
     "yaml": {"readers", "templates"},
-    **{name: {"readers"} for name in ("markdown_it", "selectolax", "pypdfium2", "python_calamine", "pyarrow")},
+    **{name: {"readers"} for name in ("pyromark", "selectolax", "pypdfium2", "python_calamine", "pyarrow")},
     **{name: {"readers"} for name in ("charset_normalizer", "pathspec")},
     "watchfiles": {"watching"},
     "Stemmer": {"analysis"},

@@ -122,6 +122,10 @@ def test_markdown_is_read_by_its_headings(tmp_path: Path) -> None:
         ('Text.\n\n{{ tabs({ command: "x" }) }}\n\nMore.', "Text.\n\nMore."),
         ("See [`a()`][x.y.a], [Field][x.Field] and [b][], not x[1][2.5].", "See a(), Field and b, not x[1][2.5]."),
         ("```js\n{% raw %}\nx = `{{y}}`\n{% endraw %}\n```", "```js\nx = `{{y}}`\n```"),
+        ("A ~b~ is ~~c~~.", "A ~b~ is c."),
+        ("- *a* and `b`\n- c<br>d\n\n1. e\n\n   > f", "- a and b\n- c\n  d\n\n1. e\n   f"),
+        (">>> def f():\n...     with g():\n        # go\n        pass", "def f(): ...     with g(): # go pass"),
+        ("> " * 500 + "*deep*\n\nText.", "deep\n\nText."),
     ],
 )
 def test_markdown_has_dialects(tmp_path: Path, source: str, text: str) -> None:

@@ -3,16 +3,20 @@
 import html
 import re
 from collections.abc import Sequence
+from typing import Any
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from pyromark import Options, events_with_range
 
 from ragcli.readers.frontmatter import split_front
 from ragcli.readers.markdown_dialects import plain_markdown
 from ragcli.readers.outline import Outline, Page, continues, table_text
 from ragcli.readers.restructured import CODE, SILENT, lead_of, read_rst
 
-_MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+_OPTIONS = Options.ENABLE_TABLES | Options.ENABLE_STRIKETHROUGH
+_INLINE = frozenset(("Emphasis", "Strong", "Strikethrough", "Link", "Image"))
+_PIECES = frozenset(("Text", "Code", "InlineHtml", "Html", "SoftBreak", "HardBreak"))
+_WHOLE = frozenset(("CodeBlock", "List", "Table"))
+_DEEPEST = 100  # levels of blocks; of what is nested deeper, only the words are kept
 _TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[A-Za-z][^<>]*>|<>|</>", re.DOTALL)
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _UNSEEN = re.compile(r"<(script|style)\b.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
@@ -45,56 +49,140 @@ def read_mdx(text: str) -> Page:
 
 def add_markdown(outline: Outline, text: str, *, mdx: bool = False) -> None:
     """Add the blocks of a Markdown text to an outline."""
-    tokens = _MARKDOWN.parse(plain_markdown(text, mdx=mdx))
-    at = 0
-    while at < len(tokens):
-        token = tokens[at]
-        end = _end(tokens, at)
-        if token.type == "heading_open":
-            line = (token.map or [0])[0] + 1
-            outline.heading(int(token.tag[1]), _inline(tokens[at + 1]), {"line": line})
+    _Markdown(plain_markdown(text, mdx=mdx)).add_to(outline)
+
+
+class _Markdown:
+    """Turn the events of a parser into text. Most methods read to the end of the element that has just begun."""
+
+    def __init__(self, text: str) -> None:
+        text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+        self._source = text.encode()
+        self._events = events_with_range(text, options=_OPTIONS, merge_text=True)
+        self._depth = 0
+
+    def add_to(self, outline: Outline) -> None:
+        """Add all blocks to an outline."""
+        line, at = 1, 0
+        for event, place in self._events:
+            kind, tag = _named(event)
+            if kind != "Start":
+                continue  # a rule between blocks
+            name, value = _named(tag)
+            if name == "Heading":
+                line += self._source.count(b"\n", at, place["start"])
+                at = place["start"]
+                outline.heading(int(value["level"][1]), "".join(self.blocks()), {"line": line})
+            else:
+                outline.add(self._block(name, value), whole=name in _WHOLE)
+
+    def blocks(self) -> list[str]:
+        """Return the texts of the blocks in an element, or its own text."""
+        found: list[str] = []
+        pieces: list[str] = []
+        for event, place in self._events:
+            kind, value = _named(event)
+            if kind in _PIECES:
+                pieces.append(_piece(kind, value))
+                continue
+            name, value = _named(value)
+            if name in _INLINE:
+                pieces.append(self._mark(name, place["start"]))
+                continue
+            found.append(_tidy(pieces))
+            pieces.clear()
+            if kind == "End":
+                break
+            if kind == "Start":
+                found.append(self._block(name, value))
         else:
-            whole = token.type in ("fence", "code_block", "bullet_list_open", "ordered_list_open", "table_open")
-            outline.add(_block(tokens[at:end]), whole=whole)
-        at = end
+            found.append(_tidy(pieces))
+        return [text for one in found if (text := one.strip("\n"))]
+
+    def _mark(self, name: str, start: int) -> str:
+        """Return what begins or ends an element and stays: a single ~ strikes nothing out."""
+        return "~" if name == "Strikethrough" and self._source[start : start + 2] != b"~~" else ""
+
+    def _block(self, name: str, value: Any) -> str:
+        if name == "CodeBlock":
+            return _code("" if value == "Indented" else value["Fenced"].strip(), self._written())
+        if name == "HtmlBlock":
+            return html_text(self._written())
+        if self._depth == _DEEPEST:
+            return self._written()
+        self._depth += 1
+        if name == "List":
+            blocks = [self._list(value)]
+        elif name == "Table":
+            blocks = [self._table()]
+        else:
+            blocks = self.blocks()
+        self._depth -= 1
+        return "\n\n".join(blocks)
+
+    def _written(self) -> str:
+        """Return all text as it is written."""
+        found: list[str] = []
+        depth = 1
+        for event, _ in self._events:
+            kind, value = _named(event)
+            depth += (kind == "Start") - (kind == "End")
+            if depth == 0:
+                break
+            found.append(value if kind in _PIECES and value else "\n" * (kind != "End"))
+        return "".join(found)
+
+    def _list(self, number: int | None) -> str:
+        items: list[str] = []
+        for event, _ in self._events:
+            if "End" in event:
+                break
+            sign = "- " if number is None else f"{number + len(items)}. "
+            items.append(sign + "\n".join(self.blocks()).replace("\n", "\n" + " " * len(sign)))
+        return "\n".join(items)
+
+    def _table(self) -> str:
+        rows: list[list[str]] = []
+        for event, _ in self._events:
+            kind, tag = _named(event)
+            name, _ = _named(tag)
+            if name == "TableCell":
+                rows[-1].append(" ".join("".join(self.blocks()).split()))
+            elif kind == "Start":
+                rows.append([])
+            elif name == "Table":
+                break
+        return table_text(rows)
 
 
-def _end(tokens: Sequence[Token], at: int) -> int:
-    """Return the end of the block that begins here."""
-    depth = 0
-    while True:
-        depth += tokens[at].nesting
-        at += 1
-        if depth <= 0 or at == len(tokens):
-            return at
+def _named(event: Any) -> tuple[str, Any]:
+    """Return the name of an event or element, and what it holds: some are a name alone."""
+    return (event, "") if isinstance(event, str) else next(iter(event.items()))
 
 
-def _blocks(tokens: Sequence[Token]) -> list[str]:
-    found = []
-    at = 0
-    while at < len(tokens):
-        end = _end(tokens, at)
-        if text := _block(tokens[at:end]).strip("\n"):
-            found.append(text)
-        at = end
-    return found
+def _piece(kind: str, value: str) -> str:
+    if kind == "SoftBreak":
+        return _SOFT_BREAK
+    if kind == "HardBreak":
+        return "\n"
+    if kind == "InlineHtml":
+        return "\n" if _BREAK.fullmatch(value) else ""
+    return value
 
 
-def _block(tokens: Sequence[Token]) -> str:
-    first = tokens[0]
-    if first.type in ("fence", "code_block"):
-        if directive := _DIRECTIVE.match(first.info.strip()):
-            return _myst(directive[1].lower(), directive[2], first.content)
-        return f"```{first.info.strip().split(' ')[0].strip('{}')}\n{_RAW.sub('', first.content).rstrip()}\n```"
-    if first.type == "html_block":
-        return html_text(first.content)
-    if first.type in ("bullet_list_open", "ordered_list_open"):
-        return _list(tokens)
-    if first.type == "table_open":
-        return _table(tokens)
-    if first.type in ("paragraph_open", "heading_open"):
-        return _inline(tokens[1])
-    return "\n\n".join(_blocks(tokens[1:-1])) if first.nesting else ""
+def _tidy(pieces: Sequence[str]) -> str:
+    text = "".join(pieces)
+    if "[" in text:
+        text = _REFERENCE.sub(r"\1", _FOOTNOTE.sub("", text))
+    if _SOFT_BREAK in text:
+        text = _SOFT.sub(" ", text if text.isascii() else _SOFT_IN_HAN.sub("", text))
+    return text.strip()
+
+
+def _code(info: str, content: str) -> str:
+    if directive := _DIRECTIVE.match(info):
+        return _myst(directive[1].lower(), directive[2], content)
+    return f"```{info.split(' ')[0].strip('{}')}\n{_RAW.sub('', content).rstrip()}\n```"
 
 
 def _myst(name: str, argument: str, content: str) -> str:
@@ -109,53 +197,10 @@ def _myst(name: str, argument: str, content: str) -> str:
     body = "\n".join(lines)
     if name in CODE or name.startswith("click:"):
         return f"```{argument}\n{body}\n```" if body else ""
-    blocks = _blocks(_MARKDOWN.parse(body))
+    blocks = _Markdown(body).blocks()
     if lead := lead_of(name, argument):
         blocks[:1] = [f"{lead} {blocks[0]}"] if blocks and continues(lead, blocks[0]) else [lead, *blocks[:1]]
     return "\n\n".join(blocks)
-
-
-def _list(tokens: Sequence[Token]) -> str:
-    ordered = tokens[0].type == "ordered_list_open"
-    number = int(tokens[0].attrs.get("start", 1) or 0) if ordered else 0
-    items = []
-    at = 1
-    while at < len(tokens) - 1:
-        end = _end(tokens, at)
-        sign = f"{number}. " if ordered else "- "
-        content = "\n".join(_blocks(tokens[at + 1 : end - 1]))
-        items.append(sign + content.replace("\n", "\n" + " " * len(sign)))
-        number += 1
-        at = end
-    return "\n".join(items)
-
-
-def _table(tokens: Sequence[Token]) -> str:
-    rows: list[list[str]] = []
-    for token in tokens:
-        if token.type == "tr_open":
-            rows.append([])
-        elif token.type == "inline":
-            rows[-1].append(" ".join(_inline(token).split()))
-    return table_text(rows)
-
-
-def _inline(token: Token) -> str:
-    text = _FOOTNOTE.sub("", "".join(map(_piece, token.children or [])))
-    text = _REFERENCE.sub(r"\1", text)
-    return _SOFT.sub(" ", _SOFT_IN_HAN.sub("", text)).strip()
-
-
-def _piece(token: Token) -> str:
-    if token.type == "image":
-        return token.content
-    if token.type == "softbreak":
-        return _SOFT_BREAK
-    if token.type == "hardbreak":
-        return "\n"
-    if token.type == "html_inline":
-        return "\n" if _BREAK.fullmatch(token.content) else ""
-    return token.content
 
 
 def html_text(content: str) -> str:

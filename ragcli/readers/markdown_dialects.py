@@ -29,6 +29,7 @@ _COMPUTED_LINK = re.compile(r"\]\(\{\{.{0,999}?\}\}[^)\s]{0,999}\)")
 _CODE_SPAN = re.compile(r"(`[^`]+`)")
 _LABEL = re.compile(r'(?:inline(?:\s+end)?\s+)?["“](.*?)["”]|\|\s*(.+)|\[(.+)\]')
 _NAMED = re.compile(r"(\w[\w-]*)\s*(.*)")
+_MARKS = frozenset("`~!?=:/>#({-<@[")  # with which a line begins that is taken as a whole
 _INDENT = 4
 
 
@@ -41,21 +42,17 @@ def plain_markdown(text: str, *, mdx: bool = False) -> str:
     fence = ""
     open_blocks: list[int] = []  # indentation of open admonitions
     for line in lines:
-        shift = _shift(line, open_blocks)
-        line = line[shift:] if line[:shift].isspace() else line.lstrip() if shift else line
-        mark = _FENCE.match(line)
-        if mark:
+        if open_blocks and (shift := _shift(line, open_blocks)):
+            line = line[shift:] if line[:shift].isspace() else line.lstrip()
+        marked = line.lstrip()[:1] in _MARKS
+        if marked and (mark := _FENCE.match(line)):
             fence = "" if fence and mark[1].startswith(fence) else fence or mark[1]
-            out.append(line)
-            continue
-        if fence:
-            out.append(line)
-            continue
-        if found := _INDENTED.match(line):
+        elif not fence and marked and (found := _INDENTED.match(line)):
             open_blocks.append(len(found[1]) + _INDENT * (len(open_blocks) + 1))
-            out.append(found[1] + _label(found[2]))
-            continue
-        out.append(_plain_line(line, mdx=mdx))
+            line = found[1] + _label(found[2])
+        elif not fence and (marked or mdx or "{" in line):
+            line = _plain_line(line, mdx=mdx)
+        out.append(line)
     return "\n".join(out)
 
 
