@@ -444,6 +444,12 @@ def test_a_second_block_adds_what_the_first_lacks() -> None:
     assert choose_places(judged, np.array([0.5, 0.3, 0.2], dtype=np.float32)) == [0, 2]
 
 
+def test_a_question_adds_nothing_to_an_answer() -> None:
+    texts = "An owl flies by night.", "My owl sleeps all night. Now what?", "An owl has fixed eyes."
+    judged = judge("owl", [hit(text, n) for n, text in enumerate(texts, 1)], shelf(*texts))  # type: ignore[arg-type]
+    assert choose_places(judged, np.array([0.5, 0.3, 0.2], dtype=np.float32)) == [0, 2]
+
+
 def test_the_file_names_features_that_there_are() -> None:
     for language, models in (("en", Models()), ("en", Models(Letters(), Finger())), ("zh", Models())):
         judged = judge("owl", [hit(OWLS)], shelf(OWLS, language=language), models)  # type: ignore[arg-type]

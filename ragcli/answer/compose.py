@@ -28,6 +28,7 @@ _CERTAIN = 0.97  # probability of the best block from which on it is shown witho
 _WORD = re.compile(r"\w+")
 _SAID = re.compile(r"[^\W\d_]")
 _STARTS = re.compile(r"\W{0,2}[^\W\da-z_]")  # as a sentence does, not as code
+_ASKS = re.compile(r"[?？]\W*$")
 
 
 class Piece(NamedTuple):
@@ -63,6 +64,7 @@ def choose_places(judged: Judged, shares: Matrix, length: Length = "normal") -> 
         if (
             len(text) <= room
             and not refers_back(judged.candidates[place])
+            and not _ASKS.search(text)
             and _adds(text, [judged.candidates[other].text for other in chosen])
         ):
             chosen.append(place)
