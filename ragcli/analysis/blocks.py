@@ -65,10 +65,12 @@ def find_blocks(text: str, most: int = 400) -> list[Block]:
 def _joins(text: str, last: _Open, piece: Unit, most: int) -> bool:
     """Return whether a piece belongs to the block before it: after a lead-in, or because that block is short.
 
-    Short indented lines separated by blank lines, mostly code, stay together, apart from other text.
+    Code below code stays together, and so do short indented lines separated by blank lines, apart from other text.
     """
     if piece.end - last.block.start > most or (piece.heading and not last.unit.heading):
         return False
+    if last.unit.code and piece.code:
+        return True
     if last.unit.leads and (piece.listed or not last.fed):
         return True
     if _is_indented(text, last.unit.start) and last.unit.end - last.unit.start < SHORT:
