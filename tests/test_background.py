@@ -109,6 +109,7 @@ def test_handing_on_loads_nothing() -> None:
         ("ask", "--batch", "questions.jsonl"),
         ("ask", "--batch=-"),
         ("search", "sleeps", "--open"),
+        ("ask", "Who sleeps?", "--open"),
         ("status",),
         (),
     ],

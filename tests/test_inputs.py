@@ -151,6 +151,16 @@ def test_a_folder_of_documents_is_indexed(ragcli: Run, tmp_path: Path) -> None:
     assert hit["metadata"] == {"source": f"{folder}/guide.md", "heading": "Guide › Install", "line": 3}
 
 
+def test_json_in_a_folder_that_holds_no_documents_is_one_line(ragcli: Run, tmp_path: Path) -> None:
+    """An array of names is left out, and JSON with comments is one reject, not one for each line."""
+    (tmp_path / "names.json").write_text('[\n  "one",\n  "two"\n]\n')
+    (tmp_path / "settings.json").write_text('{\n  // no JSON\n  "a": 1,\n  "b": 2\n}\n')
+    (tmp_path / "a.json").write_text('{"id": "a", "text": "Moons turn."}\nnot JSON\n{"id": "b", "text": "Suns."}\n')
+    result = ragcli("index", tmp_path, "--no-encoder")
+    assert "skipped 1 file: 1 × JSON without a field 'text'" in result.err
+    assert "4 read, 2 added, 0 updated, 0 unchanged, 0 deleted, 2 rejected" in result.out + result.err
+
+
 def test_prune_spares_a_file_that_could_not_be_read(ragcli: Run, tmp_path: Path) -> None:
     folder = tree(tmp_path / "docs", "a.md", "b.ipynb", "c.md")
     (folder / "b.ipynb").write_text('{"cells": [{"cell_type": "markdown", "source": "Text."}]}', encoding="utf-8")

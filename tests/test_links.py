@@ -42,7 +42,8 @@ def test_the_file_of_a_passage_is_opened(page: Path, tmp_path: Path, monkeypatch
     program.write_text(f'#!/bin/sh\nprintf %s "$1" > "{tmp_path}/opened"\n', encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
-    for words in (("show", f"{page}#nest", "--open"), ("search", "nest", "--open")):
+    question = "Where is the nest of ants?"
+    for words in (("show", f"{page}#nest", "--open"), ("search", "nest", "--open"), ("ask", question, "--open")):
         assert run_process(*words, cwd="/").code == 0
         opened = tmp_path / "opened"
         while not opened.exists():

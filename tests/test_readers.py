@@ -108,7 +108,7 @@ def test_markdown_is_read_by_its_headings(tmp_path: Path) -> None:
             "Mind\n\nIndented text.\n\n- item\n\nAfter.",
         ),
         ('=== "Tab"\n\n    ```py\n    x = 1\n    ```', "Tab\n\n```py\nx = 1\n```"),
-        (":::tip[Good]\nText.\n:::", "Good Text."),
+        (":::tip[Good]\nText.\n:::", "Good\nText."),
         ("::: warning\nText.\n:::", "Warning: Text."),
         ("/// note | Title\n\nText.\n\n///", "Title\n\nText."),
         ("> [!NOTE]\n> Mind the gap.", "Note: Mind the gap."),
@@ -314,6 +314,30 @@ def test_asciidoc_and_org_are_text_under_headings(tmp_path: Path) -> None:
     assert parts(tmp_path / "a.adoc", adoc) == [("Book › Part one", "See the page.\n\n```\ncode\n```")]
     org = "#+TITLE: Book\n* TODO Part :tag:\nSee [[http://x][the page]].\n#+begin_src sh\nls\n#+end_src\n"
     assert parts(tmp_path / "a.org", org) == [("Book › Part", "See the page.\n\n```sh\nls\n```")]
+
+
+def test_elements_on_lines_of_their_own_are_not_glued(tmp_path: Path) -> None:
+    demos = '<code src="./a.tsx">基本使用</code>\n<code src="./b.tsx">表单布局</code>\n'
+    assert parts(tmp_path / "a.md", demos) == [("a", "基本使用\n表单布局")]
+
+
+def test_strong_text_beside_chinese_punctuation_has_no_stars(tmp_path: Path) -> None:
+    source = "这是**重点。**可以看到 2**3**4，`a**b` 与 6****7。\n"
+    assert parts(tmp_path / "a.md", source) == [("a", "这是重点。可以看到 234，a**b 与 6****7。")]
+
+
+def test_settings_of_a_container_are_not_text(tmp_path: Path) -> None:
+    source = ":::success{title=Tip} See [this](x) or [that](y).\n:::\n\n:::warning{title='Mind it'}\nGap.\n:::\n"
+    assert parts(tmp_path / "a.md", source) == [("a", "Tip: See this or that.\n\nMind it\nGap.")]
+
+
+def test_imports_are_left_out_of_any_markdown(tmp_path: Path) -> None:
+    assert parts(tmp_path / "a.md", "import Flag from './_flag.mdx'\n\n<Flag />\n\nText.\n") == [("a", "Text.")]
+
+
+def test_a_dash_is_an_empty_cell(tmp_path: Path) -> None:
+    table = "| sign | default | type |\n|---|---|---|\n| - | - | int |\n"
+    assert parts(tmp_path / "a.md", table) == [("a", "- sign: -; type: int")]
 
 
 ASCIIDOC = """= Guide

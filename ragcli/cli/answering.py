@@ -15,6 +15,7 @@ from ragcli.cli.options import (
     AskStyle,
     IndexArgs,
     K,
+    OpenFile,
     RankingArgs,
     Rejects,
     SearchedIndexArgs,
@@ -23,6 +24,7 @@ from ragcli.cli.options import (
     Where,
     filters,
     flat,
+    open_file,
 )
 from ragcli.cli.writing import AnswerArgs, GenerationArgs, ModelArgs, TemplateArgs, chosen_style
 from ragcli.errors import ExitCode
@@ -41,6 +43,7 @@ def ask(
     length: AnswerLength = "normal",
     template_args: TemplateArgs = TemplateArgs(),
     show_sources: ShowSources = False,
+    open_first: OpenFile = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
     batch: Annotated[
         Path | None,
@@ -102,6 +105,8 @@ def ask(
     answer_log.add(answer)
     if answer.abstained:
         raise typer.Exit(ExitCode.ABSTAINED)
+    if open_first:
+        open_file(index_args.location, answer.sources[0].metadata)
 
 
 @flat

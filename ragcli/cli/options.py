@@ -66,7 +66,9 @@ TableFormat = Annotated[
         "--format", help="A table, or JSON Lines. [default: table on a terminal, json in a pipe]", show_default=False
     ),
 ]
-OpenFile = Annotated[bool, typer.Option("--open", help="Open the local file of the document or the first hit.")]
+OpenFile = Annotated[
+    bool, typer.Option("--open", help="Open the local file of the document, the first hit or the first source.")
+]
 AskStyle = Annotated[
     Literal["free", "grounded", "copy"] | None,
     typer.Option(

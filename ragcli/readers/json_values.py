@@ -19,10 +19,11 @@ _DECODER = json.JSONDecoder()
 
 
 def is_spread(head: bytes) -> bool:
-    """Return by its first bytes whether a file is an array of objects, or has objects over several lines."""
+    """Return by its first bytes whether a file is an array of objects, or has values over several lines."""
     text = head.decode("utf-8", "ignore").lstrip(_BLANK)
     if text.startswith("["):
-        return text[1:].lstrip(_BLANK).startswith("{")
+        inside = text[1:].lstrip(_BLANK)
+        return inside.startswith("{") or "\n" in text[: len(text) - len(inside)]
     if not text.startswith("{"):
         return False
     try:

@@ -22,7 +22,13 @@ _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _UNSEEN = re.compile(r"<(script|style)\b.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _SOFT_BREAK = "\x0b"
 _SOFT = re.compile(f" *{_SOFT_BREAK} *")
-_SOFT_IN_HAN = re.compile(f"(?<=[\u3000-\u9fff\uff00-\uffef]){_SOFT_BREAK}(?=[\u3000-\u9fff\uff00-\uffef])")
+_HAN = "[\u3000-\u9fff\uff00-\uffef]"
+_SOFT_IN_HAN = re.compile(f"(?<={_HAN}){_SOFT_BREAK}(?={_HAN})")
+_STARS = "\x0e"  # `**` that CommonMark takes for text, as it does beside Chinese punctuation
+_LITERAL_STARS = re.compile(r"(?<!\*)\*\*(?!\*)")
+_STRONG_IN_HAN = re.compile(f"{_STARS}([^{_STARS}\n]{{0,500}}{_HAN}[^{_STARS}\n]{{0,500}}){_STARS}")
+_OPENED, _CLOSED = "\x0f", "\x10"  # an element of HTML
+_MARKS = str.maketrans("", "", _OPENED + _CLOSED)
 _DIRECTIVE = re.compile(r"\{([\w:.-]+)\}\s*(.*)$")
 _RAW = re.compile(r"^[ \t]*\{%-?\s*(?:end)?raw\s*-?%\}[ \t]*\n", re.MULTILINE)  # of templates
 _FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]:?")
@@ -166,12 +172,16 @@ def _piece(kind: str, value: str) -> str:
     if kind == "HardBreak":
         return "\n"
     if kind == "InlineHtml":
-        return "\n" if _BREAK.fullmatch(value) else ""
-    return value
+        return "\n" if _BREAK.fullmatch(value) else _CLOSED if value.startswith("</") else _OPENED
+    return _LITERAL_STARS.sub(_STARS, value) if kind == "Text" and "**" in value else value
 
 
 def _tidy(pieces: Sequence[str]) -> str:
     text = "".join(pieces)
+    if _OPENED in text or _CLOSED in text:  # elements on lines of their own stay there
+        text = text.replace(_CLOSED + _SOFT_BREAK + _OPENED, "\n").translate(_MARKS)
+    if _STARS in text:
+        text = _STRONG_IN_HAN.sub(r"\1", text).replace(_STARS, "**")
     if "[" in text:
         text = _REFERENCE.sub(r"\1", _FOOTNOTE.sub("", text))
     if _SOFT_BREAK in text:

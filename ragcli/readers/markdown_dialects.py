@@ -21,16 +21,20 @@ _INCLUDE = re.compile(
     r"\s*(?:\{\{(?!\{).*\}\}\s*$|--8<--|<<<\s|@include|\[TOC\]|\[\[toc\]\]|\[\[_TOC_\]\]|\{\{#\w+ )", re.IGNORECASE
 )
 _MDX = re.compile(r"(?:import\s+(?:[\w*{}\s,]+\s+from\s+)?['\"]|export\s+(?:const|default|function|let|\{|\*))")
+_IMPORT = re.compile(r"import\s+[\w*{}\s,]+\s+from\s+(?:'[^']*'|\"[^\"]*\");?\s*$")  # Docusaurus reads .md as MDX
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _MYST_ROLE = re.compile(r"\{[\w:+.-]+\}(`{1,9})(?!`)(.{1,999}?)(?<!`)\1(?!`)")
 _MYST_TARGET = re.compile(r"\s*<[^<>]*>$")
 _MYST_MARK = re.compile(r"\s*\([\w:.-]+\)=\s*$")
 _COMPUTED_LINK = re.compile(r"\]\(\{\{.{0,999}?\}\}[^)\s]{0,999}\)")
 _CODE_SPAN = re.compile(r"(`[^`]+`)")
-_LABEL = re.compile(r'(?:inline(?:\s+end)?\s+)?["“](.*?)["”]|\|\s*(.+)|\[(.+)\]')
+_LABEL = re.compile(r'(?:inline(?:\s+end)?\s+)?["“](.*?)["”]|\|\s*(.+)|^[\w-]+\[(.+)\]$')
+_SETTINGS = re.compile(r"(?<=\w)\{([^{}]*)\}|\s*\{.*\}\s*$")
+_SET_TITLE = re.compile(r"title=[\"']?([^\"'{}]+)")
 _NAMED = re.compile(r"(\w[\w-]*)\s*(.*)")
 _MARKS = frozenset("`~!?=:/>#({-<@[")  # with which a line begins that is taken as a whole
 _INDENT = 4
+_LINE_END = "  "  # a hard one
 
 
 def plain_markdown(text: str, *, mdx: bool = False) -> str:
@@ -50,7 +54,7 @@ def plain_markdown(text: str, *, mdx: bool = False) -> str:
         elif not fence and marked and (found := _INDENTED.match(line)):
             open_blocks.append(len(found[1]) + _INDENT * (len(open_blocks) + 1))
             line = found[1] + _label(found[2])
-        elif not fence and (marked or mdx or "{" in line):
+        elif not fence and (marked or mdx or "{" in line or line.startswith("import ")):
             line = _plain_line(line, mdx=mdx)
         out.append(line)
     return "\n".join(out)
@@ -67,7 +71,7 @@ def _shift(line: str, open_blocks: list[int]) -> int:
 
 
 def _plain_line(line: str, *, mdx: bool) -> str:
-    if _INCLUDE.match(line) or (mdx and _MDX.match(line)):
+    if _INCLUDE.match(line) or _IMPORT.match(line) or (mdx and _MDX.match(line)):
         return ""
     if found := _CONTAINER.match(line):
         return _label(found[1])
@@ -88,10 +92,16 @@ def _plain_line(line: str, *, mdx: bool) -> str:
 
 
 def _label(text: str) -> str:
-    """Return the title of an admonition or tab: `note "Title"`, `tip | Title`, `info[Title]`; or else its kind."""
-    text = re.sub(r"\s*\{.*\}\s*$", "", text).strip()
+    """Return the title of an admonition or tab, as a line of its own, or else its kind.
+
+    Titles are `note "Title"`, `tip | Title`, `info[Title]` and `{title=Title}`.
+    """
+    titled = _SET_TITLE.search(text)
+    text = _SETTINGS.sub("", text).strip()
+    if titled:
+        return ": ".join([titled[1].strip(), *text.split(maxsplit=1)[1:]]) + _LINE_END
     if found := _LABEL.search(text):
-        return next(part for part in found.groups() if part is not None).strip()
+        return next(part for part in found.groups() if part is not None).strip() + _LINE_END
     found = _NAMED.fullmatch(text)
     if not found:
         return ""

@@ -11,6 +11,7 @@ _LONGEST_LEAD = 300  # characters
 _LABEL = re.compile(
     r"(?:note|info|tip|hint|important|warning|caution|danger|attention|error|success|example|see also):", re.IGNORECASE
 )
+_DASHES = ("-", "–", "—", "--", "---")
 _LISTED = re.compile(r"[-*+•]\s|\(?\w{1,2}[.)]\s")
 
 
@@ -101,7 +102,7 @@ def continues(label: str, text: str) -> bool:
 def table_text(rows: Sequence[Sequence[str]]) -> str:
     """Return the rows of a table as lines, each with the column names of the first row.
 
-    Rows of one cell above it are titles.
+    Rows of one cell above it are titles. A dash stands for an empty cell, except in the first column.
     """
     titles = list(takewhile(lambda row: len(row) == 1, rows)) if max(map(len, rows), default=0) > 1 else []
     if titles:
@@ -111,7 +112,8 @@ def table_text(rows: Sequence[Sequence[str]]) -> str:
     names = rows[0]
     lines = []
     for row in rows[1:]:
-        cells = [f"{names[i]}: {cell}" if i < len(names) and names[i] else cell for i, cell in enumerate(row) if cell]
+        filled = [(i, cell) for i, cell in enumerate(row) if cell and (i == 0 or cell not in _DASHES)]
+        cells = [f"{names[i]}: {cell}" if i < len(names) and names[i] else cell for i, cell in filled]
         lines.append("- " + "; ".join(cells))
     return "\n".join(line for line in lines if line != "- ")
 

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path, PurePath
 
 from ragcli.documents import Document, Reject, Skipped
@@ -70,13 +71,18 @@ def _read_json(source: Input, fields: FieldNames, *, spread: bool) -> Iterator[D
 def _documents_of_folder(
     items: Iterator[Document | Reject], source: Input, fields: FieldNames
 ) -> Iterator[Document | Reject]:
-    """Skip a .json file in a folder if its first object has no text, because it is not for documents."""
-    for number, item in enumerate(items):
-        settings = isinstance(item, Reject) and item.reason == f"no {fields.text!r} field"
-        if number == 0 and settings and kind_of(source.path) == ".json":
-            yield Skipped(source.name, 0, None, f"JSON without a field {fields.text!r}", "")
-            return
-        yield item
+    """Skip a .json file in a folder whose first value has no text; one that begins with no JSON is one reject."""
+    if kind_of(source.path) != ".json":
+        yield from items
+        return
+    begin = list(islice(items, 2))
+    reasons = [item.reason for item in begin if isinstance(item, Reject)]
+    if reasons[:1] == [f"no {fields.text!r} field"] or reasons[:1] == ["not a JSON object"]:
+        yield Skipped(source.name, 0, None, f"JSON without a field {fields.text!r}", "")
+    elif len(reasons) == 2 and all(reason.startswith("not JSON") for reason in reasons):
+        yield begin[0]
+    else:
+        yield from chain(begin, items)
 
 
 def _head(path: Path) -> bytes:
