@@ -123,6 +123,34 @@ def test_filters_leave_out_documents(page: "Page") -> None:
     page.wait_for_selector("text=has a field")
 
 
+def test_filters_are_chosen_and_counted(page: "Page") -> None:
+    page.fill("#query", "What sleeps by day and by night?")
+    page.click("summary")
+    page.click(".field >> text=year")
+    page.keyboard.type("9")
+    assert (page.input_value("#where"), page.inner_text("#filters")) == ("year=9", "Filters (1)")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".source .title")
+    assert page.locator(".source .title").all_inner_texts() == ["The cat"]
+    page.fill("#where", "title=The cat, and others, year>=7")
+    assert page.inner_text("#filters") == "Filters (2)"
+
+
+def test_the_address_keeps_what_was_asked(page: "Page") -> None:
+    page.fill("#query", "When does an owl hunt?")
+    page.press("#query", "Enter")
+    page.wait_for_selector(".answer .sources")
+    page.click("#tab-search")
+    page.fill("#query", "sleeps")
+    page.wait_for_selector(".hit >> nth=1")
+    page.reload()
+    page.wait_for_selector(".hit >> nth=1")
+    assert page.input_value("#query") == "sleeps"
+    page.go_back()
+    page.wait_for_selector(".answer .sources")
+    assert page.input_value("#query") == "When does an owl hunt?"
+
+
 def test_a_conversation_goes_on_and_a_review_is_composed(page: "Page") -> None:
     page.click("#tab-chat")
     for question in ("When does an owl hunt?", "And when does it sleep?"):
@@ -147,7 +175,7 @@ def test_the_page_speaks_chinese(page: "Page") -> None:
     assert page.get_attribute("#query", "placeholder") == "请输入问题"
     page.reload()
     page.wait_for_selector("text=篇文档")
-    words = page.inner_text("body").replace("ragcli", "").replace("knowledge_base", "").replace("English", "")
+    words = page.inner_text("body").replace("ragcli", "").replace("knowledge_base", "").replace("English", "").replace("Esc", "")
     assert re.findall(r"[A-Za-z]{3,}", words) == []
     assert violations(page) == []
 

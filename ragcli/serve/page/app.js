@@ -7,6 +7,7 @@ import { element, heading, marked, matches, titleOf } from "./view.js";
 const byId = (id) => document.getElementById(id);
 const results = byId("results");
 const query = byId("query");
+const where = byId("where");
 const state = { mode: "ask", language: "en", before: "", status: null };
 let running = new AbortController();
 
@@ -28,6 +29,7 @@ function setLanguage(language) {
 
 function setMode(mode, fresh = true) {
   state.mode = mode;
+  placeForm(mode === "chat");
   for (const tab of document.querySelectorAll("[role=tab]")) {
     const chosen = tab.dataset.mode === mode;
     tab.setAttribute("aria-selected", String(chosen));
@@ -36,6 +38,8 @@ function setMode(mode, fresh = true) {
   byId("panel").setAttribute("aria-labelledby", `tab-${mode}`);
   query.placeholder = say().placeholders[mode];
   byId("label").textContent = say().placeholders[mode];
+  byId("go").textContent = say().go[mode];
+  byId("about-mode").textContent = say().about[mode];
   if (!fresh) return;
   running.abort();
   state.before = "";
@@ -43,10 +47,30 @@ function setMode(mode, fresh = true) {
   tell("");
 }
 
+// A conversation grows downwards, so that its form stands below it.
+function placeForm(below) {
+  const form = byId("form");
+  if (form.classList.contains("below") === below) return; // what is moved loses the focus
+  form.classList.toggle("below", below);
+  if (below) byId("panel").append(byId("state"), form);
+  else { byId("panel").prepend(form); results.before(byId("state")); }
+}
+
 function showStatus() {
+  showFilters();
   if (!state.status) return;
   byId("about").textContent = `${state.status.index} · ${say().documents(state.status.documents)}`;
-  byId("fields").textContent = state.status.fields.length ? say().fields(state.status.fields) : "";
+  const fields = state.status.fields.map((name) => element("button", { type: "button", name: "field", text: name, press: () => addFilter(name) }));
+  byId("fields").replaceChildren(...(fields.length ? [say().fields, ...fields, say().several] : []));
+}
+
+function showFilters() {
+  byId("filters").textContent = say().filters(asked().where.length);
+}
+
+function addFilter(field) {
+  where.value = [where.value.trim().replace(/,$/, ""), `${field}=`].filter(Boolean).join(", ");
+  where.focus();
 }
 
 function tell(text) {
@@ -71,20 +95,45 @@ async function once(work) {
 
 function fail(error) {
   if (!(error instanceof Refused)) return tell(say().failed);
-  if (error.status === 401) return byId("key").showModal();
+  if (error.status === 401) return byId("key").open || byId("key").showModal();
   if (error.status === 404) return tell(say().nothing);
   return tell([error.message, error.hint].filter(Boolean).join(" – "));
 }
 
+// A comma separates filters only where another one follows: "from=Bob, Ada" is one.
 function asked() {
-  const where = byId("where").value.split(",").map((one) => one.trim()).filter(Boolean);
-  return { text: query.value.trim(), where };
+  const filters = where.value.split(/,(?=[^,=<>!]+[=<>!])/).map((one) => one.trim()).filter(Boolean);
+  return { text: query.value.trim(), where: filters };
+}
+
+// The address keeps what was asked, for the way back and for bookmarks; the server does not see this part.
+
+function remember(adds) {
+  const kept = { mode: state.mode, q: state.mode === "chat" ? "" : query.value.trim(), where: where.value.trim() };
+  const hash = `#${new URLSearchParams(Object.entries(kept).filter(([, value]) => value))}`;
+  if (hash !== location.hash) history[adds ? "pushState" : "replaceState"](null, "", hash);
+}
+
+function recall() {
+  const kept = new URLSearchParams(location.hash.slice(1));
+  query.value = kept.get("q") || "";
+  where.value = kept.get("where") || "";
+  setMode(Object.hasOwn(say().go, kept.get("mode")) ? kept.get("mode") : "ask");
+  showFilters();
+  if (!query.value) return;
+  remember(false);
+  void go();
+}
+
+function go() {
+  return state.mode === "search" ? search() : ask();
 }
 
 // Search
 
 function search() {
   const { text, where } = asked();
+  remember(false);
   if (!text) {
     running.abort();
     results.replaceChildren();
@@ -103,17 +152,24 @@ function hitView(hit, text) {
   const show = () => openDocument(hit.id, [[hit.start, hit.end]]);
   return element("li", {},
     element("button", { type: "button", name: "hit", press: show },
-      element("span", { name: "path", text: path }),
-      element("span", { name: "title", text: last }),
+      element("span", { name: "path", text: path || hit.id }),
+      element("span", { name: "title" }, ...marked(last, matches(last, text))),
       element("span", { name: "passage" }, ...snippet(hit.text, spans))));
 }
 
 function snippet(text, spans) {
   const characters = Array.from(text);
   const first = spans.length ? Math.min(...spans.map(([start]) => start)) : 0;
-  const start = characters.length > 320 ? Math.max(0, Math.min(first - 60, characters.length - 320)) : 0;
-  const parts = marked(characters.slice(start, start + 320).join(""), spans, start);
-  return [start ? "… " : "", ...parts, start + 320 < characters.length ? " …" : ""];
+  const start = characters.length > 320 && first > 240 ? wordAt(characters, first - 60, 1) : 0;
+  const end = start + 320 < characters.length ? wordAt(characters, start + 320, -1) : characters.length;
+  const parts = marked(characters.slice(start, end).join(""), spans, start);
+  return [start ? "… " : "", ...parts, end < characters.length ? " …" : ""];
+}
+
+// The nearest place between two words; in writing without spaces, the place itself.
+function wordAt(characters, place, by) {
+  for (let at = place; Math.abs(at - place) < 20; at += by) if (/\s/.test(characters[at] ?? " ")) return at;
+  return place;
 }
 
 // Answers
@@ -121,6 +177,7 @@ function snippet(text, spans) {
 function ask() {
   const { text, where } = asked();
   if (!text) return undefined;
+  remember(true);
   const chats = state.mode === "chat";
   const place = element("article", { name: "answer" });
   if (chats) {
@@ -148,7 +205,7 @@ async function follow(path, body, place, chats, signal) {
       place.append(element("span", { text: event.text }));
     }
   }
-  if (chats) place.scrollIntoView({ block: "nearest" });
+  if (chats) place.previousElementSibling.scrollIntoView({ block: "start" });
 }
 
 function showAnswer(place, answer, pieces) {
@@ -190,7 +247,7 @@ function sourcesView(answer) {
   const cited = new Set(answer.sentences.map((one) => one.source));
   const shown = answer.sources.filter((source) => !cited.size || cited.has(source.n));
   if (!shown.length) return [];
-  return [element("h2", { text: say().sources }),
+  return [element("h2", { text: answer.abstained ? say().nearest : say().sources }),
     element("ol", { name: "sources" }, ...shown.map((source) => sourceView(source, answer.sentences)))];
 }
 
@@ -229,6 +286,12 @@ function facts(found) {
 
 // Keys and events
 
+function choose(mode) {
+  setMode(mode);
+  remember(true);
+  if (mode === "search") void search();
+}
+
 function step(list, from, by) {
   const places = [...list];
   const next = places[Math.max(0, Math.min(places.length - 1, places.indexOf(from) + by))];
@@ -237,28 +300,31 @@ function step(list, from, by) {
 }
 
 let typing = 0;
-query.addEventListener("input", () => {
-  if (state.mode !== "search") return;
+function typed(event) {
+  showFilters();
+  if (state.mode !== "search" || event.isComposing) return;
   clearTimeout(typing);
   typing = setTimeout(search, 150);
-});
+}
+byId("panel").addEventListener("input", typed);
+byId("panel").addEventListener("compositionend", typed);
 byId("form").addEventListener("submit", (event) => {
   event.preventDefault();
   clearTimeout(typing);
-  void (state.mode === "search" ? search() : ask());
+  void go();
 });
 byId("tabs").addEventListener("click", (event) => {
   const tab = event.target.closest("[role=tab]");
-  if (tab) { setMode(tab.dataset.mode); query.focus(); }
+  if (tab) { choose(tab.dataset.mode); query.focus(); }
 });
 byId("tabs").addEventListener("keydown", (event) => {
   const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  if (by) setMode(step(document.querySelectorAll("[role=tab]"), event.target, by).dataset.mode);
+  if (by) choose(step(document.querySelectorAll("[role=tab]"), event.target, by).dataset.mode);
 });
 byId("panel").addEventListener("keydown", (event) => {
   const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!by || event.target.id === "where") return;
-  const places = [query, ...results.querySelectorAll("button")];
+  const places = byId("panel").querySelectorAll("#query, #results button");
   event.preventDefault();
   step(places, event.target, by);
 });
@@ -271,7 +337,11 @@ byId("document").addEventListener("click", (event) => {
   if (event.target === byId("document")) byId("document").close();
 });
 byId("language").addEventListener("click", () => setLanguage(state.language === "en" ? "zh" : "en"));
-byId("key-form").addEventListener("submit", () => { useToken(byId("token").value.trim()); void start(); });
+byId("key-form").addEventListener("submit", () => {
+  useToken(byId("token").value.trim());
+  void start().then(() => query.value && go());
+});
+window.addEventListener("popstate", recall);
 
 async function start() {
   try {
@@ -284,5 +354,6 @@ async function start() {
 
 const usual = localStorage.getItem("language") || (navigator.language.startsWith("zh") ? "zh" : "en");
 setLanguage(usual);
+recall();
 query.focus();
 void start();
