@@ -27,6 +27,7 @@ DOCUMENTS = (
         "text": f"{HOSTILE}\n\nAn owl sleeps by day and hunts by night.",
         "year": 5,
     },
+    {"id": "fly", "title": "Pipes", "text": "Flies have pipes:\n\n    fly | owl\n\nThey buzz.", "year": 1},
     {"id": "cat", "title": "The cat", "text": "A cat sleeps by day and by night.", "year": 9},
 )
 
@@ -123,6 +124,15 @@ def test_filters_leave_out_documents(page: "Page") -> None:
     page.wait_for_selector("text=has a field")
 
 
+def test_columns_and_code_keep_their_layout(page: "Page") -> None:
+    page.click("#tab-search")
+    page.fill("#query", "pipes")
+    page.click(".hit")
+    page.wait_for_selector("#document[open]")
+    assert page.evaluate("document.querySelector('#document-text').textContent") == DOCUMENTS[1]["text"]
+    assert page.evaluate("document.querySelector('#document-text .code').textContent").strip() == "fly | owl"
+
+
 def test_filters_are_chosen_and_counted(page: "Page") -> None:
     page.fill("#query", "What sleeps by day and by night?")
     page.click("summary")
@@ -175,7 +185,13 @@ def test_the_page_speaks_chinese(page: "Page") -> None:
     assert page.get_attribute("#query", "placeholder") == "请输入问题"
     page.reload()
     page.wait_for_selector("text=篇文档")
-    words = page.inner_text("body").replace("ragcli", "").replace("knowledge_base", "").replace("English", "").replace("Esc", "")
+    words = (
+        page.inner_text("body")
+        .replace("ragcli", "")
+        .replace("knowledge_base", "")
+        .replace("English", "")
+        .replace("Esc", "")
+    )
     assert re.findall(r"[A-Za-z]{3,}", words) == []
     assert violations(page) == []
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ragcli.errors import NothingFoundError
+from ragcli.errors import NothingFoundError, UsageError
 from ragcli.filters import Filter
 from ragcli.search import Searcher
 from ragcli.search.diversity import joined
@@ -17,6 +17,8 @@ def retrieve(searcher: Searcher, question: str, k: int, filters: Sequence[Filter
 
     Raises NothingFoundError if nothing matches, UsageError for an empty question.
     """
+    if not question.strip():
+        raise UsageError("the question is empty", 'Ask something, such as: ragcli ask "What is a lambda?"')
     hits = joined(searcher.search(question, _PASSAGES * k, filters))[:k]
     if not hits:
         raise nothing_found()
@@ -31,8 +33,10 @@ def nothing_found() -> NothingFoundError:
 def retrieve_reviews(searcher: Searcher, title: str, k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
     """Return up to k reviews of the film with the title nearest to `title`.
 
-    Raises NothingFoundError, with a suggestion, if no title is near.
+    Raises NothingFoundError, with a suggestion, if no title is near, UsageError for an empty title.
     """
+    if not title.strip():
+        raise UsageError("the title is empty", "Name a film.")
     found = find_title(searcher.store, title)
     hits = searcher.search(found, k, [Filter("title", "=", found), *filters])
     if not hits:

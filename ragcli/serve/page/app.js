@@ -2,7 +2,7 @@
 
 import { WORDS } from "./words.js";
 import { Refused, events, read, useToken } from "./server.js";
-import { element, heading, marked, matches, titleOf } from "./view.js";
+import { element, heading, laidOut, marked, matches, titleOf } from "./view.js";
 
 const byId = (id) => document.getElementById(id);
 const results = byId("results");
@@ -222,7 +222,7 @@ function showAnswer(place, answer, pieces) {
 function paragraph(block, sentence, sources) {
   const source = sources.get(sentence?.source);
   const cite = source ? [" ", citation(source, sentence)] : [];
-  return element("p", { name: source ? "" : "unsupported" }, block.text.trim(), ...cite);
+  return element("p", { name: source ? "" : "unsupported" }, ...laidOut(block.text.trim(), []), ...cite);
 }
 
 function citation(source, span) {
@@ -269,7 +269,7 @@ async function openDocument(id, spans) {
     byId("document-path").textContent = path;
     byId("document-title").textContent = last;
     byId("document-facts").replaceChildren(...facts(found));
-    byId("document-text").replaceChildren(...marked(found.text, spans));
+    byId("document-text").replaceChildren(...laidOut(found.text, spans));
     byId("document").showModal();
     byId("document-title").focus();
     byId("document-text").querySelector("mark")?.scrollIntoView({ block: "center" });

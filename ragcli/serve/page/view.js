@@ -28,6 +28,29 @@ export function marked(text, spans, offset = 0) {
   return parts;
 }
 
+// Blocks with columns, indents or prompts keep their layout in letters of one width.
+const LAID_OUT = /^( {4}|\t|>>> |\$ |```|\|)|\S {3,}\S/m;
+
+export function laidOut(text, spans) {
+  const parts = [];
+  let [at, run, wide] = [0, "", false];
+  const show = () => {
+    const shown = marked(run, spans, at);
+    parts.push(...(wide ? [element("span", { name: "code" }, ...shown)] : shown));
+    at += Array.from(run).length;
+    run = "";
+  };
+  for (const block of text.split(/(\n\s*\n)/)) {
+    if (block.trim() && LAID_OUT.test(block) !== wide) {
+      show();
+      wide = !wide;
+    }
+    run += block;
+  }
+  show();
+  return parts;
+}
+
 // The words of a query, found in a passage without regard to case and endings.
 export function matches(text, query) {
   const words = query.toLowerCase().match(/[\p{L}\p{N}]+/gu) || [];
