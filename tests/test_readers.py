@@ -655,6 +655,43 @@ trailer<</Root 1 0 R>>
 """
 
 
+def test_notes_and_comments_follow_what_they_are_about(tmp_path: Path) -> None:
+    docx = (
+        "<w:document xmlns:w='w'><w:body><w:p><w:r><w:t>One.</w:t><w:footnoteReference w:id='2'/></w:r></w:p>"
+        "<w:p><w:r><w:t>Two.</w:t><w:commentReference w:id='2'/></w:r></w:p></w:body></w:document>"
+    )
+    note = "<w:x xmlns:w='w'><w:y w:id='2' {}><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:y></w:x>"
+    notes = {
+        "word/footnotes.xml": note.format("", "See x."),
+        "word/comments.xml": note.format("w:author='Ann'", "Why?"),
+    }
+    assert parts(tmp_path / "a.docx", package(**{"word/document.xml": docx}, **notes)) == [
+        ("a", "One.\n\nFootnote: See x.\n\nTwo.\n\nComment by Ann: Why?")
+    ]
+    odt = (
+        "<o:c xmlns:o='o' xmlns:t='t'><o:body><o:text><t:p>One<t:note t:note-class='endnote'><t:note-citation>1"
+        "</t:note-citation><t:note-body><t:p>See x.</t:p></t:note-body></t:note>.<o:annotation><o:creator>Ann</o:creator>"
+        "<t:p>Why?</t:p></o:annotation></t:p></o:text></o:body></o:c>"
+    )
+    assert parts(tmp_path / "a.odt", package(**{"content.xml": odt})) == [
+        ("a", "One.\n\nEndnote: See x.\n\nComment by Ann: Why?")
+    ]
+    pptx = {
+        "ppt/slides/slide1.xml": "<p:sld xmlns:p='p'><p:sp><p:p><p:t>Point</p:t></p:p></p:sp></p:sld>",
+        "ppt/slides/_rels/slide1.xml.rels": "<r><x Type='t/comments' Target='../comments/c1.xml'/></r>",
+        "ppt/comments/c1.xml": "<p:l xmlns:p='p'><p:cm><p:text>Why?</p:text></p:cm></p:l>",
+    }
+    assert parts(tmp_path / "a.pptx", package(**pptx)) == [("a", "Point\nComment: Why?")]
+
+
+def test_an_encrypted_workbook_needs_a_password(tmp_path: Path) -> None:
+    """Office keeps what is encrypted in an OLE file, whose parts have names in UTF-16."""
+    ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504) + "EncryptedPackage".encode("utf-16-le")
+    for name in ("a.xlsx", "a.docx"):
+        (tmp_path / name).write_bytes(ole)
+        assert reason(tmp_path / name) == "encrypted; it needs a password"
+
+
 def pdf(content: bytes) -> bytes:
     return PDF % (len(content), content)
 

@@ -46,10 +46,10 @@ def _core(package: Package, name: str) -> str:
 
 
 def read_docx(data: bytes) -> Page:
-    """Return the page of a Word document: paragraphs, lists and tables under its headings."""
+    """Return the page of a Word document: paragraphs, lists, tables, notes and comments under its headings."""
     with open_package(data) as package:
         body = _child(package.xml("word/document.xml"), "body")
-        styles = _docx_styles(package)
+        styles, notes = _docx_styles(package), _docx_notes(package)
         outline = Outline()
         items: list[str] = []
         code: list[str] = []
@@ -70,11 +70,35 @@ def read_docx(data: bytes) -> Page:
                 outline.heading(level, text, {})
             elif listed:
                 items.append("  " * (listed - 1) + f"- {text}")
+                items += ["  " * listed + note for note in _noted(block, notes)]
             else:
                 outline.add(text, whole=_local(block) == "tbl")
+            for note in () if listed else _noted(block, notes):
+                outline.add(note)
         outline.add("\n".join(items), whole=True)
         outline.add("```\n" + "\n".join(code) + "\n```" if code else "", whole=True)
         return Page(_core(package, "docProps/core.xml") or outline.title, outline.sections())
+
+
+def _docx_notes(package: Package) -> dict[str, str]:
+    """Return the footnotes, endnotes and comments by the elements that refer to them."""
+    notes = {}
+    for kind in ("footnote", "endnote", "comment"):
+        part = f"word/{kind}s.xml"
+        for note in package.xml(part) if part in package.names() else ():
+            text, author = " ".join(_docx_text(note).split()), _get(note, "author")
+            notes[f"{kind}Reference {_get(note, 'id')}"] = _note(kind, author, text)
+    return notes
+
+
+def _note(kind: str, author: str, text: str) -> str:
+    return f"{kind.capitalize()}{f' by {author}' if author else ''}: {text}" if text else ""
+
+
+def _noted(block: Element, notes: dict[str, str]) -> list[str]:
+    """Return the notes that a block refers to."""
+    references = (f"{_local(part)} {_get(part, 'id')}" for part in _docx_parts(block))
+    return [note for reference in references if (note := notes.get(reference))]
 
 
 class _Styles(NamedTuple):
@@ -166,6 +190,7 @@ def read_odt(data: bytes) -> Page:
 def _odt_blocks(outline: Outline, parent: Element) -> None:
     for block in parent:
         name = _local(block)
+        notes = _odt_notes(block) if name in ("h", "p", "list", "table") else []
         if name == "h":
             outline.heading(int(_get(block, "outline-level") or 1), _odt_text(block), {})
         elif name == "p":
@@ -177,6 +202,22 @@ def _odt_blocks(outline: Outline, parent: Element) -> None:
             outline.add(table_text(rows), whole=True)
         elif name not in ("sequence-decls", "forms", "tracked-changes"):
             _odt_blocks(outline, block)
+        for note in notes:
+            outline.add(note)
+
+
+def _odt_notes(block: Element) -> list[str]:
+    """Return the footnotes, endnotes and comments in a block."""
+    notes = []
+    for one in block.iter():
+        if _local(one) in ("note", "annotation"):
+            kind = _get(one, "note-class") or "comment"
+            creator = _child(one, "creator")
+            body = _child(one, "note-body") if _local(one) == "note" else one
+            lines = (_odt_text(part) for part in (body if body is not None else ()) if _local(part) in ("p", "list"))
+            author = (creator.text or "") if creator is not None else ""
+            notes.append(_note(kind, author, " ".join(" ".join(lines).split())))
+    return notes
 
 
 def _odt_list(block: Element) -> str:
@@ -210,7 +251,7 @@ def read_pptx(data: bytes) -> Page:
         sections: list[Section] = []
         for number, name in slides:
             title, lines = _slide(package.xml(name))
-            lines += _notes(package, name)
+            lines += _notes(package, name) + _slide_comments(package, name)
             if lines or title:
                 sections.append(Section((title,) if title else (), "\n".join(lines) or title, {"page": number}))
         return Page(_core(package, "docProps/core.xml"), sections)
@@ -218,13 +259,24 @@ def read_pptx(data: bytes) -> Page:
 
 def _notes(package: Package, slide: str) -> list[str]:
     """Return what the speaker notes under a slide say."""
+    return [line for part in _linked(package, slide, "/notesSlide") for line in _slide(part)[1]]
+
+
+def _slide_comments(package: Package, slide: str) -> list[str]:
+    texts = (
+        one for part in _linked(package, slide, "/comments") for one in part.iter() if _local(one) in ("text", "t")
+    )
+    return [f"Comment: {' '.join(one.text.split())}" for one in texts if one.text and one.text.strip()]
+
+
+def _linked(package: Package, slide: str, kind: str) -> Iterator[Element]:
+    """Yield the parts of a kind that a slide refers to."""
     folder, name = posixpath.split(slide)
     links = f"{folder}/_rels/{name}.rels"
-    if links not in package.names():
-        return []
-    targets = (_get(one, "Target") for one in package.xml(links) if _get(one, "Type").endswith("/notesSlide"))
-    parts = (posixpath.normpath(posixpath.join(folder, target)) for target in targets)
-    return [line for part in parts if part in package.names() for line in _slide(package.xml(part))[1]]
+    for one in package.xml(links) if links in package.names() else ():
+        part = posixpath.normpath(posixpath.join(folder, _get(one, "Target")))
+        if _get(one, "Type").endswith(kind) and part in package.names():
+            yield package.xml(part)
 
 
 def _slide(slide: Element) -> tuple[str, list[str]]:

@@ -14,6 +14,8 @@ MAX_PART = 2**26
 MAX_PARTS = 100_000
 MAX_RATIO = 200
 _SMALL = 2**20
+_OLE = b"\xd0\xcf\x11\xe0"
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
 
 class Package:
@@ -63,9 +65,16 @@ def parse_xml(content: bytes) -> ElementTree.Element:
         raise NoDocumentError(f"damaged: {e}") from e
 
 
+def is_encrypted(data: bytes) -> bool:
+    """Return whether an office file is encrypted: it is then a part of an OLE file."""
+    return data.startswith(_OLE) and _ENCRYPTED in data
+
+
 @contextmanager
 def open_package(data: bytes) -> Iterator[Package]:
     """Open a zip file. Raises NoDocumentError for other files."""
+    if is_encrypted(data):
+        raise NoDocumentError("encrypted; it needs a password")
     try:
         file = zipfile.ZipFile(BytesIO(data))
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as e:

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 from python_calamine import CalamineError, CalamineWorkbook
 
 from ragcli.documents import Document, Reject
-from ragcli.readers.packages import Package, open_package
+from ragcli.readers.packages import Package, is_encrypted, open_package
 from ragcli.readers.records import FieldNames, NoDocumentError
 from ragcli.readers.tables import read_rows
 
@@ -21,7 +21,7 @@ _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 
 def read_spreadsheet(data: bytes, name: str, fields: FieldNames) -> Iterator[Document | Reject]:
     """Yield the rows of all sheets. Raises NoDocumentError if it is damaged, encrypted or too large."""
-    if data.startswith(b"PK"):
+    if data.startswith(b"PK") or is_encrypted(data):
         with open_package(data) as package:
             if "content.xml" in package.names():
                 yield from _read_ods(package, name, fields)
