@@ -27,7 +27,7 @@ DOCUMENTS = (
         "text": f"{HOSTILE}\n\nAn owl sleeps by day and hunts by night.",
         "year": 5,
     },
-    {"id": "fly", "title": "Pipes", "text": "Flies have pipes:\n\n    fly | owl\n\nThey buzz.", "year": 1},
+    {"id": "fly", "title": "Pipes", "text": "Flies have pipes:\n\n```\nfly | owl\n\nfly\n```\n\nThey buzz.", "year": 1},
     {"id": "cat", "title": "The cat", "text": "A cat sleeps by day and by night.", "year": 9},
 )
 
@@ -130,7 +130,8 @@ def test_columns_and_code_keep_their_layout(page: "Page") -> None:
     page.click(".hit")
     page.wait_for_selector("#document[open]")
     assert page.evaluate("document.querySelector('#document-text').textContent") == DOCUMENTS[1]["text"]
-    assert page.evaluate("document.querySelector('#document-text .code').textContent").strip() == "fly | owl"
+    code = page.evaluate("document.querySelector('#document-text .code').textContent")
+    assert code.strip() == "```\nfly | owl\n\nfly\n```"
 
 
 def test_filters_are_chosen_and_counted(page: "Page") -> None:

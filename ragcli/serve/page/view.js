@@ -33,7 +33,7 @@ const LAID_OUT = /^( {4}|\t|>>> |\$ |```|\|)|\S {3,}\S/m;
 
 export function laidOut(text, spans) {
   const parts = [];
-  let [at, run, wide] = [0, "", false];
+  let [at, run, wide, fenced] = [0, "", false, false];
   const show = () => {
     const shown = marked(run, spans, at);
     parts.push(...(wide ? [element("span", { name: "code" }, ...shown)] : shown));
@@ -41,10 +41,11 @@ export function laidOut(text, spans) {
     run = "";
   };
   for (const block of text.split(/(\n\s*\n)/)) {
-    if (block.trim() && LAID_OUT.test(block) !== wide) {
+    if (block.trim() && (fenced || LAID_OUT.test(block)) !== wide) {
       show();
       wide = !wide;
     }
+    if (block.split("```").length % 2 === 0) fenced = !fenced;
     run += block;
   }
   show();
