@@ -4,17 +4,20 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ragcli.client import socket_path
+from ragcli.client import PRINTING, socket_path
+from ragcli.serve.background import _receive
 from ragcli.settings import data_home
-from tests.support import COMMANDS, Result, environment, run_on_terminal, run_process, write_lines
+from tests.support import COMMANDS, Result, assert_two_lines, environment, run_on_terminal, run_process, write_lines
 
 QUESTION = "When does an owl hunt?"
 LINES: list[tuple[str, ...]] = [
@@ -149,6 +152,34 @@ def test_a_killed_server_leaves_the_command_line_alone(indexed: None) -> None:
     assert run_process("serve", "--background").code == 0  # in the place of the dead one
     assert by_server("search", "sleeps")[0] == 0
     assert "has ended" in run_process("serve", "--stop").err
+
+
+@pytest.mark.parametrize("printing", [False, True])
+def test_a_server_killed_in_the_middle_leaves_the_command_alone_unless_it_has_printed(
+    indexed: None, printing: bool
+) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(socket_path())
+        listener.listen()
+        killed = threading.Thread(target=hang_up, args=(listener, PRINTING if printing else b""))
+        killed.start()
+        result = run_process("search", "sleeps")
+        killed.join()
+    if printing:
+        assert_two_lines(result, 1, "the server ended before the answer did", "Run the command again")
+    else:
+        assert len(result.objects()) == 2
+
+
+def hang_up(listener: socket.socket, said: bytes) -> None:
+    """Take a request, begin to answer it, and go."""
+    caller, _ = listener.accept()
+    descriptors: list[int] = []
+    with caller:
+        _receive(caller, descriptors)
+        caller.sendall(said)
+    for number in descriptors:
+        os.close(number)
 
 
 def test_an_idle_server_ends(indexed: None) -> None:
