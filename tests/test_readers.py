@@ -670,8 +670,8 @@ def test_notes_and_comments_follow_what_they_are_about(tmp_path: Path) -> None:
     ]
     odt = (
         "<o:c xmlns:o='o' xmlns:t='t'><o:body><o:text><t:p>One<t:note t:note-class='endnote'><t:note-citation>1"
-        "</t:note-citation><t:note-body><t:p>See x.</t:p></t:note-body></t:note>.<o:annotation><o:creator>Ann</o:creator>"
-        "<t:p>Why?</t:p></o:annotation></t:p></o:text></o:body></o:c>"
+        "</t:note-citation><t:note-body><t:p>See x.</t:p></t:note-body></t:note>."
+        "<o:annotation><o:creator>Ann</o:creator><t:p>Why?</t:p></o:annotation></t:p></o:text></o:body></o:c>"
     )
     assert parts(tmp_path / "a.odt", package(**{"content.xml": odt})) == [
         ("a", "One.\n\nEndnote: See x.\n\nComment by Ann: Why?")
@@ -706,6 +706,34 @@ def test_pages_of_a_pdf_are_read(tmp_path: Path) -> None:
     assert "has no text (scanned?)" in reason(tmp_path / "scan.pdf")
     (tmp_path / "bad.pdf").write_bytes(b"%PDF-1.4 nothing")
     assert reason(tmp_path / "bad.pdf").startswith("damaged")
+
+
+def test_bookmarks_of_a_pdf_are_its_headings(tmp_path: Path) -> None:
+    shown = (
+        "Preface here",
+        "and more",
+        "1 First",
+        "Text of one,",
+        "on two lines",
+        "Second of",
+        "all",
+        "Text of two",
+        "Last",
+    )
+    lines = b" ".join(f"0 -{14 if i else 0} Td ({line}) Tj".encode() for i, line in enumerate(shown))
+    entries = (
+        b"6 0 obj<</Type/Outlines/First 7 0 R/Last 8 0 R>>endobj\n"
+        b"7 0 obj<</Title(First)/Parent 6 0 R/Next 8 0 R/Dest[3 0 R/Fit]>>endobj\n"
+        b"8 0 obj<</Title(Second of all)/Parent 6 0 R/Prev 7 0 R/Dest[3 0 R/Fit]>>endobj\ntrailer"
+    )
+    content = pdf(b"BT /F 12 Tf 20 280 Td " + lines + b" ET").replace(b"trailer", entries)
+    content = content.replace(b"/Pages 2 0 R", b"/Pages 2 0 R/Outlines 6 0 R", 1)
+    (tmp_path / "a.pdf").write_bytes(content)
+    assert [(one.id, one.title, one.text, one.metadata["page"]) for one in read(tmp_path / "a.pdf")] == [
+        ("a.pdf#p1", "a", "Preface here and more", 1),
+        ("a.pdf#p1-2", "a › First", "Text of one, on two lines", 1),
+        ("a.pdf#p1-3", "a › Second of all", "Text of two Last", 1),
+    ]
 
 
 def test_paragraphs_of_a_pdf_are_apart(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
-"""Read PDF: a section for each page, without running heads and hyphenation."""
+"""Read PDF: a section for each page and each heading that its bookmarks name, without running heads and hyphenation."""
 
 import re
 from collections import Counter
 from ctypes import c_double
-from itertools import pairwise
+from itertools import islice, pairwise
+from typing import NamedTuple
 
 import pypdfium2
 from pypdfium2.raw import (
@@ -27,6 +28,27 @@ _APART = 1.3  # of the usual step: a paragraph begins
 _EDGE = 2  # lines at the top and bottom of a page that may be running heads
 _ITEM = re.compile(r"(?:[-•·*–]|\(?\d{1,3}[.)]|[A-Z]\.)\s")
 _PASSWORD_ERROR = FPDF_ERR_PASSWORD
+_MOST_BOOKMARKS = 20_000
+_MOST_HEADING_LINES = 3
+_LONGEST_HEADING = 300  # characters
+_MOST_PLACES = 50  # of one heading on a page
+_NOT_WORD = re.compile(r"[\W_]+")
+_NUMBER = re.compile(r"^(?:[A-Z]|\d+)?(?:\.?\d+)*\.?\s+")  # of a section
+
+
+class _Bookmark(NamedTuple):
+    """Hold the heading path that a bookmark names, and the page, from 0, that it leads to."""
+
+    path: tuple[str, ...]
+    page: int
+
+
+class _Heading(NamedTuple):
+    """Hold the lines of a page that a heading takes up, and its path."""
+
+    start: int
+    end: int
+    path: tuple[str, ...]
 
 
 def read_pdf(data: bytes) -> Page:
@@ -40,21 +62,94 @@ def read_pdf(data: bytes) -> Page:
             raise NoDocumentError(f"more than {_MOST_PAGES:,} pages")
         pages = [_lines(pdf, number) for number in range(len(pdf))]
         title = str(pdf.get_metadata_dict().get("Title", "")).strip()
+        headings = _headings(_bookmarks(pdf), pages)
     finally:
         pdf.close()
-    sections = _sections(pages, _running_heads(pages)) or _sections(pages, set())
+    sections = _sections(pages, headings, _running_heads(pages)) or _sections(pages, headings, set())
     if not sections:
         raise NoDocumentError("it has no text (scanned?); run OCR first, for example ocrmypdf")
     return Page(title if _says_something(title) else "", sections)
 
 
-def _sections(pages: list[list[str]], heads: set[str]) -> list[Section]:
-    """Return the pages that have text, without their running heads."""
+def _bookmarks(pdf: pypdfium2.PdfDocument) -> list[_Bookmark]:
+    found: list[_Bookmark] = []
+    path: list[str] = []
+    for bookmark in islice(pdf.get_toc(), _MOST_BOOKMARKS):
+        title = " ".join(_UNSEEN.sub("", bookmark.get_title()).split())
+        target = bookmark.get_dest()
+        path[bookmark.level :] = [title]
+        if title and target and (page := target.get_index()) is not None:
+            found.append(_Bookmark(tuple(path), page))
+    return found
+
+
+def _headings(bookmarks: list[_Bookmark], pages: list[list[str]]) -> dict[int, list[_Heading]]:
+    """Return the headings of each page: the lines that say the same as a bookmark that leads there.
+
+    A bookmark without such lines counts from the next page on; if most are so, there are no headings.
+    """
+    found: dict[int, list[_Heading]] = {}
+    missed: dict[int, _Heading] = {}
+    spelled: dict[int, dict[str, list[tuple[int, int]]]] = {}
+    for path, number in bookmarks:
+        lines = pages[number] if 0 <= number < len(pages) else []
+        here = found.setdefault(number, [])
+        places = spelled.setdefault(number, _spelled(lines) if number not in spelled else {})
+        if place := _place(path[-1], lines, places, here[-1].end if here else 0):
+            here.append(_Heading(*place, path))
+            missed.pop(number, None)
+        else:
+            missed[number] = _Heading(len(lines), len(lines), path)
+    if 2 * sum(map(len, found.values())) < len(bookmarks):
+        return {}
+    for number, heading in missed.items():
+        found[number].append(heading)
+    return found
+
+
+def _spelled(lines: list[str]) -> dict[str, list[tuple[int, int]]]:
+    """Return where a page has what may be a heading, of one line or a few, by its letters."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for at in range(len(lines)):
+        for end in range(at + 1, min(at + _MOST_HEADING_LINES, len(lines)) + 1):
+            text = " ".join(lines[at:end])
+            if lines[at] and lines[end - 1] and len(text) <= _LONGEST_HEADING:
+                for letters in _spellings(text):
+                    found.setdefault(letters, []).append((at, end))
+    return found
+
+
+def _place(
+    title: str, lines: list[str], places: dict[str, list[tuple[int, int]]], start: int
+) -> tuple[int, int] | None:
+    """Return the lines from a place on that are a title; those that may be a running head are the last choice."""
+    known = sorted(place for letters in _spellings(title) for place in places.get(letters, ())[:_MOST_PLACES])
+    after = [place for place in known if place[0] >= start]
+    return next((place for place in after if not _is_edge(place[0], lines)), after[0] if after else None)
+
+
+def _spellings(title: str) -> set[str]:
+    """Return the letters of a title, with its number and without."""
+    return {_letters(title), _letters(_NUMBER.sub("", title))} - {""}
+
+
+def _letters(text: str) -> str:
+    return _NOT_WORD.sub("", text).casefold()
+
+
+def _sections(pages: list[list[str]], headings: dict[int, list[_Heading]], heads: set[str]) -> list[Section]:
+    """Return the pages that have text, without their running heads, and cut at their headings."""
     sections = []
-    for number, lines in enumerate(pages, 1):
-        text = _joined([line for i, line in enumerate(lines) if not _is_edge(i, lines) or _shape(line) not in heads])
-        if text.strip():
-            sections.append(Section((), text, {"page": number}))
+    path: tuple[str, ...] = ()
+    for number, lines in enumerate(pages):
+        here = headings.get(number, [])
+        kept = ["" if _is_edge(i, lines) and _shape(line) in heads else line for i, line in enumerate(lines)]
+        width = _width(kept)
+        starts = [_Heading(0, 0, path), *here]
+        for heading, end in zip(starts, [*(one.start for one in here), len(lines)], strict=True):
+            path = heading.path
+            if text := _joined(kept[heading.end : end], width):
+                sections.append(Section(path, text, {"page": number + 1}))
     return sections
 
 
@@ -134,10 +229,14 @@ def _running_heads(pages: list[list[str]]) -> set[str]:
     return {shape for shape, count in seen.items() if len(pages) > 3 and count >= max(3, len(pages) / 3)}
 
 
-def _joined(lines: list[str]) -> str:
-    """Join lines to paragraphs: one continues if it is full and ends no sentence, or the next begins in lower case."""
+def _width(lines: list[str]) -> int:
+    """Return the length of a page's full lines."""
     lengths = sorted(len(line) for line in lines if line)
-    width = lengths[int(len(lengths) * 0.8)] if lengths else 0
+    return lengths[int(len(lengths) * 0.8)] if lengths else 0
+
+
+def _joined(lines: list[str], width: int) -> str:
+    """Join lines to paragraphs: one continues if it is full and ends no sentence, or the next begins in lower case."""
     out = ""
     last = 0  # characters of the line before
     for line in lines:
