@@ -25,6 +25,7 @@ from ragcli.serve.app import make_app
 from ragcli.serve.fields import AskRequest, SearchRequest, read_query, read_request, schema
 from ragcli.serve.guard import Rules, refused
 from ragcli.serve.metrics import Metrics
+from ragcli.serve.run import _listen
 from ragcli.serve.work import BusyError, Workers
 from ragcli.warm import keep_models
 from tests.serving import server, world
@@ -200,6 +201,12 @@ def test_a_body_is_cut_off_where_it_is_too_long(client: httpx2.Client) -> None:
 
 def test_an_address_that_others_can_reach_wants_a_token(folder: Path) -> None:
     assert_two_lines(run_process("serve", "--host", "0.0.0.0", env=world(folder)), 2, "no token", "RAGCLI_TOKEN")  # noqa: S104
+
+
+def test_an_answer_is_sent_without_waiting_for_the_client_to_confirm_its_beginning() -> None:
+    with _listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        with listener.accept()[0] as connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_an_index_that_is_not_there_and_a_port_that_is_taken_are_said(folder: Path, address: str) -> None:

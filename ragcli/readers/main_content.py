@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from urllib.parse import urlsplit
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -15,6 +16,8 @@ _AROUND = (
     "a.headerlink, a.anchor, a.hash-link, .sphinxsidebar, .toctree-wrapper, .breadcrumbs, .breadcrumb, .toc, "
     "#toc, .sidebar, .skip-link, .sr-only, .visually-hidden, .navbar, .pagination, .cookie-banner, .linenos"
 )
+_HEADINGS = "h1, h2, h3, h4, h5, h6"
+_SEVERAL, _MOST_CARDS = 3, 500  # headings that lead to other pages
 _PROSE = "p, pre, li, dd, td, blockquote"
 _SIDE = re.compile(
     r"(?:^|[\s_-])(?:comments?|shar(?:e|ing)|social|related|recommend(?:ed|ations)?|newsletter|promo(?:tion)?s?|"
@@ -34,6 +37,7 @@ _LINKED = 0.5  # of a text: what has more leads elsewhere
 
 def main_content(tree: LexborHTMLParser) -> LexborNode | None:
     """Return the element with the main content, without what does not belong to it."""
+    site = _site(tree)
     _drop(node for node in tree.css(_NEVER) if node.tag != "head" or node.parent is not None)
     prose = _prose_of(tree.root)
     inside, whole, size = _inside(prose), sum(map(_size, prose)), _size(tree.root)
@@ -54,6 +58,9 @@ def main_content(tree: LexborHTMLParser) -> LexborNode | None:
     root = _largest(tree)
     if root is None:
         return None
+    others = [one for one in root.css(_HEADINGS) if _is_of_another_page(one, site)]
+    if _SEVERAL <= len(others) <= _MOST_CARDS:
+        _drop((_card(one, root, _SOME * size) for one in others), _MOST * _size(root))
     if root.tag == "body":
         _drop(node for node in root.css("div, section, ul") if is_part(node) and is_list_of_links(node))
     return _narrowed(root)
@@ -98,6 +105,31 @@ def _narrowed(root: LexborNode) -> LexborNode:
     while child := next((one for one in root.iter() if inside.get(one.mem_id, 0) >= _NEARLY_ALL * whole), None):
         root = child
     return root
+
+
+def _site(tree: LexborHTMLParser) -> str:
+    """Return the host of a page by its own word; empty if it does not say."""
+    known = tree.css_first("link[rel=canonical]")
+    return urlsplit((known.attributes.get("href") or "") if known else "").netloc
+
+
+def _is_of_another_page(heading: LexborNode, site: str) -> bool:
+    """Return whether a heading is a link to another page of the site, as that of a related story is."""
+    links = heading.css("a") or [one for one in islice(_above(heading), _NEAR) if one.tag == "a"][:1]
+    if not links or len(links[0].text().strip()) < _NEARLY_ALL * len(heading.text().strip()):
+        return False
+    href = links[0].attributes.get("href") or "#"
+    return not href.startswith("#") and urlsplit(href).netloc in ("", site)
+
+
+def _card(heading: LexborNode, root: LexborNode, most: float) -> LexborNode:
+    """Return the widest element around a heading with no other heading and no more text than given."""
+    node = heading
+    for parent in _above(heading):
+        if parent.mem_id == root.mem_id or len(parent.css(_HEADINGS)) > 1 or _size(parent) > most:
+            break
+        node = parent
+    return node
 
 
 def _prose_of(root: LexborNode | None) -> list[LexborNode]:
