@@ -284,7 +284,7 @@ def article(around: str) -> str:
     [
         "{}<div class='related-posts'><p>" + SENTENCE + "</p></div>",
         "{}<div class='comments'><p>" + SENTENCE + "</p></div>",
-        "{}" + f"<div><h3><a href=/other>Another</a></h3><p>{SENTENCE}</p></div>" * 3,
+        "{}" + f"<div><h3><a href=/other>Another</a></h3><p>{SENTENCE * 2}</p></div>" * 3,
         "<div class='content paywall'>{}</div>",
         "<form action=page.aspx>{}</form>",
         "<div aria-hidden=true>{}</div>",
