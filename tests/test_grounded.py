@@ -305,6 +305,18 @@ def test_code_is_shown_to_its_end(text: str, rest: str) -> None:
     assert text[piece.end :] == rest
 
 
+def test_code_is_shown_from_its_beginning() -> None:
+    code = "```\ndef count(owls):\n" + "    night = next_night(owls)\n" * 8 + "    return night\n```"
+    found = hit(f"Owls are counted by night.\n\n{code}")
+    judged = judge("owls count night", [found], shelf(found.text))  # type: ignore[arg-type]
+    start, end = found.text.index("    return"), len(found.text)
+    cut = judged.candidates[0]._replace(text=found.text[start:end], start=start, end=end, place=1, of=2)
+    (piece,) = compose(
+        judged._replace(candidates=[cut]).only([0]), np.ones(1, dtype=np.float32), [found], "en", "normal"
+    )
+    assert found.text[piece.start : piece.end] == code
+
+
 @pytest.mark.parametrize(
     ("second", "leans"),
     [

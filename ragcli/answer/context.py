@@ -36,7 +36,7 @@ def refers_back(candidate: Candidate) -> bool:
 
 
 def in_context(candidate: Candidate, blocks: Sequence[Candidate], hit: Hit) -> Span:
-    """Return the span of a block with what it refers back to and leads in, to the end of a sentence or of code.
+    """Return the span of a block with what it refers back to and leads in, and all of a sentence or of code.
 
     `blocks` are all of the hit.
     """
@@ -44,9 +44,9 @@ def in_context(candidate: Candidate, blocks: Sequence[Candidate], hit: Hit) -> S
 
 
 def whole(span: Span, hit: Hit) -> Span:
-    """Extend a span to the end of a sentence or of code that it cuts."""
+    """Extend a span to the end of a sentence and to the code that it cuts."""
     start, end = span
-    return start, _to_code_end(hit, start, _to_sentence_end(hit, start, end))
+    return _with_code(hit, start, _to_sentence_end(hit, start, end))
 
 
 def _with_neighbours(candidate: Candidate, blocks: Sequence[Candidate]) -> Span:
@@ -89,10 +89,18 @@ def _to_sentence_end(hit: Hit, start: int, end: int) -> int:
     return end
 
 
-def _to_code_end(hit: Hit, start: int, end: int) -> int:
-    """Extend a piece to the end of the code that the block cuts: its unit, or lines that are indented or close it."""
-    at = end - hit.start
-    at = next((unit.end for unit in read_units(hit.text) if unit.code and unit.start < at < unit.end), at)
-    while more := _CODE_GOES_ON.match(hit.text, at):
-        at = more.end()
-    return hit.start + at if hit.start + at - start <= _LONGEST else end
+def _with_code(hit: Hit, start: int, end: int) -> Span:
+    """Extend a piece to the code that it cuts: to its unit, and to lines below that are indented or close it.
+
+    Of code that would be too long, only the end is added, or nothing.
+    """
+    begin, stop = start - hit.start, end - hit.start
+    codes = [unit for unit in read_units(hit.text) if unit.code]
+    top = next((code.start for code in codes if code.start < begin < code.end), begin)
+    bottom = next((code.end for code in codes if code.start < stop < code.end), stop)
+    while more := _CODE_GOES_ON.match(hit.text, bottom):
+        bottom = more.end()
+    for place in (top, begin):
+        if bottom - place <= _LONGEST:
+            return hit.start + place, hit.start + bottom
+    return start, end
