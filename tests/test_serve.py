@@ -204,9 +204,12 @@ def test_an_address_that_others_can_reach_wants_a_token(folder: Path) -> None:
 
 
 def test_an_answer_is_sent_without_waiting_for_the_client_to_confirm_its_beginning() -> None:
-    with _listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
-        with listener.accept()[0] as connection:
-            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    with (
+        _listen("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_an_index_that_is_not_there_and_a_port_that_is_taken_are_said(folder: Path, address: str) -> None:
