@@ -310,6 +310,31 @@ def test_paragraphs_in_a_cell_are_apart(tmp_path: Path) -> None:
     assert parts(tmp_path / "a.html", table) == [("a", "- Who: a; What: one two")]
 
 
+def test_cells_that_span_rows_or_columns_keep_the_others_in_place(tmp_path: Path) -> None:
+    html = (
+        "<table><tr><th rowspan=2>Name<th colspan=2>Size</tr><tr><th>min<th>max</tr><tr><td rowspan=2>a<td>1<td>2</tr>"
+        "<tr><td>3<td>4</tr><tr><td colspan=2>b<td>5</tr></table>"
+    )
+    rows = ["Name: a; Size min: 1; Size max: 2", "Name: a; Size min: 3; Size max: 4", "Name: b; Size max: 5"]
+    assert parts(tmp_path / "a.html", html) == [("a", "\n".join(f"- {row}" for row in rows))]
+
+    def cell(text: str, settings: str = "") -> str:
+        return f"<w:tc><w:tcPr>{settings}</w:tcPr><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:tc>"
+
+    wide, begun, on = "<w:gridSpan w:val='2'/>", "<w:vMerge w:val='restart'/>", "<w:vMerge/>"
+    inner = f"<w:tc><w:tbl><w:tr>{cell('x')}{cell('y')}</w:tr></w:tbl></w:tc>"
+    lines = (
+        cell("Name") + cell("Size", wide),
+        cell("a", begun) + cell("1") + cell("2"),
+        cell("", on) + cell("3") + inner,
+    )
+    table = "".join(f"<w:tr>{line}</w:tr>" for line in lines)
+    docx = f"<w:document xmlns:w='w'><w:body><w:tbl>{table}</w:tbl></w:body></w:document>"
+    assert parts(tmp_path / "a.docx", package(**{"word/document.xml": docx})) == [
+        ("a", "- Name: a; Size: 1; Size: 2\n- Name: a; Size: 3; Size: x y")
+    ]
+
+
 def test_asciidoc_and_org_are_text_under_headings(tmp_path: Path) -> None:
     adoc = "= Book\n:toc:\n\n== Part *one*\n\nSee link:x.html[the page].\n\n----\ncode\n----\n"
     assert parts(tmp_path / "a.adoc", adoc) == [("Book › Part one", "See the page.\n\n```\ncode\n```")]

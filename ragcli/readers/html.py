@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from ragcli.readers.main_content import main_content
-from ragcli.readers.outline import Outline, Page, table_text
+from ragcli.readers.outline import Cell, Outline, Page, spread, table_text, with_one_header
 from ragcli.readers.records import NoDocumentError
 
 _BLOCKS = frozenset(
@@ -169,11 +170,21 @@ def _is_layout(table: LexborNode) -> bool:
     return inner or any(len(cell.text()) > _LONGEST_CELL for cell in table.css("td"))
 
 
+def _cell(node: LexborNode) -> Cell:
+    text = " ".join(_tidy(_inline(node)).split())
+    return Cell(text, _span(node, "colspan"), _span(node, "rowspan"))
+
+
+def _span(cell: LexborNode, name: str) -> int:
+    said = cell.attributes.get(name) or "1"
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 5 else 1
+
+
 def _table(node: LexborNode) -> str:
-    rows = [
-        [" ".join(_tidy(_inline(cell)).split()) for cell in row.iter() if cell.tag in ("td", "th")]
-        for row in node.css("tr")
-    ]
+    table = [[cell for cell in row.iter() if cell.tag in ("td", "th")] for row in node.css("tr")]
+    rows = spread([[_cell(cell) for cell in row] for row in table])
+    headers = sum(1 for _ in takewhile(lambda row: len(row) > 1 and all(cell.tag == "th" for cell in row), table))
+    rows = with_one_header(rows, headers)
     if any(cell.css_first("pre") for cell in node.css("td")) and len(rows) == 1:  # code beside its line numbers
         return _code(node.css("pre")[-1])
     rows = [row for row in rows if any(row)]

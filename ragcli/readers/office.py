@@ -8,11 +8,12 @@ from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
 from ragcli.readers.html import read_html
-from ragcli.readers.outline import Outline, Page, Section, table_text
+from ragcli.readers.outline import Outline, Page, Section, table_text, with_one_header
 from ragcli.readers.packages import Package, open_package
 from ragcli.readers.records import NoDocumentError
 from ragcli.readers.texts import decode
 
+_MOST_COLUMNS = 100  # that a cell may span
 _SLIDE = re.compile(r"ppt/slides/slide(\d+)\.xml")
 _CODE_STYLE = re.compile(r"(?:box)?code(?:wide|annotated|block|listing)?$|sourcecode|htmlpreformatted", re.IGNORECASE)
 _LEVEL = re.compile(r"(?:heading|überschrift|titre|título|标题)\s*(\d)$", re.IGNORECASE)
@@ -138,14 +139,40 @@ def _list_level(element: Element) -> int:
 def _docx_block(block: Element, styles: _Styles) -> tuple[str, int, int]:
     """Return a block's text, its level if it is a heading, and its level if it is a list item."""
     if _local(block) == "tbl":
-        rows = _rows(block, "tr", "tc", _docx_text)
-        return table_text(rows), 0, 0
+        return table_text(_docx_rows(block)), 0, 0
     style = _style(block)
     text = _docx_text(block).strip()
     if not text:
         return "", 0, 0
     own = _child(block, "pPr", "numPr") is not None
     return text, styles.headings.get(style, 0), _list_level(block) if own else styles.lists.get(style, 0)
+
+
+def _docx_rows(table: Element) -> list[list[str]]:
+    """Return the rows of a table; a cell that spans rows is in each of them."""
+    rows: list[list[str]] = []
+    headers = sum(_child(row, "trPr", "tblHeader") is not None for row in _own(table, "tr"))
+    for row in _own(table, "tr"):
+        cells: list[str] = []
+        for cell in _own(row, "tc"):
+            merged, span = _child(cell, "tcPr", "vMerge"), _child(cell, "tcPr", "gridSpan")
+            hangs = (
+                bool(rows) and merged is not None and _get(merged, "val") != "restart" and len(cells) < len(rows[-1])
+            )
+            text = rows[-1][len(cells)] if hangs else " ".join(_docx_text(cell).split())
+            columns = min(int(_get(span, "val") or 1), _MOST_COLUMNS) if span is not None else 1
+            cells += [text, *[text if not rows else ""] * (columns - 1)]
+        rows.append(cells)
+    return with_one_header(rows, headers)
+
+
+def _own(element: Element, name: str) -> Iterator[Element]:
+    """Yield the rows or cells of a table, without those of tables in its cells."""
+    for part in element:
+        if _local(part) == name:
+            yield part
+        elif _local(part) not in ("tbl", "tc"):
+            yield from _own(part, name)
 
 
 def _style(block: Element) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import takewhile
+from itertools import takewhile, zip_longest
 from typing import Any, NamedTuple
 
 from ragcli.documents import Span
@@ -11,6 +11,7 @@ _LONGEST_LEAD = 300  # characters
 _LABEL = re.compile(
     r"(?:note|info|tip|hint|important|warning|caution|danger|attention|error|success|example|see also):", re.IGNORECASE
 )
+_WIDEST = 100  # columns that cells may span, so that a few letters do not make a million cells
 _DASHES = ("-", "–", "—", "--", "---")
 _LISTED = re.compile(r"[-*+•]\s|\(?\w{1,2}[.)]\s")
 
@@ -33,6 +34,14 @@ class Page(NamedTuple):
     title: str
     sections: list[Section]
     metadata: Mapping[str, Any] = {}
+
+
+class Cell(NamedTuple):
+    """Hold a table cell, and how many columns and rows it spans."""
+
+    text: str
+    columns: int = 1
+    rows: int = 1
 
 
 class Outline:
@@ -97,6 +106,41 @@ class Outline:
 def continues(label: str, text: str) -> bool:
     """Return whether a paragraph goes on after a label such as "Note:"."""
     return bool(_LABEL.fullmatch(label)) and not _LISTED.match(text)
+
+
+def spread(rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
+    """Return the texts of a table's rows in their columns.
+
+    A cell that spans rows is in each of them; one that spans columns is in the first, or in all in the first row.
+    """
+    found: list[list[str]] = []
+    hanging: dict[int, Cell] = {}  # what spans the row, by column
+    for row in rows:
+        texts: list[str] = []
+        below: dict[int, Cell] = {}
+        for cell in [*row, None]:
+            while above := hanging.get(len(texts)):
+                _put(above, texts, below)
+            if cell:
+                for column in range(min(cell.columns, _WIDEST)):
+                    _put(cell._replace(text=cell.text if column == 0 or not found else ""), texts, below)
+        found.append(texts)
+        hanging = below
+    return found
+
+
+def _put(cell: Cell, texts: list[str], below: dict[int, Cell]) -> None:
+    if cell.rows > 1 and len(texts) < _WIDEST:
+        below[len(texts)] = Cell(cell.text, 1, cell.rows - 1)
+    texts.append(cell.text)
+
+
+def with_one_header(rows: list[list[str]], headers: int) -> list[list[str]]:
+    """Return a table with one row of column names, made of several of them."""
+    if not 1 < headers < len(rows):
+        return rows
+    names = [" ".join(dict.fromkeys(filter(None, column))) for column in zip_longest(*rows[:headers], fillvalue="")]
+    return [names, *rows[headers:]]
 
 
 def table_text(rows: Sequence[Sequence[str]]) -> str:
