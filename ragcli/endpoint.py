@@ -54,10 +54,11 @@ class Endpoint:
         sleep: Sleep = time.sleep,
         option: str = "--base-url",
         timeout: float | None = None,
+        who: str = "",
     ) -> None:
         """Prepare a connection; `timeout` are the seconds until the next piece, by default what RAGCLI_TIMEOUT says.
 
-        Raises UsageError for an invalid URL or timeout.
+        `who` is what errors call the server, by default its address. Raises UsageError for an invalid URL or timeout.
         """
         try:
             url = httpx.URL(base_url.rstrip("/"))
@@ -71,6 +72,7 @@ class Endpoint:
         self._listing = _timeout(timeout or _LIST)
         weakref.finalize(self, self._client.close)
         self._sleep = sleep
+        self._who = who or f"the server at {self.url}"
         self._option, self._place = option, f"{option}: it often ends in /v1."
 
     def close(self) -> None:
@@ -145,7 +147,7 @@ class Endpoint:
             raise self._silent(error) from error
         except httpx.RequestError as error:
             raise UnreachableError(
-                f"the server at {self.url} closed the connection: {first_line(error)}",
+                f"{self._who} closed the connection: {first_line(error)}",
                 "Try again, or check the server's log.",
             ) from error
 
@@ -160,11 +162,11 @@ class Endpoint:
             raise self._not_json() from error
         if isinstance(content, dict) and content.get("error"):  # in the middle of a stream, after status 200
             reason = _reason(content)
-            raise RagcliError(f"the server at {self.url} says: {reason}", "Check the server's log.")
+            raise RagcliError(f"{self._who} says: {reason}", "Check the server's log.")
         return content
 
     def _not_json(self) -> RagcliError:
-        return RagcliError(f"the server at {self.url} does not answer in JSON", f"Check {self._place}")
+        return RagcliError(f"{self._who} does not answer in JSON", f"Check {self._place}")
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         message = f"no server answers at {self.url} ({first_line(error)})"
@@ -172,7 +174,7 @@ class Endpoint:
 
     def _silent(self, error: httpx.ReadTimeout) -> UnreachableError:
         seconds = error.request.extensions["timeout"]["read"]
-        message = f"the server at {self.url} has sent nothing for {seconds:g} seconds"
+        message = f"{self._who} has sent nothing for {seconds:g} seconds"
         return UnreachableError(message, f"Check its log, or for a slow model set {TIMEOUT} to more seconds.")
 
     def _refused(self, response: httpx.Response) -> StatusError:
@@ -189,7 +191,10 @@ class Endpoint:
         if place := response.headers.get("Location"):
             hints[status] = f"Give {self._option} the new address: {place}"
         hint = hints.get(status, "Try again later." if status in _BUSY else "Correct what the server reports.")
-        return StatusError(status, reason, f"the server at {self.url} says {status}: {reason}", hint)
+        refusal = StatusError(status, reason, f"{self._who} says {status}: {reason}", hint)
+        if refusal.is_too_large:
+            refusal.hint = "Shorten the text, or choose a model with a longer context."
+        return refusal
 
 
 def _timeout(seconds: float) -> httpx.Timeout:

@@ -6,29 +6,39 @@ have to wait for it. It listens on the loopback address only, requires a random 
 
 import importlib.util
 import os
+import re
 import secrets
 import subprocess
 import sys
+import tempfile
 import weakref
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from ragcli.endpoint import Endpoint
 from ragcli.errors import RagcliError
+from ragcli.models import gguf_parts
 
 _PATIENCE = 3600.0  # seconds; our own server does not hang, and a long prompt takes a slow machine minutes
 
 Pooling = Literal["mean", "cls", "last", "rank"]
 
+_REASON = re.compile(r"\bE \S+: (?:error(?: loading model)?: )?(.+)")  # the first line that llama.cpp marks as an error
+
 _SERVE = """
 import os, sys
 import xllamacpp
-file, context, threads, pooling = sys.argv[1:]
+file, size, context, threads, pooling = sys.argv[1:]
+devices, size = xllamacpp.get_device_info(), int(size)
+if len(devices) == 1 and size > devices[0]["memory_total"] > 0:
+    sys.exit(f"E size: it has {size / 1e9:,.0f} GB, the memory {devices[0]['memory_total'] / 1e9:,.0f} GB")
 parameters = xllamacpp.CommonParams()
+parameters.fit_params = len(devices) > 1  # which loads the model twice, to see what a GPU can hold
 parameters.model.path = file
 parameters.n_ctx, parameters.n_parallel = int(context), 1
 parameters.port, parameters.api_keys = 0, [sys.stdin.readline().strip()]
-parameters.verbosity, parameters.warmup = -1, False
+parameters.verbosity, parameters.warmup = 1, False  # errors only
 parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = int(threads)
 if pooling:
     parameters.embedding = True
@@ -50,18 +60,21 @@ def start(file: Path, context: int, pooling: Pooling | None = None) -> Endpoint:
     if importlib.util.find_spec("xllamacpp") is None:
         raise ModuleNotFoundError("No module named 'xllamacpp'", name="xllamacpp")
     key = secrets.token_hex(16)
-    server = subprocess.Popen(  # noqa: S603 (our own Python)
-        [sys.executable, "-c", _SERVE, str(file), str(context), str(_threads()), pooling or ""],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # so that Ctrl-C does not reach it
-        text=True,
-    )
-    assert server.stdin  # noqa: S101 (it is a pipe)
-    server.stdin.write(f"{key}\n")
-    server.stdin.flush()
-    endpoint = Endpoint(f"{_address(server, file)}/v1", key, timeout=_PATIENCE)
+    size = sum(part.stat().st_size for part in gguf_parts(file))
+    with tempfile.TemporaryFile() as said:
+        server = subprocess.Popen(  # noqa: S603 (our own Python)
+            [sys.executable, "-c", _SERVE, str(file), str(size), str(context), str(_threads()), pooling or ""],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            start_new_session=True,  # so that Ctrl-C does not reach it
+            text=True,
+        )
+        assert server.stdin  # noqa: S101 (it is a pipe)
+        server.stdin.write(f"{key}\n")
+        server.stdin.flush()
+        address = _address(server, file, said)
+    endpoint = Endpoint(f"{address}/v1", key, timeout=_PATIENCE, who="llama.cpp")
     weakref.finalize(endpoint, _end, server)
     return endpoint
 
@@ -77,20 +90,24 @@ def _threads() -> int:
     return max(cores - busy, cores // 2, 1)
 
 
-def _address(server: "subprocess.Popen[str]", file: Path) -> str:
-    """Return the server's address once the model is loaded. Raises RagcliError if it ended instead."""
+def _address(server: "subprocess.Popen[str]", file: Path, said: IO[bytes]) -> str:
+    """Return the server's address once the model is loaded. Raises RagcliError, with what it `said`, if it ended."""
     assert server.stdout  # noqa: S101 (it is a pipe)
     if address := server.stdout.readline().strip():
         return address
     _end(server)
-    why = "it is truncated, too large for the memory, or of an unknown family, or its chat template fails"
-    message = f"llama.cpp cannot load {file}: {why}"
-    raise RagcliError(message, "Copy or download it again, or use a smaller model or a newer xllamacpp.")
+    said.seek(0)
+    found = _REASON.search(said.read().decode("utf-8", "replace"))
+    why = found[1] if found else "it gives no reason"
+    hint = "Copy or download it again, or use a smaller model or a newer xllamacpp."
+    raise RagcliError(f"llama.cpp cannot load {file}: {why}", hint)
 
 
 def _end(server: "subprocess.Popen[str]") -> None:
-    server.kill()
-    server.communicate()
+    """End the process, also if Ctrl-C comes meanwhile."""
+    with suppress(KeyboardInterrupt):
+        server.kill()
+        server.communicate()
 
 
 def _check(file: Path) -> None:

@@ -496,6 +496,17 @@ def test_the_models_of_this_machine_are_listed_shown_and_removed(
     [shown] = run_process("models", "show", "people/small-GGUF:Q8_0", "--format", "json", env=env).objects()
     assert (shown["path"], shown["origin"], shown["size"]) == (str(cached), "hub", cached.stat().st_size)
     assert "cc-by-sa-4.0" in ragcli("models", "show", "small_gpt2").out
+    ask("people/small-GGUF:F16=gguf", HF_ENDPOINT=hub, HF_HUB_OFFLINE="")
+    split = {
+        one["name"]: one["size"] for one in run_process("models", "list", env=env).objects() if "f16" in one["name"]
+    }
+    assert list(split.values()) == [sum(part.stat().st_size for part in cached.parent.glob("big-f16-*"))], split
+    own = write_gguf(tmp_path / "own.gguf")
+    assert_two_lines(ragcli("models", "remove", own), ExitCode.ERROR, "own.gguf is a file of yours")
+    assert run_process("models", "remove", "people/small-GGUF:F16", env=env).code == 0
+    assert own.exists() and cached.exists() and not list(cached.parent.glob("big-f16-*"))
+    missing = run_process("models", "show", "people/small-GGUF:F16", env={**env, "HF_ENDPOINT": hub})
+    assert_two_lines(missing, ExitCode.ERROR, "no model people/small-GGUF:F16")  # which it does not download
     for name in ("mine", "taken", "gpt2", "people/small-GGUF:Q8_0"):
         assert run_process("models", "remove", name, env=env).code == 0, name
     left = {one["name"] for one in run_process("models", "list", env=env).objects()}

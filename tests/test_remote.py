@@ -5,6 +5,7 @@ The real ones are llama.cpp's with SmolLM2, and `transformers serve`.
 
 import importlib.util
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -19,8 +20,9 @@ import pytest
 from ragcli.decoder.sampling import Sampling
 from ragcli.endpoint import Endpoint
 from ragcli.errors import ExitCode, RagcliError, UnreachableError, UsageError
-from ragcli.generate import Completion, Options
+from ragcli.generate import Completion, Options, open_model
 from ragcli.models import PACKAGED
+from tests.gguf import write_gguf
 from tests.openai_server import KEY, Fake, Reply, Server, breaks_off, refuses, says
 from tests.support import Run, assert_two_lines, command, environment, run_process
 
@@ -122,6 +124,29 @@ def test_smollm2_writes_json_by_a_schema(ragcli: Run, tmp_path: Path) -> None:
     file.write_text(json.dumps(CITY))
     by = ("--model", "smollm2", "--schema", file, "--temperature", "0", "--max-new-tokens", "30")
     assert json.loads(ragcli("generate", "What is the capital of France?", *by).out) == {"city": "Paris"}
+    file.write_text('{"type": "nothing"}')
+    assert_two_lines(ragcli("generate", "x", *by), ExitCode.ERROR, "llama.cpp says 400", "nothing")
+
+
+def test_json_by_a_schema_may_have_blank_lines_but_no_end_too_early(
+    server: Server, ragcli: Run, corpus: Path, tmp_path: Path
+) -> None:
+    ragcli("index", corpus, "--no-encoder")
+    file = tmp_path / "city.json"
+    file.write_text(json.dumps(CITY))
+    by = ("--base-url", server.url, "--schema", file)
+    server.replies(says('{\n\n"city": "Rome"}'))
+    assert json.loads(ragcli("ask", "Where does an owl sleep?", *by, "--format", "json").objects()[0]["answer"])
+    server.replies(says('{"city": ', ended="length"))
+    assert_two_lines(ragcli("ask", "Where does an owl sleep?", *by), ExitCode.ERROR, "breaks off", "--max-new-tokens")
+    written = ragcli("generate", "Where?", *by)
+    assert (written.code, written.out) == (ExitCode.ERROR, '{"city": \n') and "breaks off" in written.err
+
+
+@pytest.mark.parametrize("option", ["--top-k", "--min-p", "--no-repeat-ngram-size", "--repetition-penalty"])
+def test_what_a_server_does_not_get_is_refused(ragcli: Run, monkeypatch: Any, option: str) -> None:
+    monkeypatch.setenv("RAGCLI_BASE_URL", "http://127.0.0.1:9/v1")
+    assert_two_lines(ragcli("generate", "x", option, "1"), ExitCode.USAGE, f"{option} has no effect", "--top-p")
 
 
 def test_a_busy_server_is_asked_again_later_and_later(server: Server) -> None:
@@ -135,7 +160,8 @@ def test_a_busy_server_is_asked_again_later_and_later(server: Server) -> None:
     [
         (401, "Incorrect API key", "RAGCLI_API_KEY"),
         (404, "model 'tiny' not found", "model's name"),
-        (400, "the request exceeds\nthe context", "reports"),
+        (400, "the request exceeds\nthe context", "Shorten"),
+        (400, "no such field", "reports"),
         (429, "quota used up", "later"),
     ],
 )
@@ -339,10 +365,62 @@ def test_smollm2_is_a_model_by_its_name_and_stands_in_for_gpt2(tmp_path: Path) -
     assert "small GPT-2" in measured.err, measured  # what needs a model's tokens takes one that ragcli runs itself
 
 
+@pytest.mark.usefixtures("smollm2")
+def test_llama_cpp_gets_all_ways_to_sample(ragcli: Run) -> None:
+    by = ("--model", "smollm2", "--temperature", "0", "--max-new-tokens", "40")
+    plain, varied = (
+        ragcli("generate", "The fox and the", *by, *more).out for more in ((), ("--repetition-penalty", "2"))
+    )
+    assert plain != varied
+    free = ("--model", "smollm2", "--temperature", "3", "--seed", "1", "--max-new-tokens", "20")
+    by_one, all_of_them = (ragcli("generate", "The fox", *free, "--top-k", k).out for k in ("1", "0"))
+    assert by_one == ragcli("generate", "The fox", *by[:4], "--max-new-tokens", "20").out != all_of_them
+
+
+def test_a_model_without_a_chat_template_goes_on_with_the_text(
+    smollm2_file: Path, tmp_path: Path, ragcli: Run, corpus: Path
+) -> None:
+    ragcli("index", corpus, "--no-encoder")
+    file = tmp_path / "base"  # as in Ollama's folders, a file's name has no ending
+    file.write_bytes(smollm2_file.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.chat_temp1ate"))
+    generator = open_model(str(file))
+    assert (generator.name, generator.instructed, generator.context) == ("base", False, 8192)
+    [written] = ragcli("ask", "Is it?", "--template", own_file(tmp_path), "--model", file, "--format", "json").objects()
+    assert written["answer"].startswith("Paris")
+    os.truncate(file, 60_000_000)
+    assert_two_lines(ragcli("generate", "x", "--model", file), ExitCode.ERROR, "not within the file bounds", "again")
+
+
+def own_file(tmp_path: Path) -> Path:
+    path = tmp_path / "capital.jinja"
+    path.write_text("---\npassages: optional\n---\nThe capital of France is")
+    return path
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("xllamacpp"), reason="needs the package xllamacpp")
+def test_a_model_that_is_larger_than_the_memory_is_refused(ragcli: Run, tmp_path: Path) -> None:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for part in (1, 2):
+        os.truncate(write_gguf(tmp_path / f"large-0000{part}-of-00002.gguf"), memory // 2 + 2**30)
+    first = tmp_path / "large-00001-of-00002.gguf"
+    size, room = f"{(memory // 2 + 2**30) * 2 / 1e9:.0f} GB", f"the memory {memory / 1e9:.0f} GB"
+    assert_two_lines(ragcli("generate", "x", "--model", first), ExitCode.ERROR, "large-00001-of-00002.gguf", size, room)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("xllamacpp"), reason="needs the package xllamacpp")
+def test_a_model_that_does_not_write_is_refused(ragcli: Run, tmp_path: Path) -> None:
+    file = write_gguf(tmp_path / "encoder.gguf", {"llama.pooling_type": 1})
+    assert_two_lines(ragcli("generate", "x", "--model", file), ExitCode.ERROR, "not a language model", "--encoder")
+
+
 @pytest.mark.skipif(not importlib.util.find_spec("xllamacpp"), reason="needs the package xllamacpp")
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"hello", "is not a GGUF file"), (b"GGUF" + bytes(100), "cannot load"), (None, "cannot read")],
+    [
+        (b"hello", "is not a GGUF file"),
+        (b"GGUF" + bytes(100), "cannot load"),
+        (None, "cannot read"),
+    ],
 )
 def test_a_file_that_is_no_model_is_named(ragcli: Run, tmp_path: Path, content: bytes | None, words: str) -> None:
     file = tmp_path / "bad.gguf"

@@ -1,5 +1,6 @@
 """Encoders and re-rankers that another process runs: GGUF files by llama.cpp, and servers by their URL."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -320,3 +321,11 @@ def test_llama_cpp_ends_with_its_model(tiny_gguf: Path) -> None:
     del endpoint
     with pytest.raises(RagcliError, match="no server answers"):
         RemoteModel(Endpoint(url, None)).vectors(["a"])
+
+
+def test_ctrl_c_while_llama_cpp_ends_is_no_error() -> None:
+    class Interrupted:
+        def kill(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    llama_cpp._end(Interrupted())  # type: ignore[arg-type]

@@ -30,6 +30,7 @@ def own(tmp_path: Path, name: str, text: str) -> Path:
         ("summary", [], "Summarize this text in 3 sentences:\n\nWho hunts?\n\nSummary:"),
         ("summary", HITS, "[2] The cat\nCats sleep.\n\nSummary:"),
         ("translate", [], "Text: Where is the station?\nChinese: 车站在哪里？\n\nText: Who hunts?\nChinese:"),
+        ("message", HITS, "Who hunts?"),
         ("dialogue", HITS, "[2] The cat\nCats sleep.\n\n\nUser: Hi\nAssistant: Hello\nUser: Who hunts?\nAssistant:"),
     ],
 )
@@ -40,7 +41,7 @@ def test_each_task_has_a_template(name: str, hits: list[Hit], ends: str) -> None
 def test_templates_are_listed_and_shown_and_ones_own_go_before_the_packages(ragcli: Run, tmp_path: Path) -> None:
     path = own(tmp_path, "qa", "---\ndescription: My own\nmodel: gpt2\n---\n{{ question }}!\n")
     listed = {one["name"]: one for one in ragcli("template", "list", "--format", "json").objects()}
-    assert set(listed) == {"dialogue", "qa", "review", "summary", "translate"}
+    assert set(listed) == {"dialogue", "message", "qa", "review", "summary", "translate"}
     assert (listed["qa"]["path"], listed["qa"]["description"], listed["qa"]["model"]) == (str(path), "My own", "gpt2")
     assert ragcli("template", "show", "qa").out == path.read_text()
     assert "dialogue     Go on with a conversation" in ragcli("template", "list", "--format", "table").out

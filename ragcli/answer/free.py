@@ -10,7 +10,7 @@ from ragcli.answer.schema import Answer
 from ragcli.answer.statistics import Statistics
 from ragcli.answer.tidy import tidied
 from ragcli.errors import RagcliError
-from ragcli.generate import Generator
+from ragcli.generate import Generator, cut_json
 from ragcli.prompt import QUESTION, PromptForm
 
 
@@ -27,7 +27,8 @@ class FreeAnswerer:
     ) -> None:
         """`template` is the form of the prompt; a reader checks whether a source has the words that answer."""
         self._options = options._replace(style="free")
-        writing = options.options._replace(rows=1, stop=template.stop)
+        stop = () if options.options.schema else template.stop  # JSON may have blank lines, and ends by itself
+        writing = options.options._replace(rows=1, stop=stop)
         self._generation = Generation(open_generator, template, writing)
         self._store = store
         self._reader = reader
@@ -37,11 +38,11 @@ class FreeAnswerer:
         written = write_each(found, self._generation, emit)
         return [one if isinstance(one, RagcliError) else self._answer(one) for one in written]
 
-    def _answer(self, written: Written) -> Answer:
+    def _answer(self, written: Written) -> Answer | RagcliError:
         answer = written.as_answer(self._generation.open().name, self._options)
         if self._options.options.schema:
-            return answer
-        answer = answer._replace(answer=tidied(answer.answer, is_cut=written.completion.ended in ("length", "context")))
+            return cut_json(written.completion, self._options.options) or answer
+        answer = answer._replace(answer=tidied(answer.answer, is_cut=written.completion.is_cut))
         used = written.prompt.used
         if self._store is None or not answer.answer or not used:
             return answer

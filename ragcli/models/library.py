@@ -18,11 +18,21 @@ from ragcli.errors import RagcliError, UnreachableError, first_line
 from ragcli.files import put_in_place
 from ragcli.models.find import PACKAGED, find_model
 from ragcli.models.folders import CARD, CONFIG, ENCODER, check_files, read_header, read_json, weight_files
-from ragcli.models.gguf import ALIASES, SMOLLM2, SMOLLM2_PACKAGE, find_gguf, installed, is_gguf, read_gguf
+from ragcli.models.gguf import (
+    ALIASES,
+    SMOLLM2,
+    SMOLLM2_PACKAGE,
+    find_gguf,
+    gguf_parts,
+    installed,
+    is_gguf,
+    local_gguf,
+    read_gguf,
+)
 from ragcli.models.hub import cache_of, cached_names, cached_snapshot
 from ragcli.settings import models_home
 
-Origin = Literal["trained", "pulled", "hub", "package"]
+Origin = Literal["trained", "pulled", "hub", "package", "file"]
 
 _LICENCE = re.compile(r"^license: *(\S.*)$", re.MULTILINE)
 _CONTEXTS = ("n_positions", "n_ctx", "max_position_embeddings")
@@ -63,12 +73,9 @@ def list_models() -> Iterator[Card]:
 
 def show_model(name: str) -> Card:
     """Return the description of a local model. Raises RagcliError if there is none with that name."""
-    if name.endswith(".gguf") and Path(name).is_file():
-        return _card_of_file(name, "pulled", Path(name))
     found = next((card for card in list_models() if name in (card.name, str(card.path))), None)
-    if found is None and is_gguf(name):
-        path = find_gguf(name)
-        return _card_of_file(name, "hub", path)
+    if found is None and (path := local_gguf(name)):
+        return _card_of_file(name, "file" if path == Path(name).expanduser() else "hub", path)
     if found is None:
         hint = "List the local models with `ragcli models list`; get another with `ragcli models pull NAME`."
         raise RagcliError(f"there is no model {name} on this machine", hint)
@@ -113,6 +120,8 @@ def remove_model(name: str) -> Card:
             else "It is the fallback for when there is no other model."
         )
         raise RagcliError(f"{name} is part of an installed package", hint)
+    if card.origin == "file":
+        raise RagcliError(f"{name} is a file of yours", "Delete it yourself.")
     if card.origin == "hub":
         _remove_cached(name, card.path)
     elif card.path.is_dir():
@@ -123,11 +132,15 @@ def remove_model(name: str) -> Card:
 
 
 def _remove_cached(name: str, path: Path) -> None:
-    """Delete a cached file and its blob; for the last one or a folder, the whole model."""
+    """Delete a cached file with its parts and their blobs; for the last one or a folder, the whole model."""
     snapshot = cached_snapshot(name.partition(":")[0])
-    if path.is_file() and snapshot and len(list(snapshot.rglob("*.gguf"))) > 1:
-        path.resolve().unlink()
-        path.unlink(missing_ok=True)
+    parts = gguf_parts(path) if path.is_file() else []
+    if parts and snapshot and len(list(snapshot.rglob("*.gguf"))) > len(parts):
+        blobs = {part.resolve() for part in parts}
+        for part in parts:
+            part.unlink()
+        for blob in blobs - {file.resolve() for file in snapshot.rglob("*.gguf")}:
+            blob.unlink(missing_ok=True)
     else:
         shutil.rmtree(cache_of(name.partition(":")[0]))
 
@@ -136,7 +149,8 @@ def _cached(name: str) -> Iterator[Card]:
     if snapshot := cached_snapshot(name):
         yield from _readable(name, "hub", snapshot)
         for file in sorted(snapshot.rglob("*.gguf")):
-            yield from _readable(f"{name}:{file.relative_to(snapshot)}", "hub", file)
+            if file == gguf_parts(file)[0]:
+                yield from _readable(f"{name}:{file.relative_to(snapshot)}", "hub", file)
 
 
 def _readable(name: str, origin: Origin, path: Path) -> Iterator[Card]:
@@ -146,14 +160,14 @@ def _readable(name: str, origin: Origin, path: Path) -> Iterator[Card]:
 
 
 def _card_of_file(name: str, origin: Origin, path: Path) -> Card:
-    header = read_gguf(path)
+    header, parts = read_gguf(path), gguf_parts(path)
     values = header.values
     return Card(
         name,
         "package" if origin == "hub" and path == installed(SMOLLM2) else origin,
         str(values.get("general.architecture", "")),
-        header.parameters,
-        path.stat().st_size,
+        sum(read_gguf(part).parameters for part in parts),
+        sum(part.stat().st_size for part in parts),
         header.context,
         header.quantization,
         str(values.get("general.license", "")),

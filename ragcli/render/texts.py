@@ -32,7 +32,10 @@ def print_completions(
     else:
         print_text("\n\n".join(text.strip("\n") for text in texts))
     if not as_json and not any(text.strip() for text in texts):
-        print_note("The model wrote nothing: it takes the text as finished. Give it a beginning to go on with.")
+        print_note(
+            "The model wrote nothing: it takes the text as finished. Give it a beginning to go on with, "
+            "or a message to answer: --template message."
+        )
 
 
 def print_each(
