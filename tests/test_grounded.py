@@ -25,6 +25,7 @@ from ragcli.answer.summary import summarize
 from ragcli.answer.terms import bag_of, terms, weigh, words_by_term
 from ragcli.answer.titled import read_question, title_match
 from ragcli.decoder.sampling import Sampling
+from ragcli.evaluate.answer_measures import citations
 from ragcli.generate import Options, complete, open_language_model
 from ragcli.models import ModelFolder
 from ragcli.reader import Reading
@@ -506,6 +507,18 @@ def test_what_a_sentence_cites_is_compared_with_what_supports_it(mark: str, sour
         [found] = attributed(text, hit(OWLS), hit(MICE, 2))
         assert (found.text, found.source, found.verdict) == ("An owl can turn its head 270 degrees.", source, verdict)
         assert found.cited == tuple(int(n) for n in mark.strip(" []"))
+
+
+def test_sources_that_are_cited_together_may_support_a_sentence_together() -> None:
+    text = "An owl can turn its head by 270 degrees and a mouse lives for 24 months"
+    for cited, supporting in (("[1]", ()), ("[1, 2]", (1, 2)), ("[1, 2, 3]", (1, 2))):
+        [found] = attributed(
+            f"{text} {cited}.", hit(OWLS), hit("A mouse lives for 24 months.", 2), hit("Cats sleep.", 3)
+        )
+        assert found.supporting == supporting, cited
+        assert (found.source is None) == (not supporting)
+    measured = citations([found])
+    assert (measured["citation_recall"], measured["citation_precision"]) == (1.0, 2 / 3)
 
 
 def test_a_mark_before_a_sentence_is_its_own_and_a_bullet_is_no_sentence() -> None:

@@ -144,6 +144,27 @@ def test_a_review_by_a_template(server: Server, ragcli: Run, tmp_path: Path) -> 
     assert "- A lovely film for all." in server.requests[0][1]["messages"][0]["content"]
 
 
+def test_of_a_small_models_review_only_what_the_reviews_say_is_kept(
+    server: Server, ragcli: Run, tmp_path: Path
+) -> None:
+    texts = (
+        "A lovely and clever film that moved everybody in the cinema.",
+        "The animated balloons are wonderful, and the music is beautiful throughout the film.",
+        "The story drags a little in the middle, and the villain is weak.",
+    )
+    reviews = ({"id": str(n), "title": "Up", "text": text} for n, text in enumerate(texts))
+    ragcli("index", write_lines(tmp_path / "r.jsonl", *reviews), "--no-encoder")
+    server.handler.listed = {"data": [{"id": "tiny", "meta": {"n_params": 135_000_000}}]}
+    by = ("--base-url", server.url)
+    one, another, *_ = ragcli("review", "Up", *by, "--dry-run").out.split("\n\n")
+    server.replies(says(f"{one} {another} It is an example of itself in a museum."), says(f"It eats museums. {one}"))
+    [review] = ragcli("review", "Up", *by, "--format", "json").objects()
+    assert (review["answer"], len(review["sentences"])) == (f"{one} {another}", 2)
+    composed, instead = ragcli("review", "Up"), ragcli("review", "Up", *by)
+    assert instead.out == composed.out and "not supported by the texts" in instead.err
+    assert ragcli("review", "Up", *by, "--template", "review").out.startswith("It eats museums.")
+
+
 NOTES = "Owls hunt mice at night. Owls sleep in old trees by day. It rained on Monday. Mice fear owls at night."
 
 

@@ -42,6 +42,12 @@ def test_nothing_is_said_twice(text: str, expected: str) -> None:
     assert tidied(text, is_cut=False) == expected
 
 
+def test_what_was_asked_is_not_repeated() -> None:
+    task = "Rewrite this as one short review of the film Up."
+    assert tidied(f"A lovely film.\n\n{task}", is_cut=False, asked=task) == "A lovely film."
+    assert tidied(task, is_cut=False, asked=task) == task
+
+
 def test_a_stream_is_tidied_as_the_whole_text() -> None:
     text = "Owls hunt at night [1]. Cats sleep. Owls hunt at night! They see well in the dark. They are al"
     sent: list[str] = []

@@ -67,7 +67,7 @@ def attribute(
 
     Support is the share of a sentence's terms, weighted by idf, that the source sentence contains. There is no source
     below `supported`, and if the source lacks a number of the sentence or its words that answer the question. A cited
-    source takes precedence.
+    source takes precedence; several cited ones may support a sentence together.
     """
     spans = [span for span in sentence_spans(written.text) if _SAYS.search(written.text, *span)]
     cited: list[list[int]] = [[] for _ in spans]
@@ -103,21 +103,42 @@ class _Check:
         weights = self._weights(text)
         shares = [weights.share(source) for source in self._terms]
         able = [place for place, share in enumerate(shares) if share >= self._supported]
-        able = [place for place in able if self._holds(place, text, deciding)]
+        able = [place for place in able if self._holds([self._found[place].hit + 1], text, deciding)]
         named = [place for place in able if self._found[place].hit + 1 in cited]
-        if not able:
+        supporting = tuple(sorted({self._found[one].hit + 1 for one in able}))
+        if not named and (together := self._together(text, cited, deciding)):
+            named = [place for place, one in enumerate(self._found) if one.hit + 1 in together]
+            supporting = tuple(sorted({*supporting, *together}))
+        if not supporting:
             best = max(shares, default=0.0)
             return CitedSentence(text, None, 0, 0, best, cited=tuple(cited), verdict="unsupported")
         place = max(named or able, key=shares.__getitem__)
         verdict: Verdict = "supported" if named or not cited else "miscited"
-        supporting = tuple(sorted({self._found[one].hit + 1 for one in able}))
         found = cite(self._found[place], shares[place])
         return found._replace(text=text, cited=tuple(cited), verdict=verdict, supporting=supporting)
 
-    def _holds(self, place: int, text: str, deciding: str) -> bool:
-        """Return whether a source has all numbers of a sentence, and most of the words that decide."""
-        source = self._hits[self._found[place].hit]
-        whole = f"{source.title} {source.text}"
+    def _together(self, text: str, cited: Sequence[int], deciding: str) -> list[int]:
+        """Return the cited sources that support a sentence only together, each of which is needed."""
+        weights = self._weights(text)
+
+        def support(sources: Sequence[int]) -> bool:
+            best = (self._best(source, weights) for source in sources)
+            share = weights.share(frozenset().union(*best))
+            return share >= self._supported and self._holds(sources, text, deciding)
+
+        if len(cited) < 2 or not support(cited):
+            return []
+        return [source for source in cited if not support([other for other in cited if other != source])]
+
+    def _best(self, source: int, weights: Weights) -> frozenset[str]:
+        """Return the terms of the sentence of a source that has most of a sentence's weight."""
+        found = (terms for terms, one in zip(self._terms, self._found, strict=True) if one.hit + 1 == source)
+        return max(found, key=weights.share, default=frozenset())
+
+    def _holds(self, sources: Sequence[int], text: str, deciding: str) -> bool:
+        """Return whether sources have all numbers of a sentence, and most of the words that decide."""
+        hits = [self._hits[source - 1] for source in sources]
+        whole = " ".join(f"{hit.title} {hit.text}" for hit in hits)
         numbers = set(_NUMBER.findall(whole))
         if not all(number in numbers for number in _NUMBER.findall(text)):
             return False

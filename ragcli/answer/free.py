@@ -11,7 +11,7 @@ from ragcli.answer.statistics import Statistics
 from ragcli.answer.tidy import tidied
 from ragcli.errors import RagcliError
 from ragcli.generate import Generator, cut_json
-from ragcli.prompt import QUESTION, PromptForm
+from ragcli.prompt import QUESTION, PromptForm, PromptTemplate
 
 
 class FreeAnswerer:
@@ -42,7 +42,9 @@ class FreeAnswerer:
         answer = written.as_answer(self._generation.open().name, self._options)
         if self._options.options.schema:
             return cut_json(written.completion, self._options.options) or answer
-        answer = answer._replace(answer=tidied(answer.answer, is_cut=written.completion.is_cut))
+        form = self._generation.template
+        asked = form.ask(answer.question) if isinstance(form, PromptTemplate) else ""
+        answer = answer._replace(answer=tidied(answer.answer, is_cut=written.completion.is_cut, asked=asked))
         used = written.prompt.used
         if self._store is None or not answer.answer or not used:
             return answer

@@ -21,6 +21,7 @@ from ragcli.store import Hit
 
 OpenModel = Callable[[], Generator]
 
+_FEWEST = 2  # sentences of a small model's review
 _REVIEW_SENTENCES = 6
 _READ = 2  # sentences that a small model reads for each that it may write
 
@@ -116,16 +117,24 @@ def review(
 ) -> Answer:
     """Review a film with sentences of its reviews in the index, found by title, or let a model write from these.
 
-    Raises NothingFoundError, with a suggestion, if no title is near.
+    Of what a small model writes by no template of the user's, only sentences that the reviews support are kept, if
+    there are a few. Raises NothingFoundError, with a suggestion, if no title is near.
     """
     clock = Clock()
     hits = retrieve_reviews(searcher, title, options.k, options.filters)
     sentences = compose_review(hits, _REVIEW_SENTENCES, searcher.language, searcher.encoder)
     found = Retrieved(hits[0].title, hits, clock.now())
+    composed = _composed(found, sentences, options.options.seed, Clock(found.seconds).seconds())
     if options.style == "grounded":
-        return _composed(found, sentences, options.options.seed, Clock(found.seconds).seconds())
+        return composed
     written_from = found._replace(hits=_only_cited(hits, sentences))
-    return _only(_review_writer(searcher, open_generator, options).answer_all([written_from], emit))
+    checked = options.style == "free" and not options.template and is_small(open_generator())
+    writer = _review_writer(searcher, open_generator, options)
+    written = _only(writer.answer_all([written_from], None if checked else emit))
+    if not checked:
+        return written
+    kept = written.supported()
+    return kept if len(kept.sentences) >= _FEWEST else composed
 
 
 def _review_writer(searcher: Searcher, open_generator: OpenModel, options: AskOptions) -> Answerer:

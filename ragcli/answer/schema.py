@@ -110,6 +110,13 @@ class Answer(NamedTuple):
         fields["nearest"] = self.nearest._asdict() if self.nearest else None
         return {key: question, **fields}
 
+    def supported(self) -> Self:
+        """Return the answer with only those sentences that a source supports."""
+        kept = tuple(sentence for sentence in self.sentences if sentence.source)
+        if kept == self.sentences:
+            return self
+        return self._replace(answer=" ".join(sentence.text for sentence in kept), sentences=kept)
+
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
         """Read an answer. Raises LookupError or TypeError for anything else."""

@@ -19,12 +19,13 @@ _EMPTY_ITEM = re.compile(r"(?:\A|\n)[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]*(?:\[\d+
 _ENDED = re.compile(r"(?:[.!?…。！？][`)\]\"'”’*]*|```|\||\])\s*$")
 
 
-def tidied(text: str, *, is_cut: bool) -> str:
+def tidied(text: str, *, is_cut: bool, asked: str = "") -> str:
     """Return a text without repeated sentences and loops; if it `is_cut`, without its last, unfinished sentence.
 
-    Code between fences stays as it is. A text of one unfinished sentence stays, too.
+    What was `asked` is not repeated either. Code between fences stays as it is. A text of one unfinished sentence
+    stays, too.
     """
-    said: set[tuple[str, ...]] = set()
+    said = {_words(asked)} if asked else set()
     parts = _CODE.split(text)
     if is_cut and len(parts) > 1 and not parts[-1] and not parts[-2].endswith("```", 3):
         parts[-2:] = []  # code without an end
@@ -37,12 +38,16 @@ def _once(text: str, said: set[tuple[str, ...]]) -> str:
     text = _without_loops(text)
     kept, at = "", 0
     for start, end in sentence_spans(text):
-        words = tuple(_APART.split(_NUMBER.sub(" ", text[start:end]).lower().strip()))
+        words = _words(text[start:end])
         if not _is_said(words, said):
             kept += text[at:end]
         said.add(words)
         at = end
     return kept + text[at:]
+
+
+def _words(sentence: str) -> tuple[str, ...]:
+    return tuple(_APART.split(_NUMBER.sub(" ", sentence).lower().strip()))
 
 
 def _is_said(words: tuple[str, ...], said: set[tuple[str, ...]]) -> bool:

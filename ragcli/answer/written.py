@@ -79,10 +79,7 @@ class WrittenAnswerer:
         """Return the grounded answer in place of one that says nothing; a `strict` one has supported sentences only."""
         if isinstance(answer, RagcliError) or answer.abstained or self._options.options.schema:
             return answer
-        kept = tuple(sentence for sentence in answer.sentences if sentence.source)
-        if not kept if self._options.strict else _SAYS_NOTHING.fullmatch(answer.answer):
+        kept = answer.supported()
+        if not kept.sentences if self._options.strict else _SAYS_NOTHING.fullmatch(answer.answer):
             return self._grounded.answer(found)
-        if not self._options.strict:
-            return answer
-        text = answer.answer if kept == answer.sentences else " ".join(sentence.text for sentence in kept)
-        return answer._replace(answer=text, sentences=kept)
+        return kept if self._options.strict else answer

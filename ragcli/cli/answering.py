@@ -3,7 +3,7 @@
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,6 +30,15 @@ from ragcli.cli.writing import AnswerArgs, GenerationArgs, ModelArgs, TemplateAr
 from ragcli.errors import ExitCode
 from ragcli.inputs import read_argument, stdin_lines
 from ragcli.settings import chat_history
+
+if TYPE_CHECKING:
+    from ragcli.answer.schema import Answer
+
+
+def _note_instead(style: str, answer: "Answer") -> None:
+    """Note that sentences of the texts stand in for those of a model."""
+    if (style, answer.style) == ("free", "grounded") and not answer.abstained:
+        render.print_note("What the model wrote is not supported by the texts; these are their own sentences.")
 
 
 @flat
@@ -102,6 +111,7 @@ def ask(
                 else pipeline.ask(searcher, opened, text, options, emit)
             )
     render.print_answer(answer, "question", format == "json", show_sources)
+    _note_instead(options.style, answer)
     answer_log.add(answer)
     if answer.abstained:
         raise typer.Exit(ExitCode.ABSTAINED)
@@ -152,6 +162,7 @@ def review(
     if said and format == "text" and named == "grounded":
         render.print_note(said)
     render.print_answer(answer, "title", format == "json", show_sources)
+    _note_instead(named, answer)
     log_args.open("review", model_args).add(answer)
     if answer.abstained:
         raise typer.Exit(ExitCode.ABSTAINED)

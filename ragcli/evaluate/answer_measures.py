@@ -84,8 +84,9 @@ def groundedness(answer: str, sources: Iterable[str]) -> float | None:
 def citations(sentences: Sequence[CitedSentence]) -> dict[str, float | None]:
     """Return citation precision and recall, and the share of sentences that any source supports.
 
-    Recall is the share of sentences that a source which they cite supports, precision that of citations whose source
-    supports the sentence. What supports is told by words, numbers and the reader instead of an entailment model.
+    Recall is the share of sentences that their citations support, alone or together; precision that of citations that
+    do, without those beside which they add nothing. What supports is told by words, numbers and the reader instead of
+    an entailment model.
     Source: Gao et al. 2023, Enabling Large Language Models to Generate Text with Citations, section 4 (ALCE).
     """
     right = [set(one.cited) & set(one.supporting) for one in sentences]
