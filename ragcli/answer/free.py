@@ -10,7 +10,7 @@ from ragcli.answer.schema import Answer
 from ragcli.answer.statistics import Statistics
 from ragcli.answer.tidy import tidied
 from ragcli.errors import RagcliError
-from ragcli.generate import Generator, cut_json
+from ragcli.generate import Generator, check_json
 from ragcli.prompt import QUESTION, PromptForm, PromptTemplate
 
 
@@ -36,12 +36,19 @@ class FreeAnswerer:
     def answer_all(self, found: Sequence[Retrieved], emit: Emit | None = None) -> list[Answer | RagcliError]:
         """Answer questions together; a question that is too long gets an error in its place."""
         written = write_each(found, self._generation, emit)
-        return [one if isinstance(one, RagcliError) else self._answer(one) for one in written]
+        return [one if isinstance(one, RagcliError) else self._checked(one) for one in written]
 
-    def _answer(self, written: Written) -> Answer | RagcliError:
+    def _checked(self, written: Written) -> Answer | RagcliError:
+        try:
+            check_json(self._options.options, written.completion)
+        except RagcliError as error:
+            return error
+        return self._answer(written)
+
+    def _answer(self, written: Written) -> Answer:
         answer = written.as_answer(self._generation.open().name, self._options)
         if self._options.options.schema:
-            return cut_json(written.completion, self._options.options) or answer
+            return answer
         form = self._generation.template
         asked = form.ask(answer.question) if isinstance(form, PromptTemplate) else ""
         answer = answer._replace(answer=tidied(answer.answer, is_cut=written.completion.is_cut, asked=asked))

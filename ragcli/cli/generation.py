@@ -1,8 +1,7 @@
 """The command that completes texts: generate."""
 
-from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,9 +10,6 @@ from ragcli.cli import checks
 from ragcli.cli.options import TextFormat, flat
 from ragcli.cli.writing import GenerationArgs, ModelArgs, TemplateArgs
 from ragcli.inputs import read_argument, split_lines
-
-if TYPE_CHECKING:
-    from ragcli.generate import Completion, Options
 
 
 @flat
@@ -35,6 +31,8 @@ def generate(
 
     Example: ragcli generate "Once upon a time"
     """
+    from ragcli.generate import check_json
+
     checks.check(context, checks.GENERATE)
     text = read_argument(prompt)
     if text.strip() and text.endswith(" "):
@@ -47,7 +45,7 @@ def generate(
     if lines:
         completions = generator.generate_all(prompts, options)
         render.print_each(prompts, completions, generator.name, options.seed, format == "json")
-        _refuse_cut(completions, options)
+        check_json(options, *completions)
         return
     streamed = format == "text" and render.on_terminal() and num_return_sequences == 1
     completions = (
@@ -56,12 +54,4 @@ def generate(
         else generator.generate_all(prompts, options)
     )
     render.print_completions(prompts[0], completions, generator.name, options.seed, format == "json", streamed)
-    _refuse_cut(completions, options)
-
-
-def _refuse_cut(completions: "Sequence[Completion]", options: "Options") -> None:
-    """Raise RagcliError for JSON that was cut, after it is printed."""
-    from ragcli.generate import cut_json
-
-    if error := next(filter(None, (cut_json(one, options) for one in completions)), None):
-        raise error
+    check_json(options, *completions)

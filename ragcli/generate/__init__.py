@@ -11,7 +11,7 @@ from ragcli.generate.models import (
     open_model,
     open_remote,
 )
-from ragcli.generate.options import Completion, Ended, Options, cut_json, new_seed
+from ragcli.generate.options import Completion, Ended, Options, check_json, new_seed
 
 __all__ = [
     "Batching",
@@ -24,10 +24,10 @@ __all__ = [
     "Options",
     "Precision",
     "Stream",
+    "check_json",
     "complete",
     "complete_all",
     "count_tokens",
-    "cut_json",
     "damaged_weights",
     "engine_of",
     "new_seed",

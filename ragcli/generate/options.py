@@ -46,9 +46,9 @@ def new_seed() -> int:
     return secrets.randbelow(10**9)
 
 
-def cut_json(completion: Completion, options: Options) -> RagcliError | None:
-    """Return the error for JSON by a schema that was cut."""
-    if not (options.schema and completion.is_cut):
-        return None
-    hint = "Raise --max-new-tokens, or limit texts and lists in the schema."
-    return RagcliError(f"the JSON breaks off after {completion.tokens} tokens", hint)
+def check_json(options: Options, *completions: Completion) -> None:
+    """Raise RagcliError for JSON by a schema that was cut."""
+    for completion in completions if options.schema else ():
+        if completion.is_cut:
+            hint = "Raise --max-new-tokens, or limit texts and lists in the schema."
+            raise RagcliError(f"the JSON breaks off after {completion.tokens} tokens", hint)
