@@ -125,11 +125,12 @@ def test_a_dialogue_needs_no_passages(server: Server, ragcli: Run, corpus: Path,
     assert "[1]" not in message and message.endswith(f"User: {said.decode()}\nAssistant:")
 
 
+@pytest.mark.parametrize("said", ["The answer to the question is:", "[6]\n[7]\n[8]"])
 def test_an_answer_that_says_nothing_becomes_the_sentences_of_the_texts(
-    server: Server, ragcli: Run, corpus: Path
+    server: Server, ragcli: Run, corpus: Path, said: str
 ) -> None:
     ragcli("index", corpus)
-    server.replies(says("The answer to the question is:"))
+    server.replies(says(said))
     by = ("--template", "qa", "--base-url", server.url, "--format", "json")
     [answer] = ragcli("ask", "When does an owl sleep?", *by).objects()
     assert (answer["style"], "An owl sleeps by day" in answer["answer"]) == ("grounded", True)

@@ -14,7 +14,7 @@ from ragcli.generate import Generator
 from ragcli.prompt import CITING, QUESTION, PromptForm
 from ragcli.search import Searcher
 
-_SAYS_NOTHING = re.compile(r"|[^\n]*[:：]")  # "The answer to the question is:"
+_SAYS_NOTHING = re.compile(r"(?:\[\d+\]\s*)*|[^\n]*[:：]")  # "The answer to the question is:"
 
 
 class WrittenAnswerer:
