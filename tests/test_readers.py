@@ -335,6 +335,15 @@ def test_cells_that_span_rows_or_columns_keep_the_others_in_place(tmp_path: Path
     ]
 
 
+def test_messages_in_a_message_are_read(tmp_path: Path) -> None:
+    parts_of = "".join(
+        f"--b\nContent-Type: message/rfc822\n\nSubject: x\nContent-Type: text/plain; charset={charset}\n\n{text}\n\n"
+        for charset, text in (("utf-8", "One."), ("no-such", "Two.\n> quoted"))
+    )
+    digest = f"Subject: Digest\nMIME-Version: 1.0\nContent-Type: multipart/digest; boundary=b\n\n{parts_of}--b--\n"
+    assert parts(tmp_path / "a.eml", digest) == [("Digest", "One.\n\nTwo.")]
+
+
 def test_asciidoc_and_org_are_text_under_headings(tmp_path: Path) -> None:
     adoc = "= Book\n:toc:\n\n== Part *one*\n\nSee link:x.html[the page].\n\n----\ncode\n----\n"
     assert parts(tmp_path / "a.adoc", adoc) == [("Book › Part one", "See the page.\n\n```\ncode\n```")]

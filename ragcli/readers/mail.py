@@ -4,7 +4,7 @@ import mailbox
 import re
 from collections.abc import Iterator
 from email import message_from_bytes, policy
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from pathlib import Path
 
 from ragcli.readers.html import read_html
@@ -30,9 +30,23 @@ def _sections(message: EmailMessage) -> Outline:
     if body is not None and body.get_content_subtype() == "html":
         for section in read_html(text).sections:
             outline.add(section.text)
+    elif body is None and message.is_multipart():  # messages in a message
+        for part in message.walk():
+            if part.get_content_type() == "text/plain":
+                outline.add(_QUOTED.sub("", _text(part).replace("\r\n", "\n")))
     else:
         outline.add(_QUOTED.sub("", text.replace("\r\n", "\n")))
     return outline
+
+
+def _text(part: Message) -> str:
+    content = part.get_payload(decode=True)
+    if not isinstance(content, bytes):
+        return ""
+    try:
+        return content.decode(part.get_content_charset("utf-8"), "replace")
+    except LookupError:  # an unknown encoding
+        return content.decode("utf-8", "replace")
 
 
 def read_mailbox(path: Path) -> Iterator[Page]:
