@@ -464,6 +464,10 @@ def test_org_tables_and_marks_are_text(tmp_path: Path) -> None:
     assert parts(tmp_path / "a.org", ORG) == [("Book › Part", text + "\n\n- Key: j; Does: down\n\n```\nfixed\n```")]
 
 
+def test_a_line_between_paragraphs_is_no_text(tmp_path: Path) -> None:
+    assert parts(tmp_path / "a.rst", "One.\n\n-----\n\nTwo.\n\n****\n") == [("a", "One.\n\nTwo.")]
+
+
 def test_a_table_ends_at_its_last_rule(tmp_path: Path) -> None:
     table = "===  ===\na    b\n===  ===\n"
     assert parts(tmp_path / "a.rst", f"{table}\nBetween ``them``.\n\n{table}") == [

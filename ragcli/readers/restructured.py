@@ -78,7 +78,9 @@ class _Reader:
                 self._flush()
                 self._at += 1
             elif not self._heading():
-                if found := _DIRECTIVE.match(line):
+                if self._is_rule(line):
+                    self._at += 1
+                elif found := _DIRECTIVE.match(line):
                     self._flush()
                     self._directive(found)
                 elif found := _FOOTNOTE.match(line):
@@ -113,6 +115,11 @@ class _Reader:
         ):
             return self._headed(lines[at], below[0], 2)
         return False
+
+    def _is_rule(self, line: str) -> bool:
+        """Return whether a line divides paragraphs: marks alone, with blank lines around it."""
+        below = self._lines[self._at + 1 : self._at + 2]
+        return len(line) > 3 and bool(_ADORNMENT.match(line)) and not self._run and not any(map(str.strip, below))
 
     def _headed(self, text: str, marks: str, taken: int) -> bool:
         self._flush()
