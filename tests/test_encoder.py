@@ -442,3 +442,19 @@ def test_the_revision_of_minilm_is_that_of_indexes_that_are_there() -> None:
     """It may not change with the code, only with the model: an index with another one has to be built anew."""
     assert opened(model_folder(), "auto").config.revision == "dfc9845332102dea725abfa141ab4e32"
     assert open_encoder("minilm", "auto", print).config.revision == "8197731bf319f239cb43062219e7b79f"  # at 8 bits
+
+
+def test_encoders_and_language_models_open_in_any_order() -> None:
+    for order in ("minilm small_gpt2 minilm", "small_gpt2 minilm small_gpt2"):
+        done = subprocess.run([sys.executable, "-c", OPEN_EACH, order], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, order + "\n"), done
+
+
+OPEN_EACH = """
+import sys
+from ragcli.encoder import open_encoder
+from ragcli.generate import open_model
+for name in sys.argv[1].split():
+    open_encoder(name, "auto", print).passages(["x"]) if name == "minilm" else open_model(name)
+print(sys.argv[1])
+"""

@@ -1,7 +1,5 @@
 """Open ONNX Runtime sessions: without threads, or all with the same."""
 
-import contextlib
-import functools
 import platform
 from pathlib import Path
 
@@ -30,22 +28,14 @@ def open_session(graph: Path, threads: bool = True) -> ort.InferenceSession:
 
 def _options(threads: bool) -> ort.SessionOptions:
     options = ort.SessionOptions()
-    if threads:
-        _share_threads()
-        options.use_per_session_threads = False
-    else:
-        options.intra_op_num_threads = 1
+    options.intra_op_num_threads = 0 if threads else 1
+    # Otherwise the threads of one session still spin when the next one runs. A pool that all sessions share would do
+    # as well, but then none may have threads of its own.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     options.log_severity_level = 4
     if _may_overflow():
         options.add_session_config_entry("session.x64quantprecision", "1")
     return options
-
-
-@functools.cache
-def _share_threads() -> None:
-    """Let all sessions share threads; otherwise those of one still spin when the next one runs."""
-    with contextlib.suppress(states.Fail):  # already shared
-        ort.set_global_thread_pool_sizes()
 
 
 def _may_overflow() -> bool:
