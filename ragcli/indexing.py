@@ -9,7 +9,7 @@ import tempfile
 import time
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +26,7 @@ from ragcli.counts import counted
 from ragcli.documents import Document, Reject, Skipped, Unread, content_hash
 from ragcli.encoding import DEFAULT_ENCODER, matching_encoder, open_encoder, same_encoder, with_vectors
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError
+from ragcli.filters import NO_ALIASES
 from ragcli.readers import FieldNames, Input, Selection, find_files, read_documents
 from ragcli.readers.inputs import printable_name
 from ragcli.readers.spool import rereadable
@@ -290,7 +291,7 @@ class _Run:
         """Yield the documents; count lines, and report rejects and progress."""
         summary = self.summary
         for source in self._inputs:
-            self._sources.add(source)
+            self._sources.begin(source)
             for item in read_documents([source], self._options.fields):
                 if isinstance(item, Skipped):
                     self._callbacks.skip(item)
@@ -346,11 +347,16 @@ class _Run:
 
     def _change(self, document: Document, old: Stored | None) -> DocumentUpdate:
         digest = content_hash(document.title, document.text, document.metadata)
-        fields = self._options.fields
         passages = split_passages(document.text, self._config.passage_size, document.whole)
+        return DocumentUpdate(document.id, old, document, digest, passages, None, self._aliases(document))
+
+    def _aliases(self, document: Document) -> Mapping[str, str]:
+        """Return the title and the id under the names of their fields, where those are others."""
+        fields = self._options.fields
+        if fields.title == "title" and fields.id == "id":
+            return NO_ALIASES
         names = ((fields.title, "title", document.title), (fields.id, "id", document.id))
-        aliases = {name: value for name, usual, value in names if name != usual and value}
-        return DocumentUpdate(document.id, old, document, digest, passages, aliases=aliases)
+        return {name: value for name, usual, value in names if name != usual and value}
 
     def _gone(self, survey: Survey) -> Iterator[DocumentUpdate]:
         """Yield the removal of documents that are not in the input; of none if parts of the input are unknown."""

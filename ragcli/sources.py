@@ -122,10 +122,15 @@ class Sources:
             return None
         return known if known.is_unchanged(source.path) else None
 
-    def add(self, source: Input, doc_id: str | None = None) -> None:
-        """Record a file that is read, and a document in it."""
-        ids = self._read.setdefault(source.name, [])
-        if doc_id is not None and ids is not None:
+    def begin(self, source: Input) -> None:
+        """Record that a file is read, if it is one to remember: of others, the ids would only fill the memory."""
+        if _is_remembered(source):
+            self._read.setdefault(source.name, [])
+
+    def add(self, source: Input, doc_id: str) -> None:
+        """Record a document in a file."""
+        ids = self._read.get(source.name)
+        if ids is not None:
             ids.append(doc_id)
 
     def spoil(self, source: Input) -> None:

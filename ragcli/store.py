@@ -101,7 +101,7 @@ class Hit(NamedTuple):
 def ranked(hits: Iterable[Hit]) -> list[Hit]:
     """Order hits by score, ties by id and start, and number them."""
     in_order = sorted(hits, key=lambda hit: (-hit.score, hit.id, hit.start))
-    return [hit._replace(rank=rank) for rank, hit in enumerate(in_order, 1)]
+    return [Hit(rank, *hit[1:]) for rank, hit in enumerate(in_order, 1)]
 
 
 class Stored(NamedTuple):

@@ -27,7 +27,7 @@ def read_json_lines(file: BinaryIO, name: str, fields: FieldNames) -> Iterator[D
                 raise NoDocumentError(too_long("line"))
             if not line:
                 return
-            if line.isspace() or not line.strip().strip(_BOM):
+            if not line.startswith(b"{") and not line.strip().strip(_BOM):
                 continue
             yield parse_record(line.lstrip(_BOM), fields)
         except NoDocumentError as e:

@@ -10,6 +10,8 @@ def condition(searcher: tantivy.Searcher, schema: tantivy.Schema, wanted: Filter
     """Return the query for a filter on a known field, which adds nothing to the score."""
     field = "doc_id" if wanted.field == "id" else "terms"
     values = _ids(searcher, wanted) if wanted.field == "id" else _terms(searcher, wanted)
+    if not values:
+        return (Occur.MustNot if wanted.operator == "!=" else Occur.Must), Query.empty_query()
     query = Query.const_score_query(Query.term_set_query(schema, field, values), 0.0)
     return Occur.MustNot if wanted.operator == "!=" else Occur.Must, query
 
@@ -20,7 +22,9 @@ def _terms(searcher: tantivy.Searcher, wanted: Filter) -> list[str]:
 
 def _terms_in(searcher: tantivy.Searcher, wanted: TermRange) -> list[str]:
     if wanted.low == wanted.high:
-        return [wanted.low]
+        return (
+            [wanted.low] if searcher.doc_freq("terms", wanted.low) else []
+        )  # most titles asked for are of no document
     found = searcher.terms_with_prefix("terms", wanted.prefix)
     return [term for term, _ in found if wanted.holds(term)]
 

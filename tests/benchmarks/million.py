@@ -25,7 +25,7 @@ from elasticsearch import Elasticsearch
 
 from ragcli.search import Ranking, Searcher
 from ragcli.store import LOCAL, IndexLocation, drop_index, open_store
-from tests.benchmarks.core import RAGCLI
+from tests.benchmarks.core import RAGCLI, peak_mib
 from tests.benchmarks.corpus import write_corpus
 from tests.benchmarks.serve import Cost, percentile
 
@@ -35,15 +35,12 @@ CLIENTS = 8
 COLD = 5
 
 
-def indexed(path: Path, store: str, home: Path) -> tuple[float, float]:
+def indexed(path: Path, store: str, home: Path) -> tuple[float, int]:
     """Index a file in a process of its own; return the seconds that it takes, and its peak memory in MiB."""
     words = [*RAGCLI, "index", str(path), "--index", INDEX, "--store", store, "--language", "en", "--format", "json"]
-    env = {**os.environ, "RAGCLI_HOME": str(home), "RAGCLI_NO_ENCODER": "1"}
     began = time.perf_counter()
-    silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
-    _, status, usage = os.wait4(os.posix_spawn(words[0], words, env, file_actions=silent), 0)
-    assert status == 0, status
-    return time.perf_counter() - began, usage.ru_maxrss / 1024
+    memory = peak_mib([*words, "--no-encoder"], home)
+    return time.perf_counter() - began, memory
 
 
 def megabytes(store: str, home: Path) -> float:
