@@ -44,10 +44,12 @@ if pooling:
     parameters.embedding = True
     parameters.pooling_type = getattr(xllamacpp.llama_pooling_type, "LLAMA_POOLING_TYPE_" + pooling.upper())
     parameters.n_batch = parameters.n_ubatch = int(context)  # a text is read in one step
-server = xllamacpp.Server(parameters)
-print(server.listening_address, flush=True)
-sys.stdin.read()  # until the parent process ends
-os._exit(0)
+try:
+    server = xllamacpp.Server(parameters)
+    print(server.listening_address, flush=True)
+    sys.stdin.read()  # until the parent process ends
+finally:
+    os._exit(0)  # at once: the server's threads would wait for each other
 """
 
 
@@ -71,9 +73,13 @@ def start(file: Path, context: int, pooling: Pooling | None = None) -> Endpoint:
             text=True,
         )
         assert server.stdin  # noqa: S101 (it is a pipe)
-        server.stdin.write(f"{key}\n")
-        server.stdin.flush()
-        address = _address(server, file, said)
+        try:
+            server.stdin.write(f"{key}\n")
+            server.stdin.flush()
+            address = _address(server, file, said)
+        except (KeyboardInterrupt, OSError, RagcliError):
+            _end(server)
+            raise
     endpoint = Endpoint(f"{address}/v1", key, timeout=_PATIENCE, who="llama.cpp")
     weakref.finalize(endpoint, _end, server)
     return endpoint
@@ -95,7 +101,6 @@ def _address(server: "subprocess.Popen[str]", file: Path, said: IO[bytes]) -> st
     assert server.stdout  # noqa: S101 (it is a pipe)
     if address := server.stdout.readline().strip():
         return address
-    _end(server)
     said.seek(0)
     found = _REASON.search(said.read().decode("utf-8", "replace"))
     why = found[1] if found else "it gives no reason"

@@ -323,6 +323,19 @@ def test_llama_cpp_ends_with_its_model(tiny_gguf: Path) -> None:
         RemoteModel(Endpoint(url, None)).vectors(["a"])
 
 
+def test_llama_cpp_ends_if_it_is_left_while_it_loads(tiny_gguf: Path) -> None:
+    line = [sys.executable, "-c", llama_cpp._SERVE, str(tiny_gguf), "0", "64", "1", "mean"]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        try:
+            assert process.stdin and process.stdout
+            process.stdout.close()
+            process.stdin.write(b"key\n")
+            process.stdin.close()
+            process.wait(60)
+        finally:
+            process.kill()
+
+
 def test_ctrl_c_while_llama_cpp_ends_is_no_error() -> None:
     class Interrupted:
         def kill(self) -> None:
