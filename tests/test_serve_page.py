@@ -153,7 +153,7 @@ def test_the_address_keeps_what_was_asked(page: "Page") -> None:
     page.wait_for_selector(".answer .sources")
     page.click("#tab-search")
     page.fill("#query", "sleeps")
-    page.wait_for_selector(".hit >> nth=1")
+    page.wait_for_url(lambda url: "q=sleeps" in url)
     page.reload()
     page.wait_for_selector(".hit >> nth=1")
     assert page.input_value("#query") == "sleeps"
