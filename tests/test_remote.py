@@ -12,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ import pytest
 from ragcli.decoder.sampling import Sampling
 from ragcli.endpoint import Endpoint
 from ragcli.errors import ExitCode, RagcliError, UnreachableError, UsageError
-from ragcli.generate import Completion, Options, open_model
+from ragcli.generate import Completion, Options, open_model, open_remote
 from ragcli.models import PACKAGED
 from tests.gguf import write_gguf
 from tests.openai_server import KEY, Fake, Reply, Server, breaks_off, refuses, says
@@ -147,6 +149,17 @@ def test_json_by_a_schema_may_have_blank_lines_but_no_end_too_early(
 def test_what_a_server_does_not_get_is_refused(ragcli: Run, monkeypatch: Any, option: str) -> None:
     monkeypatch.setenv("RAGCLI_BASE_URL", "http://127.0.0.1:9/v1")
     assert_two_lines(ragcli("generate", "x", option, "1"), ExitCode.USAGE, f"{option} has no effect", "--top-p")
+
+
+@pytest.mark.parametrize("option", ["--precision=int8", "--no-repeat-ngram-size=3"])
+def test_what_llama_cpp_does_not_get_is_refused(ragcli: Run, monkeypatch: Any, option: str, tmp_path: Path) -> None:
+    file = write_gguf(tmp_path / "model.gguf", {"llama.pooling_type": 1})
+    said = f"{option.partition('=')[0]} has no effect on a GGUF file"
+    assert_two_lines(ragcli("generate", "x", option, "--model", file), ExitCode.USAGE, said, "Leave it out")
+    monkeypatch.setenv("RAGCLI_MODEL", str(file))
+    assert_two_lines(ragcli("ask", "x", option), ExitCode.USAGE, said)
+    monkeypatch.setenv("RAGCLI_PRECISION", "int8")  # which other models have
+    assert_two_lines(ragcli("generate", "x"), ExitCode.ERROR, "not a language model")
 
 
 def test_a_busy_server_is_asked_again_later_and_later(server: Server) -> None:
@@ -335,20 +348,49 @@ time.sleep(600)
 """
 
 
-def test_a_real_server_answers(ragcli: Run, corpus: Path, smollm2_file: Path) -> None:
-    arguments = [sys.executable, "-c", SERVE, str(smollm2_file)]
+@contextmanager
+def served(file: Path) -> Iterator[str]:
+    arguments = [sys.executable, "-c", SERVE, str(file)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout
-            address = process.stdout.readline().strip()
-            by = ("--base-url", f"{address}/v1", "--temperature", "0", "--max-new-tokens", "8", "--format", "json")
-            [written] = ragcli("generate", "The capital of France is", *by).objects()
-            assert "Paris" in written["completions"][0] and written["new_tokens"] == [8]
-            ragcli("index", corpus, "--no-encoder")
-            [answer] = ragcli("ask", "When does an owl sleep?", *by).objects()
-            assert answer["answer"] and answer["prompt_tokens"] > 20
+            yield f"{process.stdout.readline().strip()}/v1"
         finally:
             process.kill()
+
+
+def test_a_real_server_answers(ragcli: Run, corpus: Path, smollm2_file: Path) -> None:
+    with served(smollm2_file) as url:
+        by = ("--base-url", url, "--temperature", "0", "--max-new-tokens", "8", "--format", "json")
+        [written] = ragcli("generate", "The capital of France is", *by).objects()
+        assert "Paris" in written["completions"][0] and written["new_tokens"] == [8]
+        ragcli("index", corpus, "--no-encoder")
+        [answer] = ragcli("ask", "When does an owl sleep?", *by).objects()
+        assert answer["answer"] and answer["prompt_tokens"] > 20
+        [message, text] = (open_remote(url, None, None, as_text) for as_text in (False, True))
+        assert (message.instructed, text.instructed) == (True, False)
+
+
+def test_a_real_server_goes_on_with_the_text_where_there_is_no_chat_template(
+    smollm2_file: Path, tmp_path: Path
+) -> None:
+    file = without_template(smollm2_file, tmp_path)
+    with served(file) as url:
+        generator = open_remote(url, None, None)
+        assert not generator.instructed
+        assert generator.generate("The capital of France is", OPTIONS).finish().text.startswith(" Paris")
+
+
+@pytest.mark.parametrize("lists", [{}, {"owned_by": "llamacpp"}])
+def test_a_base_model_behind_any_server_is_asked_as_the_user_says(
+    server: Server, ragcli: Run, corpus: Path, lists: dict[str, str]
+) -> None:
+    ragcli("index", corpus, "--no-encoder")
+    server.handler.listed = {"data": [{"id": "tiny", **lists}]}
+    server.replies(says(" By day."))
+    for more in ([], ["--as-text"]):
+        ragcli("ask", "When does an owl sleep?", "--base-url", server.url, *more)
+    assert [path for path, _ in server.requests] == ["/v1/chat/completions", "/v1/completions"]
 
 
 @pytest.mark.usefixtures("smollm2")
@@ -381,14 +423,19 @@ def test_a_model_without_a_chat_template_goes_on_with_the_text(
     smollm2_file: Path, tmp_path: Path, ragcli: Run, corpus: Path
 ) -> None:
     ragcli("index", corpus, "--no-encoder")
-    file = tmp_path / "base"  # as in Ollama's folders, a file's name has no ending
-    file.write_bytes(smollm2_file.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.chat_temp1ate"))
+    file = without_template(smollm2_file, tmp_path)
     generator = open_model(str(file))
     assert (generator.name, generator.instructed, generator.context) == ("base", False, 8192)
     [written] = ragcli("ask", "Is it?", "--template", own_file(tmp_path), "--model", file, "--format", "json").objects()
     assert written["answer"].startswith("Paris")
     os.truncate(file, 60_000_000)
     assert_two_lines(ragcli("generate", "x", "--model", file), ExitCode.ERROR, "not within the file bounds", "again")
+
+
+def without_template(file: Path, folder: Path) -> Path:
+    base = folder / "base"  # as in Ollama's folders, a file's name has no ending
+    base.write_bytes(file.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.chat_temp1ate"))
+    return base
 
 
 def own_file(tmp_path: Path) -> Path:

@@ -82,17 +82,21 @@ class Excludes(NamedTuple):
                 raise UsageError(f"{other} and {_label(context, name)} do not go together", self.hint)
 
 
-class NotForServers(NamedTuple):
-    """Refuse options that a server's model does not get, wherever its address is set."""
+class OnlyOwn(NamedTuple):
+    """Refuse options that only models get that ragcli runs itself, wherever a server's address or the model is set."""
 
-    names: Sequence[str] = ("precision", "top_k", "min_p", "no_repeat_ngram_size", "repetition_penalty")
+    servers: Sequence[str] = ("precision", "top_k", "min_p", "no_repeat_ngram_size", "repetition_penalty")
+    gguf: Sequence[str] = ("precision", "no_repeat_ngram_size")
 
     def check(self, context: typer.Context) -> None:
-        """Raise UsageError for one of them with a server."""
-        for name in self.names if context.params["base_url"] else ():
-            if is_given(context, name):
-                hint = "It gets --max-new-tokens, --temperature, --top-p, --seed and --schema. Leave out the other."
-                raise UsageError(f"{_label(context, name)} has no effect on the model of a server", hint)
+        """Raise UsageError for one of them with a server or a GGUF file."""
+        given = [name for name in self.servers if is_given(context, name)]
+        if given and context.params["base_url"]:
+            hint = "It gets --max-new-tokens, --temperature, --top-p, --seed and --schema. Leave out the other."
+            raise UsageError(f"{_label(context, given[0])} has no effect on the model of a server", hint)
+        for name in self.gguf:
+            if name in given and _is_gguf(context.params["model"]):
+                raise UsageError(f"{_label(context, name)} has no effect on a GGUF file", "Leave it out.")
 
 
 _EXTRACTIVE = ("grounded",)  # styles without a prompt
@@ -106,9 +110,9 @@ SEARCH: tuple[Rule, ...] = (
     ),
 )
 _VALUES = Needs(("set",), "template")
-_SERVERS = NotForServers()
-GENERATE: tuple[Rule, ...] = (Excludes(("num_return_sequences",), "lines"), _VALUES, _SERVERS)
-CHAT: tuple[Rule, ...] = (Excludes(("template",), "style", _EXTRACTIVE), _VALUES, _SERVERS)
+_OWN = OnlyOwn()
+GENERATE: tuple[Rule, ...] = (Excludes(("num_return_sequences",), "lines"), _VALUES, _OWN)
+CHAT: tuple[Rule, ...] = (Excludes(("template",), "style", _EXTRACTIVE), _VALUES, _OWN)
 ASK: tuple[Rule, ...] = (
     OneOf(("question", "batch"), "give exactly one thing to answer", "That is a question, or --batch FILE."),
     Needs(("output", "resume", "rejects"), "batch"),
@@ -120,9 +124,9 @@ ASK: tuple[Rule, ...] = (
     _VALUES,
     Excludes(("evidence", "strict"), "style", ("grounded", "copy")),
     Excludes(("strict",), "schema"),
-    _SERVERS,
+    _OWN,
 )
-REVIEW: tuple[Rule, ...] = (Excludes(("dry_run", "template"), "style", _EXTRACTIVE), _VALUES, _SERVERS)
+REVIEW: tuple[Rule, ...] = (Excludes(("dry_run", "template"), "style", _EXTRACTIVE), _VALUES, _OWN)
 SUMMARIZE: tuple[Rule, ...] = (
     AnyOf(
         ("file", "query"), "there is nothing to summarize", "Give a file, or --query TEXT to summarize from the index."
@@ -130,7 +134,7 @@ SUMMARIZE: tuple[Rule, ...] = (
     Excludes(("k", "index", "store", *RANKING), "file"),
     Needs(("rejects",), "file"),
     Needs(("set", *MODEL, *GENERATION), "template"),
-    _SERVERS,
+    _OWN,
 )
 TRAIN: tuple[Rule, ...] = (
     AnyOf(("output", "dry_run"), "the new model has no name", "Name it: --output NAME."),
@@ -162,9 +166,15 @@ EVAL_ANSWERS: tuple[Rule, ...] = (
         "answers",
     ),
     Needs(("max_drop",), "baseline"),
-    _SERVERS,
+    _OWN,
 )
 EVAL_PERPLEXITY: tuple[Rule, ...] = (Needs(("max_drop",), "baseline"),)
+
+
+def _is_gguf(model: str | None) -> bool:
+    from ragcli.models import is_gguf
+
+    return model is not None and is_gguf(model)
 
 
 def check(context: typer.Context, rules: Sequence[Rule]) -> None:

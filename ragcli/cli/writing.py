@@ -45,6 +45,10 @@ Precision = Annotated[
         "--precision", envvar="RAGCLI_PRECISION", help="Precision of GPT-2's weights on the CPU; auto is int8."
     ),
 ]
+AsText = Annotated[
+    bool,
+    typer.Option("--as-text", help="Let the model go on with the prompt instead of answering it, for base models."),
+]
 MaxNewTokens = Annotated[int, typer.Option(min=1, help="Maximal number of tokens to generate.")]
 Temperature = Annotated[float, typer.Option(min=0.0, help="Sampling temperature; 0 always takes the likeliest token.")]
 TopP = Annotated[
@@ -103,14 +107,16 @@ class ModelArgs:
     model: Model = None
     base_url: BaseUrl = None
     precision: Precision = "auto"
+    as_text: AsText = False
 
     def open(self, as_text: bool = False, engine: bool = False) -> "Generator":
-        """Open --model, or the default one; with `as_text`, a server's model continues the text.
+        """Open --model, or the default one; with `as_text` or --as-text, it continues the text.
 
         With `engine`, the model must be one that ragcli runs itself.
         """
         from ragcli.generate import open_model, open_remote
 
+        as_text = as_text or self.as_text
         if self.base_url:
             return open_remote(self.base_url, self.model, settings.model_api_key(), as_text)
         return open_model(self.model, self.precision, render.print_note, as_text, engine)

@@ -17,6 +17,16 @@ _BYTES_PER_TOKEN = 3  # an upper bound on tokens, because a server counts them o
 _STOPS = 4  # stop strings that OpenAI accepts
 _NOT_THERE = (404, 405, 501)
 _CHAT, _TEXT = "chat/completions", "completions"
+# What llama.cpp's server gives to a model without a chat template.
+_CHATML = """{%- for message in messages -%}
+  {{- '<|im_start|>' + message.role + '
+' + message.content + '<|im_end|>
+' -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+  {{- '<|im_start|>assistant
+' -}}
+{%- endif -%}"""
 _ENDED: dict[object, Ended] = {"length": "length", "stop": "end"}
 
 
@@ -32,14 +42,16 @@ class _Event(NamedTuple):
 class RemoteGenerator:
     """Generate with a server's model. A prompt is a message, unless `as_text` asks the model to continue it.
 
-    If the server supports only one of these, it is used.
+    If the server supports only one of these, it is used. A model without a chat template continues the text, where
+    that can be known.
     """
 
     def __init__(self, endpoint: Endpoint, model: str | None, as_text: bool = False) -> None:
         """Ask the server for its models. Raises UnreachableError, UsageError if one of several must be named."""
         self._endpoint = endpoint
-        self.name, self.context, self.parameters = _choose(endpoint, model)
-        self._ways = [_TEXT, _CHAT] if as_text else [_CHAT, _TEXT]
+        self.name, said = _choose(endpoint, model)
+        self.context, self.parameters = _context(said), (said.get("meta") or {}).get("n_params")
+        self._ways = [_TEXT, _CHAT] if as_text or _lacks_template(endpoint, said) else [_CHAT, _TEXT]
 
     @property
     def instructed(self) -> bool:
@@ -149,15 +161,25 @@ def _text_of(choice: Mapping[str, Any]) -> str:
     return str((choice.get("delta") or {}).get("content") or choice.get("text") or "")
 
 
-def _choose(endpoint: Endpoint, model: str | None) -> tuple[str, int, int | None]:
-    """Return the model's name, context and size. One of several models must be named."""
+def _choose(endpoint: Endpoint, model: str | None) -> tuple[str, Mapping[str, Any]]:
+    """Return the model's name, and what the server says about it. One of several models must be named."""
     listed = _models(endpoint)
     if model is None and len(listed) != 1:
         names = ", ".join(sorted(listed)[:5]) or "it does not say which"
         raise UsageError(f"the server at {endpoint.url} has several models", f"Name one with --model: {names}.")
     name = model or next(iter(listed))
-    said = listed.get(name, {})
-    return name, _context(said), (said.get("meta") or {}).get("n_params")
+    return name, listed.get(name, {})
+
+
+def _lacks_template(endpoint: Endpoint, said: Mapping[str, Any]) -> bool:
+    """Return whether llama.cpp's server puts its own chat template in place of a missing one."""
+    if said.get("owned_by") != "llamacpp":
+        return False
+    try:
+        properties = endpoint.get(f"{endpoint.url.removesuffix('/v1')}/props")
+    except RagcliError:
+        return False
+    return isinstance(properties, dict) and properties.get("chat_template") == _CHATML
 
 
 def _models(endpoint: Endpoint) -> dict[str, Mapping[str, Any]]:

