@@ -159,6 +159,8 @@ def test_a_summary_is_made_of_whole_sentences_where_there_are_enough() -> None:
         ("why do i copy a file", "FAQ - How do I copy files?", False),
         ("What is an owl of the night?", "Glossary: What is an owl?", False),
         ("What is an owl?", "Why do owls hunt by night?", False),
+        ("What is an owl?", "Glossary › Owl", True),
+        ("What is an owl?", "Glossary › Owl › Barn owl", False),
         ("?", "?", False),
     ],
 )
@@ -374,6 +376,20 @@ def test_no_answer_ends_inside_a_sentence(length: Length) -> None:
     store: Any = shelf(text)
     found = extract("quaint head", [hit(text)], store, min_confidence=0, length=length)
     assert all(one.text.endswith(".") for one in found.sentences)
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("how to back up my files", "Making backups takes a minute."),
+        ("how to set up a proxy", "The setup of the proxy."),
+        ("I have logged in twice", "Each login is counted, also twice."),
+    ],
+)
+def test_a_verb_with_a_particle_is_its_noun(question: str, text: str) -> None:
+    asked = set(words_by_term(question, "en"))
+    assert asked & {"backup", "setup", "login"} & set(terms(text, "en"))
+    assert terms("set in stone", "en") == ["set", "stone"]
 
 
 def test_where_nothing_is_certain_the_nearest_block_is_told() -> None:

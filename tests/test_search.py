@@ -282,6 +282,25 @@ def test_names_with_digits_are_found_by_words(ragcli: Run, tmp_path: Path) -> No
         assert ids(found(ragcli, query))[0] == "wanted"
 
 
+def test_a_verb_with_a_particle_finds_its_noun(ragcli: Run, tmp_path: Path) -> None:
+    texts = {"wanted": "Making backups of documents.", "parts": "The back end of documents is written in Python."}
+    lines = [{"id": name, "text": text} for name, text in texts.items()]
+    assert ragcli("index", write_lines(tmp_path / "verbs.jsonl", *lines)).code == 0
+    assert ids(found(ragcli, "how do I back up documents", "--mode", "keyword"))[0] == "wanted"
+
+
+def test_an_answer_comes_from_release_notes_last(ragcli: Run, tmp_path: Path) -> None:
+    note = {"id": "note", "title": "Changelog › 0.9", "text": "The way to set the language of the scanner was renamed."}
+    page = {"id": "page", "title": "Scanner", "text": "Its language is a setting of the configuration file."}
+    assert ragcli("index", write_lines(tmp_path / "pages.jsonl", note, page)).code == 0
+
+    def first(question: str) -> str:
+        return str(json.loads(ragcli("ask", question, "--format", "json").out)["sources"][0]["id"])
+
+    assert first("how to set the language of the scanner") == "page"
+    assert first("was the language setting of the scanner changed in 0.9?") == "note"
+
+
 def test_a_misspelled_word_is_compared_with_few_of_a_million(tmp_path: Path) -> None:
     """Words of one letter, of which no list is made: the memory of Python's own stays small."""
     letters = "abcdefghijklmnopqrstuvwxyz"

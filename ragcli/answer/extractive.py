@@ -6,8 +6,11 @@ from functools import cache
 import numpy as np
 
 from ragcli.answer.answerer import AskOptions, Clock, Emit, Retrieved
+from ragcli.answer.blocks import blocks_of
 from ragcli.answer.compose import Piece, compose
 from ragcli.answer.confidence import LEAST, confidence_of
+from ragcli.answer.context import in_context
+from ragcli.answer.features import Matrix
 from ragcli.answer.judge import Judged, Models, Reader, judge, softmax
 from ragcli.answer.names import missing_names
 from ragcli.answer.schema import (
@@ -33,6 +36,7 @@ _BY_WORDS = 0.27  # without an encoder
 _BY_MOST_WORDS = 0.8
 _BY_BOTH = 0.35  # cosine of a block that has any of the words
 _BY_MEANING = 0.5  # cosine of one that has none
+_LOOKED_AT = 5  # candidates, best first
 
 
 class ExtractiveAnswerer:
@@ -114,8 +118,7 @@ def extract(
     cited = tuple(_cited(piece, hits[piece.hit]) for piece in pieces)
     least = LEAST if min_confidence is None else min_confidence
     if confidence < least:
-        near = _on_subject(judged, int(np.argmax(scores)))
-        return Extract((), confidence, True, _nearest(cited) if near else None)
+        return Extract((), confidence, True, _nearest(judged, scores, cited, hits, language))
     return Extract(cited, confidence, False)
 
 
@@ -135,7 +138,23 @@ def _on_subject(judged: Judged, place: int) -> bool:
     return cosine >= (_BY_BOTH if words > 0 else _BY_MEANING) or words >= _BY_MOST_WORDS
 
 
-def _nearest(cited: Sequence[CitedSentence]) -> Nearest | None:
+def _nearest(
+    judged: Judged, scores: Matrix, cited: Sequence[CitedSentence], hits: Sequence[Hit], language: str
+) -> Nearest | None:
+    """Return what an answer would show first, or else the best of the next candidates that is on the subject."""
+    best, *others = np.argsort(-scores, kind="stable")[:_LOOKED_AT].tolist()
+    if _on_subject(judged, best):
+        return _strongest(cited)
+    for place in others:
+        candidate = judged.candidates[place]
+        if _on_subject(judged, place) and not judged.features.of("points")[place]:
+            hit = hits[candidate.hit]
+            start, end = in_context(candidate, blocks_of(hit, candidate.hit, language), hit)
+            return _strongest([_cited(Piece(candidate.hit, start, end, 1.0), hit)])
+    return None
+
+
+def _strongest(cited: Sequence[CitedSentence]) -> Nearest | None:
     best = max(cited, key=lambda one: one.support, default=None)
     return Nearest(best.text, best.source, best.start, best.end) if best and best.source else None
 
@@ -145,5 +164,5 @@ def _without_names(chosen: Extract, min_confidence: float | None) -> Extract:
     confidence = min(chosen.confidence, _NAMELESS)
     if min_confidence is not None and confidence >= min_confidence:
         return chosen._replace(confidence=confidence)
-    nearest = chosen.nearest or _nearest(chosen.sentences)
+    nearest = chosen.nearest or _strongest(chosen.sentences)
     return Extract((), confidence, True, nearest)

@@ -20,6 +20,8 @@ _DEFINES_CJK = re.compile(
 _ASKS = re.compile(r"\b(what|why|how|when|who|whose|whom|where|which|can|could|is|are|does|do|should)\b", re.IGNORECASE)
 _CJK_WHY = re.compile("为什么|為什麼|为何|為何")
 _CJK_HOW = re.compile("怎么|怎麼|怎样|怎樣|如何")
+_LEVEL = "›"  # between headings of a path
+_ABOVE = 0.6  # factor for a heading above the passage's own
 _FEW = 4  # words, at most, of a term to be defined, which is not a question
 _OTHER_KIND = 0.3  # factor for a title that asks another question about the same, such as why instead of how
 
@@ -56,16 +58,20 @@ def read_question(text: str, language: str) -> Asked:
 def title_match(asked: Asked, title: str, language: str) -> float:
     """Return how well a title, or a part of it, matches a question: from 1 for the same question to 0.
 
-    A part that is not a question counts as a term, which "what is" asks for. Text in brackets is another name.
+    A part that is not a question counts as a term, which "what is" asks for. Text in brackets is another name. What
+    stands below a heading that matches is about something else within its subject.
     """
+    own = title.rpartition(_LEVEL)[2]
     parts = [part for part in _SEPARATOR.split(title) if part and part.strip()]
+    last = len(parts) - sum(bool(part and part.strip()) for part in _SEPARATOR.split(own))
     best = 0.0
     for place, part in enumerate(parts):
         around = frozenset(
             term for other in parts[:place] for term in words_by_term(other, language) if not other.endswith("?")
         )
+        factor = 1.0 if place >= last else _ABOVE
         for form in _forms(part):
-            best = max(best, _likeness(asked, read_question(form, language), around))
+            best = max(best, factor * _likeness(asked, read_question(form, language), around))
     return best
 
 

@@ -12,7 +12,7 @@ from ragcli.readers.markdown_dialects import plain_markdown
 from ragcli.readers.outline import Outline, Page, continues, table_text
 from ragcli.readers.restructured import CODE, SILENT, lead_of, read_rst
 
-_OPTIONS = Options.ENABLE_TABLES | Options.ENABLE_STRIKETHROUGH
+_OPTIONS = Options.ENABLE_TABLES | Options.ENABLE_STRIKETHROUGH | Options.ENABLE_WIKILINKS
 _INLINE = frozenset(("Emphasis", "Strong", "Strikethrough", "Link", "Image"))
 _PIECES = frozenset(("Text", "Code", "InlineHtml", "Html", "SoftBreak", "HardBreak"))
 _WHOLE = frozenset(("CodeBlock", "List", "Table"))
@@ -30,6 +30,7 @@ _STRONG_IN_HAN = re.compile(f"{_STARS}([^{_STARS}\n]{{0,500}}{_HAN}[^{_STARS}\n]
 _OPENED, _CLOSED = "\x0f", "\x10"  # an element of HTML
 _MARKS = str.maketrans("", "", _OPENED + _CLOSED)
 _DIRECTIVE = re.compile(r"\{([\w:.-]+)\}\s*(.*)$")
+_NOTE_BLOCK = re.compile(r"#\^.*")
 _RAW = re.compile(r"^[ \t]*\{%-?\s*(?:end)?raw\s*-?%\}[ \t]*\n", re.MULTILINE)  # of templates
 _FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]:?")
 _REFERENCE = re.compile(r"(?<![\w\])])\[([^\[\]]+)\]\[(?:\w[\w:/-]*\.[\w.:/-]+)?\]")  # [Model][pydantic.BaseModel]
@@ -93,7 +94,8 @@ class _Markdown:
                 continue
             name, value = _named(value)
             if name in _INLINE:
-                pieces.append(self._mark(name, place["start"]))
+                is_wiki = kind == "Start" and value and "WikiLink" in value["link_type"]
+                pieces.append(self._wikilink(name, value, place) if is_wiki else self._mark(name, place["start"]))
                 continue
             found.append(_tidy(pieces))
             pieces.clear()
@@ -108,6 +110,16 @@ class _Markdown:
     def _mark(self, name: str, start: int) -> str:
         """Return what begins or ends an element and stays: a single ~ strikes nothing out."""
         return "~" if name == "Strikethrough" and self._source[start : start + 2] != b"~~" else ""
+
+    def _wikilink(self, name: str, value: Any, place: dict[str, int]) -> str:
+        """Return what a link between notes shows, [[note#section|shown]]; an embedded file shows nothing."""
+        shown, start = self._written(), place["start"]
+        if shown != shown.strip() or self._source[start - 1 : start].isalnum():  # [[ -f file ]], rows[[1]]
+            return self._source[start : place["end"]].decode()
+        if name == "Image":
+            return ""
+        is_named = value["link_type"]["WikiLink"]["has_pothole"]
+        return shown if is_named else _NOTE_BLOCK.sub("", shown).lstrip("#").replace("#", " › ")
 
     def _block(self, name: str, value: Any) -> str:
         if name == "CodeBlock":

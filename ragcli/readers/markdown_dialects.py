@@ -1,4 +1,4 @@
-"""Convert extensions of site generators to plain Markdown: admonitions, tabs, shortcodes, attributes, MDX.
+"""Convert extensions of site generators to plain Markdown: admonitions, tabs, definitions, shortcodes, MDX.
 
 Each line stays on its line, so that line numbers hold.
 """
@@ -7,6 +7,8 @@ import re
 
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 _INDENTED = re.compile(r"(\s*)(?:!!!|\?\?\?\+?|===)[+!]?\s+(.*)$")  # Material for MkDocs: the content is indented
+_DEFINITION = re.compile(r"(\s*):\s{1,3}(?=\S)(.*)$")  # its further paragraphs are indented
+_BLOCK_ID = re.compile(r"\s\^[A-Za-z0-9][\w-]{3,}$")  # Obsidian's, at the end of a paragraph
 _CONTAINER = re.compile(r"\s*(?::{3,}|/{3,})\s*(.*)$")  # Docusaurus, VitePress, pymdownx.blocks: the content is fenced
 _ALERT = re.compile(r"(\s*>\s*)\[!(\w+)\][+-]?\s*(.*)$")
 _HEADING_ATTRIBUTES = re.compile(
@@ -45,8 +47,10 @@ def plain_markdown(text: str, *, mdx: bool = False) -> str:
     out: list[str] = []
     fence = ""
     open_blocks: list[int] = []  # indentation of open admonitions
+    defines = False  # within the first paragraph of a definition, whose lines need no indentation
     for line in lines:
-        if open_blocks and (shift := _shift(line, open_blocks)):
+        defines = defines and bool(line.strip())
+        if open_blocks and not defines and (shift := _shift(line, open_blocks)):
             line = line[shift:] if line[:shift].isspace() else line.lstrip()
         marked = line.lstrip()[:1] in _MARKS
         if marked and (mark := _FENCE.match(line)):
@@ -54,8 +58,15 @@ def plain_markdown(text: str, *, mdx: bool = False) -> str:
         elif not fence and marked and (found := _INDENTED.match(line)):
             open_blocks.append(len(found[1]) + _INDENT * (len(open_blocks) + 1))
             line = found[1] + _label(found[2])
+        elif not fence and marked and not defines and (found := _DEFINITION.match(line)):
+            open_blocks.append(len(found[1]) + _INDENT * (len(open_blocks) + 1))
+            line, defines = found[1] + found[2], True
+            if out and out[-1].strip() and not out[-1].lstrip().startswith("#"):
+                out[-1] += ":" + _LINE_END  # the term
         elif not fence and (marked or mdx or "{" in line or line.startswith("import ")):
             line = _plain_line(line, mdx=mdx)
+        if "^" in line and not fence:
+            line = _BLOCK_ID.sub("", line)
         out.append(line)
     return "\n".join(out)
 

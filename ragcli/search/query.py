@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable
-from itertools import islice
+from itertools import islice, pairwise
 
 from ragcli.analysis.analyzer import analyzer
 from ragcli.analysis.languages import STEMMED
@@ -19,6 +19,7 @@ _WORD = re.compile(r"\S+")
 LIGHT = 0.3  # weight of a function word; better than 0 and 1 on development sets
 JOINED = 0.5  # weight of two words joined into one
 _MOST_JOINED = 30  # words of a query
+_PARTICLES = frozenset(("up", "in", "on", "out", "off", "down", "back", "over"))  # of verbs: back up, log in
 
 # Function words of Chinese, in both scripts, and question words that are more than one word.
 _CHINESE = (
@@ -101,11 +102,13 @@ def _light(words: str) -> list[QueryClause]:
 
 
 def _joined(query: str, about: str) -> list[QueryClause]:
-    """Return adjacent words joined into one: wi fi, e mail, R and D, 4 x 4."""
-    meant = set(_PLAIN.findall(about))
+    """Return adjacent words joined into one: wi fi, e mail, back up, R and D, 4 x 4."""
+    meant = _PARTICLES.union(_PLAIN.findall(about))
     words = [word if word in meant else "-" for word in _PLAIN.findall(query)[:_MOST_JOINED]]
     pairs = joined_pairs(words) + [f"{a}&{b}" if a else f"{c}x{d}" for a, b, c, d in _WITH_AND.findall(query)]
-    return [QueryClause(" ".join(pairs), JOINED)] if pairs else []
+    nouns = [one + other for one, other in pairwise(words) if other in _PARTICLES and one.isalnum()]
+    weighed = ((nouns, 1.0), ([pair for pair in pairs if pair not in nouns], JOINED))
+    return [QueryClause(" ".join(joined), weight) for joined, weight in weighed if joined]
 
 
 def _numerals(query: str) -> list[QueryClause]:
