@@ -154,6 +154,8 @@ def test_a_title_is_not_a_name_in_capitals(location: IndexLocation) -> None:  # 
     ("query", "said"),
     [
         ("recieving packages", ["no passage has 'recieving': searching for 'receive'"]),
+        ("colours of birds", ["no passage has 'colours': searching for 'color'"]),
+        ("baked bread", ["no passage has 'bread': did you mean 'break'?"]),
         ("a website", ["no passage has 'website': searching for 'web site'"]),
         ("of Website", ["no passage has 'Website': did you mean 'web site'?"]),
         *((query, []) for query in ("therapist", "whaling", "sitopened")),
@@ -164,7 +166,11 @@ def test_endings_and_words_written_apart_are_corrected(
     query: str,
     said: Sequence[str],
 ) -> None:
-    texts = ["Receive the packages.", "Open a web site. The rapist sat. A site.", "He opened while a whole web sat."]
+    texts = [
+        "Receive the packages. Break the color of birds, baked.",
+        "Open a web site. The rapist sat. A site.",
+        "He opened while a whole web sat.",
+    ]
     notes: list[str] = []
     with open_store(location, IndexConfig("en", 1200)) as store:
         store.write(update(Document(f"d{n}", "", text, {})) for n, text in enumerate(texts))

@@ -12,11 +12,13 @@ from ragcli.titles import find_title
 
 _PASSAGES = 2  # retrieved for each wanted one, because some belong to the same document
 _RELEASE_NOTES = re.compile(
-    r"(?:^|› ?)(?:change ?log|release notes?|releases|what['’]s new)\b|(?:更新|变更|變更|修订)(?:日志|日誌|记录|記錄)|(?:发布|發布|发行|發行)(?:说明|說明|日志)",
+    r"(?:^|› ?)(?:change ?log|release notes?|releases|what['’]s new)\b"
+    r"|(?:更新|变更|變更|修订)(?:日志|日誌|记录|記錄)|(?:发布|發布|发行|發行)(?:说明|說明|日志)",
     re.IGNORECASE,
 )
 _ASKS_CHANGES = re.compile(
-    r"\d\.\d|\b(?:changes|changed|changelog|releases?d?|versions?|news|what.s new|added|removed|deprecated|breaking|since|fixed)\b|版本|更新|变更|變更|发布|發布|新增|废弃|移除",
+    r"\d\.\d|\b(?:changes|changed|changelog|releases?d?|versions?|news|what.s new|added|removed|deprecated"
+    r"|breaking|fixed|since)\b|版本|更新|变更|變更|发布|發布|新增|废弃|移除",
     re.IGNORECASE,
 )
 
@@ -24,7 +26,9 @@ _ASKS_CHANGES = re.compile(
 def retrieve(searcher: Searcher, question: str, k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
     """Return the best passages of k documents for a question, best first, each joined with adjacent ones that match.
 
-    Release notes come last, unless the question is about changes: they name everything and explain nothing. Raises NothingFoundError if nothing matches, UsageError for an empty question.
+    Release notes come last, unless the question is about changes: they name everything and explain nothing.
+
+    Raises NothingFoundError if nothing matches, UsageError for an empty question.
     """
     if not question.strip():
         raise UsageError("the question is empty", 'Ask something, such as: ragcli ask "What is a lambda?"')

@@ -111,7 +111,7 @@ class _Markdown:
         """Return what begins or ends an element and stays: a single ~ strikes nothing out."""
         return "~" if name == "Strikethrough" and self._source[start : start + 2] != b"~~" else ""
 
-    def _wikilink(self, name: str, value: Any, place: dict[str, int]) -> str:
+    def _wikilink(self, name: str, value: Any, place: Any) -> str:
         """Return what a link between notes shows, [[note#section|shown]]; an embedded file shows nothing."""
         shown, start = self._written(), place["start"]
         if shown != shown.strip() or self._source[start - 1 : start].isalnum():  # [[ -f file ]], rows[[1]]

@@ -1,8 +1,11 @@
 """Correct the spelling of query words that no passage has."""
 
+import json
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 
 from ragcli.analysis.analyzer import analyzer
@@ -16,7 +19,9 @@ _LEAST = 5  # letters; shorter words have too many neighbours
 _LEAST_BASE = 6  # letters of a word without its ending
 _LEAST_PART = 3  # letters of each half of a word that is written apart
 _COMPARED = 20  # equally near words, or passages, that are compared
+_VOCABULARY = Path(__file__).parents[1] / "encoder/minilm/tokenizer.json"
 _WORD = re.compile(r"[^\W_]+")
+_BRITISH = {"our": "or", "is(?=e|ing|ation)": "iz", "re$": "er", "ogue": "og", "ll(?=ed|ing|er)": "l", "s$": ""}
 _SPELLED = re.compile(r"[A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff\u1f00-\u1fff]+")  # Latin, Greek, Cyrillic
 
 
@@ -32,8 +37,8 @@ def correct_spelling(
 ) -> list[Correction]:
     """Return corrections of the query words that no passage has, and note them.
 
-    A word that may be a name, or that differs by more than a typo, is not replaced; the note only asks whether the
-    other was meant. Words that occur in the hits are not looked up, because a server needs some time for that.
+    A word that may be a name, is a frequent one, or differs by more than a typo, is not replaced; the note only asks
+    whether the other was meant. Words that occur in the hits are not looked up, because a server needs time for that.
     """
     seen = "\n".join(f"{hit.title}\n{hit.text}" for hit in hits).lower()
     asked = [
@@ -50,7 +55,8 @@ def correct_spelling(
         meant = _commonest(store, low, near) if near else _apart(store, low, language)
         if not meant:
             continue
-        if _may_be_name(word, query, language) or not (" " in meant or is_slip(low, meant)):
+        is_typo = is_slip(low, meant) and not _is_another_word(low, meant, language)
+        if _may_be_name(word, query, language) or not (" " in meant or is_typo):
             note(f"no passage has {word!r}: did you mean {meant!r}?")
         else:
             note(f"no passage has {word!r}: searching for {meant!r}")
@@ -132,3 +138,20 @@ def _stands_in(word: str, text: str) -> bool:
             return True
         at = text.find(word, at + 1)
     return False
+
+
+def _is_another_word(word: str, other: str, language: str) -> bool:
+    """Return whether a word is too frequent to be a typo of another: bread, of break. But colour is color."""
+    return language == "en" and word in _frequent_words() and _american(word) != _american(other)
+
+
+def _american(word: str) -> str:
+    for british, american in _BRITISH.items():
+        word = re.sub(british, american, word)
+    return word
+
+
+@cache
+def _frequent_words() -> frozenset[str]:
+    """Return the some 20,000 most frequent words of English: the whole words of the packaged encoder's vocabulary."""
+    return frozenset(json.loads(_VOCABULARY.read_bytes())["model"]["vocab"])
