@@ -29,7 +29,7 @@ from ragcli.errors import ExitCode, RagcliError
 from ragcli.generate import LanguageModel, Options, Precision, complete, complete_all, open_language_model
 from ragcli.models import PACKAGED, ModelFolder
 from ragcli.ort import cache
-from ragcli.ort.quantization import BLOCK_4, BLOCK_8, to_4_bits, to_8_bits, to_8_bits_by_block
+from ragcli.ort.quantization import BLOCK_4, to_4_bits, to_8_bits
 from tests.support import ROOT, Run, assert_two_lines, environment, run_process
 
 VOCAB = 300
@@ -414,10 +414,10 @@ def empty_file(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (flip("decode.onnx"), "damaged"),
-        (cut("decode.onnx"), "damaged"),
-        (cut("head.bin"), "damaged"),
-        (lose("head.bin"), "damaged"),
+        (flip("decoder.onnx"), "damaged"),
+        (cut("decoder.onnx"), "damaged"),
+        (cut("decoder.bin"), "damaged"),
+        (lose("decoder.bin"), "damaged"),
         (lose("facts.json"), "damaged"),
         (cut("facts.json"), "damaged"),
         (other_version, "another version"),
@@ -453,7 +453,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(small: Path, taken: str)
 
 def test_a_failed_build_leaves_nothing() -> None:
     def broken(folder: Path) -> None:
-        (folder / "decode.onnx").write_text("half")
+        (folder / "decoder.onnx").write_text("half")
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
@@ -545,15 +545,6 @@ def test_rounding_to_4_bits_is_off_by_half_a_step_at_most() -> None:
     assert (np.abs(restored[:50] - weight) <= np.repeat(scale.T, BLOCK_4, axis=0)[:50] / 2 * 1.001).all()
 
 
-def test_rounding_by_blocks_is_off_by_half_a_step_at_most() -> None:
-    weight = np.random.default_rng(0).standard_normal((200, 3)).astype(np.float32)
-    values, scale = to_8_bits_by_block(weight)
-    assert values.shape == (3, 2, BLOCK_8) and scale.shape == (3, 2)
-    restored = ((values.astype(np.float32) - 128) * scale[..., np.newaxis]).reshape(3, -1).T
-    assert (restored[200:] == 0).all()
-    assert (np.abs(restored[:200] - weight) <= np.repeat(scale.T, BLOCK_8, axis=0)[:200] / 2 * 1.001).all()
-
-
 def plant_outliers(packaged_gpt2: Path, folder: Path) -> Path:
     """Copy the packaged model with a few channels scaled by 50, which the next weights undo: the same function."""
     shutil.copytree(packaged_gpt2, folder)
@@ -591,7 +582,6 @@ def test_8_bits_cost_less_than_a_hundredth_of_perplexity_with_outliers_or_withou
 
 
 def test_8_bits_are_as_good_a_token_at_a_time(tmp_path: Path, packaged_gpt2: Path) -> None:
-    """A few tokens run on other weights than many."""
     folder = plant_outliers(packaged_gpt2, tmp_path / "planted")
     exact, engine = opened(folder), opened(folder, "int8")
     text = " ".join(json.loads(line)["text"] for line in open_sample()[:3])
@@ -601,6 +591,16 @@ def test_8_bits_are_as_good_a_token_at_a_time(tmp_path: Path, packaged_gpt2: Pat
     scores = np.concatenate(logits).astype(np.float64)
     chosen = scores[range(len(scores)), ids[1:]] - np.log(np.exp(scores).sum(axis=1))
     assert np.exp(-chosen.mean()) == pytest.approx(np.exp(-exact.log_probabilities(ids, 1).mean()), rel=0.01)
+
+
+def test_8_bits_of_nothing_are_nothing(tmp_path: Path) -> None:
+    folder = write_gpt2(tmp_path / "model", **SHAPES["wide"])
+    tensors = load_file(folder / "model.safetensors")
+    for kind in ("weight", "bias"):
+        tensors[f"transformer.h.0.ln_1.{kind}"][:] = 0
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    expected, rounded = (opened(folder, precision).prefill(PROMPTS[3], 1) for precision in ("float32", "int8"))
+    np.testing.assert_allclose(rounded, expected, atol=0.05 * np.abs(expected).max())
 
 
 def test_4_bits_answer_nearly_the_same() -> None:

@@ -12,8 +12,7 @@ from ragcli.ort.quantization import Matrix
 
 Precision = Literal["float32", "int8", "int4"]
 
-# The graphs of a model. Prefill and decode may have different bodies.
-DECODE, PREFILL, HEAD = "decode", "prefill", "head"
+GRAPH = "decoder.onnx"
 
 
 class Sizes(NamedTuple):
@@ -45,8 +44,8 @@ class FamilyCheckpoint(Protocol):
     def embed(self, ids: NDArray[np.int64], positions: NDArray[np.int64]) -> Matrix:
         """Return the input of the body (rows, tokens, hidden size) for ids and positions (rows, tokens)."""
 
-    def write_graphs(self, precision: Precision, folder: Path) -> None:
-        """Write the graphs of a precision and their weights into a folder."""
+    def write_graph(self, precision: Precision, folder: Path) -> None:
+        """Write the graph of a precision and its weights into a folder."""
 
 
 def ids_of(token: object) -> frozenset[int]:

@@ -127,7 +127,8 @@ class OnnxModel:
         """Read the part of a prompt that a row does not have yet; return the logits (1, vocab) that follow."""
         for begin in range(self._runner.lengths[row], len(prompt_ids), _PREFILL):
             chunk = prompt_ids[begin : begin + _PREFILL]
-            logits = self._add(row, chunk, [len(chunk) - 1])
+            is_last = begin + len(chunk) == len(prompt_ids)
+            logits = self._add(row, chunk, [len(chunk) - 1] if is_last else [])
         return logits
 
     def _add(self, row: int, ids: Sequence[int], wanted: Sequence[int]) -> Logits:
@@ -167,7 +168,7 @@ def _open_runner(checkpoint: FamilyCheckpoint, precision: Precision, note: Note)
         checkpoint.files,
         checkpoint.identity,
         precision,
-        write=lambda folder: checkpoint.write_graphs(precision, folder),
+        write=lambda folder: checkpoint.write_graph(precision, folder),
         load=lambda folder: Runner(folder, checkpoint.sizes),
         note=note,
     )

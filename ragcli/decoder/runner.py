@@ -1,46 +1,29 @@
-"""Run the graphs of a model of any family, with key/value buffers that are written in place."""
+"""Run the graph of a model of any family, with key/value buffers that are written in place."""
 
-import functools
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ragcli.decoder.family import DECODE, HEAD, PREFILL, Sizes
+from ragcli.decoder.family import GRAPH, Sizes
 from ragcli.ort.quantization import Matrix
 from ragcli.ort.session import open_session
 
-_DECODED = 4  # tokens up to which the decode body is faster
 _GROW = 256  # positions by which the buffers grow, at least
 
 
-class _Body:
-    """A session, and the buffers that its inputs and outputs are bound to."""
-
-    def __init__(self, graph: Path) -> None:
-        self.session = open_session(graph)
-        self.binding = self.session.io_binding()
-        self.bound: tuple[int, slice] | None = None  # generation of the buffers, and their rows
-
-
 class Runner:
-    """The sessions of a model and the state of its rows; `lengths` (rows,) are their filled positions."""
+    """The session of a model and the state of its rows; `lengths` (rows,) are their filled positions."""
 
     def __init__(self, folder: Path, sizes: Sizes) -> None:
-        """Load the graphs in a folder. Raises LoadError if they are damaged."""
-        self._folder = folder
-        prefill = folder / f"{PREFILL}.onnx"
-        self._prefill = _Body(prefill) if prefill.exists() else self._decode
-        self._head = open_session(folder / f"{HEAD}.onnx")
+        """Load the graph in a folder. Raises LoadError if it is damaged."""
+        self._session = open_session(folder / GRAPH)
+        self._binding = self._session.io_binding()
+        self._bound: tuple[int, slice] | None = None  # generation of the buffers, and their rows
         self._sizes = sizes
         self.lengths = np.zeros(0, dtype=np.int32)
         self._allocated = 0
         self._allocate(0, 0)
-
-    @functools.cached_property
-    def _decode(self) -> _Body:
-        """The decode body, loaded only after the first token."""
-        return _Body(self._folder / f"{DECODE}.onnx")
 
     def reset(self, rows: int, positions: int) -> None:
         """Begin empty rows, with a capacity of `positions` before the buffers have to grow."""
@@ -95,20 +78,18 @@ class Runner:
         after: NDArray[np.int32],
         wanted: NDArray[np.int64],
     ) -> Matrix:
-        decoding = embeddings.shape[0] * embeddings.shape[1] <= _DECODED
-        body = self._decode if decoding else self._prefill
-        self._bind_state(body, rows)
-        binding = body.binding
-        binding.bind_cpu_input("embeddings", embeddings)
-        binding.bind_cpu_input("wanted", wanted)
-        binding.bind_cpu_input("lengths", added)
-        binding.bind_cpu_input("last", after - 1)
-        binding.bind_cpu_input("total", np.array(after.max(), dtype=np.int32))
-        hidden = np.empty((len(wanted), self._sizes.hidden_size), dtype=np.float32)
-        binding.bind_output("hidden", "cpu", 0, np.float32, hidden.shape, hidden.ctypes.data)
-        body.session.run_with_iobinding(binding)
-        [logits] = self._head.run(None, {"hidden": hidden})
-        return np.asarray(logits)
+        self._bind_state(rows)
+        shape = np.array([*embeddings.shape[:2], -1])
+        logits = np.empty((len(wanted), self._sizes.vocab_size), dtype=np.float32)
+        inputs = {"shape": shape, "wanted": wanted, "lengths": added, "last": after - 1}
+        inputs |= {"total": np.array(after.max(), dtype=np.int32)}
+        binding = self._binding
+        binding.bind_cpu_input("embeddings", embeddings.reshape(-1, self._sizes.hidden_size))
+        for name, values in inputs.items():
+            binding.bind_cpu_input(name, values)
+        binding.bind_output("logits", "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
+        self._session.run_with_iobinding(binding)
+        return logits
 
     def _allocate(self, rows: int, positions: int) -> None:
         sizes = self._sizes
@@ -117,14 +98,14 @@ class Runner:
         self._state: Matrix = np.zeros(shape, dtype=np.float32)
         self._allocated += 1
 
-    def _bind_state(self, body: _Body, rows: slice) -> None:
-        """Bind a body to the buffers of these rows."""
-        if body.bound == (self._allocated, rows):
+    def _bind_state(self, rows: slice) -> None:
+        """Bind the graph to the buffers of these rows."""
+        if self._bound == (self._allocated, rows):
             return
-        body.bound = (self._allocated, rows)
+        self._bound = (self._allocated, rows)
         for i in range(self._sizes.layers):
             for k, kind in enumerate(("key", "value")):
                 buffer = self._state[i, k, rows]
                 place = ("cpu", 0, np.float32, buffer.shape, buffer.ctypes.data)
-                body.binding.bind_input(f"{kind}.{i}", *place)
-                body.binding.bind_output(f"new_{kind}.{i}", *place)
+                self._binding.bind_input(f"{kind}.{i}", *place)
+                self._binding.bind_output(f"new_{kind}.{i}", *place)

@@ -13,7 +13,7 @@ from pathlib import Path
 from ragcli.files import sync
 from ragcli.settings import cache_home
 
-_VERSION = 3  # of the graphs; raise it with every change
+_VERSION = 4  # of the graphs; raise it with every change
 _MANIFEST = "facts.json"
 _DIGESTS = "digests"
 _UNFINISHED = "unfinished-"

@@ -5,8 +5,7 @@ from numpy.typing import NDArray
 
 Matrix = NDArray[np.float32]
 
-BLOCK_8 = 128  # weights that share a scale
-BLOCK_4 = 32
+BLOCK_4 = 32  # weights that share a scale
 _TINY = np.float32(1e-12)
 
 
@@ -30,29 +29,14 @@ def to_8_bits(weight: Matrix) -> tuple[NDArray[np.int8], Matrix]:
     return np.rint(weight / scale).astype(np.int8), scale.astype(np.float32)
 
 
-def to_8_bits_by_block(weight: Matrix) -> tuple[NDArray[np.uint8], Matrix]:
-    """Round (in, out) to 1..255 around 128, with one scale for each BLOCK_8 inputs of an output.
-
-    Returns (out, blocks, BLOCK_8) and scales (out, blocks). The last block is padded with zeros.
-    """
-    rounded, scale = _by_block(weight, BLOCK_8, 127)
-    return (rounded + 128).astype(np.uint8), scale
-
-
 def to_4_bits(weight: Matrix) -> tuple[NDArray[np.uint8], Matrix]:
     """Round (in, out) to 1..15 around 8, with one scale for each BLOCK_4 inputs of an output.
 
     Returns (out, blocks, BLOCK_4 / 2) with two weights a byte, the first in its lower half, and scales (out, blocks).
     The last block is padded with zeros.
     """
-    rounded, scale = _by_block(weight, BLOCK_4, 7)
-    values = (rounded + 8).astype(np.uint8)
-    return np.asarray(values[..., 0::2] | (values[..., 1::2] << 4), dtype=np.uint8), scale
-
-
-def _by_block(weight: Matrix, block: int, top: int) -> tuple[Matrix, Matrix]:
-    """Return the blocks (out, blocks, block) rounded to -top..top, and their scales (out, blocks)."""
-    missing = -len(weight) % block
-    blocks = np.pad(weight, ((0, missing), (0, 0))).T.reshape(weight.shape[1], -1, block)
-    scale = np.maximum(np.abs(blocks).max(axis=-1), _TINY) / top
-    return np.rint(blocks / scale[..., np.newaxis]), scale.astype(np.float32)
+    missing = -len(weight) % BLOCK_4
+    blocks = np.pad(weight, ((0, missing), (0, 0))).T.reshape(weight.shape[1], -1, BLOCK_4)
+    scale = np.maximum(np.abs(blocks).max(axis=-1), _TINY) / 7
+    values = (np.rint(blocks / scale[..., np.newaxis]) + 8).astype(np.uint8)
+    return np.asarray(values[..., 0::2] | (values[..., 1::2] << 4), dtype=np.uint8), scale.astype(np.float32)

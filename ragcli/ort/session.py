@@ -1,5 +1,6 @@
 """Open ONNX Runtime sessions: without threads, or all with the same."""
 
+import os
 import platform
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def open_session(graph: Path, threads: bool = True) -> ort.InferenceSession:
 
 
 def _options(threads: bool) -> ort.SessionOptions:
+    # Flash attention takes twice as long as whole matrices, whose size the pieces of a prompt limit.
+    os.environ.setdefault("ORT_GQA_DISABLE_FLASH_ATTENTION", "1")
     options = ort.SessionOptions()
     options.intra_op_num_threads = 0 if threads else 1
     # Otherwise the threads of one session still spin when the next one runs. A pool that all sessions share would do

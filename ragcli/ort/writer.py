@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 
-from ragcli.ort.quantization import Matrix, to_4_bits, to_8_bits, to_8_bits_by_block
+from ragcli.ort.quantization import BLOCK_4, Matrix, to_4_bits, to_8_bits
 
-Kernel = Literal["float32", "rows8", "tokens8", "blocks8", "blocks4"]
+Kernel = Literal["float32", "rows8", "tokens8", "blocks4"]
 
 MS = "com.microsoft"  # the domain of ONNX Runtime's own operators
 
 _PAGE = 4096  # weights are aligned to pages for memory mapping
 _SMALL = 1 << 16  # bytes up to which a tensor stays in the graph's file
-_TINY = 1e-20  # avoids division by zero for rows of zeros
 _ELEMENT_TYPES = {"float32": TensorProto.FLOAT, "int8": TensorProto.INT8, "uint8": TensorProto.UINT8}
 
 Skip = tuple[str, Matrix]  # a layer's output to add to the stream, and its bias
@@ -35,8 +34,9 @@ class Graph:
         self._tensors: list[onnx.TensorProto] = []
         self._rounded: dict[str, tuple[str, str]] = {}  # quantized activations that several layers use
         if kernel in ("rows8", "tokens8"):
-            self._tiny = self.constant("tiny", np.array(_TINY, dtype=np.float32))
             self._axis = self.constant("axis", np.array([-1]))
+            self._step = self.constant("step", np.array(1 / 127, dtype=np.float32))
+            self._zero_point = self.constant("zero_point", np.array(128, dtype=np.uint8))
 
     def node(self, op: str, inputs: Sequence[str], outputs: int = 1, domain: str = "", **attributes: Any) -> str:
         """Add a node, and return the name of its first output; the others have the suffixes .1, .2, …."""
@@ -63,69 +63,47 @@ class Graph:
         """Multiply by a matrix (in, out) with the graph's kernel."""
         if self._kernel == "float32":
             return self.node("MatMul", [x, self.constant(name, weight)])
-        if self._kernel == "rows8":
-            return self._linear_rows(name, x, weight)
-        if self._kernel == "tokens8":
-            return self._linear_tokens(name, x, weight)
-        bits = 8 if self._kernel == "blocks8" else 4
-        values, scale = to_8_bits_by_block(weight) if bits == 8 else to_4_bits(weight)
-        inputs = [x, self.constant(name, values), self.constant(f"{name}.scale", scale)]
-        rows, columns = weight.shape
-        block = values.shape[2] * 8 // bits
-        sizes = {"K": rows, "N": columns, "bits": bits, "block_size": block, "accuracy_level": 4}
-        return self.node("MatMulNBits", inputs, domain=MS, **sizes)
-
-    def _linear_rows(self, name: str, x: str, weight: Matrix) -> str:
-        """Quantize activations to 8 bits with one scale for each token, weights with one for each output.
-
-        The operator supports only one scale for the whole input, so all tokens are first normalised to the same size.
-        """
-        size = self.node("ReduceMax", [self.node("Abs", [x]), self._axis], keepdims=1)
-        size = self.node("Max", [size, self._tiny])
-        values, scale = to_8_bits(weight)
-        inputs = [
-            self.node("Div", [x, size]),
-            self.constant(name, values),
-            self.constant(f"{name}.scale", scale),
-            self.constant(f"{name}.zero", np.zeros(len(scale), np.int8)),
-        ]
-        return self.node("Mul", [self.node("DynamicQuantizeMatMul", inputs, domain=MS), size])
-
-    def _linear_tokens(self, name: str, x: str, weight: Matrix) -> str:
-        """Like _linear_rows, but the quantization of a token does not depend on the rest of the input."""
+        if self._kernel == "blocks4":
+            return self._linear_4_bits(name, x, weight)
         if x not in self._rounded:
-            self._rounded[x] = self._round_tokens(x)
+            self._rounded[x] = self._round_rows(x) if self._kernel == "rows8" else self._round_tokens(x)
         rounded, size = self._rounded[x]
         values, scale = to_8_bits(weight)
-        inputs = [
-            rounded,
-            self.constant(name, values),
-            self._step,
-            self.constant(f"{name}.scale", scale),
-            self._zero_point,
-            self.constant(f"{name}.zero", np.zeros(len(scale), np.int8)),
-        ]
-        return self.node("Mul", [self.node("MatMulIntegerToFloat", inputs, domain=MS), size])
+        inputs = [rounded, self.constant(name, values), self._step, self.constant(f"{name}.scale", scale)]
+        product = self.node("MatMulIntegerToFloat", [*inputs, self._zero_point], domain=MS)
+        return self.node("Mul", [product, size])
+
+    def _linear_4_bits(self, name: str, x: str, weight: Matrix) -> str:
+        values, scale = to_4_bits(weight)
+        inputs = [x, self.constant(name, values), self.constant(f"{name}.scale", scale)]
+        sizes = {"K": len(weight), "N": weight.shape[1], "bits": 4, "block_size": BLOCK_4, "accuracy_level": 4}
+        return self.node("MatMulNBits", inputs, domain=MS, **sizes)
 
     def _round_tokens(self, x: str) -> tuple[str, str]:
-        """Quantize to 1..255 around 128; return this, and the largest magnitude of each token."""
-        if not self._rounded:
-            self._step = self.constant("step", np.array(1 / 127, dtype=np.float32))
-            self._zero_point = self.constant("zero_point", np.array(128, dtype=np.uint8))
-        size = self.node("ReduceMax", [self.node("Abs", [x]), self._axis], keepdims=1)
-        size = self.node("Max", [size, self._tiny])
+        """Quantize (rows, tokens, in) to 1..255 around 128; return this, and the largest magnitude of each token.
+
+        A token of zeros becomes anything, which is multiplied by its magnitude of zero.
+        """
+        size = self._size(x)
         return self.node("QuantizeLinear", [self.node("Div", [x, size]), self._step, self._zero_point]), size
+
+    def _round_rows(self, x: str) -> tuple[str, str]:
+        """Quantize (rows, in) likewise, in fewer passes, because the operator takes a scale for each row."""
+        size = self._size(x)
+        scale = self.node("Reshape", [self.node("Mul", [size, self._step]), self._axis])
+        zero_points = self.node("Expand", [self._zero_point, self.node("Shape", [scale])])
+        return self.node("QuantizeLinear", [x, scale, zero_points], axis=0), size
+
+    def _size(self, x: str) -> str:
+        """Return the largest magnitude of each token."""
+        return self.node("ReduceMax", [self.node("Abs", [x]), self._axis], keepdims=1)
 
     def norm(self, name: str, stream: str, skip: Skip | None, gain: Matrix, bias: Matrix) -> tuple[str, str]:
         """Add `skip` to the stream, and normalise it; return the normalised stream and the sum."""
         inputs = [self.constant(name, gain), self.constant(f"{name}.bias", bias)]
-        if skip is None:
-            return self.node("LayerNormalization", [stream, *inputs], epsilon=self._epsilon), stream
-        added, added_bias = skip
-        inputs = [stream, added, *inputs, self.constant(f"{name}.skip", added_bias)]
-        normed = self.node("SkipLayerNormalization", inputs, 4, MS, epsilon=self._epsilon)
-        self.name_outputs("", "")  # mean and deviation
-        return normed, f"{normed}.3"
+        if skip:  # Add would be fused into a SkipLayerNormalization, which takes four times as long as both
+            stream = self.node("Sum", [stream, skip[0], self.constant(f"{name}.skip", skip[1])])
+        return self.node("LayerNormalization", [stream, *inputs], epsilon=self._epsilon), stream
 
     def activation(self, kind: str, x: str, name: str, bias: Matrix) -> str:
         """Add a bias and apply one of the ACTIVATIONS."""

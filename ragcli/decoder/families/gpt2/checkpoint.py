@@ -115,11 +115,11 @@ class Checkpoint(Tensors):
         """Return the sum of both embeddings (rows, tokens, hidden size), of ids and positions (rows, tokens)."""
         return self.rows("wte.weight", ids) + self.rows("wpe.weight", positions)
 
-    def write_graphs(self, precision: Precision, folder: Path) -> None:
-        """Write the graphs of a precision and their weights into a folder."""
-        from ragcli.decoder.families.gpt2.graph import write_graphs  # and with it onnx, which only a first run needs
+    def write_graph(self, precision: Precision, folder: Path) -> None:
+        """Write the graph of a precision and its weights into a folder."""
+        from ragcli.decoder.families.gpt2.graph import write_graph  # and with it onnx, which only a first run needs
 
-        write_graphs(self, precision, folder)
+        write_graph(self, precision, folder)
 
     def _ignored(self, name: str) -> bool:
         return bool(_MASKS.fullmatch(name)) or (self.config.tied and name == "lm_head.weight")

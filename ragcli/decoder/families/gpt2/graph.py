@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from ragcli.decoder import graphs
 from ragcli.decoder.families.gpt2.checkpoint import Checkpoint, Gpt2Config
 from ragcli.decoder.families.gpt2.smoothquant import Block, pad_heads, smooth
@@ -10,30 +12,22 @@ from ragcli.ort.quantization import Matrix, smooth_norm
 from ragcli.ort.writer import MS, Graph, Skip
 
 
-def write_graphs(checkpoint: Checkpoint, precision: Precision, folder: Path) -> None:
-    """Write the graphs of a precision and their weights into a folder."""
+def write_graph(checkpoint: Checkpoint, precision: Precision, folder: Path) -> None:
+    """Write the graph of a precision and its weights into a folder."""
     graphs.write(
-        precision,
-        folder,
-        checkpoint.sizes,
-        checkpoint.config.epsilon,
-        body=lambda graph: _body(graph, checkpoint),
-        head=lambda graph: _head(graph, checkpoint),
+        precision, folder, checkpoint.sizes, checkpoint.config.epsilon, lambda graph: _add_model(graph, checkpoint)
     )
 
 
-def _body(graph: Graph, checkpoint: Checkpoint) -> None:
+def _add_model(graph: Graph, checkpoint: Checkpoint) -> None:
     config = checkpoint.config
     stream, skip = "embeddings", None
     for i in range(config.layers):
         block = smooth(pad_heads(_block(checkpoint, i), config.heads, config.head_size))
         stream, skip = _add_block(graph, config, block, i, stream, skip)
-    gain, bias, _ = _smoothed_head(checkpoint)
-    graph.norm("ln_f", stream, skip, gain, bias)
-
-
-def _head(graph: Graph, checkpoint: Checkpoint) -> None:
-    graph.linear("head", "hidden", _smoothed_head(checkpoint)[2])
+    gain, bias, head = _smoothed_head(checkpoint)
+    normed, _ = graph.norm("ln_f", stream, skip, gain, bias)
+    graph.linear("head", normed, head)
 
 
 def _smoothed_head(checkpoint: Checkpoint) -> tuple[Matrix, Matrix, Matrix]:
@@ -53,10 +47,9 @@ def _add_block(
     normed, stream = graph.norm(f"ln_1.{i}", stream, skip, block.ln_1, block.ln_1_bias)
     qkv = graph.linear(f"qkv.{i}", normed, block.qkv)
     qkv = graph.node("Add", [qkv, graph.constant(f"qkv_bias.{i}", block.qkv_bias)])
-    mixed = _attention(graph, config, i, qkv)
+    mixed = _attention(graph, config, i, graph.node("Reshape", [qkv, "shape"]))
     if i == config.layers - 1:  # after the last attention, only the wanted positions matter
-        mixed = graphs.pick(graph, "last_mixed", mixed, config.heads * config.head_size)
-        stream = graphs.pick(graph, "last_stream", stream, config.hidden_size)
+        mixed, stream = (graph.node("Gather", [x, "wanted"]) for x in (mixed, stream))
     out = graph.linear(f"out.{i}", mixed, block.out)
     normed, stream = graph.norm(f"ln_2.{i}", stream, (out, block.out_bias), block.ln_2, block.ln_2_bias)
     up = graph.activation(config.activation, graph.linear(f"up.{i}", normed, block.up), f"up_bias.{i}", block.up_bias)
@@ -69,4 +62,4 @@ def _attention(graph: Graph, config: Gpt2Config, i: int, qkv: str) -> str:
     heads, scale = config.heads, config.scales[i]
     name = graph.node("GroupQueryAttention", inputs, 3, MS, num_heads=heads, kv_num_heads=heads, scale=scale)
     graph.name_outputs(f"new_key.{i}", f"new_value.{i}")
-    return name
+    return graph.node("Reshape", [name, graph.constant(f"flat.{i}", np.array([-1, heads * config.head_size]))])
