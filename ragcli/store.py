@@ -210,9 +210,9 @@ class Store(Protocol):
     ) -> list[Hit]:
         """Return the k passages nearest to a vector (dimension,) of length 1, best first, ties by id and start.
 
-        The score is the cosine. `candidates` is the number of passages that an approximate search examines; an exact
-        one ignores it. Raises IndexMismatchError for an index without vectors or of another dimension, RagcliError for
-        a filter on an unknown field.
+        The score is the cosine. `candidates` is the number of passages that an approximate search compares at least; an
+        exact one ignores it. Raises IndexMismatchError for an index without vectors or of another dimension,
+        RagcliError for a filter on an unknown field.
         """
 
     def vectors(self, keys: Sequence[int]) -> "dict[int, Vector]":

@@ -140,8 +140,7 @@ NumCandidates = Annotated[
     int | None,
     typer.Option(
         min=1,
-        max=10_000,
-        help="Passages that Elasticsearch examines in vector search. [default: by -k]",
+        help="Passages that an approximate vector search compares at least. [default: by -k]",
         show_default=False,
     ),
 ]

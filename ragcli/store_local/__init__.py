@@ -210,10 +210,11 @@ class LocalStore:
         writer.commit()
 
     def _tidy(self, file: "VectorFile") -> None:
-        """Rewrite the vectors if most belong to removed passages (one vector may serve several passages)."""
+        """Rewrite the vectors if most belong to removed passages (one vector may serve several), and write codes."""
         self._reload()
         if file.count > 2 * self._searcher.num_docs + _SPARE_ROWS:
             file.compact(self._keys(Query.all_query()))
+        file.encode()
 
     def search(self, words: Sequence[QueryClause], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
         """Return the k best passages, best first, ties by id and start; without words, all that match the filters."""
@@ -237,7 +238,7 @@ class LocalStore:
     def nearest(
         self, vector: "Vector", k: int, filters: Sequence[Filter] = (), candidates: int | None = None
     ) -> list[Hit]:
-        """Return the k passages nearest to a vector by exact search, best first, ties by id and start."""
+        """Return the k passages nearest to a vector, best first, ties by id and start; approximate among many."""
         if not self._config.encoder:
             raise no_vectors(self._folder.name)
         check_vectors(vector, (self._dimension,), "the query")
@@ -247,7 +248,7 @@ class LocalStore:
             # Gathering the keys of most passages would take longer than skipping the few that do not match.
             selective = _SELECTIVE * count(self._searcher, passing) < self._searcher.num_docs
             among = self._keys(passing) if filters and selective else None
-            for batch in self._file.ranking(vector, 2 * k, among):
+            for batch in self._file.ranking(vector, 2 * k, among, candidates):
                 found += self._of_keys(batch.cosines, passing)
                 if sum(score >= batch.least for score, _ in found) >= k:
                     break

@@ -82,8 +82,8 @@ def add_entries(
 
 def read_state(folder: Path) -> tuple[tuple[int, ...], ...]:
     """Return what every change of an index changes: which files it has, and since when. Raises OSError."""
-    paths = (folder / name for name in ("facts.json", "fields.json", "vectors.bin", "text/meta.json"))
-    found = (path.stat() for path in paths if path.name != "vectors.bin" or path.exists())
+    paths = (folder / name for name in ("facts.json", "fields.json", "vectors.bin", "codes.bin", "text/meta.json"))
+    found = (path.stat() for path in paths if path.suffix != ".bin" or path.exists())
     return tuple((file.st_ino, file.st_size, file.st_mtime_ns) for file in found)
 
 

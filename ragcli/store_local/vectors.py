@@ -6,6 +6,7 @@ passage.
 """
 
 import os
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -16,16 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragcli.counts import counted
+from ragcli.store_local.codes import Codes, extend_codes, read_codes
 
 Keys = NDArray[np.uint64]
 Vector = NDArray[np.float32]
 
-_HEADER = Struct("<8sIQ")  # a mark, the dimension, the committed rows
+_HEADER = Struct("<8sIQQ")  # a mark, the dimension, the committed rows, and which file this is (0: made before codes)
 _MARK = b"ragclivc"
 _START = 64
 _NEAR = 1e-6  # rounding difference between two ways to sum the products of a row
 _RECENT = 65_536
 _BLOCK = 16_384
+_GATHERED = 512  # rows at a time: a copy that stays in cache
+_MANY = 100_000  # rows that are searched by their codes first
+_CANDIDATES = 4_096  # rows with the nearest codes, at least, that are compared exactly
+_DEEP = 32  # times as many candidates as rows are wanted first
+_TRUSTED = 8  # one candidate in so many is taken for one of the nearest rows
 
 
 class Batch(NamedTuple):
@@ -37,7 +44,7 @@ class Batch(NamedTuple):
 
 def create(path: Path, dimension: int) -> None:
     """Write a file without rows."""
-    path.write_bytes(_HEADER.pack(_MARK, dimension, 0).ljust(_START, b"\0"))
+    path.write_bytes(_header(dimension, 0, _identity()))
 
 
 class VectorFile:
@@ -48,6 +55,7 @@ class VectorFile:
 
     def __init__(self, path: Path, dimension: int) -> None:
         self._path = path
+        self._codes_path = path.with_name("codes.bin")
         self._type = np.dtype([("key", "<u8"), ("vector", "<f4", (dimension,))])
         self._target = -1
         self._open()
@@ -58,13 +66,13 @@ class VectorFile:
         return self._count
 
     def _open(self) -> None:
-        dimension = self._type["vector"].shape[0]
         with self._path.open("rb") as file:
             head = file.read(_START)
-            if len(head) < _START or _HEADER.unpack_from(head)[:2] != (_MARK, dimension):
-                raise ValueError(f"{self._path.name} is not a file of vectors of dimension {dimension}")
+            if len(head) < _START or _HEADER.unpack_from(head)[:2] != (_MARK, self._dimension):
+                raise ValueError(f"{self._path.name} is not a file of vectors of dimension {self._dimension}")
             whole = (os.fstat(file.fileno()).st_size - _START) // self._type.itemsize
-            if whole < (committed := _HEADER.unpack_from(head)[2]):
+            _, _, committed, self._identity = _HEADER.unpack_from(head)
+            if whole < committed:
                 raise ValueError(f"{self._path.name} has {whole} of {committed} rows")
             # The mapping outlives the file's name: a reader keeps what it has opened.
             self._map = mmap(file.fileno(), _START + whole * self._type.itemsize, access=ACCESS_READ)
@@ -74,6 +82,11 @@ class VectorFile:
         self._rows = self._rows[: self._count]
         self._sorted: tuple[Keys, NDArray[np.intp]] | None = None
         self._recent: dict[int, int] = {}
+        self._codes: Codes | None = None
+
+    @property
+    def _dimension(self) -> int:
+        return int(self._type["vector"].shape[0])
 
     # Reading
 
@@ -89,12 +102,46 @@ class VectorFile:
         steps = np.arange(min(n, self._count), dtype=np.intp)
         return np.array(self._rows["vector"][steps * self._count // max(steps.size, 1)])
 
-    def ranking(self, vector: Vector, first: int, among: Iterable[int] | None = None) -> Iterator[Batch]:
-        """Yield keys (only those in `among`) by their cosine to a vector, best first, in growing batches."""
+    def ranking(
+        self, vector: Vector, first: int, among: Iterable[int] | None = None, candidates: int | None = None
+    ) -> Iterator[Batch]:
+        """Yield keys (only those in `among`) by their cosine to a vector, best first, in growing batches.
+
+        Of many rows, the best of those with the nearest codes (at least `candidates`) come first, then all others.
+        """
         self._map_more()
-        rows = None if among is None else self._rows_of(np.fromiter(among, np.uint64))
-        rows = rows if rows is None else rows[rows >= 0]
+        if among is not None:
+            rows = self._rows_of(np.fromiter(among, np.uint64))
+            rows = rows[rows >= 0]
+            yield from self._batches(vector, first, rows, self._cosines(vector, rows))
+            return
+        near = self._near(vector, max(_CANDIDATES, _DEEP * first, candidates or 0))
+        yield from self._batches(vector, first, near, self._cosines(vector, near))
+        others = np.delete(np.arange(self._count), near)
+        # Multiplying all rows at once is several times faster than in blocks.
+        yield from self._batches(vector, first, others, (self._rows["vector"] @ vector)[others])
+
+    def _near(self, vector: Vector, candidates: int) -> NDArray[np.intp]:
+        """Return the rows that count as the nearest by an approximate search; none where an exact one is as good."""
+        if self._count < _MANY:
+            return np.empty(0, np.intp)
+        codes = self._read_codes()
+        if _TRUSTED * (candidates + self._count - codes.rows) > self._count:
+            return np.empty(0, np.intp)
+        distances = codes.distances(vector)
+        rows = np.flatnonzero(distances <= np.partition(distances, candidates)[candidates])
+        rows = np.append(rows, np.arange(codes.rows, self._count))
         cosines = self._cosines(vector, rows)
+        place = rows.size - rows.size // _TRUSTED
+        return np.asarray(rows[cosines >= np.partition(cosines, place)[place] - 2 * _NEAR])
+
+    def _read_codes(self) -> Codes:
+        if self._codes is None:
+            codes = read_codes(self._codes_path, self._dimension, self._identity)
+            self._codes = codes._replace(rows=min(codes.rows, self._count))  # another process may have added some
+        return self._codes
+
+    def _batches(self, vector: Vector, first: int, rows: NDArray[np.intp], cosines: Vector) -> Iterator[Batch]:
         if not cosines.size:
             return
         if not np.abs(cosines).max() < 1.01:
@@ -106,27 +153,28 @@ class VectorFile:
             # Including possible ties with the last: the rounding of a product depends on its row's place.
             end = -np.inf if size == cosines.size else least - 2 * _NEAR
             chosen = np.flatnonzero((cosines >= end) & (cosines < below))
-            yield Batch(self._exact(vector, chosen if rows is None else rows[chosen]), end + _NEAR)
+            yield Batch(self._exact(vector, rows[chosen]), end + _NEAR)
             if size == cosines.size:
                 return
             size, below = size * 4, end
 
     def damage(self, keys: Iterable[int]) -> list[str]:
-        """Return descriptions of keys without a row, and of rows without a vector of length 1."""
+        """Return descriptions of keys without a row, of rows without a vector of length 1, and of wrong codes."""
         missing = int((self._rows_of(np.fromiter(keys, np.uint64)) < 0).sum())
         bad = sum(int((~_sound(self._rows["vector"][i : i + _BLOCK])).sum()) for i in range(0, len(self._rows), _BLOCK))
         said = (
             (missing, "passage has no vector", "passages have no vector"),
             (bad, "vector is not of length 1", "vectors are not of length 1"),
         )
-        return [f"{self._path.name}: {counted(*what)}" for what in said if what[0]]
+        lines = [f"{self._path.name}: {counted(*what)}" for what in said if what[0]]
+        if wrong := self._read_codes().differing(self._rows["vector"]):
+            codes = counted(wrong, "code is not that of its vector", "codes are not those of their vectors")
+            lines.append(f"{self._codes_path.name}: {codes}; without the file, the next run of index makes it again")
+        return lines
 
-    def _cosines(self, vector: Vector, rows: NDArray[np.intp] | None) -> Vector:
-        """Multiply all rows at once, which is several times faster than in blocks, or gather some in blocks."""
+    def _cosines(self, vector: Vector, rows: NDArray[np.intp]) -> Vector:
         matrix = self._rows["vector"]
-        if rows is None:
-            return np.asarray(matrix @ vector)
-        parts = [matrix[rows[i : i + _BLOCK]] @ vector for i in range(0, rows.size, _BLOCK)]
+        parts = [matrix[rows[i : i + _GATHERED]] @ vector for i in range(0, rows.size, _GATHERED)]
         return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
     def _exact(self, vector: Vector, rows: NDArray[np.intp]) -> dict[int, float]:
@@ -190,9 +238,16 @@ class VectorFile:
     def commit(self) -> None:
         """Sync all rows to disk, and mark them as committed."""
         os.fsync(self._target)
-        dimension = self._type["vector"].shape[0]
-        os.pwrite(self._target, _HEADER.pack(_MARK, dimension, self._count), 0)
+        self._identity = self._identity or _identity()
+        os.pwrite(self._target, _header(self._dimension, self._count, self._identity), 0)
         os.fsync(self._target)
+
+    def encode(self) -> None:
+        """Write the codes of committed rows, if they are many."""
+        self._map_more()
+        if self._count >= _MANY:
+            extend_codes(self._codes_path, self._identity, self._rows["vector"])
+            self._codes = None
 
     def end(self) -> None:
         """Stop adding rows."""
@@ -207,13 +262,23 @@ class VectorFile:
         rows = rows[rows >= 0]
         new = self._path.with_suffix(".new")
         with new.open("wb") as file:
-            file.write(_HEADER.pack(_MARK, self._type["vector"].shape[0], rows.size).ljust(_START, b"\0"))
+            file.write(_header(self._dimension, rows.size, _identity()))
             for i in range(0, rows.size, _BLOCK):
                 file.write(self._rows[rows[i : i + _BLOCK]].tobytes())
             file.flush()
             os.fsync(file.fileno())
         new.replace(self._path)
+        self._codes_path.unlink(missing_ok=True)
         self._open()
+
+
+def _identity() -> int:
+    """Return a number that no other file of vectors has."""
+    return secrets.randbits(64) | 1
+
+
+def _header(dimension: int, committed: int, identity: int) -> bytes:
+    return _HEADER.pack(_MARK, dimension, committed, identity).ljust(_START, b"\0")
 
 
 def _sound(vectors: Vector) -> NDArray[np.bool_]:

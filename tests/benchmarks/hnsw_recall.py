@@ -31,9 +31,9 @@ def scaled(vectors: NDArray[np.floating]) -> Matrix:
 def clustered(count: int, dimension: int, queries: int, seed: int = 0) -> tuple[Matrix, Matrix]:
     """Make vectors around centres, about a hundred to one, and queries near some of them."""
     chance = np.random.default_rng(seed)
-    centres = chance.normal(size=(max(1, count // 100), dimension))
+    centres = chance.standard_normal((max(1, count // 100), dimension), np.float32)
     near = centres[chance.integers(len(centres), size=count + queries)]
-    made = scaled(near + 0.7 * chance.normal(size=near.shape))
+    made = scaled(near + 0.7 * chance.standard_normal(near.shape, np.float32))
     return made[:count], made[count:]
 
 
