@@ -348,7 +348,7 @@ class _Run:
     def _change(self, document: Document, old: Stored | None) -> DocumentUpdate:
         digest = content_hash(document.title, document.text, document.metadata)
         passages = split_passages(document.text, self._config.passage_size, document.whole)
-        return DocumentUpdate(document.id, old, document, digest, passages, None, self._aliases(document))
+        return DocumentUpdate(document.id, old, document, digest, passages, aliases=self._aliases(document))
 
     def _aliases(self, document: Document) -> Mapping[str, str]:
         """Return the title and the id under the names of their fields, where those are others."""

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from ragcli.analysis.normal import legible, normalized
+from ragcli.answer.answerer import AskOptions
+from ragcli.answer.pipeline import ask_all
+from ragcli.answer.schema import Answer
 from ragcli.documents import Document
+from ragcli.generate import Options
 from ragcli.search import Searcher, search
 from ragcli.search.query import exact_share, weighted_words
 from ragcli.store import IndexConfig, IndexLocation, open_store
@@ -182,6 +186,16 @@ def test_a_question_in_one_chinese_script_is_answered_from_the_other(ragcli: Run
     cat, other = {"id": "a", "text": "貓在書桌上睡覺。"}, {"id": "b", "text": "國家的經濟發展很快。"}
     assert ragcli("index", write_lines(tmp_path / "d.jsonl", cat, other), "--no-encoder").code == 0
     assert "貓在書桌上睡覺。" in ragcli("ask", "猫在哪里睡觉？").out
+
+
+def test_a_misspelled_question_is_answered_as_it_is_meant(location: IndexLocation) -> None:  # noqa: F811
+    texts = ("A decorator is a function that returns another function.", "A list holds items.")
+    questions = ("What is a decorator?", "What is a decoratr?", "What is a decorator?")
+    with open_store(location, IndexConfig("en", 1200)) as store:
+        store.write(update(Document(f"d{n}", "", text, {})) for n, text in enumerate(texts))
+        answers = ask_all(Searcher(store), lambda: pytest.fail(), questions, AskOptions(Options(), style="grounded"))
+    told = {(answer.answer, answer.confidence) for answer in answers if isinstance(answer, Answer)}
+    assert len(told) == 1 and texts[0] in told.pop()[0]
 
 
 def test_a_query_may_begin_with_a_hyphen(ragcli: Run, tmp_path: Path) -> None:

@@ -46,11 +46,12 @@ class AskOptions(NamedTuple):
 
 
 class Retrieved(NamedTuple):
-    """Hold a question, the hits to answer it from, and the seconds of the search."""
+    """Hold a question, the hits to answer it from, the seconds of the search, and what it took the question for."""
 
     question: str
     hits: Sequence[Hit]
     seconds: float = 0.0
+    meant: str = ""
 
 
 class Answerer(Protocol):

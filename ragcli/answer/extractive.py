@@ -24,7 +24,6 @@ from ragcli.answer.schema import (
 )
 from ragcli.errors import RagcliError
 from ragcli.search import Searcher
-from ragcli.search.other_script import in_other_script
 from ragcli.search.query import first_words
 from ragcli.store import Hit, Store
 
@@ -60,9 +59,7 @@ class ExtractiveAnswerer:
     def answer(self, found: Retrieved) -> Answer:
         """Answer a question."""
         clock, options = Clock(found.seconds), self._options
-        question = first_words(found.question)
-        store, language = self._searcher.store, self._searcher.language
-        question = in_other_script(store, question, language, found.hits) or question
+        question = first_words(found.meant or found.question)
         missing = missing_names(question, self._searcher, list(found.hits))
         chosen = extract(
             question,

@@ -89,7 +89,7 @@ def _retrieved(searcher: Searcher, question: str, options: AskOptions) -> Retrie
     searched = clock.now()
     good = [hit for hit in hits if hit.score >= options.min_score]
     if good or not options.needs_passages:
-        return Retrieved(question, good, searched)
+        return Retrieved(question, good, searched, searcher.meant(question))
     return Answer(
         question,
         abstained=True,

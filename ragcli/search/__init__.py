@@ -93,7 +93,13 @@ class Searcher:
             from ragcli.search.rerank import reranked
 
             hits = reranked(hits, self._reranker, query, ranking.candidates)
+        if self.mode == "semantic":
+            self._meant = {query: in_other_script(self.store, query, self.language, hits) or query}
         return self._chosen(hits, k)
+
+    def meant(self, query: str) -> str:
+        """Return what the last search took its query for: corrected, and in the script of the texts."""
+        return self._meant.get(first_words(query), query)
 
     def _distinct(self, query: str, k: int, filters: Sequence[Filter]) -> list[Hit]:
         """Return the k best passages without copies, searching deeper if copies fill the list."""
@@ -106,7 +112,7 @@ class Searcher:
             else:
                 hits = self._find(
                     lambda depth: self._by_query(query, depth, filters),
-                    lambda: self._encoder.queries([self._meant.get(query, query)])[0],
+                    lambda: self._encoder.queries([self.meant(query)])[0],
                     depth,
                     filters,
                     weight,
@@ -224,7 +230,7 @@ class Searcher:
             words += weighted_words(other, self.language)
             hits = self.store.search(words, k, filters)
         found = correct_spelling(self.store, query, self.language, hits, self._tell_spelling)
-        self._meant = {query: corrected(query, found)}
+        self._meant = {query: corrected(other or query, found)}
         if found:
             return self.store.search([*words, *clauses(found)], k, filters)
         return titled_first(self.store, query, words, hits, k, filters)

@@ -35,30 +35,20 @@ _LIGHT_CHINESE = re.compile("|".join(sorted(_CHINESE, key=len, reverse=True)))
 _EXACT = re.compile(r"\d|[+#]$|^\.")
 _PLAIN = re.compile(r"[^\W_]+(?:[-.'’&+][^\W_]+)*[+#]*")
 
-_ROMAN = {
-    1: "I",
-    2: "II",
-    3: "III",
-    4: "IV",
-    6: "VI",
-    7: "VII",
-    8: "VIII",
-    9: "IX",
-    11: "XI",
-    12: "XII",
-    13: "XIII",
-    14: "XIV",
+# Other ways to write small numbers; V, X, and short ones in small letters are mostly something else.
+_ROMAN = {n: roman for n, roman in enumerate("I II III IV V VI VII VIII IX X XI XII XIII XIV".split(), 1) if n % 5}
+_CARDINALS = {
+    **{str(n): roman for n, roman in _ROMAN.items()},
+    **{roman: str(n) for n, roman in _ROMAN.items() if n > 1},
+    **{roman.lower(): str(n) for n, roman in _ROMAN.items() if len(roman) > 2 or n == 2},
 }
-_OTHER_NUMERALS = {str(number): roman for number, roman in _ROMAN.items()}  # V, X, vi and iv are mostly something else
-_OTHER_NUMERALS |= {roman: str(number) for number, roman in _ROMAN.items() if number > 1}
-_OTHER_NUMERALS |= {roman.lower(): str(number) for number, roman in _ROMAN.items() if len(roman) > 2 or roman == "II"}
-_ORDINALS = {"first": "1st", "second": "2nd", "third": "3rd", "fourth": "4th", "fifth": "5th", "sixth": "6th"}
-_ORDINALS |= {"seventh": "7th", "eighth": "8th", "ninth": "9th", "tenth": "10th"}
-_ORDINALS |= {figure: word for word, figure in _ORDINALS.items()}
+_WORDS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+_FIGURES = "1st 2nd 3rd 4th 5th 6th 7th 8th 9th 10th".split()
+_ORDINALS = dict(zip(_WORDS + _FIGURES, _FIGURES + _WORDS, strict=True))
 _NUMERAL = re.compile(
-    rf"(?:(?<=[^\W\d_] )(?:{'|'.join(_OTHER_NUMERALS)})|(?<![\w'./:-])(?:{'|'.join(_ORDINALS)}))(?![\w'./:-])"
+    rf"(?:(?<=[^\W\d_] )(?:{'|'.join(_CARDINALS)})|(?<![\w'./:-])(?:{'|'.join(_ORDINALS)}))(?![\w'./:-])"
 )
-_OTHER_NUMERALS |= _ORDINALS
+_OTHER_NUMERALS = _CARDINALS | _ORDINALS
 _WITH_AND = re.compile(r"(?<!\w)([A-Z]{1,2}) and ([A-Z]{1,2})(?!\w)|(?<!\w)(\d+) x (\d+)(?!\w)")
 
 

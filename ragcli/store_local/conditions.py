@@ -22,9 +22,8 @@ def _terms(searcher: tantivy.Searcher, wanted: Filter) -> list[str]:
 
 def _terms_in(searcher: tantivy.Searcher, wanted: TermRange) -> list[str]:
     if wanted.low == wanted.high:
-        return (
-            [wanted.low] if searcher.doc_freq("terms", wanted.low) else []
-        )  # most titles asked for are of no document
+        known = searcher.doc_freq("terms", wanted.low)  # most titles asked for are of no document
+        return [wanted.low] if known else []
     found = searcher.terms_with_prefix("terms", wanted.prefix)
     return [term for term, _ in found if wanted.holds(term)]
 
