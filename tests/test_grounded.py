@@ -308,6 +308,18 @@ def test_code_is_shown_to_its_end(text: str, rest: str) -> None:
     assert text[piece.end :] == rest
 
 
+@pytest.mark.parametrize(("question", "shown"), [("how do I install Owl", "1."), ("how do I change the colour", "2.")])
+def test_instructions_begin_with_their_first_step(question: str, shown: str) -> None:
+    """Unless a later one is what is asked for."""
+    first = f"1. Download the archive of your system. {'It is large, so that this takes a while. ' * 6}"
+    later = f"2. Change the colour of the feathers. {'Each feather has one of its own. ' * 6}"
+    found = hit(f"{first}\n{later}", title="Install Owl")
+    judged = judge(question, [found], shelf(found.text))  # type: ignore[arg-type]
+    assert [one.text[:2] for one in judged.candidates] == ["1.", "2."]
+    places = choose_places(judged, np.array([0.3, 0.7], dtype=np.float32))
+    assert judged.candidates[places[0]].text.startswith(shown)
+
+
 def test_code_is_shown_from_its_beginning() -> None:
     code = "```\ndef count(owls):\n" + "    night = next_night(owls)\n" * 8 + "    return night\n```"
     found = hit(f"Owls are counted by night.\n\n{code}")

@@ -28,6 +28,7 @@ _CERTAIN = 0.97  # probability of the best block from which on it is shown witho
 _WORD = re.compile(r"\w+")
 _SAID = re.compile(r"[^\W\d_]")
 _STARTS = re.compile(r"\W{0,2}[^\W\da-z_]")  # as a sentence does, not as code
+_FIRST_STEP = re.compile(r"(?:[^\n]*[:：]\n+)?1[.)、]\s")
 _ASKS = re.compile(r"[?？]\W*$")
 
 
@@ -49,7 +50,7 @@ def choose_places(judged: Judged, shares: Matrix, length: Length = "normal") -> 
     asked = titled_place(judged)
     if asked is not None:
         order = [asked, *(place for place in order if place != asked)]
-    order = _told_first(judged, order)
+    order = _first_step(judged, _told_first(judged, order))
     chosen = order[:1]
     if _only_announces(judged, order[0]):
         order = [order[0], *_below_first(judged, order)]
@@ -101,6 +102,19 @@ def _told_first(judged: Judged, order: list[int]) -> list[int]:
         if other.hit == first.hit and _STARTS.match(other.text) and (code or other.place > first.place):
             rest = [one for one in order if one != place]
             return [place, *(rest[1:] if example else rest)]
+    return order
+
+
+def _first_step(judged: Judged, order: list[int]) -> list[int]:
+    """Let the first step of instructions come before a later one that only its heading says anything about."""
+    best, features = order[0], judged.features
+    if judged.kind != "how" or features.of("coverage")[best] >= features.of("head")[best]:
+        return order
+    chosen = judged.candidates[best]
+    for place in order[1:]:
+        other = judged.candidates[place]
+        if other.hit == chosen.hit and other.place < chosen.place and _FIRST_STEP.match(other.text):
+            return [place, *(one for one in order if one not in (place, best))]
     return order
 
 
