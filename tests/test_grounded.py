@@ -560,6 +560,16 @@ def test_a_sentence_with_another_number_is_not_supported() -> None:
     assert (found.source, found.cited, found.verdict) == (None, (1,), "unsupported")
 
 
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [("Ada", "supported"), ("Ada's friend", "supported"), ("Zoe", "unsupported"), ("Ada Zoe", "unsupported")],
+)
+def test_a_sentence_with_another_name_is_not_supported(name: str, verdict: str) -> None:
+    source = "The owl whose head turned by 270 degrees belonged to Ada, a friend of owls."
+    [found] = attributed(f"The owl whose head turned by 270 degrees belonged to {name}.", hit(source))
+    assert found.verdict == verdict
+
+
 def test_the_words_that_answer_must_stand_in_the_source() -> None:
     class WolvesAnswer:
         def read(self, _: str, blocks: Sequence[tuple[str, str]]) -> list[Reading]:

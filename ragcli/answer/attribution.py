@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ragcli.analysis.sentences import sentence_spans
 from ragcli.answer.candidates import all_sentences, cite
 from ragcli.answer.judge import Reader
+from ragcli.answer.names import capitalised
 from ragcli.answer.schema import CitedSentence, Verdict
 from ragcli.answer.statistics import Statistics
 from ragcli.answer.terms import Weights, terms, weigh, words_by_term
@@ -66,8 +67,8 @@ def attribute(
     """Return the sentences of a text in order, each with the source sentence that supports it best.
 
     Support is the share of a sentence's terms, weighted by idf, that the source sentence contains. There is no source
-    below `supported`, and if the source lacks a number of the sentence or its words that answer the question. A cited
-    source takes precedence; several cited ones may support a sentence together.
+    below `supported`, and if the source lacks a name or number of the sentence or its words that answer the question. A
+    cited source takes precedence; several cited ones may support a sentence together.
     """
     spans = [span for span in sentence_spans(written.text) if _SAYS.search(written.text, *span)]
     cited: list[list[int]] = [[] for _ in spans]
@@ -136,14 +137,16 @@ class _Check:
         return max(found, key=weights.share, default=frozenset())
 
     def _holds(self, sources: Sequence[int], text: str, deciding: str) -> bool:
-        """Return whether sources have all numbers of a sentence, and most of the words that decide."""
+        """Return whether sources have all names and numbers of a sentence, and most of the words that decide."""
         hits = [self._hits[source - 1] for source in sources]
         whole = " ".join(f"{hit.title} {hit.text}" for hit in hits)
         numbers = set(_NUMBER.findall(whole))
         if not all(number in numbers for number in _NUMBER.findall(text)):
             return False
-        weights = self._weights(deciding)
-        return not weights.terms or weights.share(frozenset(terms(whole, self._language))) >= self._supported
+        known, weights = frozenset(terms(whole, self._language)), self._weights(deciding)
+        if not all(known.issuperset(terms(name, self._language)) for name in capitalised(text, self._language)):
+            return False
+        return not weights.terms or weights.share(known) >= self._supported
 
     def _weights(self, text: str) -> Weights:
         words = words_by_term(text, self._language)

@@ -27,7 +27,7 @@ def missing_names(question: str, searcher: Searcher, hits: list[Hit]) -> tuple[M
     """Return the names in a question that no passage has. An identifier is not found by its parts."""
     identifiers = list(dict.fromkeys(_IDENTIFIER.findall(question)))[:_MOST]
     found = [MissingName(one) for one in identifiers if not _stands(one, searcher, hits)]
-    names = [name for name in _capitalised(question, searcher.language) if name not in identifiers][:_MOST]
+    names = [name for name in capitalised(question, searcher.language) if name not in identifiers][:_MOST]
     counts = searcher.store.frequencies(names) if names else []
     unseen = [name for name, count in zip(names, counts, strict=True) if not count]
     near = searcher.store.near_words([name.lower() for name in unseen]) if unseen else []
@@ -37,15 +37,13 @@ def missing_names(question: str, searcher: Searcher, hits: list[Hit]) -> tuple[M
     return tuple(found)
 
 
-def _capitalised(question: str, language: str) -> Iterator[str]:
+def capitalised(text: str, language: str) -> Iterator[str]:
     """Yield the capitalised words except the first of a sentence, without a final 's; none if most are capitalised."""
-    words = _FIRST.findall(question)
-    names = [match for match in _CAPITALISED.finditer(question) if match.start() > question.find(words[0])]
+    words = _FIRST.findall(text)
+    names = [match for match in _CAPITALISED.finditer(text) if match.start() > text.find(words[0])]
     if language == "de":
         names = [
-            match
-            for match in names
-            if not _BEFORE_NOUN.search(question, max(0, match.start() - _LONGEST), match.start())
+            match for match in names if not _BEFORE_NOUN.search(text, max(0, match.start() - _LONGEST), match.start())
         ]
     if len(names) <= _TITLE_CASE * len(words):
         yield from dict.fromkeys(re.sub(r"['’]s$", "", match[0]) for match in names)
