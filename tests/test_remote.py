@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import pytest
 
 from ragcli.decoder.sampling import Sampling
@@ -369,6 +370,30 @@ def test_a_real_server_answers(ragcli: Run, corpus: Path, smollm2_file: Path) ->
         assert answer["answer"] and answer["prompt_tokens"] > 20
         [message, text] = (open_remote(url, None, None, as_text) for as_text in (False, True))
         assert (message.instructed, text.instructed) == (True, False)
+
+
+TEN = [
+    *("The capital of France is", "Once upon a time, an owl", "Water boils at", "def add(a, b):", "1, 2, 3, 4,"),
+    *("Write a haiku about rain.", "What is a list in Python?", "Name three birds.", "Hello!", "Why is the sky blue?"),
+]
+
+
+@pytest.mark.usefixtures("smollm2")
+def test_what_is_written_is_what_llama_cpp_writes_by_itself(smollm2_file: Path) -> None:
+    options = Options(20, Sampling(temperature=0))
+    message, text = open_model("smollm2"), open_model("smollm2", as_text=True)
+    with served(smollm2_file) as url:
+
+        def asks(path: str, **body: Any) -> Any:
+            return httpx.post(f"{url.removesuffix('/v1')}/{path}", json=body, timeout=60).json()
+
+        def writes(prompt: str) -> str:
+            return str(asks("completion", prompt=prompt, n_predict=20, temperature=0)["content"])
+
+        for prompt in TEN:
+            assert text.generate(prompt, options).finish().text == writes(prompt)
+            put = asks("apply-template", messages=[{"role": "user", "content": prompt}])["prompt"]
+            assert message.generate(prompt, options).finish().text == writes(put)
 
 
 def test_a_real_server_goes_on_with_the_text_where_there_is_no_chat_template(

@@ -44,8 +44,17 @@ def test_nothing_is_said_twice(text: str, expected: str) -> None:
 
 def test_what_was_asked_is_not_repeated() -> None:
     task = "Rewrite this as one short review of the film Up."
-    assert tidied(f"A lovely film.\n\n{task}", is_cut=False, asked=task) == "A lovely film."
-    assert tidied(task, is_cut=False, asked=task) == task
+    assert tidied(f"A lovely film.\n\n{task}", is_cut=False, asked=[task]) == "A lovely film."
+    assert tidied(task, is_cut=False, asked=[task]) == task
+
+
+def test_a_question_that_is_the_title_of_a_source_is_not_repeated(ragcli: Run, tmp_path: Path, server: Server) -> None:
+    title = "FAQ: Why do owls hunt at night?"
+    write_lines(tmp_path / "owls.jsonl", {"id": "1", "title": title, "text": "Owls see well in the dark."})
+    ragcli("index", tmp_path / "owls.jsonl", "--no-encoder")
+    server.replies(says(f"{title}\nOwls see well in the dark. [1]"))
+    [answer] = ragcli("ask", "owls dark", "--base-url", server.url, "--format", "json").objects()
+    assert answer["answer"] == "Owls see well in the dark."
 
 
 def test_a_stream_is_tidied_as_the_whole_text() -> None:

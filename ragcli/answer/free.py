@@ -50,9 +50,11 @@ class FreeAnswerer:
         if self._options.options.schema:
             return answer
         form = self._generation.template
-        asked = form.ask(answer.question) if isinstance(form, PromptTemplate) else ""
-        answer = answer._replace(answer=tidied(answer.answer, is_cut=written.completion.is_cut, asked=asked))
         used = written.prompt.used
+        asked = [hit.title for hit in used if hit.title.endswith(("?", "？"))]
+        if isinstance(form, PromptTemplate):
+            asked.append(form.ask(answer.question))
+        answer = answer._replace(answer=tidied(answer.answer, is_cut=written.completion.is_cut, asked=asked))
         if self._store is None or not answer.answer or not used:
             return answer
         judge = Judge(answer.question, self._reader) if self._reader else None

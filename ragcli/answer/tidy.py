@@ -19,13 +19,13 @@ _EMPTY_ITEM = re.compile(r"(?:\A|\n)[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]*(?:\[\d+
 _ENDED = re.compile(r"(?:[.!?…。！？][`)\]\"'”’*]*|```|\||\])\s*$")
 
 
-def tidied(text: str, *, is_cut: bool, asked: str = "") -> str:
+def tidied(text: str, *, is_cut: bool, asked: Sequence[str] = ()) -> str:
     """Return a text without repeated sentences and loops; if it `is_cut`, without its last, unfinished sentence.
 
     What was `asked` is not repeated either. Code between fences stays as it is. A text of one unfinished sentence
     stays, too.
     """
-    said = {_words(asked)} if asked else set()
+    said = {_words(one) for one in asked}
     parts = _CODE.split(text)
     if is_cut and len(parts) > 1 and not parts[-1] and not parts[-2].endswith("```", 3):
         parts[-2:] = []  # code without an end
