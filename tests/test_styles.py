@@ -95,6 +95,16 @@ def test_a_batch_answers_in_each_style_as_ask_does(
         assert {name: answer[name] for name in alone} == alone
 
 
+def test_each_line_of_a_text_file_is_a_question(ragcli: Run, texts: dict[str, str], tmp_path: Path) -> None:
+    path, lines = tmp_path / "q.txt", write_lines(tmp_path / "q.jsonl", *({"question": q} for q in QUESTIONS))
+    path.write_bytes(("\ufeff" + "\r\n\n".join(QUESTIONS)).encode() + b"\n\xff\n")
+    done = ragcli("ask", "--batch", path, "--style", "grounded")
+    answers = [json.loads(line) for line in done.out.splitlines()]
+    known = [json.loads(line) for line in ragcli("ask", "--batch", lines, "--style", "grounded").out.splitlines()]
+    assert [(one["id"], one["answer"]) for one in answers] == [(one["id"], one["answer"]) for one in known]
+    assert done.code == 6 and "UTF-8" in done.err
+
+
 def test_what_cannot_be_copied_from_any_passage_is_not_answered(ragcli: Run, texts: dict[str, str]) -> None:
     """Where no passage fits beside the question, a copy has nothing to say; it does not write freely."""
     how = ("--style", "copy", "--model", str(PACKAGED), "--max-new-tokens", "1007")

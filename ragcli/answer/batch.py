@@ -1,4 +1,4 @@
-"""Answer many questions from JSON Lines, in batches; an interrupted run can be resumed."""
+"""Answer many questions of a file, in batches; an interrupted run can be resumed."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 
 from ragcli.answer.schema import Answer
-from ragcli.documents import Document, Reject
+from ragcli.documents import Document, Reject, content_hash
 from ragcli.errors import RagcliError, UsageError
 from ragcli.readers import FieldNames, Input, find_inputs, read_documents
 
@@ -21,13 +21,14 @@ def answer_lines(
 ) -> Iterator[tuple[str, Answer]]:
     """Yield the id and answer of each question in a file (`-` is standard input), except for ids that are done.
 
-    A question is a line of JSON: {"id": …, "question": …}; a missing id is replaced by a hash. Invalid lines, repeated
-    ids and questions that cannot be asked are rejects.
+    A question is a line of JSON: {"id": …, "question": …}; a missing id is replaced by a hash. Of a .txt file each line
+    is a question. Invalid lines, repeated ids and questions that cannot be asked are rejects.
     """
     [source] = find_inputs([questions])
     source = Input(Path("/dev/stdin"), "-") if source.name == "-" else source
     done, seen = frozenset(done), set[str]()
-    items = read_documents([source], FieldNames(text="question"))
+    is_text = source.path.suffix.lower() == ".txt"
+    items = _lines(source) if is_text else read_documents([source], FieldNames(text="question"))
     while batch := list(islice(items, _TOGETHER)):
         asked = [document for document in _new(batch, source.name, seen, reject) if document.id not in done]
         for document, answer in zip(asked, answer_all([document.text for document in asked]), strict=True):
@@ -35,6 +36,19 @@ def answer_lines(
                 reject(Reject(source.name, 0, document.id, answer.message, document.text))
             else:
                 yield document.id, answer
+
+
+def _lines(source: Input) -> Iterator[Document | Reject]:
+    """Read the lines of a text file as questions."""
+    with source.path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                question = line.decode("utf-8-sig").strip()
+            except UnicodeDecodeError:
+                yield Reject(source.name, number, None, "it is not UTF-8", repr(line))
+                continue
+            if question:
+                yield Document(content_hash("", question, {}), "", question, {})
 
 
 def _new(

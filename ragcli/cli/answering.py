@@ -56,7 +56,7 @@ def ask(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the prompt; generate nothing.")] = False,
     batch: Annotated[
         Path | None,
-        typer.Option(help="Answer each question of this JSON Lines file, or `-` for stdin.", show_default=False),
+        typer.Option(help="Answer each question of this file: JSON Lines, or .txt; `-` for stdin.", show_default=False),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the answers of --batch here.", show_default=False)
