@@ -245,6 +245,12 @@ def test_a_sentence_that_stands_alone_is_known(alone: str) -> None:
     assert stands_alone(alone, "en" if alone.isascii() else "zh")
 
 
+def test_a_long_sentence_takes_no_long_time() -> None:
+    """No pattern takes the square of 10^5 characters of what it looks for, which would be minutes for each."""
+    for piece in ("-", "a", "a-", "a, b and ", "and ", ", ", "in a ", "Anna ", "the er ", "’"):
+        stands_alone(piece * 100_000, "en")
+
+
 @pytest.mark.parametrize(
     ("text", "whole"),
     [

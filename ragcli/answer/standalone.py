@@ -7,7 +7,7 @@ from ragcli.answer.clauses import is_verb
 
 # Beginnings that join a sentence to the one before.
 _JOINED = re.compile(
-    r"^\W*(?:and|but|or|nor|so|yet|then|also|still|however|otherwise|meanwhile|instead|besides|moreover|furthermore"
+    r"^\W*+(?:and|but|or|nor|so|yet|then|also|still|however|otherwise|meanwhile|instead|besides|moreover|furthermore"
     r"|therefore|thus|hence|again|too|likewise|similarly|nevertheless|nonetheless|additionally|conversely|afterwards"
     r"|finally|secondly|thirdly|later|soon|after that|after all|in other words|in fact|indeed|rather|even so|even then"
     r"|that said|that is|for example|for instance|as a result|on the other hand|in addition|in contrast|by contrast"
@@ -20,7 +20,7 @@ _JOINED = re.compile(
 )
 # A sentence that begins with a pronoun. "This film" and "This is a film" name what they refer to.
 _POINTING = re.compile(
-    r"^\W*(?:he|she|they|him|her|his|hers|their|theirs|them|its?|it['’]s|they['’]re|he['’]s|she['’]s|th(?:is|at|ese|ose)"
+    r"^\W*+(?:he|she|they|him|her|his|hers|their|theirs|them|its?|it['’]s|they['’]re|he['’]s|she['’]s|th(?:is|at|ese|ose)"
     r"(?!\s+(?:is\b|(?:\w+\s+)?(?:film|movie|picture|drama|comedy|thriller|sequel|adaptation)\b)))\b",
     re.IGNORECASE,
 )
@@ -75,10 +75,12 @@ _CHINESE = re.compile(
     r"|否则|并且|並且|而是|甚至|尤其|比如|例如|以及|接着|也|却|卻|就|又|而|且|或者|即使|只是|何况|除此|此外|再者|[它他她](?:们|們)?"
     r"|这(?!部|是|片|电影|种片)|這(?!部|是|片|電影)|那|该(?!片|剧)|此(?!片))"
 )
+_READ = 1_000  # characters of a sentence: some patterns take the square of that
 
 
 def stands_alone(text: str, language: str) -> bool:
     """Return whether a sentence depends on none before it: no joining word, no pronoun without antecedent."""
+    text = text[:_READ]
     if language != "en":
         return not _CHINESE.search(text)
     if any(pattern.search(text) for pattern in (_JOINED, _POINTING, _BACK, _OBJECT)):
