@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from ragcli import __version__, settings
 from ragcli.contents import verify
 from ragcli.counts import counted, held
-from ragcli.encoding import DEFAULT_ENCODER, matching_encoder, open_encoder
+from ragcli.encoding import DEFAULT_ENCODERS, matching_encoder, open_encoder, suggested_encoder
 from ragcli.errors import MissingIndexError, RagcliError
 from ragcli.models import list_models
 from ragcli.reader import PACKAGED, open_reader
@@ -128,12 +128,14 @@ def _readers() -> Iterator[Check]:
 def _encoder(store: Store | None) -> Iterator[Check]:
     config = store.config.encoder if store and store.config else None
     if store and not config:
-        mend = "To search by meaning, run: ragcli index FILES --encoder minilm --rebuild"
+        name = suggested_encoder(store.config.language if store.config else "en")
+        mend = f"To search by meaning, run: ragcli index FILES --encoder {name} --rebuild"
         yield Check("encoder", "ok", "the index has no vectors", mend)
         return
-    encoder = matching_encoder(config, _ignore) if config else open_encoder(DEFAULT_ENCODER, _ignore)
-    vectors = encoder.passages(["a text"])
-    yield Check("encoder", "ok", f"{encoder.config.name} works ({vectors.shape[1]} dimensions)")
+    opened = [matching_encoder(config, _ignore)] if config else [open_encoder(name, _ignore) for name in DEFAULT_ENCODERS.values()]
+    for encoder in opened:
+        vectors = encoder.passages(["a text"])
+        yield Check("encoder", "ok", f"{encoder.config.name} works ({vectors.shape[1]} dimensions)")
 
 
 def _index(store: Store, location: IndexLocation) -> Iterator[Check]:

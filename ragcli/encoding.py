@@ -10,8 +10,13 @@ from ragcli.store import DocumentUpdate, EncoderConfig, Store, vector_key
 if TYPE_CHECKING:
     from ragcli.encoder import Encoder
 
-DEFAULT_ENCODER = "minilm"
+DEFAULT_ENCODERS = {"en": "minilm", "zh": "bge-zh"}
 _BATCH = 128  # passages: enough to group them by length, few enough to show progress
+
+
+def suggested_encoder(language: str) -> str:
+    """Return the name of the encoder to suggest for a language: the packaged one, or one of many languages."""
+    return DEFAULT_ENCODERS.get(language, "e5")
 
 
 def passage_text(title: str, text: str) -> str:

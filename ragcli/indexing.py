@@ -24,7 +24,7 @@ from ragcli.callbacks import Callbacks
 from ragcli.chunking import split_passages
 from ragcli.counts import counted
 from ragcli.documents import Document, Reject, Skipped, Unread, content_hash
-from ragcli.encoding import DEFAULT_ENCODER, matching_encoder, open_encoder, same_encoder, with_vectors
+from ragcli.encoding import DEFAULT_ENCODERS, matching_encoder, open_encoder, same_encoder, with_vectors
 from ragcli.errors import IndexMismatchError, MissingIndexError, RagcliError
 from ragcli.filters import NO_ALIASES
 from ragcli.readers import FieldNames, Input, Selection, find_files, read_documents
@@ -49,7 +49,7 @@ _ENCODED_A_MINUTE = 4 * 2**20  # bytes, roughly
 class IndexOptions(NamedTuple):
     """Hold the options of an index run. None means: as the index was built, or detected for a new one.
 
-    `encoder` may be AUTO_ENCODER: a new index gets the default encoder if its texts are English and few.
+    `encoder` may be AUTO_ENCODER: a new index gets its language's default encoder, if there is one and the texts are few.
     """
 
     fields: FieldNames = FieldNames()
@@ -145,14 +145,15 @@ def _found(
 
 
 def _default_encoder(language: str, inputs: Sequence[Input], note: Callable[[str], None]) -> str | None:
-    """Return the default encoder of a new index: one for English texts, if they are few."""
-    if language != "en":
+    """Return the default encoder of a new index, if its language has one and the texts are few."""
+    encoder = DEFAULT_ENCODERS.get(language)
+    if not encoder:
         return None
     size = sum(source.path.stat().st_size for source in inputs)
     if size <= _ENCODED_BY_DEFAULT:
-        return DEFAULT_ENCODER
+        return encoder
     minutes = max(1, round(size / _ENCODED_A_MINUTE))
-    hint = f"to search by meaning too, add --encoder {DEFAULT_ENCODER} --rebuild (about {minutes} min)"
+    hint = f"to search by meaning too, add --encoder {encoder} --rebuild (about {minutes} min)"
     note(f"the input is large and was indexed by words only; {hint}")
     return None
 

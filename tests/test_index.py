@@ -472,6 +472,16 @@ def test_a_new_english_index_can_be_searched_by_meaning(
     assert ragcli("index", corpus, "--format", "json").summary()["unchanged"] == 3
 
 
+def test_a_new_chinese_index_can_be_searched_by_meaning(
+    ragcli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAGCLI_NO_ENCODER")
+    texts = {"restore": "恢复已删除的文件", "width": "调整图像大小", "daily": "每天记录一篇日记"}
+    path = write_lines(tmp_path / "zh.jsonl", *({"id": key, "text": f"{text}。"} for key, text in texts.items()))
+    assert vectors_of(ragcli, path)
+    assert ragcli("search", "误删的东西怎么找回来", "-k", "1").objects()[0]["id"] == "restore"
+
+
 def test_an_index_without_vectors_keeps_none(ragcli: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAGCLI_NO_ENCODER")
     assert not vectors_of(ragcli, corpus, "--no-encoder")
@@ -483,8 +493,8 @@ def test_other_languages_and_large_inputs_get_no_vectors(
     ragcli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RAGCLI_NO_ENCODER")
-    chinese = write_lines(tmp_path / "zh.jsonl", {"id": "owl", "text": "猫头鹰白天睡觉，晚上捕猎。" * 3})
-    assert not vectors_of(ragcli, chinese)
+    japanese = write_lines(tmp_path / "ja.jsonl", {"id": "owl", "text": "フクロウは昼に眠り、夜に狩りをする。" * 3})
+    assert not vectors_of(ragcli, japanese)
     large = write_lines(tmp_path / "en.jsonl", {"id": "owl", "text": "The owl sleeps by day. " * 100_000})
     result = ragcli("index", large, "--rebuild")
     assert result.code == 0 and "--encoder minilm --rebuild" in result.err

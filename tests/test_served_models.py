@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from ragcli import llama_cpp
 from ragcli.encoder import Encoder, open_encoder, open_scorer
-from ragcli.encoder.names import PACKAGED, prefixes_like
+from ragcli.encoder.names import MINILM, PACKAGED, prefixes_like
 from ragcli.encoder.remote import RemoteModel
 from ragcli.endpoint import Endpoint
 from ragcli.errors import ExitCode, RagcliError
@@ -33,7 +33,7 @@ WEIGHTS = "model.safetensors"
 @pytest.fixture(scope="session")
 def minilm_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("xllamacpp")
-    return write_bert_gguf(PACKAGED, tmp_path_factory.mktemp("gguf") / "minilm.gguf")
+    return write_bert_gguf(PACKAGED[MINILM], tmp_path_factory.mktemp("gguf") / "minilm.gguf")
 
 
 @pytest.fixture

@@ -108,7 +108,8 @@ EncoderName = Annotated[
     typer.Option(
         "--encoder",
         envvar="RAGCLI_ENCODER",
-        help="Encoder for the vectors of the index: minilm, e5, a hub id, a folder, a GGUF file, or a server's URL.",
+        help="Encoder for the vectors of the index: minilm, bge-zh, e5, a hub id, a folder, a GGUF file, or a server's "
+        "URL.",
         show_default=False,
     ),
 ]

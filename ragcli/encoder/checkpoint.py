@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ragcli.encoder.names import PACKAGED
 from ragcli.errors import RagcliError
 from ragcli.models import ModelFolder
 from ragcli.ort.config import ACTIVATIONS, size_of
@@ -15,7 +16,6 @@ from ragcli.ort.quantization import Matrix
 from ragcli.ort.tensors import Kind, Tensors
 
 _CHOOSE = "Choose one of the BERT or XLM-RoBERTa family, such as minilm or e5."
-_MINILM = Path(__file__).with_name("minilm")
 _ROBERTA = ("roberta", "xlm-roberta", "camembert")
 _TYPES = ("bert", *_ROBERTA)
 # Names of a norm's gain and bias in the first checkpoints.
@@ -103,14 +103,15 @@ class Checkpoint(Tensors):
     def __init__(self, folder: ModelFolder, config: Mapping[str, Any], head: Sizes | None = None) -> None:
         """Map the files; `head` are the names and sizes of a classifier's tensors.
 
-        If the configuration says so, the word embeddings are those of the packaged MiniLM, from its file. Raises
-        RagcliError for tensors that are missing, unexpected, or of the wrong size.
+        If the configuration names the folder of a packaged encoder as `word_embeddings`, these are taken from there; if
+        as `base`, all that the model has not. Raises RagcliError for tensors that are missing, unexpected, or of the
+        wrong size.
         """
         self.config = read_config(folder, config)
         family, prefix = ("RoBERTa", "roberta.") if is_roberta(config) else ("BERT", "bert.")
         model = "re-ranker" if head else "encoder"
-        shared = (_MINILM, "embeddings.word_embeddings.") if config.get("word_embeddings") == "minilm" else None
-        super().__init__(folder, Kind(family, model, _CHOOSE, prefix, head="classifier."), _ALIASES, shared)
+        kind = Kind(family, model, _CHOOSE, prefix, head="classifier.")
+        super().__init__(folder, kind, _ALIASES, _shared(config))
         self.check(_wanted(self.config) | (head or {}), lambda name: bool(_IGNORED.fullmatch(name)))
 
     def embed(self, ids: NDArray[np.int64], types: NDArray[np.int64] | None = None) -> Matrix:
@@ -119,6 +120,15 @@ class Checkpoint(Tensors):
         places = self.rows("embeddings.position_embeddings.weight", range(first, first + ids.shape[1]))
         kinds = self.rows("embeddings.token_type_embeddings.weight", [0] if types is None else types)
         return self.rows("embeddings.word_embeddings.weight", ids) + (places + kinds)
+
+
+def _shared(config: Mapping[str, Any]) -> tuple[Path, str] | None:
+    """Return the packaged encoder that a configuration names, and the prefix of the tensors that are its."""
+    packaged = {path.name: path for path in PACKAGED.values()}
+    for key, prefix in (("word_embeddings", "embeddings.word_embeddings."), ("base", "")):
+        if config.get(key) in packaged:
+            return packaged[config[key]], prefix
+    return None
 
 
 def _wanted(config: BertConfig) -> Sizes:

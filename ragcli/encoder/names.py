@@ -1,4 +1,4 @@
-"""Find an encoder by its name: the packaged MiniLM, a folder, or a hub id."""
+"""Find an encoder by its name: a packaged one, a folder, or a hub id."""
 
 import re
 from fnmatch import fnmatch
@@ -10,7 +10,8 @@ from ragcli.models import ENCODER, ModelFolder, find_model
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 ALIASES = {"minilm": MINILM, "e5": "intfloat/multilingual-e5-small"}
-PACKAGED = Path(__file__).parent / "minilm"
+BGE_ZH = "bge-zh"  # not its hub id, because its vocabulary is smaller
+PACKAGED = {MINILM: Path(__file__).parent / "minilm", BGE_ZH: Path(__file__).parent / "bge_zh"}
 
 
 class Prefixes(NamedTuple):
@@ -56,11 +57,11 @@ def prefixes_like(text: str) -> Prefixes:
 def find_encoder(name: str) -> ModelFolder:
     """Find the folder of an encoder; its name is its hub id, or the absolute path of a local folder.
 
-    MiniLM is part of the package, with its weights as 8-bit integers. Raises UnreachableError, RagcliError.
+    The packaged ones have integers as weights. Raises UnreachableError, RagcliError.
     """
     hub_id = ALIASES.get(name, name)
-    if hub_id == MINILM:
-        return ModelFolder(MINILM, PACKAGED)
+    if hub_id in PACKAGED:
+        return ModelFolder(hub_id, PACKAGED[hub_id])
     try:
         found = find_model(hub_id, allow_fallback=False, role=ENCODER)
     except UnreachableError as error:

@@ -11,7 +11,7 @@ from ragcli.models import ModelFolder, read_json
 Pooling = Literal["mean", "cls"]
 
 _MODULES = ("Transformer", "Pooling", "Normalize")
-_CHOOSE = "Choose an encoder with mean or first-token pooling, such as minilm or e5."
+_CHOOSE = "Choose an encoder with mean or first-token pooling, such as minilm, bge-zh or e5."
 # Names of the supported poolings in files written before 2026.
 _FLAGS: dict[str, Pooling] = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
 

@@ -21,6 +21,7 @@ _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 _TYPES |= {"BOOL": "u1", "U8": "u1", "I64": "<i8"}
 _TYPES |= {"I8": "i1"}  # with a scale for each row, named as in compressed-tensors
 _SCALE = "_scale"
+_UP, _DOWN = "_up", "_down"  # (out, rank) and (rank, in): their product is added to the shared matrix of that name
 
 
 class Kind(NamedTuple):
@@ -45,22 +46,24 @@ class Tensors:
     ) -> None:
         """Map the files; `aliases` map old endings of names to new ones.
 
-        `shared` is another model's folder, and the prefix of the tensors to take from there. Raises RagcliError.
+        `shared` is another model's folder, and the prefix of the tensors to take from there if the model has none of
+        that name. Raises RagcliError.
         """
         self.files = weight_files(folder.path)
         self.folder, self._kind = folder, kind
-        named = {name: tensor for file in self.files for name, tensor in _map_file(file)}
+        named = [entry for file in self.files for entry in _map_file(file)]
+        self._prefix = kind.prefix if any(name.startswith(kind.prefix) for name, _ in named) else ""
         if shared:
             other, start = shared
             files = weight_files(other)
             self.files = [*self.files, *files]
-            named |= {name: tensor for file in files for name, tensor in _map_file(file) if name.startswith(start)}
-        self._prefix = kind.prefix if any(name.startswith(kind.prefix) for name in named) else ""
-        self._tensors = {_renamed(name.removeprefix(kind.prefix), aliases or {}): named[name] for name in named}
+            named = [entry for file in files for entry in _map_file(file) if entry[0].startswith(start)] + named
+        self._tensors = {_renamed(name.removeprefix(kind.prefix), aliases or {}): tensor for name, tensor in named}
 
     def __getitem__(self, name: str) -> Matrix:
         """Return a whole tensor as float32."""
-        return self._scaled(name, _as_float(self._tensors[name]), slice(None))
+        values = self._scaled(name, _as_float(self._tensors[name]), slice(None))
+        return values + self[name + _UP] @ self[name + _DOWN] if name + _UP in self._tensors else values
 
     def rows(self, name: str, places: Sequence[int] | NDArray[np.int64]) -> Matrix:
         """Return some rows of a matrix as float32, reading only these."""
@@ -76,6 +79,10 @@ class Tensors:
     def check(self, wanted: Mapping[str, tuple[int, ...]], ignored: Callable[[str], bool]) -> None:
         """Raise RagcliError for tensors that are missing, unexpected (and not ignored), or of the wrong size."""
         folder, kind = self.folder, self._kind
+        for name, (out, *inputs) in list(wanted.items()):
+            if name + _UP in self._tensors:
+                rank = self._tensors[name + _UP].shape[-1]
+                wanted = {**wanted, name + _UP: (out, rank), name + _DOWN: (rank, *inputs)}
         scales = {name + _SCALE: size[:1] for name, size in wanted.items() if self._dtype(name) == np.int8}
         wanted = {**wanted, **scales}
         missing = sorted(self._full(name) for name in wanted if name not in self._tensors)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from ragcli.analysis.analyzer import analyzer
 from ragcli.callbacks import ignore
 from ragcli.chunking import split_passages
-from ragcli.encoding import matching_encoder
+from ragcli.encoding import matching_encoder, suggested_encoder
 from ragcli.errors import IndexMismatchError, NothingFoundError, UsageError
 from ragcli.filters import Filter
 from ragcli.search.diversity import Similarity, diversified, one_a_document, without_copies
@@ -167,7 +167,8 @@ class Searcher:
         if self._encoder_config:
             return mode or "hybrid"
         if mode in ("semantic", "hybrid"):
-            hint = "Build it again with an encoder: ragcli index FILE --encoder minilm --rebuild"
+            encoder = suggested_encoder(self.language)
+            hint = f"Build it again with an encoder: ragcli index FILE --encoder {encoder} --rebuild"
             if not self._ranking.lenient:
                 raise IndexMismatchError(f"the index has no vectors, which --mode {mode} needs", hint)
             self._note(f"the index has no vectors: searching by keyword. {hint}")

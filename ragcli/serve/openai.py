@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from ragcli.answer.schema import Answer, Style
-from ragcli.encoding import passage_text
+from ragcli.encoding import passage_text, suggested_encoder
 from ragcli.errors import UsageError
 from ragcli.render import silence
 from ragcli.serve.fields import AskRequest
@@ -159,7 +159,7 @@ async def embeddings(service: Service, request: Request) -> Response:
 
     def work(_: Emit) -> dict[str, Any]:
         with service.index.searcher() as searcher:
-            encoder = _encoder(searcher.encoder)
+            encoder = _encoder(searcher)
             vectors = encoder.queries(texts) if as_query else encoder.passages(texts)
         shown = [base64.b64encode(row.tobytes()).decode() if encoded else row.tolist() for row in vectors]
         data = [{"object": "embedding", "index": n, "embedding": one} for n, one in enumerate(shown)]
@@ -180,7 +180,7 @@ async def rerank(service: Service, request: Request) -> Response:
 
     def work(_: Emit) -> dict[str, Any]:
         with service.index.searcher() as searcher:
-            encoder = _encoder(searcher.encoder)
+            encoder = _encoder(searcher)
             scores = encoder.passages([passage_text("", text) for text in texts]) @ encoder.queries([query])[0]
         order = sorted(range(len(texts)), key=lambda n: (-float(scores[n]), n))[: int(most)]
         results = [{"index": n, "relevance_score": float(scores[n]), "document": {"text": texts[n]}} for n in order]
@@ -198,10 +198,11 @@ def _texts(given: Any) -> list[str]:
     return texts
 
 
-def _encoder(encoder: Any) -> Any:
-    if encoder is None:
-        raise UsageError("the index has no vectors", "Build it again: ragcli index FILE --encoder minilm --rebuild")
-    return encoder
+def _encoder(searcher: Any) -> Any:
+    if searcher.encoder is None:
+        name = suggested_encoder(searcher.language)
+        raise UsageError("the index has no vectors", f"Build it again: ragcli index FILE --encoder {name} --rebuild")
+    return searcher.encoder
 
 
 OPENAI = (

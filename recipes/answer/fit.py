@@ -227,11 +227,13 @@ def measure(situation: str, by_set: dict[str, list[Case]], record: dict[str, Any
 def open_models(situation: str) -> Models:
     """Open what a situation uses."""
     from ragcli.encoder import open_encoder
+    from ragcli.encoding import DEFAULT_ENCODERS
     from ragcli.reader import open_reader
 
+    language = "zh" if situation.startswith("bigrams") else "en"
     return Models(
-        open_encoder("minilm", "auto", print) if "encoder" in situation else None,
-        open_reader(language="zh" if situation.startswith("bigrams") else "en") if "reader" in situation else None,
+        open_encoder(DEFAULT_ENCODERS[language], "auto", print) if "encoder" in situation else None,
+        open_reader(language=language) if "reader" in situation else None,
     )
 
 
