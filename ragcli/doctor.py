@@ -132,8 +132,8 @@ def _encoder(store: Store | None) -> Iterator[Check]:
         mend = f"To search by meaning, run: ragcli index FILES --encoder {name} --rebuild"
         yield Check("encoder", "ok", "the index has no vectors", mend)
         return
-    opened = [matching_encoder(config, _ignore)] if config else [open_encoder(name, _ignore) for name in DEFAULT_ENCODERS.values()]
-    for encoder in opened:
+    packaged = (open_encoder(name, _ignore) for name in DEFAULT_ENCODERS.values())
+    for encoder in [matching_encoder(config, _ignore)] if config else packaged:
         vectors = encoder.passages(["a text"])
         yield Check("encoder", "ok", f"{encoder.config.name} works ({vectors.shape[1]} dimensions)")
 

@@ -49,7 +49,7 @@ _ENCODED_A_MINUTE = 4 * 2**20  # bytes, roughly
 class IndexOptions(NamedTuple):
     """Hold the options of an index run. None means: as the index was built, or detected for a new one.
 
-    `encoder` may be AUTO_ENCODER: a new index gets its language's default encoder, if there is one and the texts are few.
+    `encoder` may be AUTO_ENCODER: a new index of few texts gets its language's default encoder, if there is one.
     """
 
     fields: FieldNames = FieldNames()
