@@ -320,6 +320,16 @@ def test_instructions_begin_with_their_first_step(question: str, shown: str) -> 
     assert judged.candidates[places[0]].text.startswith(shown)
 
 
+def test_what_is_typed_at_a_prompt_is_shown_with_what_was_typed_before() -> None:
+    told = f"It is good practice to open the nest with care. {'The advantage is that it is closed again. ' * 6}"
+    typed = f">>> with open('nest') as f:\n...     owls = f.read()\n\n>>> f.closed  # {'closed ' * 8}\nTrue"
+    found = hit(f"{told}:\n\n{typed}")
+    judged = judge("is the nest closed", [found], shelf(found.text))  # type: ignore[arg-type]
+    assert judged.candidates[-1].text.startswith(">>> f.closed")
+    (piece,) = compose(judged.only([len(judged.candidates) - 1]), np.ones(1, dtype=np.float32), [found], "en", "normal")
+    assert (piece.start, piece.end) == (0, len(found.text))
+
+
 def test_code_is_shown_from_its_beginning() -> None:
     code = "```\ndef count(owls):\n" + "    night = next_night(owls)\n" * 8 + "    return night\n```"
     found = hit(f"Owls are counted by night.\n\n{code}")

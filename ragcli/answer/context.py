@@ -21,6 +21,7 @@ _LEANS = re.compile(
     r"the (?:former|latter|above|following|same))\b|[它他她这這那其此]|但|因此|所以|然而|此外|另外|同样|同樣",
     re.IGNORECASE,
 )
+_SESSION = re.compile(r"^(?:>>>|\$) \S", re.MULTILINE)
 _LEAD_IN = re.compile(r"[:：]\s*\n")
 _CODE_GOES_ON = re.compile(r"\s*\n(?:[ \t]+(?![-*+•>]\s|\d+[.)]\s)|(?=[)\]}]))\S[^\n]*(?:\n\S[^\n]*)*")
 
@@ -51,8 +52,10 @@ def whole(span: Span, hit: Hit) -> Span:
 
 def _with_neighbours(candidate: Candidate, blocks: Sequence[Candidate]) -> Span:
     start, end = candidate.start, candidate.end
-    if candidate.place > 0 and _LEANS.match(candidate.text):
-        before = blocks[candidate.place - 1]
+    before = blocks[candidate.place - 1] if candidate.place > 0 else None
+    if before and _SESSION.match(candidate.text) and _SESSION.search(before.text) and end - before.start <= _LONGEST:
+        start = before.start  # what is typed at a prompt goes on from what was typed before
+    elif before and _LEANS.match(candidate.text):
         if end - before.start <= _LONGEST:
             start = before.start
         else:
