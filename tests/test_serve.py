@@ -146,7 +146,12 @@ def test_documents_come_in_and_are_found_at_once_also_those_of_other_processes(
         ("/review", {"title": "Nothing like it"}, 404, ""),
         ("/nowhere", {}, 404, "there is no path /nowhere"),
         ("/v1/chat/completions", {"messages": []}, 400, "no user message"),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}], "n": 2}, 400, "n is not supported"),
+        ("/v1/completions", {"prompt": "x", "response_format": {"type": "json_object"}}, 400, "one text"),
+        ("/v1/completions", {"prompt": "x", "model": "gpt-9"}, 404, "unknown model 'gpt-9'"),
         ("/v1/embeddings", {"input": [[1, 2]]}, 400, "list of texts"),
+        ("/v1/embeddings", {"input": "x", "dimensions": 256}, 400, "384 dimensions"),
+        ("/v1/rerank", {"query": "x", "documents": ["y"], "top_n": "many"}, 400, "top_n"),
     ],
 )
 def test_what_cannot_be_meant_is_said(client: httpx2.Client, path: str, body: Any, status: int, words: str) -> None:
@@ -342,6 +347,24 @@ def test_openais_client_gets_a_stream(assistant: openai.OpenAI) -> None:
     assert chunks[-1].citations[0]["id"] == "owl"
 
 
+def test_openais_client_gets_the_counts_of_a_stream(assistant: openai.OpenAI) -> None:
+    *_, text, last = assistant.completions.create(
+        model="ragcli-free", prompt=QUESTION, stream=True, stream_options={"include_usage": True}
+    )
+    assert text.choices[0].finish_reason == "stop" and last.choices == []
+    assert last.usage and last.usage.completion_tokens > 0
+
+
+def test_options_of_sampling_and_tools_are_ignored(assistant: openai.OpenAI) -> None:
+    answer = assistant.chat.completions.create(
+        model="ragcli",
+        messages=[{"role": "system", "content": "Be brief."}, {"role": "user", "content": QUESTION}],
+        n=1, stop=["night"], temperature=0.5, max_completion_tokens=2, tool_choice="auto",
+        tools=[{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}],
+    )  # fmt: skip
+    assert answer.choices[0].message.content == "An owl sleeps by day and hunts by night. [1]"
+
+
 def test_openais_client_goes_on_with_what_was_said(assistant: openai.OpenAI) -> None:
     said = [("user", QUESTION), ("assistant", "By night."), ("user", "And when does it sleep?")]
     answer = assistant.chat.completions.create(
@@ -356,8 +379,13 @@ def test_openais_client_completes_with_a_model(assistant: openai.OpenAI) -> None
     assert answer.usage and answer.usage.completion_tokens > 0
     parts = list(assistant.completions.create(model="ragcli-free", prompt=QUESTION, stream=True))
     assert "".join(part.choices[0].text for part in parts).strip() == answer.choices[0].text.strip()
-    with pytest.raises(openai.BadRequestError, match="unknown model 'gpt-9'"):
-        assistant.completions.create(model="gpt-9", prompt=QUESTION)
+
+
+def test_openais_client_describes_a_model(assistant: openai.OpenAI) -> None:
+    assert assistant.models.retrieve("ragcli-free") == list(assistant.models.list())[1]
+    for name in ("gpt-9", "a/b"):
+        with pytest.raises(openai.NotFoundError):
+            assistant.models.retrieve(name)
 
 
 def test_openais_client_gets_vectors(assistant: openai.OpenAI) -> None:
@@ -372,7 +400,10 @@ def test_texts_are_ordered_for_a_query(client: httpx2.Client) -> None:
     texts = ["The moon is a stone.", {"text": "Owls hunt mice at night."}, "Bread is baked."]
     ranked = client.post("/v1/rerank", json={"query": QUESTION, "documents": texts, "top_n": 2}).json()
     assert ranked["results"][0]["index"] == 1
+    assert ranked["results"][0]["document"]["text"] == "Owls hunt mice at night."
     assert len(ranked["results"]) == 2
+    bare = client.post("/v1/rerank", json={"query": QUESTION, "documents": texts, "return_documents": False}).json()
+    assert [set(one) for one in bare["results"]] == [{"index", "relevance_score"}] * 3
 
 
 # Requests

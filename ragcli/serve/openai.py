@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from ragcli.answer.schema import Answer, Style
 from ragcli.encoding import passage_text, suggested_encoder
-from ragcli.errors import UsageError
+from ragcli.errors import NothingFoundError, UsageError
 from ragcli.render import silence
 from ragcli.serve.fields import AskRequest
 from ragcli.serve.replies import reply
@@ -22,12 +22,35 @@ from ragcli.serve.work import Emit
 STYLES: Mapping[str, Style] = {"ragcli": "grounded", "ragcli-free": "free"}  # by the model name of the request
 _MOST_TEXTS = 2_048
 _HINT = "See docs/serve.md for what the server reads."
+# Options that ask for another form of answer, and the values of them that do not.
+_USUAL: Mapping[str, tuple[Any, ...]] = {
+    "n": (None, 1),
+    "best_of": (None, 1),
+    "tool_choice": (None, "auto", "none"),
+    "response_format": (None, {"type": "text"}),
+}
 
 
 async def models(service: Service, _: Request) -> Response:
     """Return the list of models: grounded answers, or a language model."""
-    listed = [{"id": name, "object": "model", "created": 0, "owned_by": "ragcli"} for name in STYLES]
-    return reply({"object": "list", "data": listed})
+    return reply({"object": "list", "data": [_described(name) for name in STYLES]})
+
+
+async def model(service: Service, request: Request) -> Response:
+    """Return a model of the list."""
+    name = request.path_params["name"]
+    _style(name)
+    return reply(_described(name))
+
+
+def _described(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "ragcli"}
+
+
+def _style(name: str) -> Style:
+    if name not in STYLES:
+        raise NothingFoundError(f"unknown model {name!r}", f"Models: {', '.join(STYLES)}.")
+    return STYLES[name]
 
 
 async def chat_completions(service: Service, request: Request) -> Response:
@@ -55,9 +78,10 @@ async def _completion(
     service: Service, request: Request, body: Mapping[str, Any], question: str, before: str, kind: str
 ) -> Response:
     name = str(body.get("model") or "ragcli")
-    if name not in STYLES:
-        raise UsageError(f"unknown model {name!r}", f"Models: {', '.join(STYLES)}.")
-    asked = AskRequest(question, style=STYLES[name], before=before)
+    asked = AskRequest(question, style=_style(name), before=before)
+    for option, usual in _USUAL.items():
+        if body.get(option) not in usual:
+            raise UsageError(f"{option} is not supported", f"Leave out {option}: an answer is one text.")
     head = {"id": f"{kind.partition('.')[0]}-{uuid.uuid4().hex}", "created": int(time.time()), "model": name}
 
     def work(emit: Emit) -> Answer:
@@ -66,7 +90,8 @@ async def _completion(
     if not body.get("stream"):
         return await service.reply(request, lambda emit: _whole(work(emit), head, kind), service.queues.answers)
     part = _parts(head, kind)
-    response = await service.stream(work, part, lambda answer: _end(answer, part))
+    counts = body.get("stream_options") == {"include_usage": True}
+    response = await service.stream(work, part, lambda answer: _end(answer, part, counts))
     response.headers["x-accel-buffering"] = "no"
     if isinstance(response, StreamingResponse):
         response.body_iterator = _with_done(response.body_iterator)
@@ -82,14 +107,18 @@ async def _with_done(events: Any) -> Any:
 def _whole(answer: Answer, head: Mapping[str, Any], kind: str) -> dict[str, Any]:
     text, cited = content_of(answer), citations(answer)
     said = {"message": {"role": "assistant", "content": text, "citations": cited}} if _chats(kind) else {"text": text}
-    usage = {"prompt_tokens": answer.prompt_tokens, "completion_tokens": answer.new_tokens}
     return {
         **head,
         "object": kind,
         "choices": [{"index": 0, "finish_reason": "stop", "logprobs": None, **said}],
-        "usage": usage | {"total_tokens": answer.prompt_tokens + answer.new_tokens},
+        "usage": _usage(answer),
         "citations": cited,
     }
+
+
+def _usage(answer: Answer) -> dict[str, int]:
+    read, written = answer.prompt_tokens, answer.new_tokens
+    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
 
 
 def _parts(head: Mapping[str, Any], kind: str) -> Callable[..., dict[str, Any]]:
@@ -104,11 +133,12 @@ def _parts(head: Mapping[str, Any], kind: str) -> Callable[..., dict[str, Any]]:
     return part
 
 
-def _end(answer: Answer, part: Callable[..., dict[str, Any]]) -> list[Any]:
-    """Return the last chunks: the text if it was not streamed, and the citations."""
+def _end(answer: Answer, part: Callable[..., dict[str, Any]], counts: bool) -> list[Any]:
+    """Return the last chunks: the text if it was not streamed, the citations, and if wanted, the counts of tokens."""
     streamed = answer.style == "free" and not answer.abstained
     texts = [] if streamed else [part(content_of(answer))]
-    return [*texts, part("", "stop", citations=citations(answer))]
+    usage = [part("", choices=[], usage=_usage(answer))] if counts else []
+    return [*texts, part("", "stop", citations=citations(answer)), *usage]
 
 
 def _chats(kind: str) -> bool:
@@ -156,10 +186,13 @@ async def embeddings(service: Service, request: Request) -> Response:
     body = await read_json(request)
     texts = _texts(body.get("input"))
     as_query, encoded = body.get("input_type") == "query", body.get("encoding_format") == "base64"
+    wanted = body.get("dimensions")
 
     def work(_: Emit) -> dict[str, Any]:
         with service.index.searcher() as searcher:
             encoder = _encoder(searcher)
+            if wanted not in (None, encoder.config.dimension):
+                raise UsageError(f"the vectors have {encoder.config.dimension} dimensions", "Leave out dimensions.")
             vectors = encoder.queries(texts) if as_query else encoder.passages(texts)
         shown = [base64.b64encode(row.tobytes()).decode() if encoded else row.tolist() for row in vectors]
         data = [{"object": "embedding", "index": n, "embedding": one} for n, one in enumerate(shown)]
@@ -170,21 +203,27 @@ async def embeddings(service: Service, request: Request) -> Response:
 
 
 async def rerank(service: Service, request: Request) -> Response:
-    """Rerank texts by their similarity to a query, with the index encoder."""
+    """Rerank texts by their similarity to a query, with the index encoder, in the form of Jina's and Cohere's API."""
     body = await read_json(request)
     query, given = body.get("query"), body.get("documents")
     if not isinstance(query, str) or not isinstance(given, list):
         raise UsageError("there must be a query and documents", _HINT)
     texts = _texts([one.get("text") if isinstance(one, dict) else one for one in given])
     most = body.get("top_n") or len(texts)
+    if not isinstance(most, int) or most < 1:
+        raise UsageError("top_n must be a number from 1", _HINT)
+    shows = body.get("return_documents", True)
 
     def work(_: Emit) -> dict[str, Any]:
         with service.index.searcher() as searcher:
             encoder = _encoder(searcher)
             scores = encoder.passages([passage_text("", text) for text in texts]) @ encoder.queries([query])[0]
-        order = sorted(range(len(texts)), key=lambda n: (-float(scores[n]), n))[: int(most)]
-        results = [{"index": n, "relevance_score": float(scores[n]), "document": {"text": texts[n]}} for n in order]
-        return {"model": encoder.config.name, "results": results}
+        order = sorted(range(len(texts)), key=lambda n: (-float(scores[n]), n))[:most]
+        results = [
+            {"index": n, "relevance_score": float(scores[n])} | ({"document": {"text": texts[n]}} if shows else {})
+            for n in order
+        ]
+        return {"object": "list", "model": encoder.config.name, "results": results}
 
     return await service.reply(request, work, service.queues.answers)
 
@@ -207,6 +246,7 @@ def _encoder(searcher: Any) -> Any:
 
 OPENAI = (
     Route("/v1/models", ("GET",), "List what answers.", None, models),
+    Route("/v1/models/{name}", ("GET",), "Describe a model of the list.", None, model),
     Route("/v1/chat/completions", ("POST",), "Answer a conversation from the index.", None, chat_completions),
     Route("/v1/completions", ("POST",), "Answer a prompt from the index.", None, completions),
     Route("/v1/embeddings", ("POST",), "Return the vectors of texts.", None, embeddings),

@@ -1,5 +1,6 @@
 """The OpenAPI document of the server's paths."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,9 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
 
 def _operation(route: Route, method: str) -> dict[str, Any]:
     operation: dict[str, Any] = {"summary": route.about, "responses": _DONE | _FAILED}
+    if names := re.findall(r"{(\w+)}", route.path):
+        where = {"in": "path", "required": True, "schema": {"type": "string"}}
+        operation["parameters"] = [{"name": name, **where} for name in names]
     if route.reads is None:
         return operation
     content = schema(route.reads)
