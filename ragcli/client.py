@@ -46,7 +46,7 @@ def forward(arguments: list[str], version: str) -> int | None:
     if not _can_go(arguments):
         return None
     path = socket_path()
-    if len(os.fsencode(path)) > _TOO_LONG or not os.path.exists(path):
+    if len(os.fsencode(path)) > _TOO_LONG or not _is_ours(path):
         return None
     server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
@@ -57,6 +57,14 @@ def forward(arguments: list[str], version: str) -> int | None:
         return None
     finally:
         server.close()
+
+
+def _is_ours(path: str) -> bool:
+    """Return whether there is a socket of this user; another's server may not have the standard streams."""
+    try:
+        return os.stat(path).st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def _can_go(arguments: list[str]) -> bool:

@@ -81,6 +81,11 @@ def make_server(index: Index) -> MCPServer[Any]:
         except RagcliError as error:
             raise ResourceNotFoundError(error.message) from error
 
+    @server.resource("ragcli://document/{id}/{start}-{end}", name="part", mime_type="text/plain")
+    def part(id: str, start: int, end: int) -> str:
+        """Read the characters of a document from `start` up to `end`."""
+        return document(id)[start:end]
+
     return server
 
 

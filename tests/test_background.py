@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ragcli.client import PRINTING, socket_path
+from ragcli.client import PRINTING, forward, socket_path
 from ragcli.serve.background import _receive
 from ragcli.settings import data_home
 from tests.support import COMMANDS, Result, assert_two_lines, environment, run_on_terminal, run_process, write_lines
@@ -194,6 +194,22 @@ def test_there_is_one_server(served: None) -> None:
 
 def test_a_stranger_may_not_listen_in(served: None) -> None:
     assert Path(socket_path()).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a socket to somebody")
+@pytest.mark.usefixtures("served")
+def test_the_server_of_somebody_else_is_not_used() -> None:
+    assert by_server("search", "sleeps")[0] == 0
+    os.chown(socket_path(), 12345, -1)
+    assert by_server("search", "sleeps")[0] is None
+    os.chown(socket_path(), 0, -1)
+
+
+@pytest.mark.usefixtures("indexed")
+def test_a_newer_version_works_alone_and_ends_the_old_server() -> None:
+    assert run_process("serve", "--background", "--idle", "60").code == 0
+    assert forward(["search", "sleeps"], "99.0") is None
+    wait(lambda: not Path(socket_path()).exists())
 
 
 def test_the_socket_is_in_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp import Client, StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters
 
 from ragcli.api import Index
 from ragcli.mcp import make_server
@@ -63,14 +63,25 @@ def test_what_an_agent_can_mend_is_told(corpus: Path) -> None:
     talk(corpus, said)
 
 
-def test_a_document_is_a_resource(tmp_path: Path) -> None:
-    document = write_lines(tmp_path / "corpus.jsonl", {"id": "a/b#c", "text": "Text of a section."})
+def test_a_document_and_a_part_of_it_are_resources(tmp_path: Path) -> None:
+    document = write_lines(
+        tmp_path / "corpus.jsonl", {"id": "a/b#c", "text": "Text of a section."}, {"id": "猫-1", "text": "𝔘 猫 sleeps."}
+    )
 
     async def said(client: Client) -> None:
-        [template] = (await client.list_resource_templates()).resource_templates
-        assert template.uri_template == "ragcli://document/{id}"
+        templates = (await client.list_resource_templates()).resource_templates
+        assert [one.uri_template for one in templates] == [
+            "ragcli://document/{id}",
+            "ragcli://document/{id}/{start}-{end}",
+        ]
         read = await client.read_resource("ragcli://document/a%2Fb%23c")
         assert [getattr(content, "text", None) for content in read.contents] == ["Text of a section."]
+        for place, text in (("a%2Fb%23c/8-9", "a"), ("%E7%8C%AB-1/0-3", "𝔘 猫"), ("a%2Fb%23c/90-99", "")):
+            read = await client.read_resource(f"ragcli://document/{place}")
+            assert [getattr(content, "text", None) for content in read.contents] == [text]
+        for missing in ("yak", "yak/0-1", "a%2Fb%23c/x-y"):
+            with pytest.raises(MCPError):
+                await client.read_resource(f"ragcli://document/{missing}")
 
     talk(document, said)
 

@@ -29,6 +29,7 @@ DOCUMENTS = (
     },
     {"id": "fly", "title": "Pipes", "text": "Flies have pipes:\n\n```\nfly | owl\n\nfly\n```\n\nThey buzz.", "year": 1},
     {"id": "cat", "title": "The cat", "text": "A cat sleeps by day and by night.", "year": 9},
+    {"id": "zebra", "title": f"Zebra \u202e{'x' * 10_000}", "text": "A zebra\u202e has stripes.\r\nIt eats grass."},
 )
 
 
@@ -89,6 +90,20 @@ def test_a_question_is_answered_and_its_source_shown_with_the_cited_words(page: 
     page.click("#close")
     assert not dialog.is_visible()
     assert violations(page) == []
+
+
+def test_a_title_neither_fills_the_page_nor_turns_around(page: "Page") -> None:
+    page.click("#tab-search")
+    page.fill("#query", "zebra")
+    page.wait_for_selector(".hit")
+    title = page.locator(".hit .title").first
+    assert title.inner_text().startswith("Zebra \ufffdxxx")
+    for shown in (title, page.locator("#document-title")):
+        page.locator(".hit").first.click()
+        box = shown.bounding_box()
+        assert box and box["height"] < 250
+        assert page.inner_text("#document-text mark") == "A zebra\ufffd has stripes.\nIt eats grass."
+        page.keyboard.press("Escape")
 
 
 def test_everything_goes_by_the_keyboard(page: "Page") -> None:

@@ -202,6 +202,7 @@ def _listen(path: Path) -> socket.socket:
         new.replace(path)
     except OSError as error:
         listener.close()
+        new.unlink(missing_ok=True)
         raise RagcliError(f"cannot listen at {path}: {error}", "Set RAGCLI_HOME to a shorter path.") from error
     finally:
         os.umask(old)

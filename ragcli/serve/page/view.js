@@ -1,9 +1,14 @@
 // What is shown: text of documents and answers only ever as text, never as markup.
 
+// Control characters and marks of direction, which can turn a name around, are shown as a sign, as on a terminal.
+export function visible(text) {
+  return text.replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, "\ufffd");
+}
+
 export function element(tag, options = {}, ...children) {
   const made = document.createElement(tag);
   const { text, name, label, press, ...rest } = options;
-  if (text !== undefined) made.textContent = text;
+  if (text !== undefined) made.textContent = visible(text);
   if (name) made.className = name;
   if (label) made.setAttribute("aria-label", label);
   if (press) made.addEventListener("click", press);
@@ -14,7 +19,7 @@ export function element(tag, options = {}, ...children) {
 
 // Offsets count characters as Python does, where JavaScript counts units of UTF-16.
 export function marked(text, spans, offset = 0) {
-  const characters = Array.from(text);
+  const characters = Array.from(visible(text));
   const parts = [];
   let at = 0;
   for (const [start, end] of spans.map(([a, b]) => [a - offset, b - offset]).sort((a, b) => a[0] - b[0])) {
@@ -76,5 +81,5 @@ export function heading(title) {
 }
 
 export function titleOf(one) {
-  return one.title || one.id;
+  return visible(one.title || one.id);
 }
