@@ -102,7 +102,7 @@ def test_a_title_neither_fills_the_page_nor_turns_around(page: "Page") -> None:
         page.locator(".hit").first.click()
         box = shown.bounding_box()
         assert box and box["height"] < 250
-        assert page.inner_text("#document-text mark") == "A zebra\ufffd has stripes.\nIt eats grass."
+        assert page.inner_text("#document-text mark").replace("\r", "") == "A zebra\ufffd has stripes.\nIt eats grass."
         page.keyboard.press("Escape")
 
 
