@@ -248,6 +248,19 @@ def test_roles_become_what_they_name_and_literals_keep_their_tags(tmp_path: Path
     assert parts(tmp_path / "a.rst", source) == [("Views", "A <form> sets current_app, see views and it in /etc/x.")]
 
 
+@pytest.mark.parametrize("piece", ["a.", "a:", " ", "**a ", "`a <", "|a"])
+def test_hostile_restructured_text_takes_no_long_time(tmp_path: Path, piece: str) -> None:
+    """No pattern takes the square of 10^5 characters, which would be minutes."""
+    text = piece * (100_000 // len(piece))
+    [(_, read)] = parts(tmp_path / "a.rst", f"The garden{text} is green.")
+    assert read.startswith("The garden") and read.endswith("is green.")
+
+
+def test_marks_in_restructured_text_keep_their_names(tmp_path: Path) -> None:
+    source = "See :c:func:`run`, :py:meth:`~a.b.C.go`, the guide-book_ and **all of it** [1]_.\n"
+    assert parts(tmp_path / "a.rst", source) == [("a", "See run, go, the guide-book and all of it.")]
+
+
 def test_boxes_of_facts_and_titles_of_tables_are_no_columns(tmp_path: Path) -> None:
     box = "<table><tr><td>Logo</td><tr><th>Founded</th><td>1975</td><tr><th>Seat</th><td>Redmond</td></table>"
     assert parts(tmp_path / "a.html", box) == [("a", "- Logo\n- Founded: 1975\n- Seat: Redmond")]
