@@ -45,6 +45,13 @@ MARKS = [
     "The net is long.",
     "The .NET is long.",
 ]
+OPTIONS = [
+    "The 2nd Amendment amends: amend it.",
+    "Run git commit --amend to reword.",
+    "Run git commit -a, not -am.",
+    "Item 0054, 0054.",
+    "RFQ-0054 is kept for years by all.",
+]
 OPERATORS = ["Use `:=` to assign inside.", "Use `//` to divide.", "It is not equal: x != y.", "Use the rest."]
 FUNCTION_WORDS = [
     "The Who recorded an opera.",
@@ -88,6 +95,8 @@ GERMAN = ["Herr Müller liest Bücher.", "Größere Mädchen sind fröhlich."]
         *(("en", CODE_NAMES, query, 3) for query in ("HTTPConnection", "http connection", "http.client")),
         *(("en", MARKS, query, 0) for query in ("AT&T", "When was AT&T split up?")),
         *(("en", MARKS, query, n) for query, n in (("C#", 3), ("C++", 4), ("What is C?", 5), (".NET", 7))),
+        *(("en", OPTIONS, query, 1) for query in ("--amend", "What does --amend do?")),
+        *(("en", OPTIONS, query, n) for query, n in (("-a", 2), ("-0054", 4))),
         *(("en", OPERATORS, query, n) for n, query in enumerate(("What is the := operator?", "//", "!="))),
         *(("en", FUNCTION_WORDS, query, 0) for query in ("The Who", "Who were The Who?")),
         *(("en", FUNCTION_WORDS, query, n) for query, n in (("WHO", 1), ("OR gate", 2), ("vitamin A", 4))),
@@ -144,6 +153,14 @@ def test_a_document_whose_title_is_the_query_is_first(location: IndexLocation, t
             assert hits[0].title == title and hits[0].rank == 1
             assert len(hits) == 1 or hits[0].score > hits[1].score
             assert [hit.title for hit in search(store, query, 1)] == [title]
+
+
+@pytest.mark.parametrize(("query", "title"), [("Rocky 3", "Rocky III"), ("rocky iii", "Rocky III"), ("r and b", "R&B")])
+def test_a_title_may_be_written_another_way(location: IndexLocation, query: str, title: str) -> None:  # noqa: F811
+    titles = ("Rocky", "Rocky II", "Rocky III", "Toy Story 3", "R&B", "Up")
+    with open_store(location, IndexConfig("en", 1200)) as store:
+        store.write(update(Document(name, name, "A film.", {})) for name in titles)
+        assert search(store, query)[0].id == title
 
 
 def test_a_title_is_not_a_name_in_capitals(location: IndexLocation) -> None:  # noqa: F811

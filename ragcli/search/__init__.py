@@ -16,7 +16,7 @@ from ragcli.search.other_script import in_other_script
 from ragcli.search.query import exact_share, first_words, weighted_words
 from ragcli.search.similar import centroid, key_terms
 from ragcli.search.spelling import clauses, correct_spelling, corrected
-from ragcli.search.titled import titled_first
+from ragcli.search.titled import options_of, titled_first, with_options_first
 from ragcli.store import EncoderConfig, Hit, Store, vector_key
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ class Searcher:
         query = first_words(query, self._note)
         ranking = self._ranking
         wanted = max(k, ranking.candidates) if ranking.rerank or ranking.diversity else k
-        hits = self._distinct(query, wanted, filters)
+        options = options_of(query)
+        hits = with_options_first(options, self._distinct(query, max(wanted, _DEPTH) if options else wanted, filters))
         if ranking.rerank and hits:
             from ragcli.search.rerank import reranked
 

@@ -56,6 +56,8 @@ def without_copies(hits: Sequence[Hit]) -> list[Hit]:
     Repetitions within a document are kept.
     """
     begins = [_folded(hit.text[:_BEGIN])[: _BEGIN // 2] for hit in hits]
+    if len(set(begins)) == len(hits):
+        return list(hits)
     alike = Counter(begins)  # few texts begin alike: only these are compared as a whole
     keys = [
         (_folded(hit.title), _folded(hit.text)) if alike[begin] > 1 else ("", begin)

@@ -49,7 +49,7 @@ _NUMERAL = re.compile(
     rf"(?:(?<=[^\W\d_] )(?:{'|'.join(_CARDINALS)})|(?<![\w'./:-])(?:{'|'.join(_ORDINALS)}))(?![\w'./:-])"
 )
 _OTHER_NUMERALS = _CARDINALS | _ORDINALS
-_WITH_AND = re.compile(r"(?<!\w)([A-Z]{1,2}) and ([A-Z]{1,2})(?!\w)|(?<!\w)(\d+) x (\d+)(?!\w)")
+_WITH_AND = re.compile(r"(?<!\w)([A-Z]{1,2}|[a-z]) and ([A-Z]{1,2}|[a-z])(?!\w)|(?<!\w)(\d+) x (\d+)(?!\w)")
 
 
 def first_words(query: str, note: Callable[[str], None] = ignore) -> str:
@@ -99,6 +99,11 @@ def _joined(query: str, about: str) -> list[QueryClause]:
     nouns = [one + other for one, other in pairwise(words) if other in _PARTICLES and one.isalnum()]
     weighed = ((nouns, 1.0), ([pair for pair in pairs if pair not in nouns], JOINED))
     return [QueryClause(" ".join(joined), weight) for joined, weight in weighed if joined]
+
+
+def with_other_numerals(query: str) -> str:
+    """Return a query with its numerals written the other way: Rocky III for Rocky 3."""
+    return _NUMERAL.sub(lambda numeral: _OTHER_NUMERALS[numeral[0]], query)
 
 
 def _numerals(query: str) -> list[QueryClause]:

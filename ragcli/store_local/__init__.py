@@ -35,7 +35,7 @@ from ragcli.store import (
     unknown_field,
     vector_key,
 )
-from ragcli.store_local.conditions import condition
+from ragcli.store_local.conditions import NOTHING, condition
 from ragcli.store_local.damage import (
     check_permission,
     check_sums,
@@ -219,11 +219,14 @@ class LocalStore:
     def search(self, words: Sequence[QueryClause], k: int, filters: Sequence[Filter] = ()) -> list[Hit]:
         """Return the k best passages, best first, ties by id and start; without words, all that match the filters."""
         with self._translated():
+            conditions = self._conditions(filters)
+            if NOTHING in conditions:
+                return []
             required = [self._weighted(group) for group in words if group.required]
             wanted = Query.boolean_query([(Occur.Should, query) for query in required]) if words else Query.all_query()
             parts = [(Occur.Must, wanted)]
             parts += [(Occur.Should, self._weighted(group)) for group in words if not group.required]
-            parts += self._conditions(filters)
+            parts += conditions
             return ranked(self._best(Query.boolean_query(parts), k))[:k]
 
     def _weighted(self, words: QueryClause) -> Query:

@@ -5,13 +5,15 @@ from tantivy import Occur, Query
 
 from ragcli.filters import Filter, TermRange, in_order, ranges
 
+NOTHING = Occur.Must, Query.empty_query()  # the condition that no passage meets
+
 
 def condition(searcher: tantivy.Searcher, schema: tantivy.Schema, wanted: Filter) -> tuple[Occur, Query]:
     """Return the query for a filter on a known field, which adds nothing to the score."""
     field = "doc_id" if wanted.field == "id" else "terms"
     values = _ids(searcher, wanted) if wanted.field == "id" else _terms(searcher, wanted)
-    if not values:
-        return (Occur.MustNot if wanted.operator == "!=" else Occur.Must), Query.empty_query()
+    if not values and wanted.operator != "!=":
+        return NOTHING
     query = Query.const_score_query(Query.term_set_query(schema, field, values), 0.0)
     return Occur.MustNot if wanted.operator == "!=" else Occur.Must, query
 
