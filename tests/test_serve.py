@@ -148,6 +148,7 @@ def test_documents_come_in_and_are_found_at_once_also_those_of_other_processes(
         ("/v1/chat/completions", {"messages": []}, 400, "no user message"),
         ("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}], "n": 2}, 400, "n is not supported"),
         ("/v1/completions", {"prompt": "x", "response_format": {"type": "json_object"}}, 400, "one text"),
+        ("/v1/completions", {"prompt": "x" * 100_001}, 400, "longer than 100,000 characters"),
         ("/v1/completions", {"prompt": "x", "model": "gpt-9"}, 404, "unknown model 'gpt-9'"),
         ("/v1/embeddings", {"input": [[1, 2]]}, 400, "list of texts"),
         ("/v1/embeddings", {"input": "x", "dimensions": 256}, 400, "384 dimensions"),

@@ -13,7 +13,7 @@ from ragcli.answer.schema import Answer, Style
 from ragcli.encoding import passage_text, suggested_encoder
 from ragcli.errors import NothingFoundError, UsageError
 from ragcli.render import silence
-from ragcli.serve.fields import AskRequest
+from ragcli.serve.fields import AskRequest, read_request
 from ragcli.serve.replies import reply
 from ragcli.serve.routes import Route, answered
 from ragcli.serve.service import Service, read_json
@@ -78,7 +78,7 @@ async def _completion(
     service: Service, request: Request, body: Mapping[str, Any], question: str, before: str, kind: str
 ) -> Response:
     name = str(body.get("model") or "ragcli")
-    asked = AskRequest(question, style=_style(name), before=before)
+    asked = read_request(AskRequest, {"question": question, "style": _style(name), "before": before})
     for option, usual in _USUAL.items():
         if body.get(option) not in usual:
             raise UsageError(f"{option} is not supported", f"Leave out {option}: an answer is one text.")
