@@ -436,6 +436,12 @@ def test_what_shares_little_with_the_question_is_no_help(question: str, near: bo
     assert found.abstained and (found.nearest is not None) == near
 
 
+def test_a_text_with_the_title_that_is_asked_about_helps() -> None:
+    texts = hit("It recorded an opera.", title="The Who"), hit("It is about clowns.", 2, title="It")
+    found = extract("Who were The Who?", texts, shelf(*(one.text for one in texts)), min_confidence=1)  # type: ignore[arg-type]
+    assert found.nearest and found.nearest.source == 1
+
+
 @pytest.mark.parametrize(("cosine", "near"), [(0.2, False), (0.4, True)])
 def test_with_an_encoder_the_meaning_says_what_helps(cosine: float, near: bool) -> None:
     """A word alone is not enough: `file my taxes` is not about files."""

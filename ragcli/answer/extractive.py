@@ -35,6 +35,7 @@ _BY_WORDS = 0.27  # without an encoder
 _BY_MOST_WORDS = 0.8
 _BY_BOTH = 0.35  # cosine of a block that has any of the words
 _BY_MEANING = 0.5  # cosine of one that has none
+_BY_TITLE = 0.6  # match of the title with the question, as of "The Who" with "Who were The Who?"
 _LOOKED_AT = 5  # candidates, best first
 
 
@@ -128,6 +129,8 @@ def _cited(piece: Piece, hit: Hit) -> CitedSentence:
 def _on_subject(judged: Judged, place: int) -> bool:
     """Return whether a candidate is worth showing where nothing answers: by its words, its meaning, or both."""
     values = judged.features
+    if values.of("title")[place] >= _BY_TITLE:
+        return True
     words = float(values.of("coverage")[place] + values.of("head")[place])
     if "cosine" not in values.names:
         return words >= _BY_WORDS
