@@ -18,7 +18,7 @@ _NARROWEST = 40
 _LONGEST_WORD = 200
 _HEAD_END = re.compile(r"[:：]\s|\s[–—-]{1,2}\s|[.!?。！？]\s|\n")
 _ENDED = re.compile(r"""[.!?…,;。！？；，]["'”’)\]*_`]*$""")
-_SESSION = re.compile(r"(?:>>>|\$) \S")
+SESSION = re.compile(r"(?:>>>|\$) \S")  # what is typed at a prompt
 _LEADS = re.compile(r"[:：][*_`]*$|::$")
 _QUESTION = re.compile(r"[?？][*_]*$")
 
@@ -82,7 +82,7 @@ class _Units:
             yield self._heading(line)
         elif line.kind == Kind.FENCE:
             yield self._fence(line)
-        elif _SESSION.match(self.text, line.start):
+        elif SESSION.match(self.text, line.start):
             yield self._session(line)
         elif line.kind in (Kind.ROW, Kind.RULE):
             yield from self._table()
@@ -238,7 +238,7 @@ class _Units:
             return False
         if self.at == begin:
             return True
-        if line.kind == Kind.ASKED or self._is_underlined(line) or _SESSION.match(self.text, line.start):
+        if line.kind == Kind.ASKED or self._is_underlined(line) or SESSION.match(self.text, line.start):
             return False
         return line.indent >= self.lines[begin].indent or not self._ends_parent(line)
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from ragcli.analysis.sentences import sentence_spans
-from ragcli.analysis.units import read_units
+from ragcli.analysis.units import SESSION, read_units
 from ragcli.answer.candidates import ENDED, LEADS, Candidate
 from ragcli.answer.judge import Span
 from ragcli.store import Hit
@@ -21,7 +21,6 @@ _LEANS = re.compile(
     r"the (?:former|latter|above|following|same))\b|[它他她这這那其此]|但|因此|所以|然而|此外|另外|同样|同樣",
     re.IGNORECASE,
 )
-_SESSION = re.compile(r"^(?:>>>|\$) \S", re.MULTILINE)
 _LEAD_IN = re.compile(r"[:：]\s*\n")
 _CODE_GOES_ON = re.compile(r"\s*\n(?:[ \t]+(?![-*+•>]\s|\d+[.)]\s)|(?=[)\]}]))\S[^\n]*(?:\n\S[^\n]*)*")
 
@@ -53,18 +52,22 @@ def whole(span: Span, hit: Hit) -> Span:
 def _with_neighbours(candidate: Candidate, blocks: Sequence[Candidate]) -> Span:
     start, end = candidate.start, candidate.end
     before = blocks[candidate.place - 1] if candidate.place > 0 else None
-    if before and _SESSION.match(candidate.text) and _SESSION.search(before.text) and end - before.start <= _LONGEST:
-        start = before.start  # what is typed at a prompt goes on from what was typed before
-    elif before and _LEANS.match(candidate.text):
+    leans = bool(_LEANS.match(candidate.text))
+    if before and (leans or _goes_on(before.text, candidate.text)):
         if end - before.start <= _LONGEST:
             start = before.start
-        else:
+        elif leans:
             *_, (sentence, _) = sentence_spans(before.text)
             start = before.start + sentence
     following = candidate.place + 1
     if LEADS.search(candidate.text) and following < len(blocks) and blocks[following].end - start <= _LONGEST:
         end = blocks[following].end
     return start, end
+
+
+def _goes_on(before: str, text: str) -> bool:
+    """Return whether a text is typed at a prompt, as something before it was."""
+    return bool(SESSION.match(text)) and any(map(SESSION.match, before.splitlines()))
 
 
 def widened(span: Span, candidate: Candidate, blocks: Sequence[Candidate], most: int) -> Span:
